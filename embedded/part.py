@@ -1,0 +1,95 @@
+"""One server process of the embedded default: how it is started, known to be ready, and stopped."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class PartError(Exception):
+    """A part did not start; the text names the part and the log file to read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str  # also the name of its log file
+    url: str  # what its clients are told
+    command: tuple[str, ...]
+    ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
+    start_timeout_s: float = 60.0
+    stop_timeout_s: float = 10.0
+
+
+def python_of(name: str) -> str:
+    """The interpreter of a part's own environment (`triton`, `acs`, `llm`, `export`)."""
+    return str(Path(sys.prefix) / "parts" / name / "bin" / "python")
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    """So that killing the supervisor, even with SIGKILL, leaves nothing behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
+    """The part's process, ready to serve. Raises PartError."""
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{part.name}.log"
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *part.command,
+            env={**os.environ, **part.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509
+            # Ctrl-C in a terminal goes to the whole process group; the supervisor stops its parts in order.
+            process_group=0,
+        )
+    deadline = time.monotonic() + part.start_timeout_s
+    while not await part.ready():
+        if process.returncode is not None:
+            raise PartError(f"{part.name} ended while starting (exit {process.returncode}); see {log}")
+        if time.monotonic() > deadline:
+            await stop(part, process)
+            raise PartError(f"{part.name} was not ready within {part.start_timeout_s:.0f} s; see {log}")
+        await asyncio.sleep(0.05)
+    return process
+
+
+async def stop(part: Part, process: asyncio.subprocess.Process) -> None:
+    """Asks with SIGTERM, then insists with SIGKILL on the whole process group."""
+    if process.returncode is None:
+        process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), part.stop_timeout_s)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(part: Part, logs: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await start(part, logs)
+    try:
+        yield process
+    finally:
+        await stop(part, process)

@@ -1,0 +1,17 @@
+"""The one error type of the API: what a client is told, and with which status."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+class ApiError(Exception):
+    """A refusal that is rendered as `{"error": message}` with `status` and `headers`.
+
+    The words are for clients: never a path, a secret, a host name or another exception's text.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers

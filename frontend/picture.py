@@ -1,0 +1,102 @@
+"""The data that a picture is on its way to the client: what was asked, pixels, finished files."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+SIZES: tuple[tuple[int, int], ...] = (
+    (1344, 768),
+    (1024, 1024),
+    (768, 1344),
+    (1216, 832),
+    (832, 1216),
+    (1152, 896),
+    (896, 1152),
+)
+"""(width, height) in pixels that a client may ask for; the first is what anything else becomes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOrder:
+    """What one call of `text_to_image` is told. Filled by the worker from the job's record."""
+
+    prompt: str
+    negative: str
+    model: str
+    character: str  # "" for none
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    seed: int  # 0 to 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What came out of Triton: pixels uint8 [height, width, 3] RGB, and how long each part took."""
+
+    pixels: npt.NDArray[np.uint8]
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisibleMark:
+    """A watermark to lay over the picture. Ranges are the API's, already clamped."""
+
+    image: bytes  # PNG, JPEG or WebP, already checked by finishing.visible_mark.check
+    position: str
+    scale: int  # 1 to 100, percent of the picture's width
+    opacity: int  # 0 to 100
+    rotation: int  # -360 to 360, degrees counter-clockwise
+    padding_x: int  # 0 to 500, pixels
+    padding_y: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    format: str  # jpeg, png, webp or avif
+    quality: int  # 1 to 100
+    lossless: bool  # WebP and AVIF only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What the content credentials say of one picture. Empty text leaves its field out."""
+
+    gen_id: str
+    author: str
+    title: str
+    description: str
+    organization: str
+    vendor: str
+    model: str
+    character: str
+    seed: int
+    ruleset: str
+    when: str  # RFC 3339, UTC
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """Final bytes of one file, as stored and handed out."""
+
+    data: bytes
+    media_type: str  # image/jpeg, ...
+    extension: str  # jpg, png, webp, avif
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A picture that is marked, fingerprinted, encoded and signed, ready to be stored."""
+
+    picture: File
+    thumbnail: File
+    fingerprint: str  # PDQ, 64 hex digits
+    fingerprint_quality: int  # PDQ quality, 0 to 100
+    timings_ms: dict[str, float]  # mark, fingerprint, encode, sign, thumbnail

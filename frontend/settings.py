@@ -1,0 +1,143 @@
+"""The one table of settings: name, type, default, help. Read once at start; a bad value stops the start.
+
+Each row is read from the environment as IMGEN_<NAME>, else from the TOML file (IMGEN_CONFIG) as <name>.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingError(Exception):
+    """One line that names the setting, where it came from, and what was expected."""
+
+
+def row(
+    default: Any, text: str, *, low: float | None = None, high: float | None = None, secret: bool = False
+) -> Any:
+    return field(default=default, metadata={"help": text, "low": low, "high": high, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    host: str = row("127.0.0.1", "Address that the API listens on")
+    port: int = row(8080, "Port that the API listens on; 0 takes a free one", low=0, high=65535)
+    public_url: str = row("", "Base URL that clients reach this server by; empty: http://HOST:PORT")
+    data_dir: Path = row(Path(".imgen"), "Folder for everything that the embedded default keeps")
+    catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
+    cors_origins: tuple[str, ...] = row(("*",), "Browser origins that may call the API; * for all")
+    max_body_mb: int = row(8, "Largest request body, in MiB", low=1, high=64)
+
+    redis_url: str = row(
+        "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
+    )
+    queue_limit: int = row(1000, "Jobs that may wait; more are answered 503", low=1, high=1_000_000)
+    workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
+    job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
+    job_lease_s: float = row(
+        15.0, "Seconds without a sign of life after which a job goes to another worker", low=0.5, high=600
+    )
+    job_deadline_s: float = row(
+        300.0, "Seconds from acceptance after which a job is TIMED_OUT", low=1, high=86_400
+    )
+    job_keep_s: int = row(86_400, "Seconds that a finished job can be polled", low=60, high=2_592_000)
+
+    triton_urls: tuple[str, ...] = row(
+        (), "gRPC host:port of each Triton, comma-separated; empty: `imgen up` starts one"
+    )
+    triton_timeout_s: float = row(240.0, "Seconds that one picture may take in Triton", low=1, high=3_600)
+
+    acs_url: str = row("", "Base URL of the ACS reviewer; empty: `imgen up` starts the reference one")
+    acs_timeout_s: float = row(20.0, "Seconds that one review may take", low=0.1, high=300)
+
+    llm_url: str = row(
+        "",
+        "Base URL of an OpenAI-compatible server, up to and with /v1; empty: `imgen up` starts a small one",
+    )
+    llm_model: str = row("", "Model name sent to the LLM")
+    llm_key: str = row("", "Bearer key sent to the LLM", secret=True)
+    llm_timeout_s: float = row(30.0, "Seconds that the LLM may take", low=0.1, high=300)
+
+    s3_bucket: str = row("", "Bucket for pictures; empty: a local folder with signed, expiring URLs")
+    s3_endpoint: str = row("", "S3 endpoint URL; empty: AWS")
+    s3_region: str = row("us-east-1", "S3 region")
+    s3_addressing: str = row("auto", "Bucket in the URL's path or host: path, virtual or auto")
+    s3_encryption: str = row("", "Server-side encryption: empty, AES256 or aws:kms")
+    url_life_s: int = row(900, "Seconds that a picture's URL stays valid", low=5, high=604_800)
+
+    c2pa_certificate: Path = row(
+        Path(), "PEM certificate chain for content credentials; empty: made at first start"
+    )
+    c2pa_key: Path = row(Path(), "PEM private key of that certificate")
+    cs_author: str = row("", "Author in the content credentials where a request names none")
+    cs_title: str = row("AI Image", "Title in the content credentials where a request names none")
+    cs_description: str = row("", "Description in the content credentials where a request names none")
+    cs_organization: str = row("", "Organization in the content credentials where a request names none")
+    cs_vendor: str = row("imgen", "Vendor in the content credentials where a request names none")
+    log_level: str = row("info", "debug, info, warning or error")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises SettingError."""
+    environ = os.environ if environ is None else environ
+    table = _toml(environ.get("IMGEN_CONFIG", ""))
+    known = {item.name: item for item in fields(Settings)}
+    if unknown := sorted(set(table) - set(known)):
+        raise SettingError(f"{environ['IMGEN_CONFIG']}: unknown setting {unknown[0]!r}")
+    values = {}
+    for name, item in known.items():
+        variable = f"IMGEN_{name.upper()}"
+        if variable in environ:
+            values[name] = _convert(item, environ[variable], variable)
+        elif name in table:
+            values[name] = _convert(item, table[name], f"{environ['IMGEN_CONFIG']}: {name}")
+    return Settings(**values)
+
+
+def _toml(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise SettingError(f"IMGEN_CONFIG: cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: {error}") from None
+
+
+def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
+    default = None if item.default is MISSING else item.default
+    try:
+        value = _typed(default, raw)
+    except (TypeError, ValueError):
+        kind = "comma-separated text" if isinstance(default, tuple) else type(default).__name__
+        shown = "the value" if item.metadata["secret"] else repr(raw)
+        raise SettingError(f"{where}: expected {kind}, got {shown}") from None
+    low, high = item.metadata["low"], item.metadata["high"]
+    if low is not None and not low <= value <= high:
+        raise SettingError(f"{where}: expected {low} to {high}, got {value}")
+    return value
+
+
+def _typed(default: Any, raw: Any) -> Any:
+    if isinstance(default, tuple):
+        parts = raw.split(",") if isinstance(raw, str) else [_text(part) for part in raw]
+        return tuple(part.strip() for part in parts if part.strip())
+    if isinstance(default, Path):
+        return Path(_text(raw)).expanduser()
+    if isinstance(default, str):
+        return _text(raw)
+    if isinstance(raw, bool):
+        raise TypeError
+    return type(default)(raw)
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError
+    return raw.strip()
