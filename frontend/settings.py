@@ -37,6 +37,7 @@ class Settings:
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
     )
     queue_limit: int = row(1000, "Jobs that may wait; more are answered 503", low=1, high=1_000_000)
+    key_jobs_limit: int = row(200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000)
     workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
     job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
     job_lease_s: float = row(

@@ -1,0 +1,21 @@
+"""One file per action of `POST /api/v2`; this table is the API's list of them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from frontend.actions.cancel import cancel
+from frontend.actions.context import Call
+from frontend.actions.generate import generate
+from frontend.actions.models import models
+from frontend.actions.optimize import optimize
+from frontend.actions.random import random
+from frontend.actions.status import status
+
+ACTIONS: Mapping[str, Callable[[Call], Awaitable[Mapping[str, Any]]]] = {
+    "models": models,
+    "generate": generate,
+    "status": status,
+    "cancel": cancel,
+    "optimize": optimize,
+    "random": random,
+}

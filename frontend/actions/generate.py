@@ -1,0 +1,100 @@
+"""`generate`: from a raw body to an accepted job. Nothing is drawn here."""
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from frontend.actions.context import Call
+from frontend.catalogue import Catalogue
+from frontend.errors import ApiError
+from frontend.finishing import visible_mark
+from frontend.jobs.record import CredentialTexts, Job, new_id
+from frontend.prompt import Prompt, compose, format, parse
+from frontend.request import SEED_MAX, GenerateRequest, once
+from frontend.settings import Settings
+
+
+async def generate(call: Call) -> dict[str, Any]:
+    services = call.services
+    if services.gate.closed:
+        raise ApiError(503, "Server is shutting down", {"Retry-After": "5"})
+    request = GenerateRequest.from_body(call.body)
+    catalogue = services.catalogue.current
+    model = catalogue.model(request.model)
+    prompt = parse(request.prompt, catalogue.characters_of(model.name))
+    mark = await _mark_image(request.wm_image)
+    repeat = once(call.body, call.idempotency_key, call.key.id)
+    if repeat and (known := await services.jobs.accepted_before(repeat)):
+        return await _answer(call, known)
+    # No picture is kept for reuse yet, so every look-up misses.
+    if request.use_cache and request.cache_only:
+        raise ApiError(404, "No cached result found")
+    if request.optimize:
+        prompt = await services.enhancer.enhance(prompt)
+    job = plan(request, prompt, catalogue, services.settings, call.key.id)
+    accepted = await services.jobs.accept(job, mark, repeat)
+    return shape(job) if accepted == job.id else await _answer(call, accepted)
+
+
+async def _mark_image(data_uri: str) -> bytes:
+    """The watermark's bytes, decoded once to be sure that the job will not fail on them."""
+    if not data_uri:
+        return b""
+    return await asyncio.to_thread(visible_mark.from_data_uri, data_uri)
+
+
+def plan(request: GenerateRequest, prompt: Prompt, catalogue: Catalogue, settings: Settings, owner: str) -> Job:
+    """The job that a request becomes: names looked up, prompts composed, a seed chosen."""
+    model = catalogue.model(request.model)
+    style = model.style(request.style)
+    character = catalogue.characters.get(prompt.character)
+    composed = compose(prompt, request.negative, model, style, character)
+    width, height = request.size
+    return Job(
+        id=f"run_{new_id(20)}",
+        gen_id=new_id(20),
+        owner=owner,
+        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        prompt=format(prompt),
+        positive=composed.positive,
+        negative=composed.negative,
+        character=prompt.character,
+        model=model.name,
+        style=style.name,
+        width=width,
+        height=height,
+        steps=model.steps,
+        guidance=model.guidance,
+        seed=secrets.randbelow(SEED_MAX) if request.seed is None else request.seed,
+        format=request.format,
+        quality=request.quality,
+        lossless=request.lossless,
+        optimized=request.optimize,
+        compliance_ruleset=request.compliance_ruleset,
+        precompliance=request.precompliance,
+        mark=request.mark,
+        texts=_texts(request.texts, settings),
+    )
+
+
+def _texts(asked: CredentialTexts, settings: Settings) -> CredentialTexts:
+    return CredentialTexts(
+        author=asked.author or settings.cs_author,
+        title=asked.title or settings.cs_title,
+        description=asked.description or settings.cs_description,
+        organization=asked.organization or settings.cs_organization,
+        vendor=asked.vendor or settings.cs_vendor,
+    )
+
+
+async def _answer(call: Call, job_id: str) -> dict[str, Any]:
+    """What the first request with the same idempotency key was answered."""
+    view = await call.services.jobs.view(job_id, call.key.id)
+    if view is None:  # its 24 hours are over in this very moment
+        raise ApiError(409, "Idempotency key was used for another request")
+    return shape(view.job)
+
+
+def shape(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "prompt": job.prompt, "model": job.model, "format": job.format, "gen_id": job.gen_id}

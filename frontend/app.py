@@ -1,0 +1,76 @@
+"""The way in for a reader: what the server is built of, and what it answers.
+
+Services are built once (services.py). Every route is in `ROUTES`, every action in actions/__init__.py.
+"""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from frontend import health, metrics
+from frontend.actions import ACTIONS, Call
+from frontend.body import read_object
+from frontend.errors import ApiError
+from frontend.services import Services, open_services
+from frontend.settings import Settings
+from frontend.shell import json_response, shell
+from frontend.storage import serve_file
+
+SERVICES = web.AppKey("services", Services)
+
+
+async def api(request: web.Request) -> web.Response:
+    """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
+    services = request.app[SERVICES]
+    raw = await request.read()
+    key = await services.keys.authorize(request.headers.get("Authorization"))
+    body = read_object(raw)
+    name = body.get("action")
+    if name is None or name == "":
+        raise ApiError(400, "Missing action")
+    action = ACTIONS.get(name) if isinstance(name, str) else None
+    if action is None:
+        raise ApiError(400, "Unknown action")
+    call = Call(services, key, body, request.headers.get("Idempotency-Key"))
+    return json_response(await action(call))
+
+
+async def healthz(request: web.Request) -> web.Response:
+    return json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    parts = await health.check(request.app[SERVICES])
+    return json_response({"parts": parts}, status=200 if health.is_ready(parts) else 503)
+
+
+async def metrics_page(request: web.Request) -> web.Response:
+    return await metrics.page(request.app[SERVICES])
+
+
+async def files(request: web.Request) -> web.StreamResponse:
+    return await serve_file(request.app[SERVICES].storage, request)
+
+
+# To come in this table: the playground (/), /docs, /openapi.json, /llm-docs and /llms.txt,
+# /api/v2/jobs/{id}/events, /v1/images/generations.
+ROUTES = [
+    web.post("/api/v2", api),
+    web.get("/files/{key:.+}", files),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    web.get("/metrics", metrics_page),
+]
+
+
+def build_app(settings: Settings) -> web.Application:
+    app = web.Application(client_max_size=settings.max_body_mb * 1024 * 1024, middlewares=[shell(settings)])
+    app.add_routes(ROUTES)
+
+    async def services(app: web.Application) -> AsyncIterator[None]:
+        async with open_services(settings) as opened:
+            app[SERVICES] = opened
+            yield
+
+    app.cleanup_ctx.append(services)
+    return app

@@ -1,0 +1,48 @@
+"""Many small reads become one: what is asked within one turn of the event loop goes out together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Coalescer(Generic[K, V]):
+    """Calls `read_many` once for all the keys asked for while the event loop was busy with other clients.
+
+    Nothing is remembered between calls, so every answer is as fresh as a read of its own.
+    `read_many` gets distinct keys and returns their values in the same order; its error reaches every asker.
+    """
+
+    def __init__(self, read_many: Callable[[list[K]], Awaitable[list[V]]]) -> None:
+        self._read_many = read_many
+        self._asked: dict[K, asyncio.Future[V]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def get(self, key: K) -> V:
+        future = self._asked.get(key)
+        if future is None:
+            loop = asyncio.get_running_loop()
+            if not self._asked:
+                loop.call_soon(self._send)
+            future = self._asked[key] = loop.create_future()
+        # One asker that goes away must not take the answer from the others.
+        return await asyncio.shield(future)
+
+    def _send(self) -> None:
+        asked, self._asked = self._asked, {}
+        task = asyncio.get_running_loop().create_task(self._answer(asked))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer(self, asked: dict[K, asyncio.Future[V]]) -> None:
+        try:
+            values = await self._read_many(list(asked))
+        except Exception as error:
+            for future in asked.values():
+                future.set_exception(error)
+                future.exception()  # seen: whoever still waits raises it, and nobody may
+            return
+        for future, value in zip(asked.values(), values, strict=True):
+            future.set_result(value)

@@ -1,0 +1,23 @@
+-- id, owner, record, mark, deadline in ms from now, keep_s, queue limit, owner's limit, idempotency key, its body hash
+local id, owner, record, mark, life_ms, keep_s, queue_limit, owner_limit, once, body = unpack(ARGV)
+-- A client library that lost our answer asks again: the job may even be at work by now.
+if redis.call('EXISTS', key(id)) == 1 then return {'accepted', id} end
+if once ~= '' then
+  local known = redis.call('HMGET', once, 'id', 'body')
+  if known[1] then return {known[2] == body and 'same' or 'conflict', known[1]} end
+end
+if redis.call('ZCARD', WAITING) >= tonumber(queue_limit) then return {'full', id} end
+if redis.call('SCARD', 'imgen:open:' .. owner) >= tonumber(owner_limit) then return {'busy', id} end
+local deadline = now_ms() + tonumber(life_ms)
+redis.call('HSET', key(id), 'record', record, 'owner', owner, 'state', 'IN_QUEUE', 'progress', '0', 'attempt', '0',
+  'charged', '0', 'deadline', string.format('%d', deadline), 'keep_s', keep_s, 'seq', redis.call('INCR', 'imgen:seq'))
+if mark ~= '' then redis.call('HSET', key(id), 'mark', mark) end
+redis.call('EXPIRE', key(id), math.ceil(life_ms / 1000) + keep_s)
+redis.call('ZADD', OPEN, deadline, id)
+redis.call('SADD', 'imgen:open:' .. owner, id)
+enqueue(id)
+if once ~= '' then
+  redis.call('HSET', once, 'id', id, 'body', body)
+  redis.call('EXPIRE', once, 86400)
+end
+return {'accepted', id}

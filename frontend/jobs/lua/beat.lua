@@ -1,0 +1,10 @@
+-- id, attempt, consumer, progress -> 1 while the worker still holds the job; renews its lease
+local id, attempt, consumer, progress = unpack(ARGV)
+if not holds(id, attempt) then return 0 end
+if now_ms() > tonumber(get(id, 'deadline')) then
+  finish(id, 'TIMED_OUT', '')
+  return 0
+end
+if progress ~= '' then redis.call('HSET', key(id), 'progress', progress) end
+redis.call('XCLAIM', QUEUE, GROUP, consumer, 0, get(id, 'entry'), 'JUSTID')
+return 1

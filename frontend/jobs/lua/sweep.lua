@@ -1,0 +1,6 @@
+-- -> how many jobs passed their deadline in the queue or at work
+local late = redis.call('ZRANGEBYSCORE', OPEN, '-inf', now_ms(), 'LIMIT', 0, 100)
+for _, id in ipairs(late) do
+  if in_hand(id) then finish(id, 'TIMED_OUT', '') else redis.call('ZREM', OPEN, id) end
+end
+return #late

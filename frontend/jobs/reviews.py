@@ -1,0 +1,81 @@
+"""Has a made picture judged: once, whichever frontends are polled, and never again."""
+
+import asyncio
+import logging
+import secrets
+
+from redis.asyncio import Redis
+
+from frontend.jobs.record import JobView, State
+from frontend.jobs.store import JobStore
+from frontend.links import Links
+from frontend.review import Reviewer, ReviewRequest
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+# A poll waits this long for the verdict that it caused; a slower one is seen by the next poll.
+POLL_WAIT_S = 5.0
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Reviews:
+    def __init__(
+        self, redis: "Redis", jobs: JobStore, links: Links, reviewer: Reviewer, settings: Settings
+    ) -> None:
+        self._redis = redis
+        self._jobs = jobs
+        self._links = links
+        self._reviewer = reviewer
+        self._lock_ms = int(settings.acs_timeout_s * 1000) + 5_000
+        self._unlock = redis.register_script(_UNLOCK)
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def settle(self, view: JobView) -> None:
+        """Waits a moment for the verdict on this picture. Polls at the same time share one review."""
+        task = self._running.get(view.job.id)
+        if task is None:
+            task = asyncio.create_task(self._review_once(view))
+            self._running[view.job.id] = task
+            task.add_done_callback(lambda _: self._running.pop(view.job.id, None))
+        await asyncio.wait([task], timeout=POLL_WAIT_S)
+
+    async def _review_once(self, view: JobView) -> None:
+        """One frontend at a time: the lock outlives the longest review, and a dead holder's lock ends."""
+        lock, token = f"imgen:review:{view.job.id}", secrets.token_hex(16)
+        try:
+            if await self._redis.set(lock, token, nx=True, px=self._lock_ms):
+                await self._review_if_open(view)
+                await self._unlock(keys=[lock], args=[token])
+        except Exception:
+            log.exception("review of job %s did not end", view.job.id)
+
+    async def _review_if_open(self, view: JobView) -> None:
+        """Looks again under the lock: another frontend may have finished while this one was asking for it."""
+        fresh = await self._jobs.view(view.job.id, view.job.owner)
+        if fresh is not None and fresh.state is State.REVIEWING:
+            await self._review(fresh)
+
+    async def _review(self, view: JobView) -> None:
+        job, picture = view.job, view.picture
+        assert picture is not None
+        request = ReviewRequest(
+            gen_id=job.gen_id,
+            image_url=await self._links.for_reviewer(picture),
+            ruleset=job.compliance_ruleset,
+            prompt=job.prompt,
+            positive=job.positive,
+            negative=job.negative,
+            character=job.character,
+            model=job.model,
+            precompliance=job.precompliance,
+        )
+        verdict = await self._reviewer.review(request, picture.sha256)
+        if verdict is None:
+            await self._jobs.unjudged(job.id)
+        else:
+            await self._jobs.judge(job.id, verdict)
+
+    async def close(self) -> None:
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)

@@ -1,0 +1,202 @@
+"""Jobs in Redis. Every change of state is one script, so it happens whole or not at all.
+
+    imgen:job:{id}      hash: record, state, progress, attempt, charged, entry, deadline, picture, sha256, verdict, error, mark
+    imgen:queue         stream with the consumer group `workers`; an entry's idle time is the lease of who works on it
+    imgen:waiting       sorted set of waiting ids by order of acceptance
+    imgen:open          sorted set of unfinished ids by deadline
+    imgen:open:{owner}  set of one key's unfinished ids
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import ResponseError
+
+from frontend.coalesce import Coalescer
+from frontend.errors import ApiError
+from frontend.jobs.record import Job, JobView, State, StoredPicture
+from frontend.review import Verdict
+from frontend.settings import Settings
+
+QUEUE, GROUP = "imgen:queue", "workers"
+LUA = Path(__file__).with_name("lua")
+_SHARED = (LUA / "_shared.lua").read_text()
+_VIEW = ("record", "owner", "state", "progress", "error", "picture", "verdict")
+
+_decode_job = msgspec.json.Decoder(Job).decode
+_decode_picture = msgspec.json.Decoder(StoredPicture).decode
+_decode_verdict = msgspec.json.Decoder(Verdict).decode
+
+
+@dataclass(frozen=True)
+class Once:
+    """A client's idempotency key, and what it was used for."""
+
+    owner: str
+    key: str  # digest of the client's key
+    body: str  # digest of the request's body
+
+    @property
+    def redis_key(self) -> str:
+        return f"imgen:once:{self.owner}:{self.key}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right of one worker to write to one job, until its lease ends or a newer attempt begins."""
+
+    job: Job
+    attempt: int  # the fencing token
+    mark: bytes  # watermark image, b"" for none
+    queue_ms: float
+    consumer: str
+
+
+class JobStore:
+    def __init__(self, redis: "Redis", settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._scripts: dict[str, AsyncScript] = {
+            path.stem: redis.register_script(_SHARED + path.read_text())
+            for path in LUA.glob("[!_]*.lua")
+        }
+        self._views: Coalescer[str, list[Any]] = Coalescer(self._read_many)
+
+    async def prepare(self) -> None:
+        """Makes the stream and its group where they do not exist yet."""
+        try:
+            await self._redis.xgroup_create(QUEUE, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
+        return await self._scripts[script](args=arguments)
+
+    # What the actions call
+
+    async def accept(self, job: Job, mark: bytes, once: Once | None) -> str:
+        """The id of the accepted job: this one, or the first one with the same idempotency key."""
+        settings = self._settings
+        outcome, known = await self._run(
+            "accept",
+            job.id,
+            job.owner,
+            msgspec.json.encode(job),
+            mark,
+            settings.job_deadline_s * 1000,
+            settings.job_keep_s,
+            settings.queue_limit,
+            settings.key_jobs_limit,
+            once.redis_key if once else "",
+            once.body if once else "",
+        )
+        match outcome:
+            case b"full":
+                raise ApiError(503, "Queue is full", {"Retry-After": "5"})
+            case b"busy":
+                raise ApiError(429, "Too many unfinished jobs for this key", {"Retry-After": "5"})
+            case b"conflict":
+                raise ApiError(409, "Idempotency key was used for another request")
+        return str(known, "ascii")
+
+    async def accepted_before(self, once: Once) -> str | None:
+        """The id that this idempotency key stands for. Raises ApiError when the body was another one."""
+        known, body = await self._redis.hmget(once.redis_key, "id", "body")
+        if known is None:
+            return None
+        if body != once.body.encode():
+            raise ApiError(409, "Idempotency key was used for another request")
+        return str(known, "ascii")
+
+    async def view(self, job_id: str, owner: str) -> JobView | None:
+        """The job as it stands; None when there is none of this owner."""
+        raw = await self._views.get(job_id)
+        record, owned_by, state, progress, error, picture, verdict, rank = raw
+        if record is None or owned_by != owner.encode():
+            return None
+        return JobView(
+            job=_decode_job(record),
+            state=State(state.decode()),
+            progress=float(progress),
+            queue_position=None if rank is None else rank + 1,
+            error=error.decode() if error else "",
+            picture=_decode_picture(picture) if picture else None,
+            verdict=_decode_verdict(verdict) if verdict else None,
+        )
+
+    async def _read_many(self, ids: list[str]) -> list[list[Any]]:
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hmget(f"imgen:job:{job_id}", _VIEW)
+            pipe.zrank("imgen:waiting", job_id)
+        raw = await pipe.execute()
+        return [[*raw[at], raw[at + 1]] for at in range(0, len(raw), 2)]
+
+    async def cancel(self, job_id: str, owner: str) -> State | None:
+        """The state in which it was found; None when there is no such job of this owner."""
+        state = await self._run("cancel", job_id, owner)
+        return State(state.decode()) if state else None
+
+    async def judge(self, job_id: str, verdict: Verdict) -> bool:
+        """Whether this is the job's verdict now. False: another came first, or it judged other bytes."""
+        return bool(await self._run("judge", job_id, verdict.sha256, msgspec.json.encode(verdict)))
+
+    async def unjudged(self, job_id: str) -> None:
+        """Fails a job that no verdict came for before its deadline."""
+        await self._run("unjudged", job_id)
+
+    # What the worker calls
+
+    async def next(self, consumer: str, wait_ms: int) -> Claim | None:
+        """A job whose worker went silent, else the next waiting one, else None after `wait_ms`."""
+        lease_ms = int(self._settings.job_lease_s * 1000)
+        entries = (await self._redis.xautoclaim(QUEUE, GROUP, consumer, lease_ms, count=1))[1]
+        if not entries:
+            found = await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms)
+            entries = found[0][1] if found else []
+        for entry, fields in entries:
+            if claim := await self._take(entry, fields, consumer):
+                return claim
+        return None
+
+    async def _take(self, entry: bytes, fields: dict[bytes, bytes] | None, consumer: str) -> Claim | None:
+        if not fields:  # deleted while it was pending
+            await self._redis.xack(QUEUE, GROUP, entry)
+            return None
+        taken = await self._run("take", fields[b"id"], entry, self._settings.job_attempts)
+        if taken is None:
+            return None
+        attempt, record, mark, queue_ms = taken
+        return Claim(_decode_job(record), attempt, mark, float(queue_ms), consumer)
+
+    async def beat(self, claim: Claim, progress: float | None = None) -> bool:
+        """Renews the lease. False: the job was cancelled, timed out or went to another worker."""
+        shown = "" if progress is None else f"{progress:.3f}"
+        return bool(await self._run("beat", claim.job.id, claim.attempt, claim.consumer, shown))
+
+    async def made(self, claim: Claim, picture: StoredPicture) -> bool:
+        """Whether this attempt's picture is the job's; False: its files are to be deleted."""
+        encoded = msgspec.json.encode(picture)
+        return bool(await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256))
+
+    async def fail(self, claim: Claim, message: str) -> None:
+        await self._run("fail", claim.job.id, claim.attempt, message)
+
+    async def release(self, claim: Claim, *, charge: bool) -> None:
+        """Back into the queue; uncharged when the job had no part in what went wrong."""
+        await self._run("release", claim.job.id, claim.attempt, int(charge))
+
+    async def sweep(self) -> None:
+        """Times out what passed its deadline while nobody polled or worked on it."""
+        await self._run("sweep")
+
+    async def forget(self, consumer: str) -> None:
+        """Removes a consumer that holds nothing; one that still does is left for its leases to end."""
+        for known in await self._redis.xinfo_consumers(QUEUE, GROUP):
+            if known["name"] == consumer.encode() and known["pending"] == 0:
+                await self._redis.xgroup_delconsumer(QUEUE, GROUP, consumer)

@@ -1,0 +1,85 @@
+"""API keys: made once, shown once, stored as SHA-256.
+
+    imgen:keys          hash: SHA-256 of the secret -> KeyRecord
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime
+
+import msgspec
+from redis.asyncio import Redis
+
+from frontend.coalesce import Coalescer
+from frontend.errors import ApiError
+
+KEYS = "imgen:keys"
+PREFIX = "imgen_"
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    id: str  # what jobs are bound to
+    name: str
+    created: str  # RFC 3339, UTC
+    digest: str  # SHA-256 of the secret
+    disabled: bool = False
+
+
+_decode = msgspec.json.Decoder(KeyRecord).decode
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Keys:
+    """Read from Redis at every request, so a disabled key stops at once on every frontend."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._reads: Coalescer[str, bytes | None] = Coalescer(self._read_many)
+
+    async def _read_many(self, digests: list[str]) -> list[bytes | None]:
+        found: list[bytes | None] = await self._redis.hmget(KEYS, digests)
+        return found
+
+    async def authorize(self, header: str | None) -> KeyRecord:
+        """The key of an Authorization header. Raises ApiError 401."""
+        scheme, _, secret = (header or "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or not secret.isascii():
+            raise ApiError(401, "Unauthorized")
+        presented = digest(secret)
+        raw = await self._reads.get(presented)
+        record = _decode(raw) if raw else None
+        # The hash field has been found by equality already; this keeps the decision itself in constant time.
+        if record is None or not hmac.compare_digest(record.digest, presented) or record.disabled:
+            raise ApiError(401, "Unauthorized")
+        return record
+
+    async def create(self, name: str, secret: str = "") -> tuple[KeyRecord, str]:
+        """A new key and its secret, which is stored nowhere. The embedded default brings its own secret."""
+        secret = secret or PREFIX + secrets.token_urlsafe(32)
+        record = KeyRecord(
+            id=secrets.token_hex(8),
+            name=name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            digest=digest(secret),
+        )
+        await self._redis.hsetnx(KEYS, record.digest, msgspec.json.encode(record))
+        return record, secret
+
+    async def list(self) -> list[KeyRecord]:
+        found = [_decode(raw) for raw in (await self._redis.hgetall(KEYS)).values()]
+        return sorted(found, key=lambda record: record.created)
+
+    async def disable(self, name_or_id: str) -> list[KeyRecord]:
+        """The keys that it stands for, now disabled. Raises KeyError when there is none."""
+        found = [record for record in await self.list() if name_or_id in (record.id, record.name)]
+        if not found:
+            raise KeyError(name_or_id)
+        for record in found:
+            off = msgspec.structs.replace(record, disabled=True)
+            await self._redis.hset(KEYS, record.digest, msgspec.json.encode(off))
+        return found

@@ -1,0 +1,27 @@
+"""Prometheus metrics of this process."""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+from frontend.services import Services
+
+REQUESTS = Counter("imgen_http_requests", "Answers by route and status", ["route", "status"])
+SECONDS = Histogram(
+    "imgen_http_request_seconds", "Time to answer", ["route"], buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+)
+WAITING = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
+OPEN = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")
+
+
+def observe(request: web.Request, status: int, seconds: float) -> None:
+    """The route's pattern, never the path: paths are for clients to choose."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "none"
+    REQUESTS.labels(route, status).inc()
+    SECONDS.labels(route).observe(seconds)
+
+
+async def page(services: Services) -> web.Response:
+    WAITING.set(await services.redis.zcard("imgen:waiting"))
+    OPEN.set(await services.redis.zcard("imgen:open"))
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,39 @@
+"""Runs the server: listens, drains on SIGTERM or SIGINT, and hands unfinished jobs back."""
+
+import asyncio
+import logging
+import signal
+
+import uvloop
+from aiohttp import web
+
+from frontend.app import SERVICES, build_app
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+DRAIN_S = 5.0  # for answers under way
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app = build_app(settings)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        log.info("serving on %s", ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses))
+        await stop.wait()
+        app[SERVICES].gate.closed = True
+    finally:
+        await runner.cleanup()
+
+
+def serve(settings: Settings) -> None:
+    """Until a signal comes. Raises SettingError, and OSError when the address is taken."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    uvloop.run(_serve(settings))

@@ -1,0 +1,93 @@
+"""What surrounds every answer: request id, CORS, one way of rendering errors, counting."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from frontend import metrics
+from frontend.errors import ApiError
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_WORDS = {404: "Not found", 405: "Method not allowed", 413: "Request body is too large"}
+_EXPOSED = "X-Request-ID, Retry-After"
+_ALLOWED = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def json_response(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data), status=status, headers=headers, content_type="application/json", charset="utf-8"
+    )
+
+
+def error_response(error: ApiError) -> web.Response:
+    return json_response({"error": error.message}, error.status, error.headers)
+
+
+def shell(settings: Settings) -> Middleware:
+    origins = frozenset(settings.cors_origins)
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        request_id = _request_id(request)
+        response = _preflight(request) or await _answer(request, handler, request_id)
+        _allow(request, response, origins)
+        if not response.prepared:
+            response.headers["X-Request-ID"] = request_id
+        metrics.observe(request, response.status, time.perf_counter() - began)
+        return response
+
+    return around
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-ID", "")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error_response(error)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return error_response(ApiError(error.status, _WORDS.get(error.status, error.reason), headers))
+    except Exception:
+        log.exception("request %s failed", request_id)
+        return json_response({"error": "Internal error", "request_id": request_id}, 500)
+
+
+def _preflight(request: web.Request) -> web.Response | None:
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Max-Age": "86400",
+        },
+    )
+
+
+def _allow(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
+    """No credentials mode: the key travels in a header that only the page's own code can set."""
+    origin = request.headers.get("Origin")
+    if origin is None or response.prepared:
+        return
+    response.headers["Vary"] = "Origin"
+    if "*" in origins or origin in origins:
+        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
