@@ -1,0 +1,49 @@
+"""python -m acs --host 127.0.0.1 --port 9000 --fetch-allow http://127.0.0.1:8080/"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from acs.app import Config, make_app
+from acs.nudenet_detector import load_nudenet
+from acs.ruleset import FOLDER
+from acs.strict_yaml import DataError
+
+STOP_S = 5.0  # for reviews that are under way
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    config = Config(rulesets=options.rulesets, fetch_allow=tuple(options.fetch_allow))
+    try:
+        app = make_app(config, load_nudenet)
+    except (DataError, ValueError) as error:
+        sys.exit(f"acs: {error}")
+    web.run_app(
+        app, host=options.host, port=options.port, print=None, access_log=None, shutdown_timeout=STOP_S
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m acs", description="The reference ACS reviewer")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--rulesets", type=Path, default=FOLDER, help="folder of *.yaml, one a ruleset")
+    parser.add_argument(
+        "--fetch-allow",
+        metavar="URLPREFIX",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="where pictures may be fetched from, as https://HOST[:PORT][/PATH]; none: nowhere",
+    )
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The reviewer as an HTTP service. Routes and middlewares are listed in `make_app`."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+from acs.decode import decode
+from acs.detections import Detector
+from acs.failure import Failure
+from acs.fetch import Allowed, Fetcher, picture_session
+from acs.minors import MinorsRule, minors_rule
+from acs.openapi import document
+from acs.page import render
+from acs.review import Review, ReviewOrder, judge
+from acs.ruleset import FOLDER, Ruleset, load_rulesets
+from acs.wordlist import load_all
+
+MAX_BODY_BYTES = 512 << 10  # every field at its longest, as escaped JSON
+MAX_OPEN = 64  # reviews at the same time; the detector works on one
+
+log = logging.getLogger("acs")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Raises ValueError for a prefix that is none, DataError for a mistake in a ruleset."""
+
+    rulesets: Path = FOLDER
+    fetch_allow: tuple[str, ...] = ()  # URL prefixes; none: every picture is refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    rulesets: Mapping[str, Ruleset]
+    protection: MinorsRule
+    fetcher: Fetcher
+    detector: Detector
+    pool: ThreadPoolExecutor  # one thread: decoding, detecting, judging
+    free: asyncio.Semaphore
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Application:
+    wordlists = load_all()
+    rulesets = load_rulesets(config.rulesets, wordlists)
+    allowed = tuple(Allowed(URL(prefix)) for prefix in config.fetch_allow)
+
+    async def services(app: web.Application) -> AsyncIterator[None]:
+        """Nothing listens before the detector is loaded and warm."""
+        with ThreadPoolExecutor(1, thread_name_prefix="detector") as pool:
+            async with picture_session() as session:
+                app[SERVICES] = Services(
+                    rulesets=rulesets,
+                    protection=minors_rule(wordlists),
+                    fetcher=Fetcher(session, allowed),
+                    detector=await asyncio.get_running_loop().run_in_executor(pool, load_detector),
+                    pool=pool,
+                    free=asyncio.Semaphore(MAX_OPEN),
+                )
+                yield
+
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_failures])
+    app.cleanup_ctx.append(services)
+    app.add_routes(
+        [
+            web.post("/v1/reviews", post_review),
+            web.get("/v1/rulesets", get_rulesets),
+            web.get("/healthz", get_health),
+            web.get("/readyz", get_ready),
+            web.get("/openapi.json", get_openapi),
+            web.get("/docs", get_docs),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Failure as failure:
+        log.warning("no verdict: %s", failure.message)
+        return _json({"error": failure.message}, failure.status)
+    except web.HTTPException as error:
+        return _json({"error": error.reason}, error.status)
+    except Exception:
+        log.exception("review failed")
+        return _json({"error": "Internal error"}, 500)
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+async def post_review(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    order = _order(await request.read())
+    ruleset = services.rulesets.get(order.ruleset)
+    if ruleset is None:
+        raise Failure(422, "Unknown ruleset")
+    if services.free.locked():
+        raise Failure(503, "Too many reviews at the same time")
+    started = time.monotonic()
+    async with services.free:
+        review = await _review(services, order, ruleset)
+    log.info(
+        "gen_id=%s model=%s ruleset=%s compliance=%s codes=%s ms=%.0f",
+        order.gen_id,
+        order.model,
+        ruleset.name,
+        review.compliance,
+        ",".join(review.codes),
+        (time.monotonic() - started) * 1000,
+    )
+    return _json(review)
+
+
+def _order(body: bytes) -> ReviewOrder:
+    try:
+        return msgspec.json.decode(body, type=ReviewOrder)
+    except msgspec.ValidationError as error:
+        raise Failure(422, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Failure(400, "Invalid JSON") from None
+
+
+async def _review(services: Services, order: ReviewOrder, ruleset: Ruleset) -> Review:
+    data = await services.fetcher.fetch(order.image_url)
+
+    def look_and_judge() -> Review:
+        return judge(order, ruleset, services.protection, services.detector(decode(data)))
+
+    return await asyncio.get_running_loop().run_in_executor(services.pool, look_and_judge)
+
+
+async def get_rulesets(request: web.Request) -> web.Response:
+    rulesets = request.app[SERVICES].rulesets.values()
+    return _json(
+        {
+            "rulesets": [
+                {
+                    "name": ruleset.name,
+                    "description": ruleset.description,
+                    "categories": [{"id": item.id, "name": item.name} for item in ruleset.categories],
+                }
+                for ruleset in rulesets
+            ]
+        }
+    )
+
+
+async def get_health(request: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def get_ready(request: web.Request) -> web.Response:
+    """Answered only once the detector is loaded: before, nothing listens."""
+    return _json({"status": "ready", "rulesets": sorted(request.app[SERVICES].rulesets)})
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    return _json(document())
+
+
+async def get_docs(request: web.Request) -> web.Response:
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return web.Response(text=render(document()), content_type="text/html", headers=policy)

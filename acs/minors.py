@@ -1,0 +1,53 @@
+"""The rule that protects minors. It is code, not data: it runs in every review, and no ruleset can turn it
+off, soften it or take its names."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from acs.detections import Detections
+from acs.wordlist import Wordlist
+
+CATEGORY_ID = "minors"
+CATEGORY_NAME = "Sexualisation of Minors"
+TEXT_CODE = "minors.text"
+IMAGE_CODE = "minors.image"
+RESERVED = re.compile(r"minors([.-].*)?")  # ids that no ruleset may use
+
+# Lower than any ruleset's: where the prompt speaks of a minor, a faint sign of nudity is enough.
+NUDITY: Mapping[str, float] = {
+    "FEMALE_GENITALIA_EXPOSED": 0.25,
+    "MALE_GENITALIA_EXPOSED": 0.25,
+    "ANUS_EXPOSED": 0.25,
+    "FEMALE_BREAST_EXPOSED": 0.3,
+    "BUTTOCKS_EXPOSED": 0.3,
+    "FEMALE_GENITALIA_COVERED": 0.5,
+}
+_NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thir|four|fif|six|seven"
+_UNDER_18 = rf"(?:0?\d|1[0-7]|(?:{_NUMBERS})(?:teen)?)"
+_GAP = r"\W{0,3}"
+_AGE = re.compile(
+    rf"(?<!\w)(?:{_UNDER_18}{_GAP}(?:years?|yrs?){_GAP}olds?"
+    rf"|{_UNDER_18}{_GAP}y\W{{0,2}}o(?:ld)?"
+    rf"|\d{{1,2}}{_GAP}months?{_GAP}old"
+    rf"|aged?\W{{1,3}}(?:of\W)?{_UNDER_18})(?!\w)"
+)
+
+
+@dataclass(frozen=True)
+class MinorsRule:
+    minors: Wordlist
+    adult: tuple[Wordlist, ...]
+
+    def codes(self, read: str, seen: Detections) -> tuple[str, ...]:
+        """`read` is what `text.readings` returned. Empty where nothing is wrong."""
+        if not (self.minors.found_in(read) or _AGE.search(read)):
+            return ()
+        text = any(words.found_in(read) for words in self.adult)
+        image = any(seen.get(label, 0.0) >= least for label, least in NUDITY.items())
+        return tuple(code for code, found in ((TEXT_CODE, text), (IMAGE_CODE, image)) if found)
+
+
+def minors_rule(wordlists: Mapping[str, Wordlist]) -> MinorsRule:
+    """Raises KeyError where a word list is missing, which stops the start."""
+    return MinorsRule(wordlists["minors"], (wordlists["sexual"], wordlists["suggestive"]))

@@ -1,0 +1,36 @@
+"""The detector of nudenet: the one file that imports it, and only when it is called (AGPL-3.0)."""
+
+from importlib.resources import files
+
+import numpy as np
+
+from acs.detections import LABELS, Detections, Detector, Pixels
+
+
+def load_nudenet() -> Detector:
+    """Loads the model that comes inside the package (no network) and runs it once, so that it is warm.
+
+    Raises ImportError without nudenet, RuntimeError where its labels are not those that rulesets use.
+    """
+    import cv2  # type: ignore[import-not-found]
+    import onnxruntime  # type: ignore[import-untyped]
+    from nudenet import NudeDetector, nudenet  # type: ignore[import-not-found]
+
+    if set(vars(nudenet)["__labels"]) != LABELS:
+        raise RuntimeError("nudenet's labels are not those of version 3.4")
+    cv2.setNumThreads(1)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    model = NudeDetector()
+    # Its own session takes every core, and it has no option for that.
+    model.onnx_session = onnxruntime.InferenceSession(str(files("nudenet") / "320n.onnx"), options)
+
+    def detect(pixels: Pixels) -> Detections:
+        best: dict[str, float] = {}
+        # 3.4.2 swaps red and blue twice on the way in, so RGB reaches the network as RGB.
+        for found in model.detect(pixels):
+            best[found["class"]] = max(best.get(found["class"], 0.0), float(found["score"]))
+        return best
+
+    detect(np.zeros((64, 64, 3), np.uint8))
+    return detect

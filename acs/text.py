@@ -1,0 +1,80 @@
+"""What a prompt says, made comparable: case, accents, look-alike letters, l33t and spelled-out w o r d s.
+
+English is covered well; other languages only where a word list names their words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_DROPPED = frozenset({"Mn", "Me", "Cf", "Cc", "Cs", "Co"})  # accents, invisible and private characters
+# Cyrillic, Greek and Latin letters that look like the letters a to z (after case folding).
+_LOOKALIKES = str.maketrans("аеорсухіјѕԁһкмтпαεορκιντυχıɡ", "aeopcyxijsdhkmtnaeopkivtuxig")
+_JOINERS = str.maketrans("_\u2019", " '")
+_LONG_RUN = re.compile(r"(.)\1{3,}")
+_SPELLED = re.compile(r"(?<!\w)(?:\w[^\w,]{1,2}){2,}\w(?!\w)")
+_APART = "\n,\n"  # no phrase reaches over a comma
+_NOT_WORD = re.compile(r"\W+")
+# What else stands for a letter. `*` is how people mask vowels.
+_ALSO = {
+    "a": "4@*",
+    "b": "8",
+    "e": "3*",
+    "g": "9",
+    "i": "1!|*",
+    "l": "1|",
+    "o": "0*",
+    "s": "5$",
+    "t": "7+",
+    "u": "*",
+    "z": "2",
+}
+
+
+def without_negatives(prompt: str) -> str:
+    """A canonical raw prompt without its comma-separated terms that start with a dash."""
+    return ",".join(term for term in prompt.split(",") if not term.lstrip().startswith("-"))
+
+
+def normalise(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    kept = "".join(
+        " " if char.isspace() else char
+        for char in folded
+        if char.isspace() or unicodedata.category(char) not in _DROPPED
+    )
+    return _LONG_RUN.sub(r"\1\1\1", kept.translate(_LOOKALIKES).translate(_JOINERS))
+
+
+def readings(texts: Iterable[str]) -> str:
+    """One normalised text to search: every text, and again its spelled-out words as whole words."""
+    text = _APART.join(normalise(text) for text in texts)
+    spelled = (_NOT_WORD.sub("", match) for match in _SPELLED.findall(text))
+    return _APART.join([text, *spelled])
+
+
+def pattern(terms: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the terms as whole words in `readings`; nothing at all where there are no terms.
+
+    A plural or possessive ending is found too. No letter may touch the term; a digit may (`2children`).
+    """
+    words = [_term(normalise(term)) for term in terms]
+    return re.compile("|".join(words)) if words else re.compile(r"(?!)")
+
+
+def _term(term: str) -> str:
+    body = r"[^\w,]{0,3}".join(_word(word) for word in _NOT_WORD.split(term) if word)
+    if any(unicodedata.category(char) == "Lo" for char in term):  # written without spaces between words
+        return body
+    return rf"(?<![^\W\d]){body}(?:'?s|es)?(?![^\W\d])"
+
+
+def _word(word: str) -> str:
+    """Each letter once, or drawn out (`normalise` cuts that to three); never open-ended, so never slow."""
+    runs = re.finditer(r"(.)\1*", word)
+    return "".join(_run(run[1], len(run[0])) for run in runs)
+
+
+def _run(char: str, count: int) -> str:
+    letter = f"[{re.escape(char + _ALSO.get(char, ''))}]"
+    return f"{letter}{{{count}}}" if count >= 3 else f"(?:{letter}{{{count}}}|{letter}{{3}})"
