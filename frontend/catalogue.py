@@ -1,10 +1,17 @@
 """Models, styles and characters: what an operator declares in YAML, one file for each model and character."""
 
 import re
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+import yaml
 from msgspec import Meta
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[a-z0-9_-]{1,32}")
 MAX_FILE_BYTES = 262_144
@@ -54,3 +61,136 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     negative: Terms = ""
     lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
     rights: Rights  # no character without a statement of rights
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that this server offers, cross-checked. Both mappings are in the order of their keys."""
+
+    models: Mapping[str, Model]  # the default one first
+    characters: Mapping[str, Character]
+
+    @property
+    def default_model(self) -> Model:
+        return next(iter(self.models.values()))
+
+    def model(self, name: object) -> Model:
+        """The model of that name, or else the default one."""
+        found = self.models.get(name) if isinstance(name, str) else None
+        return found or self.default_model
+
+    def characters_of(self, model: str) -> dict[str, Character]:
+        return {name: each for name, each in self.characters.items() if model in each.models}
+
+    def response(self) -> dict[str, Any]:
+        """The answer of the `models` action."""
+        return {
+            "characters": sorted(self.characters),
+            "models": {name: _shown(model) for name, model in self.models.items()},
+        }
+
+
+def load(folder: Path) -> Catalogue:
+    """The catalogue in `folder`: models/*.yaml and characters/*.yaml. Raises CatalogueError."""
+    models = _read_all(folder / "models", _read_model)
+    characters = _read_all(folder / "characters", _read_character)
+    if not models:
+        raise CatalogueError(f"{folder / 'models'}: expected at least one model, NAME.yaml")
+    for name, character in characters.items():
+        if unknown := [each for each in character.models if each not in models]:
+            where = folder / "characters" / f"{name}.yaml"
+            raise CatalogueError(f"{where}: models: expected some of {_list(models)}, got {unknown[0]!r}")
+    in_order = dict(sorted(models.items(), key=lambda item: (item[1].order, item[0])))
+    return Catalogue(MappingProxyType(in_order), MappingProxyType(characters))
+
+
+def _read_all(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:
+    paths = sorted(folder.glob("*.yaml"))
+    if len(paths) > MAX_FILES:
+        raise CatalogueError(f"{folder}: expected at most {MAX_FILES} files, got {len(paths)}")
+    return {_name(path.stem, path): read(path) for path in paths}
+
+
+def _read_character(path: Path) -> Character:
+    return to_struct(path, _named(path), Character)
+
+
+def _read_model(path: Path) -> Model:
+    raw = _named(path)
+    styles = raw.get("styles")
+    if not isinstance(styles, dict) or not styles:
+        raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
+    for key, style in styles.items():
+        _name(key, f"{path}: styles")
+        if not isinstance(style, dict) or "name" in style:
+            raise CatalogueError(f"{path}: styles.{key}: expected label, positive and negative")
+    named = {key: {**style, "name": key} for key, style in styles.items()}
+    model = to_struct(path, {**raw, "styles": named}, Model)
+    if model.default_style not in named:
+        got = f"got {model.default_style!r}"
+        raise CatalogueError(f"{path}: default_style: expected one of {_list(named)}, {got}")
+    return model
+
+
+def _named(path: Path) -> dict[str, Any]:
+    raw = read_mapping(path)
+    if "name" in raw:
+        raise CatalogueError(f"{path}: name: expected no such key, the name is the file's own")
+    return {**raw, "name": path.stem}
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds, every key of it once. Raises CatalogueError."""
+    try:
+        text = path.read_bytes()[: MAX_FILE_BYTES + 1]
+        if len(text) > MAX_FILE_BYTES:
+            raise CatalogueError(f"{path}: expected at most {MAX_FILE_BYTES} bytes")
+        raw = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
+    except OSError as error:
+        raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise CatalogueError(f"{path}: expected YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise CatalogueError(f"{path}: expected a mapping of keys to values")
+    return raw
+
+
+def to_struct(path: Path, raw: dict[str, Any], kind: type[T]) -> T:
+    """The struct that a file's mapping says. Raises CatalogueError."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        # msgspec says "Expected `str`, got `int` - at `$.label`"
+        what, _, where = str(error).partition(" - at `$")
+        key = where.strip("`.") + ": " if where.strip("`.") else ""
+        raise CatalogueError(f"{path}: {key}{what[0].lower()}{what[1:]}") from None
+
+
+def _name(name: object, where: object) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise CatalogueError(f"{where}: expected a name of 1 to 32 of a-z, 0-9, _ and -, got {name!r}")
+    return name
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _shown(model: Model) -> dict[str, Any]:
+    styles = {name: {"label": style.label} for name, style in model.styles.items()}
+    return {"label": model.label, "default_style": model.default_style, "styles": styles}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, which YAML lets pass, and aliases, which can grow without bound."""
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            raise yaml.YAMLError(f"a key stands twice, line {node.start_mark.line + 1} and after")
+        return mapping
