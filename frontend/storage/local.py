@@ -1,0 +1,107 @@
+"""Pictures in a folder, behind signed, expiring URLs of this server. For one machine; no bucket needed."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from yarl import URL
+
+from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+from frontend.storage.signature import Signer
+
+KEEP_DAYS = 30
+"""As in deploy/s3-lifecycle.json, the bucket's rule."""
+
+_WRITING = ".writing"  # no key starts with a dot
+
+
+class LocalStorage:
+    def __init__(self, folder: Path, signer: Signer, public_url: str, life_s: int) -> None:
+        self._folder = folder
+        self._signer = signer
+        self._public_url = URL(public_url)
+        self._life_s = life_s
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        check_object(key, data, media_type)
+        try:
+            await asyncio.to_thread(self._write, self._folder / key, data)
+        except OSError as error:
+            raise StorageError(f"folder put: {error.strerror}") from error
+
+    async def url(self, key: str, filename: str) -> str:
+        media_type_of(filename)
+        expires, signature = self._signer.sign(check_key(key), filename, self._life_s)
+        query = {"expires": str(expires), "filename": filename, "signature": signature}
+        return str(self._public_url.joinpath("files", *key.split("/")).with_query(query))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        paths = [self._folder / check_key(key) for key in keys]
+        try:
+            for path in paths:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"folder delete: {error.strerror}") from error
+
+    async def ready(self) -> bool:
+        return await asyncio.to_thread(self._writable)
+
+    def opened(self, key: str, filename: str, expires: int, signature: str) -> Path | None:
+        """Where the file of a link lies, if it still exists; None if the link is not genuine or has expired."""
+        path = self._folder / check_key(key)
+        return path if self._signer.valid(key, filename, expires, signature) else None
+
+    async def sweep(self, now: float | None = None) -> None:
+        """Removes pictures past their days, and what a killed process left half-written."""
+        limit = (time.time() if now is None else now) - KEEP_DAYS * 86_400
+        await asyncio.to_thread(_remove_older, self._folder, limit)
+
+    def _writable(self) -> bool:
+        folder = self._folder / _WRITING
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return False
+        return os.access(folder, os.W_OK | os.X_OK)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Written beside, forced to disk, then renamed: a reader sees the old object or the new one."""
+        (self._folder / _WRITING).mkdir(parents=True, exist_ok=True)
+        beside = self._folder / _WRITING / secrets.token_hex(16)
+        try:
+            with beside.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        for folder in path.parents:  # a new folder is on disk when its parent is
+            _sync(folder)
+            if folder == self._folder:
+                break
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_older(folder: Path, limit: float) -> None:
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(parent) / name
+            with contextlib.suppress(OSError):  # another process may sweep too
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+        with contextlib.suppress(OSError):  # goes only if empty
+            if Path(parent).stat().st_mtime < limit and parent != str(folder):
+                Path(parent).rmdir()

@@ -1,0 +1,68 @@
+"""What both kinds of storage promise, and the names that they accept."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+
+MAX_OBJECT_BYTES = 64 * 2**20
+MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif"}
+"""The only types that are stored and served, so that no object can ever be a page or a script."""
+
+_FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
+_MAX_KEY = 512
+_MAX_DEPTH = 16
+
+
+class StorageError(Exception):
+    """One line for the log: what was tried and which error came back. Never a URL or a secret."""
+
+
+class Storage(Protocol):
+    """Every method raises StorageError, within a bounded time."""
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Stores the object durably and whole, in place of what had that key. Not public."""
+
+    async def url(self, key: str, filename: str) -> str:
+        """A GET URL of `settings.url_life_s` seconds that shows the object under `filename`.
+
+        Made without asking whether the object exists.
+        """
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Removes the objects; a missing one is no error."""
+
+    async def ready(self) -> bool:
+        """Whether objects can be stored at this moment. Does not raise."""
+
+
+def check_filename(name: str) -> str:
+    """`name`, if it is 1 to 200 characters of A-Z a-z 0-9 _ - . that do not start with a dot or a dash."""
+    if not _FILENAME.fullmatch(name):
+        raise StorageError("refused: a file name outside the permitted characters")
+    return name
+
+
+def check_key(key: str) -> str:
+    """`key`, if it is up to 16 file names joined by slashes, which no folder can be escaped with."""
+    parts = key.split("/")
+    if len(key) > _MAX_KEY or len(parts) > _MAX_DEPTH or not all(map(_FILENAME.fullmatch, parts)):
+        raise StorageError("refused: a key outside the permitted characters")
+    return key
+
+
+def media_type_of(filename: str) -> str:
+    """The media type that the name's extension stands for."""
+    try:
+        return MEDIA_TYPES[PurePosixPath(check_filename(filename)).suffix]
+    except KeyError:
+        raise StorageError("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
+
+
+def check_object(key: str, data: bytes, media_type: str) -> None:
+    """Raises StorageError unless this object may be stored under this key."""
+    if media_type_of(check_key(key).rpartition("/")[2]) != media_type:
+        raise StorageError("refused: the media type does not fit the key's extension")
+    if len(data) > MAX_OBJECT_BYTES:
+        raise StorageError(f"refused: more than {MAX_OBJECT_BYTES} bytes")

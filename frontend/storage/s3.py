@@ -1,0 +1,133 @@
+"""Pictures in a bucket of any S3-compatible server. Objects are private; clients get presigned URLs."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import aioboto3  # type: ignore[import-untyped]
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
+from aiohttp import ClientError as HttpError
+from aiohttp.abc import AbstractResolver
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+from frontend.settings import Settings
+from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+
+CONNECT_TIMEOUT_S = 4
+READ_TIMEOUT_S = 20
+ATTEMPTS = 3
+TOTAL_TIMEOUT_S = 45.0
+CONNECTIONS = 32
+
+
+class S3Storage:
+    """`client` talks to the server; `signer` only computes URLs, for the name that clients know it by."""
+
+    def __init__(self, client: Any, signer: Any, settings: Settings, timeout_s: float) -> None:
+        self._client = client
+        self._signer = signer
+        self._bucket = settings.s3_bucket
+        self._life_s = settings.url_life_s
+        self._timeout_s = timeout_s
+        self._encryption = {"ServerSideEncryption": settings.s3_encryption} if settings.s3_encryption else {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls,
+        settings: Settings,
+        *,
+        timeout_s: float = TOTAL_TIMEOUT_S,
+        resolver: AbstractResolver | None = None,
+    ) -> AsyncIterator["S3Storage"]:
+        """With credentials from where the AWS tools look for them: environment, profile, instance role.
+
+        `timeout_s` bounds each call with all its retries; `resolver` finds the server's address (None: DNS).
+        """
+        session, config = aioboto3.Session(), _config(settings, resolver)
+        public = settings.s3_public_endpoint or settings.s3_endpoint
+        async with contextlib.AsyncExitStack() as stack:
+            with _one_error("open"):
+                client = await stack.enter_async_context(
+                    _client(session, settings, settings.s3_endpoint, config)
+                )
+                signer = await stack.enter_async_context(_client(session, settings, public, config))
+            yield cls(client, signer, settings, timeout_s)
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        check_object(key, data, media_type)
+        # The one checksum that every S3 server verifies: a body damaged on its way is refused.
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        with _one_error("put"):
+            async with asyncio.timeout(self._timeout_s):
+                await self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=data,
+                    ContentType=media_type,
+                    ContentMD5=base64.b64encode(digest).decode(),
+                    **self._encryption,
+                )
+
+    async def url(self, key: str, filename: str) -> str:
+        params = {
+            "Bucket": self._bucket,
+            "Key": check_key(key),
+            "ResponseContentType": media_type_of(filename),
+            "ResponseContentDisposition": f'inline; filename="{filename}"',
+        }
+        with _one_error("url"):
+            async with asyncio.timeout(self._timeout_s):  # temporary credentials may have to be renewed
+                url: str = await self._signer.generate_presigned_url(
+                    "get_object", Params=params, ExpiresIn=self._life_s
+                )
+        return url
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        # One request each: bulk deletion needs a checksum on whose kind the servers do not agree.
+        for key in map(check_key, keys):
+            with _one_error("delete"):
+                async with asyncio.timeout(self._timeout_s):
+                    await self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    async def ready(self) -> bool:
+        try:
+            with _one_error("ready"):
+                async with asyncio.timeout(min(self._timeout_s, CONNECT_TIMEOUT_S)):
+                    await self._client.head_bucket(Bucket=self._bucket)
+        except StorageError:
+            return False
+        return True
+
+
+def _config(settings: Settings, resolver: AbstractResolver | None) -> Any:
+    return AioConfig(
+        {"resolver": resolver} if resolver else None,
+        signature_version="s3v4",
+        s3={"addressing_style": settings.s3_addressing},
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        max_pool_connections=CONNECTIONS,
+        # Newer checksums are sent as trailers, which many S3-compatible servers refuse.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
+def _client(session: Any, settings: Settings, endpoint: str, config: Any) -> Any:
+    return session.client("s3", region_name=settings.s3_region, endpoint_url=endpoint or None, config=config)
+
+
+@contextlib.contextmanager
+def _one_error(action: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown error")
+        raise StorageError(f"S3 {action}: {code}") from error
+    except (BotoCoreError, HttpError, OSError, ValueError) as error:  # TimeoutError is an OSError
+        raise StorageError(f"S3 {action}: {type(error).__name__}") from error

@@ -1,0 +1,66 @@
+"""Signed, expiring paths of the local storage: an HMAC over key, file name and expiry."""
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from frontend.storage.protocol import StorageError
+
+SECRET_BYTES = 32
+
+
+class Signer:
+    def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._clock = clock
+
+    def sign(self, key: str, filename: str, life_s: int) -> tuple[int, str]:
+        """Unix time of the expiry, and the signature as 64 hex digits."""
+        expires = int(self._clock()) + life_s
+        return expires, self._signature(key, filename, expires)
+
+    def valid(self, key: str, filename: str, expires: int, signature: str) -> bool:
+        """Takes the same time wherever the signature differs."""
+        expected = self._signature(key, filename, expires)
+        genuine = hmac.compare_digest(expected.encode(), signature.encode())
+        return genuine and self._clock() < expires
+
+    def _signature(self, key: str, filename: str, expires: int) -> str:
+        # Neither names nor numbers can hold a line feed, so two different links never give one message.
+        message = f"GET\n{key}\n{filename}\n{expires}"
+        return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
+
+
+def load_secret(path: Path) -> bytes:
+    """The secret in this file, made at the first start. Two processes that start at once get the same."""
+    try:
+        if not path.exists():
+            _create(path)
+        if path.stat().st_mode & 0o077:
+            raise StorageError(f"{path}: others may read it; it must have mode 0600")
+        secret = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
+    if len(secret) != SECRET_BYTES:
+        raise StorageError(f"{path}: not {SECRET_BYTES} bytes; remove it to have a new one made")
+    return secret
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
+        file.flush()
+        os.fsync(handle)
+    try:
+        os.link(beside, path)  # unlike a rename, it never replaces the secret of the process that was first
+    except FileExistsError:
+        return
+    finally:
+        beside.unlink()
