@@ -117,19 +117,22 @@ def _read_character(path: Path) -> Character:
 
 def _read_model(path: Path) -> Model:
     raw = _named(path)
-    styles = raw.get("styles")
-    if not isinstance(styles, dict) or not styles:
+    given = raw.get("styles")
+    if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
-    for key, style in styles.items():
-        _name(key, f"{path}: styles")
-        if not isinstance(style, dict) or "name" in style:
-            raise CatalogueError(f"{path}: styles.{key}: expected label, positive and negative")
-    named = {key: {**style, "name": key} for key, style in styles.items()}
-    model = to_struct(path, {**raw, "styles": named}, Model)
-    if model.default_style not in named:
+    model = to_struct(path, {**raw, "styles": {}}, Model)
+    styles = {key: _style(f"{path}: styles", key, style) for key, style in given.items()}
+    if model.default_style not in styles:
         got = f"got {model.default_style!r}"
-        raise CatalogueError(f"{path}: default_style: expected one of {_list(named)}, {got}")
-    return model
+        raise CatalogueError(f"{path}: default_style: expected one of {_list(styles)}, {got}")
+    return msgspec.structs.replace(model, styles=styles)
+
+
+def _style(where: str, key: object, raw: object) -> Style:
+    name = _name(key, where)
+    if not isinstance(raw, dict) or "name" in raw:
+        raise CatalogueError(f"{where}.{name}: expected label, positive and negative")
+    return to_struct(f"{where}.{name}", {**raw, "name": name}, Style)
 
 
 def _named(path: Path) -> dict[str, Any]:
@@ -142,7 +145,8 @@ def _named(path: Path) -> dict[str, Any]:
 def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds, every key of it once. Raises CatalogueError."""
     try:
-        text = path.read_bytes()[: MAX_FILE_BYTES + 1]
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
         if len(text) > MAX_FILE_BYTES:
             raise CatalogueError(f"{path}: expected at most {MAX_FILE_BYTES} bytes")
         raw = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
@@ -155,15 +159,19 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return raw
 
 
-def to_struct(path: Path, raw: dict[str, Any], kind: type[T]) -> T:
-    """The struct that a file's mapping says. Raises CatalogueError."""
+def to_struct(where: object, raw: dict[str, Any], kind: type[T]) -> T:
+    """The struct that a mapping says. Raises CatalogueError, which begins with `where`."""
     try:
-        return msgspec.convert(raw, kind)
+        made = msgspec.convert(raw, kind)
+        msgspec.json.encode(made)  # refuses text that no answer could carry
     except msgspec.ValidationError as error:
         # msgspec says "Expected `str`, got `int` - at `$.label`"
-        what, _, where = str(error).partition(" - at `$")
-        key = where.strip("`.") + ": " if where.strip("`.") else ""
-        raise CatalogueError(f"{path}: {key}{what[0].lower()}{what[1:]}") from None
+        what, _, place = str(error).partition(" - at `$")
+        key = place.strip("`.") + ": " if place.strip("`.") else ""
+        raise CatalogueError(f"{where}: {key}{what[0].lower()}{what[1:]}") from None
+    except UnicodeEncodeError:
+        raise CatalogueError(f"{where}: expected valid Unicode text") from None
+    return made
 
 
 def _name(name: object, where: object) -> str:

@@ -42,14 +42,15 @@ def load_grammar(path: Path) -> Grammar:
             raise CatalogueError(
                 f"{path}: forms: expected slots of {known}, got {min(unknown)!r} in {form!r}"
             )
-        _check(_SLOT.sub("x", form), f"{path}: forms")
+        longest = _SLOT.sub(lambda slot: max(grammar.lists[slot[1]], key=len), form)
+        _check(longest, f"{path}: forms")
     return grammar
 
 
 def random_prompt(
     grammar: Grammar, catalogue: Catalogue, character: str | None, rng: random.Random | None = None
 ) -> prompt.Prompt:
-    """A prompt about `character`: None takes one at random, "" nobody. An unknown name raises ApiError 400."""
+    """A prompt about `character`: None takes one at random, "" nobody. Unknown: ApiError 400."""
     rng = rng or random.SystemRandom()
     name = _character(catalogue, character, rng)
     form = rng.choice(grammar.forms.with_character if name else grammar.forms.without_character)
