@@ -1,0 +1,75 @@
+"""Requests of one execute() call become few calls of the network: equal shapes are joined along axis 0."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[np.generic]]  # by tensor name; axis 0 is the batch
+
+
+class BadRequest(Exception):
+    """One request's tensors do not fit the network; the text is one line."""
+
+
+@dataclass(frozen=True)
+class TensorRule:
+    """What the network declares of one input: its type, and its shape with None for a free axis."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int | None, ...]
+
+
+def check(arrays: Arrays, rules: Mapping[str, TensorRule]) -> int:
+    """The batch size of one request. Raises BadRequest where a tensor is missing or does not fit."""
+    if missing := sorted(set(rules) - set(arrays)):
+        raise BadRequest(f"input {missing[0]} is missing")
+    for name, rule in rules.items():
+        array = arrays[name]
+        if array.dtype != rule.dtype:
+            raise BadRequest(f"input {name}: expected {rule.dtype}, got {array.dtype}")
+        if not _fits(array.shape, rule.shape):
+            raise BadRequest(f"input {name}: expected shape {_shown(rule.shape)}, got {list(array.shape)}")
+    sizes = {arrays[name].shape[0] for name in rules}
+    if len(sizes) != 1 or 0 in sizes:
+        raise BadRequest(f"inputs disagree about the batch size: {sorted(sizes)}")
+    return sizes.pop()
+
+
+def groups(requests: Mapping[int, Arrays]) -> list[list[int]]:
+    """Keys of the requests that may be joined: all their tensors agree in every axis but the first."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for key, arrays in requests.items():
+        shapes = tuple((name, arrays[name].shape[1:]) for name in sorted(arrays))
+        found.setdefault(shapes, []).append(key)
+    return list(found.values())
+
+
+def join(requests: Sequence[Arrays]) -> Arrays:
+    if len(requests) == 1:
+        return requests[0]
+    return {name: np.concatenate([arrays[name] for arrays in requests]) for name in requests[0]}
+
+
+def split(joined: Arrays, sizes: Sequence[int]) -> list[Arrays]:
+    """The reverse of `join` for the outputs. Raises BadRequest where an output has another batch size."""
+    total = sum(sizes)
+    for name, array in joined.items():
+        if array.ndim == 0 or array.shape[0] != total:
+            raise BadRequest(f"output {name} has shape {list(array.shape)} for a batch of {total}")
+    ends = np.cumsum(sizes)
+    return [
+        {name: array[end - size : end] for name, array in joined.items()}
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+def _fits(shape: tuple[int, ...], rule: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(rule) and all(
+        want in (None, have) for have, want in zip(shape, rule, strict=True)
+    )
+
+
+def _shown(rule: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("any" if size is None else str(size) for size in rule) + "]"

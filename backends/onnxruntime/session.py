@@ -1,0 +1,61 @@
+"""An onnxruntime session on the CPU, set up to live beside other networks for weeks."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime
+from merge import Arrays, TensorRule
+
+_TYPES = {
+    "tensor(bool)": np.bool_,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+}
+
+
+class Session:
+    """`parameters` are the model's own, by the names that NVIDIA's onnxruntime backend gives them.
+
+    `intra_op_thread_count` (0: all cores; else from IMGEN_ORT_THREADS), `enable_mem_arena` (0 or 1).
+    """
+
+    def __init__(self, path: str, parameters: Mapping[str, str]) -> None:
+        self._session = onnxruntime.InferenceSession(
+            path, _options(parameters), providers=["CPUExecutionProvider"]
+        )
+        self._run_options = onnxruntime.RunOptions()
+        if parameters.get("enable_mem_arena", "1") == "1":
+            # Pictures of many sizes take turns: without this the arena keeps the largest of each for ever.
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self.inputs = {item.name: _rule(item) for item in self._session.get_inputs()}
+        self.outputs = [item.name for item in self._session.get_outputs()]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Raises whatever onnxruntime raises; its text can have many lines."""
+        feed = {name: inputs[name] for name in self.inputs}
+        return dict(zip(self.outputs, self._session.run(self.outputs, feed, self._run_options), strict=True))
+
+
+def _options(parameters: Mapping[str, str]) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    threads = parameters.get("intra_op_thread_count") or os.environ.get("IMGEN_ORT_THREADS") or "0"
+    options.intra_op_num_threads = int(threads)
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = parameters.get("enable_mem_arena", "1") == "1"
+    options.enable_mem_pattern = False  # plans memory for one shape; ours change from call to call
+    # Several networks share the cores: a thread that spins while it waits takes them from the others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+    options.log_severity_level = 3
+    return options
+
+
+def _rule(item: onnxruntime.NodeArg) -> TensorRule:
+    shape = tuple(size if isinstance(size, int) else None for size in item.shape)
+    return TensorRule(np.dtype(_TYPES[item.type]), shape)

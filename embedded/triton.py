@@ -1,0 +1,207 @@
+"""The pip-installed Triton of the embedded default: gRPC on loopback, models under explicit control.
+
+For one machine only: this release is older than several fixes (see docs), so nothing but gRPC and metrics
+listens, both on 127.0.0.1, and the protocols that would hand the server over are closed.
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tritonclient.grpc.aio as grpc_client
+from tritonclient.utils import InferenceServerException
+
+from embedded.part import Part, PartError, python_of
+
+ROOT = Path(__file__).resolve().parent.parent
+CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging"
+STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Install:
+    """Where pip put the parts of a Triton."""
+
+    server: Path  # pytriton/tritonserver
+    libraries: Path  # nvidia_pytriton.libs
+    site: Path  # packages that the models see
+    python: str  # "3.11": version of the interpreter that the models run in
+
+    @property
+    def stub(self) -> Path:
+        return self.server / "python_backend_stubs" / self.python / "triton_python_backend_stub"
+
+
+def triton_part(
+    *,
+    port: int,
+    data_dir: Path,
+    repositories: Sequence[Path],
+    metrics_port: int | None = None,
+    resident_mb: int | None = None,
+    threads: int | None = None,
+    log_verbose: int = 0,
+) -> Part:
+    """A Triton that serves `text_to_image` and every base model of `repositories`.
+
+    `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
+    CPU threads of one network (None: all cores), `metrics_port` is None for no metrics.
+    Raises PartError where Triton is not installed or a repository is not usable.
+    """
+    install = _installed()
+    folders = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
+    backends = _assemble_backends(install, data_dir.resolve() / "triton")
+    prefix = "imgen-" + hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
+    _remove_shared_memory(prefix)
+    key, value = secrets.token_hex(8), secrets.token_hex(32)
+    command = (
+        str(install.server / "bin" / "tritonserver"),
+        f"--backend-directory={backends}",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        *(f"--model-repository={folder}" for folder in folders),
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in base_models(folders)),
+        "--allow-http=false",
+        "--grpc-address=127.0.0.1",
+        f"--grpc-port={port}",
+        *_metrics_options(metrics_port),
+        f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}:{key}={value}",
+        "--strict-readiness=true",
+        "--exit-timeout-secs=5",
+        f"--log-verbose={log_verbose}",
+    )
+    url = f"127.0.0.1:{port}"
+    return Part(
+        name="triton",
+        url=url,
+        command=command,
+        ready=lambda: _ready(url),
+        environment=_environment(install, folders, resident_mb, threads),
+        start_timeout_s=180.0,
+    )
+
+
+def base_models(folders: Sequence[Path]) -> list[str]:
+    """Names of the models to load at start: all but characters (`--` in the name), sorted.
+
+    Raises PartError where a repository is missing or a model stands in two of them.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise PartError(f"triton: model repository {folder} does not exist")
+        for config in sorted(folder.glob("*/config.pbtxt")):
+            name = config.parent.name
+            if name in found:
+                raise PartError(f"triton: model {name} is both in {found[name]} and in {folder}")
+            found[name] = folder
+    return sorted(name for name in found if "--" not in name)
+
+
+async def stubs_died(pid: int) -> bool:
+    """Whether a model's process under the tritonserver `pid` has died and was left unburied.
+
+    Triton does not start it again: its model answers errors for ever, so Triton itself must be restarted.
+    A stub that ends because its model is unloaded is waited for at once, so only one that stays counts.
+    """
+    dead = _dead_stubs(pid)
+    if not dead:
+        return False
+    await asyncio.sleep(1.0)
+    return bool(dead & _dead_stubs(pid))
+
+
+def _dead_stubs(pid: int) -> set[int]:
+    return {child for child, name, state, parent in _processes() if parent == pid and _is_dead(name, state)}
+
+
+def _is_dead(name: str, state: str) -> bool:
+    return state in "ZX" and name == STUB_NAME
+
+
+def _processes() -> Iterator[tuple[int, str, str, int]]:
+    """(pid, name, state, parent's pid) of every process, from /proc/PID/stat; see proc_pid_stat(5)."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            before, _, after = stat.read_text(errors="replace").rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):  # ended while we looked
+            continue
+        number, _, name = before.partition(" (")
+        state, parent = after.split()[:2]
+        yield int(number), name, state, int(parent)
+
+
+def _installed() -> _Install:
+    servers = Path(python_of("servers")).parent.parent / "lib"
+    sites = sorted((Path(python_of("triton")).parent.parent / "lib").glob("python3.*/site-packages"))
+    homes = sorted(servers.glob("python3.*/site-packages/pytriton/tritonserver"))
+    if not sites or not homes:
+        raise PartError("triton is not installed; run scripts/install, or name one in IMGEN_TRITON_URLS")
+    install = _Install(
+        server=homes[-1],
+        libraries=homes[-1].parent.parent / "nvidia_pytriton.libs",
+        site=sites[-1],
+        python=sites[-1].parent.name.removeprefix("python"),
+    )
+    if not install.stub.exists():
+        raise PartError(f"triton has no Python backend for Python {install.python}")
+    return install
+
+
+def _assemble_backends(install: _Install, folder: Path) -> Path:
+    """A backend directory: NVIDIA's Python backend with the right stub beside it, and ours."""
+    made, ready = folder / "backends.tmp", folder / "backends"
+    shutil.rmtree(made, ignore_errors=True)
+    python = made / "python"
+    python.mkdir(parents=True)
+    for source in (*(install.server / "backends" / "python").iterdir(), install.stub):
+        shutil.copy(source, python)  # no links: Triton refuses a library that lies elsewhere
+    for own in sorted((ROOT / "backends").glob("*/model.py")):
+        shutil.copytree(own.parent, made / own.parent.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(ready, ignore_errors=True)
+    made.rename(ready)
+    return ready
+
+
+def _environment(
+    install: _Install, folders: Sequence[Path], resident_mb: int | None, threads: int | None
+) -> dict[str, str]:
+    libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
+    environment = {
+        "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
+        "IMGEN_TRITON_SITE": str(install.site),
+        "IMGEN_MODEL_REPOSITORIES": os.pathsep.join(map(str, folders)),
+    }
+    if resident_mb is not None:
+        environment["IMGEN_RESIDENT_MB"] = str(resident_mb)
+    if threads is not None:
+        environment["IMGEN_ORT_THREADS"] = str(threads)
+    return environment
+
+
+def _metrics_options(port: int | None) -> tuple[str, ...]:
+    if port is None:
+        return ("--allow-metrics=false",)
+    return ("--metrics-address=127.0.0.1", f"--metrics-port={port}", "--allow-gpu-metrics=false")
+
+
+def _remove_shared_memory(prefix: str) -> None:
+    """Regions that a killed Triton of the same data folder left behind."""
+    for region in SHARED_MEMORY.glob(f"{prefix}*"):
+        region.unlink(missing_ok=True)
+
+
+async def _ready(url: str) -> bool:
+    async with grpc_client.InferenceServerClient(url) as client:
+        try:
+            server = await client.is_server_ready(client_timeout=2.0)
+            return bool(server and await client.is_model_ready("text_to_image", client_timeout=2.0))
+        except InferenceServerException:
+            return False

@@ -1,0 +1,199 @@
+"""The one place that speaks gRPC to Triton."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
+from tritonclient.utils import InferenceServerException
+
+from frontend.picture import Picture, PictureOrder
+from frontend.routing import Server, choose
+
+MODEL = "text_to_image"
+PROBE_TIMEOUT_S = 2.0
+MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
+MAX_REQUEST = 1 << 20
+# Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
+RECONNECT_MS = (100, 2000)
+HEADERS = {"triton_grpc_error": "true"}  # errors within a stream come with a status code
+ELSEWHERE = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.NOT_FOUND,  # text_to_image is not loaded there (yet)
+    grpc.StatusCode.CANCELLED,  # not by us: the server is going down
+}
+FINAL_CODES = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED}
+
+Progress = Callable[[float], Awaitable[None]]
+
+
+class InferenceError(Exception):
+    """No picture. One line for logs, never for clients; `retryable` tells whether another try may succeed."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class _ServerFailed(InferenceError):
+    """This server cannot take orders at the moment; another one can."""
+
+
+class Inference:
+    """Pictures from one or more Tritons, each given as host:port. Make it within the running event loop."""
+
+    def __init__(self, urls: Sequence[str], *, timeout_s: float) -> None:
+        if not urls:
+            raise ValueError("no Triton given")
+        self._servers = [Server(url) for url in urls]
+        self._clients = {url: _client(url) for url in urls}
+        self._timeout_s = timeout_s
+
+    async def text_to_image(self, order: PictureOrder, on_progress: Progress) -> Picture:
+        """`on_progress` is told rising shares of the work done, 0 to 1; what it raises ends the order.
+
+        Cancelling this call cancels the order in Triton, at its next denoising step. Raises InferenceError.
+        """
+        character = f"{order.model}/{order.character}" if order.character else ""
+        progress = _rising(on_progress)
+        tried: list[str] = []
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while server := choose(self._servers, character, time.monotonic(), tried):
+                    tried.append(server.url)
+                    with contextlib.suppress(_ServerFailed):
+                        return await self._ask(server, order, character, progress)
+        except TimeoutError:
+            raise InferenceError(f"no picture within {self._timeout_s:g} s", retryable=True) from None
+        raise InferenceError(f"no Triton takes orders: {', '.join(tried)}", retryable=True)
+
+    async def ready(self) -> bool:
+        """Whether at least one Triton takes orders."""
+        return any(await asyncio.gather(*(self._is_ready(server.url) for server in self._servers)))
+
+    async def close(self) -> None:
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    async def _is_ready(self, url: str) -> bool:
+        try:
+            return bool(await self._clients[url].is_model_ready(MODEL, client_timeout=PROBE_TIMEOUT_S))
+        except InferenceServerException:
+            return False
+
+    async def _ask(
+        self, server: Server, order: PictureOrder, character: str, on_progress: Progress
+    ) -> Picture:
+        server.outstanding += 1
+        try:
+            picture = await self._stream(server.url, order, on_progress)
+        except _ServerFailed:
+            server.rest(time.monotonic())
+            raise
+        finally:
+            server.outstanding -= 1
+        server.served(character)
+        return picture
+
+    async def _stream(self, url: str, order: PictureOrder, on_progress: Progress) -> Picture:
+        async with contextlib.aclosing(self._responses(url, order)) as responses:
+            async for response in responses:
+                if response.get_output("image") is not None:
+                    return _picture(response, order)
+                await on_progress(_share(response))
+        raise _ServerFailed(f"{url} ended without a picture", retryable=True)
+
+    async def _responses(self, url: str, order: PictureOrder) -> AsyncGenerator[triton.InferResult, None]:
+        """What Triton answers to one order; every call of Triton and every check of its errors is here."""
+
+        async def requests() -> AsyncIterator[dict[str, Any]]:
+            yield {"model_name": MODEL, "inputs": _inputs(order)}
+
+        stream = self._clients[url].stream_infer(requests(), stream_timeout=self._timeout_s, headers=HEADERS)
+        try:
+            async for response, error in stream:
+                if error is not None:
+                    raise _failure(url, None, error.message())
+                yield response
+        except grpc.RpcError as error:
+            raise _failure(url, error.code(), error.details()) from None
+        finally:
+            stream.cancel()  # of no effect on a stream that has ended
+
+
+def _client(url: str) -> triton_aio.InferenceServerClient:
+    options = [
+        ("grpc.max_receive_message_length", MAX_ANSWER),
+        ("grpc.max_send_message_length", MAX_REQUEST),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS[0]),
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_MS[0]),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MS[1]),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    return triton_aio.InferenceServerClient(url, channel_args=options)
+
+
+def _failure(url: str, code: grpc.StatusCode | None, details: str | None) -> InferenceError:
+    text = " ".join((details or "").split())[:500]
+    name = code.name if code is not None else "error"
+    message = f"{url}: {name}: {text}"
+    # A model whose process has died answers so until its Triton is started again.
+    if code in ELSEWHERE or "is not healthy" in text:
+        return _ServerFailed(message, retryable=True)
+    return InferenceError(message, retryable=code not in FINAL_CODES)
+
+
+def _rising(on_progress: Progress) -> Progress:
+    """An order that starts again on another server must not be seen to fall back."""
+    best = 0.0
+
+    async def forward(share: float) -> None:
+        nonlocal best
+        if share > best:
+            best = share
+            await on_progress(share)
+
+    return forward
+
+
+def _inputs(order: PictureOrder) -> list[triton.InferInput]:
+    texts = [(name, getattr(order, name).encode()) for name in ("prompt", "negative", "model", "character")]
+    arrays = {name: np.array([text], dtype=object) for name, text in texts}
+    arrays |= {name: np.array([getattr(order, name)], np.int32) for name in ("width", "height", "steps")}
+    arrays["guidance"] = np.array([order.guidance], np.float32)
+    arrays["seed"] = np.array([order.seed], np.int64)
+    return [_input(name, array) for name, array in arrays.items()]
+
+
+def _input(name: str, array: "np.ndarray[Any, Any]") -> triton.InferInput:
+    kinds = {"O": "BYTES", "i4": "INT32", "i8": "INT64", "f4": "FP32"}
+    kind = kinds["O" if array.dtype.kind == "O" else array.dtype.str[1:]]
+    tensor = triton.InferInput(name, list(array.shape), kind)
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+def _share(response: triton.InferResult) -> float:
+    share = response.as_numpy("progress")
+    if share is None or share.shape != (1,):
+        return 0.0
+    return min(max(float(share[0]), 0.0), 1.0)
+
+
+def _picture(response: triton.InferResult, order: PictureOrder) -> Picture:
+    try:
+        pixels, timings = response.as_numpy("image"), response.as_numpy("timings")
+    except ValueError:
+        raise InferenceError(
+            "Triton's picture has another length than its shape says", retryable=False
+        ) from None
+    if pixels.dtype != np.uint8 or pixels.shape != (order.height, order.width, 3):
+        raise InferenceError(f"Triton made {pixels.dtype} {list(pixels.shape)}", retryable=False)
+    names = ("encode", "denoise", "decode")
+    if timings is None or timings.shape != (len(names),):
+        raise InferenceError("Triton sent no timings", retryable=False)
+    return Picture(pixels, {name: float(value) for name, value in zip(names, timings, strict=True)})

@@ -1,0 +1,158 @@
+"""Triton model `text_to_image`: translates tensors to an order, and pictures and errors to responses."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+# The stub starts an isolated interpreter: no PYTHONPATH, no virtual environment, not even this folder. Ours
+# come first: the interpreter's own packages may hold a NumPy that this Triton cannot work with (2 or newer).
+if "IMGEN_TRITON_SITE" in os.environ:
+    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from description import BadDescription
+from order import BadOrder, Order
+from pipeline import Painting, Pipeline
+from repositories import Repositories
+from residency import Residency
+from triton_engine import NetworkFailed, TritonEngine
+
+MAX_AT_ONCE = 64  # orders; each waits in a thread of its own while a network runs
+CANCEL_POLL_S = 0.1  # between looks for a cancellation while a character loads
+FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+T = TypeVar("T")
+
+
+class Cancelled(Exception):
+    """The client has gone or taken its order back."""
+
+
+class Busy(Exception):
+    """More orders at once than this model takes."""
+
+
+# Names of pb_utils.TritonError's codes: the stub adds the class only after this module is imported.
+CODES = {
+    BadOrder: "INVALID_ARG",
+    Cancelled: "CANCELLED",
+    Busy: "UNAVAILABLE",
+    BadDescription: "INTERNAL",
+    NetworkFailed: "INTERNAL",
+}
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        parameters = json.loads(args["model_config"])["parameters"]
+        megabytes = os.environ.get("IMGEN_RESIDENT_MB") or parameters["resident_mb"]["string_value"]
+        self._repositories = Repositories.from_environment(os.environ, Path(args["model_repository"]))
+        self._residency = Residency(int(megabytes) << 20, _load, _unload)
+        # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
+        self._threads = ThreadPoolExecutor(MAX_AT_ONCE + 4, thread_name_prefix="imgen")
+        self._active = 0
+
+    async def execute(self, requests: list["pb_utils.InferenceRequest"]) -> None:
+        asyncio.get_running_loop().set_default_executor(self._threads)
+        await asyncio.gather(*(self._answer(request) for request in requests))
+
+    def finalize(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    async def _answer(self, request: "pb_utils.InferenceRequest") -> None:
+        sender = request.get_response_sender()
+        self._active += 1
+        try:
+            if self._active > MAX_AT_ONCE:
+                raise Busy(f"{MAX_AT_ONCE} orders are being worked on")
+            painting = await self._paint(_order(request), sender)
+            sender.send(_picture(painting), flags=FINAL)
+        except Exception as error:
+            sender.send(_refusal(error), flags=FINAL)
+        finally:
+            self._active -= 1
+
+    async def _paint(self, order: Order, sender: "pb_utils.InferenceResponseSender") -> Painting:
+        base = self._repositories.base(order.model)
+        unit = self._repositories.character(order.model, order.character) if order.character else None
+
+        async def step_done(share: float) -> None:
+            _stop_if_cancelled(sender)
+            sender.send(pb_utils.InferenceResponse([_tensor("progress", [share], np.float32)]))
+
+        async with contextlib.AsyncExitStack() as stack:
+            if unit is not None:
+                loaded = stack.enter_async_context(self._residency.use(unit))
+                await _watched(loaded, lambda: _stop_if_cancelled(sender))
+            pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
+            return await pipeline.paint(order, step_done)
+
+
+async def _watched(work: Awaitable[T], look: Callable[[], None]) -> T:
+    """`work`, with `look` called while it lasts; what `look` raises cancels it."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            look()
+            await asyncio.wait([task], timeout=CANCEL_POLL_S)
+        return await task
+    finally:
+        task.cancel()
+
+
+def _stop_if_cancelled(sender: "pb_utils.InferenceResponseSender") -> None:
+    if sender.is_cancelled():
+        raise Cancelled("cancelled")
+
+
+async def _load(model: str) -> None:
+    pb_utils.Logger.log_info(f"text_to_image loads {model}")
+    # Blocks until the model is there: not in the event loop, where other orders go on.
+    await asyncio.to_thread(pb_utils.load_model, model_name=model)
+
+
+async def _unload(model: str) -> None:
+    pb_utils.Logger.log_info(f"text_to_image unloads {model}")
+    await asyncio.to_thread(pb_utils.unload_model, model_name=model)
+
+
+def _order(request: "pb_utils.InferenceRequest") -> Order:
+    values = {tensor.name(): tensor.as_numpy().reshape(-1)[0] for tensor in request.inputs()}
+    texts = {name: _text(name, values[name]) for name in ("prompt", "negative", "model", "character")}
+    numbers = {name: int(values[name]) for name in ("width", "height", "steps", "seed")}
+    return Order(**texts, **numbers, guidance=float(values["guidance"]))
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise BadOrder(f"{name} is not valid UTF-8") from None
+
+
+def _tensor(name: str, values: object, dtype: type[np.generic]) -> "pb_utils.Tensor":
+    return pb_utils.Tensor(name, np.ascontiguousarray(values, dtype=dtype))
+
+
+def _picture(painting: Painting) -> "pb_utils.InferenceResponse":
+    return pb_utils.InferenceResponse(
+        [
+            _tensor("image", painting.pixels, np.uint8),
+            _tensor("timings", painting.timings, np.float32),
+        ]
+    )
+
+
+def _refusal(error: Exception) -> "pb_utils.InferenceResponse":
+    if type(error) not in CODES:
+        pb_utils.Logger.log_error(f"text_to_image: {type(error).__name__}: {error}")
+    message = " ".join(str(error).split())[:500] if type(error) in CODES else type(error).__name__
+    code = getattr(pb_utils.TritonError, CODES.get(type(error), "INTERNAL"))
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

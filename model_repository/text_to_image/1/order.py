@@ -1,0 +1,52 @@
+"""What one request asks for, refused as early and as plainly as possible."""
+
+import re
+from dataclasses import dataclass
+
+MAX_SIDE = 2048  # pixels
+MAX_STEPS = 100
+MAX_GUIDANCE = 30.0
+MAX_TEXT = 20_000  # characters of one prompt, templates included
+# One hyphen at a time: two of them part a model's name from a character's.
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*", re.ASCII)
+_NAME_LENGTH = 64
+
+
+class BadOrder(Exception):
+    """The request cannot be met as it stands; the text is one line, for the client's log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    prompt: str
+    negative: str
+    model: str
+    character: str  # "" for none
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, text in (("prompt", self.prompt), ("negative", self.negative)):
+            if len(text) > MAX_TEXT:
+                raise BadOrder(f"{name} has {len(text)} characters, at most {MAX_TEXT} are taken")
+        _check_name("model", self.model)
+        if self.character:
+            _check_name("character", self.character)
+        _check_range("width", self.width, 1, MAX_SIDE)
+        _check_range("height", self.height, 1, MAX_SIDE)
+        _check_range("steps", self.steps, 1, MAX_STEPS)
+        _check_range("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+
+
+def _check_name(what: str, name: str) -> None:
+    if len(name) > _NAME_LENGTH or not _NAME.fullmatch(name):
+        raise BadOrder(f"{what} is not a valid name")
+
+
+def _check_range(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also false for NaN
+        raise BadOrder(f"{what} is {value}, expected {low} to {high}")

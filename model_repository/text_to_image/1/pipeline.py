@@ -1,0 +1,125 @@
+"""From an order to pixels: encode the prompts, denoise step by step, decode.
+
+Knows nothing of Triton. Tensors are opaque here, so that on a GPU the latents never leave it: what one step
+puts out goes into the next as it is, and the loop does no arithmetic on them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from noise import first_noise
+from order import BadOrder, Order
+from repositories import BaseModel
+from tokens import encode_pair
+
+MAX_BATCH = 8  # max_batch_size of every exported network
+T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
+Array = npt.NDArray[np.generic]
+
+
+class Engine(Protocol[T]):
+    """What runs the networks."""
+
+    def tensor(self, name: str, array: Array) -> T: ...
+
+    def renamed(self, name: str, tensor: T) -> T: ...
+
+    def array(self, tensor: T) -> Array: ...
+
+    async def run(self, network: str, inputs: Sequence[T], outputs: Sequence[str]) -> list[T]:
+        """The outputs in the order of their names. Raises what text_to_image reports as an internal error."""
+        ...
+
+
+@dataclass(frozen=True)
+class Painting:
+    pixels: Array  # uint8 [height, width, 3]
+    timings: tuple[float, float, float]  # ms: encode, denoise, decode
+
+
+@dataclass(frozen=True)
+class Pipeline(Generic[T]):
+    engine: Engine[T]
+    base: BaseModel
+    networks: tuple[str, str, str]  # text encoder, denoiser, decoder
+
+    async def paint(self, order: Order, step_done: Callable[[float], Awaitable[None]]) -> Painting:
+        """`step_done` is told the share of the work done (0 to 1) after each step; what it raises ends it.
+
+        Raises BadOrder where the model cannot make a picture of that size or take so long a prompt.
+        """
+        started = time.monotonic()
+        conditions = await self._encode(order)
+        encoded = time.monotonic()
+        latents = await self._denoise(order, conditions, step_done)
+        denoised = time.monotonic()
+        (image,) = await self.engine.run(self.networks[2], [latents], ["image"])
+        pixels = self.engine.array(image)[0]
+        if pixels.shape != (order.height, order.width, 3) or pixels.dtype != np.uint8:
+            raise RuntimeError(f"{self.networks[2]} made {pixels.dtype} {list(pixels.shape)}")
+        decoded = time.monotonic()
+        times = ((encoded - started) * 1e3, (denoised - encoded) * 1e3, (decoded - denoised) * 1e3)
+        return Painting(pixels, times)
+
+    async def _encode(self, order: Order) -> list[T]:
+        """The denoiser's inputs that stay the same from step to step.
+
+        Through NumPy: the windows of a long prompt must be laid end to end, and it happens once a picture.
+        """
+        rows = encode_pair(self.base.tokenizers, order.prompt, order.negative)
+        count = len(rows[0]) // 2  # windows of each of the two prompts
+        chunks = [slice(at, at + MAX_BATCH) for at in range(0, 2 * count, MAX_BATCH)]
+        parts = await asyncio.gather(*(self._encode_rows([row[chunk] for row in rows]) for chunk in chunks))
+        embeddings = np.concatenate([part[0] for part in parts])  # [2 count, window, D]
+        pooled = np.concatenate([part[1] for part in parts])  # [2 count, P]
+        width = embeddings.shape[-1]
+        arrays = {
+            "guidance": np.array([[order.guidance]], np.float32),
+            "embeddings": embeddings[:count].reshape(1, -1, width),
+            "negative_embeddings": embeddings[count:].reshape(1, -1, width),
+            "pooled": pooled[:1],
+            "negative_pooled": pooled[count : count + 1],
+            # SDXL's micro-conditioning: original size, crop corner, target size.
+            "time_ids": np.array([[order.height, order.width, 0, 0, order.height, order.width]], np.float32),
+        }
+        return [self.engine.tensor(name, array) for name, array in arrays.items()]
+
+    async def _encode_rows(self, rows: list[npt.NDArray[np.int64]]) -> tuple[Array, Array]:
+        inputs = [
+            self.engine.tensor(name, row) for name, row in zip(("tokens", "tokens_2"), rows, strict=False)
+        ]
+        outputs = await self.engine.run(self.networks[0], inputs, ["embeddings", "pooled"])
+        embeddings, pooled = (self.engine.array(tensor) for tensor in outputs)
+        return embeddings, pooled
+
+    async def _denoise(
+        self, order: Order, conditions: list[T], step_done: Callable[[float], Awaitable[None]]
+    ) -> T:
+        sigmas = self.base.description.schedule.sigmas(order.steps)
+        latents = self.engine.tensor("latents", self._first_latents(order, sigmas))
+        for step in range(order.steps):
+            levels = [
+                self.engine.tensor("sigma", sigmas[step : step + 1].reshape(1, 1)),
+                self.engine.tensor("sigma_next", sigmas[step + 1 : step + 2].reshape(1, 1)),
+            ]
+            (made,) = await self.engine.run(
+                self.networks[1], [latents, *levels, *conditions], ["next_latents"]
+            )
+            latents = self.engine.renamed("latents", made)
+            await step_done((step + 1) / (order.steps + 1))  # the decoder is the last part
+        return latents
+
+    def _first_latents(self, order: Order, sigmas: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        description = self.base.description
+        for side, size in (("width", order.width), ("height", order.height)):
+            if size % description.downscale:
+                raise BadOrder(f"{side} is {size}, expected a multiple of {description.downscale}")
+        height, width = order.height // description.downscale, order.width // description.downscale
+        noise = first_noise(order.seed, (1, description.latent_channels, height, width))
+        scaled: npt.NDArray[np.float32] = noise * np.float32(description.schedule.first_scale(sigmas))
+        return scaled

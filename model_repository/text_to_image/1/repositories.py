@@ -1,0 +1,76 @@
+"""Where models lie on disk: their folders, their descriptions and tokenizers, the size of a character."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from description import Description, read_description
+from order import BadOrder, Order
+from residency import Unit
+from tokens import TextTokenizer
+
+TOKENIZERS = ("tokenizer", "tokenizer_2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseModel:
+    description: Description
+    tokenizers: tuple[TextTokenizer, ...]  # one or two
+
+
+class Repositories:
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        self._models: dict[str, tuple[int, BaseModel]] = {}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], own: Path) -> "Repositories":
+        """The folders in IMGEN_MODEL_REPOSITORIES, else the one that the model's folder `own` lies in."""
+        listed = environ.get("IMGEN_MODEL_REPOSITORIES", "")
+        return cls([Path(item) for item in listed.split(os.pathsep) if item] or [own.parent])
+
+    def base(self, name: str) -> BaseModel:
+        """Raises BadOrder for an unknown model, BadDescription for one whose files are broken."""
+        denoiser, encoder = self._folder(f"{name}-denoiser"), self._folder(f"{name}-text-encoder")
+        if denoiser is None or encoder is None:
+            raise BadOrder(f"unknown model {name}")
+        stamp = (denoiser / "pipeline.json").stat().st_mtime_ns
+        known = self._models.get(name)
+        if known is None or known[0] != stamp:
+            self._models[name] = known = (stamp, _read_base(denoiser, encoder))
+        return known[1]
+
+    def character(self, model: str, name: str) -> Unit:
+        """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
+        if self._folder(f"{model}-denoiser--{name}") is None:
+            raise BadOrder(f"unknown character {name} of model {model}")
+        names = [f"{model}-{part}--{name}" for part in ("text-encoder", "denoiser")]
+        folders = {item: folder for item in names if (folder := self._folder(item))}
+        files = [path.stat() for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
+        return Unit(
+            name=f"{model}--{name}",
+            models=tuple(folders),
+            size=sum(file.st_size for file in files),
+            stamp=max(file.st_mtime_ns for file in files),
+        )
+
+    def networks(self, order: Order, unit: Unit | None) -> tuple[str, str, str]:
+        """Triton's names of the text encoder, the denoiser and the decoder of an order."""
+        own = {name.removesuffix(f"--{order.character}"): name for name in (unit.models if unit else ())}
+        encoder, denoiser = f"{order.model}-text-encoder", f"{order.model}-denoiser"
+        return own.get(encoder, encoder), own.get(denoiser, denoiser), f"{order.model}-decoder"
+
+    def _folder(self, name: str) -> Path | None:
+        return next((path for path in (root / name for root in self._folders) if path.is_dir()), None)
+
+
+def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
+    description = read_description(denoiser / "pipeline.json")
+    files = [encoder / name / "tokenizer.json" for name in TOKENIZERS]
+    tokenizers = tuple(
+        TextTokenizer(path, pad=pad, window=description.token_window)
+        for path, pad in zip(files, description.pad_tokens, strict=True)
+        if path.is_file()
+    )
+    return BaseModel(description=description, tokenizers=tokenizers)

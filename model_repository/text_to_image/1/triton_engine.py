@@ -1,0 +1,47 @@
+"""Runs networks on the Triton that this model runs in (business logic scripting)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from pipeline import Array
+
+
+class NetworkFailed(Exception):
+    """A network's answer was an error; the text is one line that names the network."""
+
+
+class TritonEngine:
+    """Engine[pb_utils.Tensor]."""
+
+    def tensor(self, name: str, array: Array) -> "pb_utils.Tensor":
+        return pb_utils.Tensor(name, np.ascontiguousarray(array))
+
+    def renamed(self, name: str, tensor: "pb_utils.Tensor") -> "pb_utils.Tensor":
+        # A tensor's name is fixed; DLPack hands its memory, on whichever device, to one of another name.
+        return pb_utils.Tensor.from_dlpack(name, tensor)
+
+    def array(self, tensor: "pb_utils.Tensor") -> Array:
+        if not tensor.is_cpu():
+            raise NetworkFailed(f"output {tensor.name()} was left on the GPU")
+        array: Array = tensor.as_numpy()
+        return array
+
+    async def run(
+        self, network: str, inputs: Sequence["pb_utils.Tensor"], outputs: Sequence[str]
+    ) -> list["pb_utils.Tensor"]:
+        request = pb_utils.InferenceRequest(
+            model_name=network, inputs=list(inputs), requested_output_names=list(outputs), **_memory(outputs)
+        )
+        response = await request.async_exec()
+        if response.has_error():
+            raise NetworkFailed(f"{network}: {' '.join(response.error().message().split())}"[:500])
+        found = {tensor.name(): tensor for tensor in response.output_tensors()}
+        return [found[name] for name in outputs]
+
+
+def _memory(outputs: Sequence[str]) -> dict[str, "pb_utils.PreferredMemory"]:
+    """Latents go from network to network and stay where they are made; everything else is read here."""
+    if list(outputs) == ["next_latents"]:
+        return {}
+    return {"preferred_memory": pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)}
