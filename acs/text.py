@@ -58,15 +58,21 @@ def pattern(terms: Iterable[str]) -> re.Pattern[str]:
 
     A plural or possessive ending is found too. No letter may touch the term; a digit may (`2children`).
     """
-    words = [_term(normalise(term)) for term in terms]
-    return re.compile("|".join(words)) if words else re.compile(r"(?!)")
+    bodies = {term: _body(term) for term in map(normalise, terms)}
+    inside = [body for term, body in bodies.items() if _spaceless(term)]
+    whole = [body for term, body in bodies.items() if not _spaceless(term)]
+    if whole:
+        inside.append(rf"(?<![^\W\d])(?:{'|'.join(whole)})(?:'?s|es)?(?![^\W\d])")
+    return re.compile("|".join(inside) or r"(?!)")
 
 
-def _term(term: str) -> str:
-    body = r"[^\w,]{0,3}".join(_word(word) for word in _NOT_WORD.split(term) if word)
-    if any(unicodedata.category(char) == "Lo" for char in term):  # written without spaces between words
-        return body
-    return rf"(?<![^\W\d]){body}(?:'?s|es)?(?![^\W\d])"
+def _spaceless(term: str) -> bool:
+    """Of a script that puts no spaces between words."""
+    return any(unicodedata.category(char) == "Lo" for char in term)
+
+
+def _body(term: str) -> str:
+    return r"[^\w,]{0,3}".join(_word(word) for word in _NOT_WORD.split(term) if word)
 
 
 def _word(word: str) -> str:

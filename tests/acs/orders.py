@@ -1,0 +1,42 @@
+"""What the tests of the reviewer ask it."""
+
+import io
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from acs.review import ReviewOrder
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    return {
+        "gen_id": "a1b2c3d4e5f6g7h8i9j0",
+        "image_url": "http://127.0.0.1:9/a.jpg",
+        "ruleset": "default",
+        "prompt": "@aya reading a book under a tree, warm lighting, -rain",
+        "positive": "photo of aya, reading a book under a tree, warm lighting",
+        "negative": "rain, blurry",
+        "character": "aya",
+        "model": "eros",
+        "precompliance": "",
+        **changes,
+    }
+
+
+def order(prompt: str = "a lighthouse", positive: str = "", **changes: Any) -> ReviewOrder:
+    return ReviewOrder(**body(prompt=prompt, positive=positive, **changes))
+
+
+def picture(form: str = "JPEG", size: tuple[int, int] = (336, 192), mode: str = "RGB") -> bytes:
+    """A sun over a meadow."""
+    image = Image.new("RGB", size, (130, 180, 240))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((size[0] // 3, 20, size[0] // 2, 20 + size[0] // 6), fill=(250, 220, 80))
+    draw.rectangle((0, size[1] * 3 // 4, *size), fill=(60, 150, 60))
+    out = io.BytesIO()
+    if mode == "RGBA":
+        image.putalpha(120)
+    else:
+        image = image.convert(mode)
+    image.save(out, form)
+    return out.getvalue()

@@ -1,0 +1,58 @@
+"""The reviewer's own process with the real detector."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from embedded.acs import acs_part
+from embedded.part import PartError, free_port, running
+from tests.acs.orders import body, picture
+
+
+@pytest.fixture
+async def pictures() -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=picture(request.match_info["form"], (1344, 768)))
+
+    app = web.Application()
+    app.router.add_get("/pictures/{form}", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/pictures"))
+
+
+async def test_real_detector_finds_a_drawn_picture_safe(pictures: str, tmp_path: Path) -> None:
+    part = acs_part(free_port(), pictures)
+    async with running(part, tmp_path) as process, aiohttp.ClientSession(part.url) as session:
+
+        async def ask(form: str, **changes: Any) -> tuple[int, Any]:
+            json = body(**{"image_url": f"{pictures}/{form}", **changes})
+            async with session.post("/v1/reviews", json=json) as response:
+                return response.status, await response.json()
+
+        for form in ("JPEG", "PNG", "WEBP", "AVIF"):
+            assert await ask(form) == (200, {"compliance": "safe", "codes": [], "categories": []})
+        assert (await ask("JPEG", ruleset="strict"))[1]["compliance"] == "safe"
+        assert (await ask("JPEG", prompt="a scene of gore"))[1]["codes"] == ["violence.terms"]
+        assert (await ask("JPEG", ruleset="nothing"))[0] == 422
+        assert (await ask("JPEG", image_url="http://127.0.0.1:1/a.jpg"))[0] == 422
+    assert process.returncode == 0
+    log = (tmp_path / "acs.log").read_text()
+    assert len(re.findall("compliance=safe", log)) == 5
+    assert "/pictures/" not in log
+
+
+async def test_mistake_in_a_ruleset_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "default.yaml").write_text("description: d\ncategories: 7\n")
+    part = acs_part(free_port(), "http://127.0.0.1:9", rulesets=tmp_path)
+    with pytest.raises(PartError, match="acs ended while starting"):
+        async with running(part, tmp_path / "logs"):
+            pass
+    assert (tmp_path / "logs" / "acs.log").read_text().splitlines() == [
+        "acs: default.yaml: Expected `array`, got `int` - at `$.categories`"
+    ]
