@@ -19,7 +19,7 @@ MAX_FILES = 2_000
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Terms = Annotated[str, Meta(max_length=4_000)]
-Rights = Annotated[str, Meta(pattern=r"^(fictional|consent:\S{1,200})$")]
+Rights = Annotated[str, Meta(pattern=r"^(fictional|consent:\S{1,200})\Z")]
 
 
 class CatalogueError(Exception):
