@@ -32,12 +32,13 @@ ORDER = ReviewRequest(
 
 
 @asynccontextmanager
-async def reviewer(handler: Handler, timeout_s: float = 10.0) -> AsyncIterator[Reviewer]:
+async def reviewers(handler: Handler, *timeouts_s: float) -> AsyncIterator[list[Reviewer]]:
+    """One for each timeout, on one session."""
     app = web.Application()
     app.router.add_post("/base/v1/reviews", handler)
     async with TestServer(app, shutdown_timeout=0) as server, aiohttp.ClientSession() as session:
         url = str(server.make_url("/base/"))
-        yield Reviewer(Settings(acs_url=url, acs_timeout_s=timeout_s), session)
+        yield [Reviewer(Settings(acs_url=url, acs_timeout_s=limit), session) for limit in timeouts_s]
 
 
 def answering(text: str, status: int = 200, kind: str = "application/json") -> Handler:
@@ -48,7 +49,7 @@ def answering(text: str, status: int = 200, kind: str = "application/json") -> H
 
 
 async def verdict(handler: Handler, timeout_s: float = 10.0) -> Verdict | None:
-    async with reviewer(handler, timeout_s) as client:
+    async with reviewers(handler, timeout_s) as (client,):
         return await client.review(ORDER, SHA256)
 
 
@@ -174,19 +175,19 @@ async def test_answer_that_trickles_past_the_time_is_no_verdict() -> None:
 
 
 async def test_late_answer_is_dropped_and_the_next_review_is_its_own() -> None:
-    answers = iter([UNSAFE, SAFE])
     first_dropped = asyncio.Event()
+    second = msgspec.structs.replace(ORDER, gen_id="second")
 
     async def handler(request: web.Request) -> web.Response:
-        answer = next(answers)
-        if answer == UNSAFE:
-            await first_dropped.wait()
-        return web.Response(text=answer, content_type="application/json")
+        if (await request.json())["gen_id"] == second.gen_id:
+            return web.Response(text=SAFE, content_type="application/json")
+        await first_dropped.wait()
+        return web.Response(text=UNSAFE, content_type="application/json")
 
-    async with reviewer(handler, 0.5) as client:
-        assert await client.review(ORDER, SHA256) is None
+    async with reviewers(handler, 0.1, 10.0) as (hasty, patient):
+        assert await hasty.review(ORDER, SHA256) is None
         first_dropped.set()
-        given = await client.review(ORDER, "cd" * 32)
+        given = await patient.review(second, "cd" * 32)
     assert given is not None
     assert (given.compliance, given.sha256) == ("safe", "cd" * 32)
 
@@ -225,7 +226,7 @@ async def test_cancelled_review_is_cancelled() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with reviewer(handler) as client:
+    async with reviewers(handler, 10.0) as (client,):
         task = asyncio.create_task(client.review(ORDER, SHA256))
         await arrived.wait()
         task.cancel()
