@@ -51,7 +51,7 @@ class LocalStorage:
         return await asyncio.to_thread(self._writable)
 
     def opened(self, key: str, filename: str, expires: int, signature: str) -> Path | None:
-        """Where the file of a link lies, if it still exists; None if the link is not genuine or has expired."""
+        """Where the file of a link should lie; None if the link is not genuine or has expired."""
         path = self._folder / check_key(key)
         return path if self._signer.valid(key, filename, expires, signature) else None
 

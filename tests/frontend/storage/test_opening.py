@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from frontend.settings import SettingError, Settings
+from frontend.storage import LocalStorage, S3Storage, open_storage
+from tests.frontend.storage.keys import FILENAME, KEY
+
+
+async def test_bucket_name_decides_between_s3_and_a_folder(tmp_path: Path) -> None:
+    async with open_storage(Settings(data_dir=tmp_path)) as storage:
+        assert isinstance(storage, LocalStorage)
+    async with open_storage(Settings(data_dir=tmp_path, s3_bucket="pictures")) as storage:
+        assert isinstance(storage, S3Storage)
+
+
+async def test_links_survive_a_restart(tmp_path: Path) -> None:
+    async with open_storage(Settings(data_dir=tmp_path)) as storage:
+        link = URL(await storage.url(KEY, FILENAME)).query
+    async with open_storage(Settings(data_dir=tmp_path)) as storage:
+        assert isinstance(storage, LocalStorage)
+        assert storage.opened(KEY, FILENAME, int(link["expires"]), link["signature"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(host="::1", port=81), "http://[::1]:81/files/a.jpg?"),
+        (Settings(public_url="https://api.example.org"), "https://api.example.org/files/a.jpg?"),
+        (Settings(public_url="https://example.org/imgen/"), "https://example.org/imgen/files/a.jpg?"),
+    ],
+)
+async def test_links_begin_with_the_public_url(tmp_path: Path, settings: Settings, expected: str) -> None:
+    settings = Settings(
+        data_dir=tmp_path, host=settings.host, port=settings.port, public_url=settings.public_url
+    )
+    async with open_storage(settings) as storage:
+        assert (await storage.url("a.jpg", "a.jpg")).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(port=0),
+        Settings(s3_bucket="b", s3_addressing="dns"),
+        Settings(s3_bucket="b", s3_encryption="rot13"),
+    ],
+)
+async def test_setting_that_cannot_work_stops_the_start(tmp_path: Path, settings: Settings) -> None:
+    values = {**settings.__dict__, "data_dir": tmp_path}
+    with pytest.raises(SettingError, match="IMGEN_"):
+        async with open_storage(Settings(**values)):
+            pass

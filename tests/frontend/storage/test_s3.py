@@ -1,0 +1,123 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from embedded.part import free_port
+from frontend.settings import Settings
+from frontend.storage import S3Storage, StorageError
+from tests.frontend.storage.conftest import Stand, s3_settings
+from tests.frontend.storage.keys import BUCKET, FILENAME, JPEG, KEY, SECRET_KEY
+from tests.frontend.storage.servers import Loopback
+
+
+@pytest.fixture
+async def silent_server() -> AsyncIterator[str]:
+    """Accepts connections and never answers."""
+    done = asyncio.Event()
+
+    async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.close()
+
+    server = await asyncio.start_server(wait, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    done.set()
+    server.close()
+    await server.wait_closed()
+
+
+async def each_call_fails(storage: S3Storage) -> None:
+    with pytest.raises(StorageError):
+        await storage.put(KEY, b"x", JPEG)
+    with pytest.raises(StorageError):
+        await storage.delete([KEY])
+    assert not await storage.ready()
+
+
+async def test_closed_port_is_an_error_within_seconds() -> None:
+    started = time.monotonic()
+    async with S3Storage.opened(s3_settings(f"http://127.0.0.1:{free_port()}")) as storage:
+        await each_call_fails(storage)
+    assert time.monotonic() - started < 40
+
+
+async def test_silent_server_is_an_error_within_the_time_limit(silent_server: str) -> None:
+    started = time.monotonic()
+    async with S3Storage.opened(s3_settings(silent_server), timeout_s=0.3) as storage:
+        await each_call_fails(storage)
+    assert time.monotonic() - started < 15
+
+
+async def test_wrong_secret_is_an_error_that_does_not_show_it(
+    rclone_by_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+    async with S3Storage.opened(s3_settings(rclone_by_path), resolver=Loopback()) as storage:
+        with pytest.raises(StorageError, match="SignatureDoesNotMatch") as caught:
+            await storage.put(KEY, b"x", JPEG)
+        assert not await storage.ready()
+    assert "another-secret" not in str(caught.value)
+
+
+async def test_absent_credentials_are_a_storage_error(
+    rclone_by_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    async with S3Storage.opened(s3_settings(rclone_by_path), resolver=Loopback()) as storage:
+        with pytest.raises(StorageError, match="NoCredentialsError"):
+            await storage.put(KEY, b"x", JPEG)
+        with pytest.raises(StorageError, match="NoCredentialsError"):
+            await storage.url(KEY, FILENAME)
+
+
+async def test_missing_bucket_is_an_error_and_not_ready(moto: str) -> None:
+    settings = Settings(s3_bucket="nowhere", s3_endpoint=moto, s3_addressing="path")
+    async with S3Storage.opened(settings, resolver=Loopback()) as storage:
+        with pytest.raises(StorageError, match="NoSuchBucket"):
+            await storage.put(KEY, b"x", JPEG)
+        assert not await storage.ready()
+
+
+async def test_link_names_the_public_endpoint_and_holds_there(
+    rclone_by_path: str, http: aiohttp.ClientSession
+) -> None:
+    public = str(URL(rclone_by_path).with_host("pictures.example.org"))
+    settings = s3_settings(rclone_by_path, s3_public_endpoint=public)
+    async with S3Storage.opened(settings, resolver=Loopback()) as storage:
+        await storage.put(KEY, b"x", JPEG)
+        url = await storage.url(KEY, FILENAME)
+        assert url.startswith(f"{public.rstrip('/')}/{BUCKET}/{KEY}?")
+        assert (await Stand(storage, http).get(url))[:2] == (200, b"x")
+
+
+async def test_bucket_stands_in_the_host_or_in_the_path_as_set() -> None:
+    for addressing, start in (
+        ("path", f"https://s3.example.org/{BUCKET}/"),
+        ("virtual", f"https://{BUCKET}.s3.example.org/"),
+    ):
+        async with S3Storage.opened(s3_settings("https://s3.example.org", addressing)) as storage:
+            assert (await storage.url(KEY, FILENAME)).startswith(start + KEY)
+
+
+async def test_link_is_signed_with_version_4_for_its_life_and_shows_no_secret() -> None:
+    async with S3Storage.opened(s3_settings("", url_life_s=77)) as storage:
+        url = URL(await storage.url(KEY, FILENAME))
+    assert url.query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+    assert url.query["X-Amz-Expires"] == "77"
+    assert SECRET_KEY not in str(url)
+
+
+@pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
+async def test_encryption_is_asked_for(moto: str, http: aiohttp.ClientSession, encryption: str) -> None:
+    async with S3Storage.opened(s3_settings(moto, s3_encryption=encryption), resolver=Loopback()) as storage:
+        await storage.put(KEY, b"x", JPEG)
+        stand = Stand(storage, http)
+        _, _, headers = await stand.get(await storage.url(KEY, FILENAME))
+    assert headers["x-amz-server-side-encryption"] == encryption
