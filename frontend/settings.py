@@ -37,7 +37,9 @@ class Settings:
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
     )
     queue_limit: int = row(1000, "Jobs that may wait; more are answered 503", low=1, high=1_000_000)
-    key_jobs_limit: int = row(200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000)
+    key_jobs_limit: int = row(
+        200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000
+    )
     workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
     job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
     job_lease_s: float = row(
@@ -66,6 +68,7 @@ class Settings:
 
     s3_bucket: str = row("", "Bucket for pictures; empty: a local folder with signed, expiring URLs")
     s3_endpoint: str = row("", "S3 endpoint URL; empty: AWS")
+    s3_public_endpoint: str = row("", "S3 endpoint URL that clients use, if it is another; empty: s3_endpoint")
     s3_region: str = row("us-east-1", "S3 region")
     s3_addressing: str = row("auto", "Bucket in the URL's path or host: path, virtual or auto")
     s3_encryption: str = row("", "Server-side encryption: empty, AES256 or aws:kms")
