@@ -64,21 +64,28 @@ def finish(
 class Finisher:
     """Finishes pictures on a few threads of its own, so that the event loop goes on."""
 
-    def __init__(self, signatory: Signatory, threads: int) -> None:
+    def __init__(self, signatory: Signatory, threads: ThreadPoolExecutor) -> None:
         self._signatory = signatory
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="finish")
+        self._threads = threads
 
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator["Finisher"]:
-        """Raises SettingError where the certificate cannot sign. Waits for running work at the end."""
-        certificate = await asyncio.to_thread(load_certificate, settings)
-        with Signatory(certificate) as signatory:
-            finisher = cls(signatory, threads=max(1, min(8, os.cpu_count() or 1)))
-            try:
+        """Raises SettingError where the certificate cannot sign."""
+        signatory = await asyncio.to_thread(lambda: Signatory(load_certificate(settings)))
+        with signatory:
+            async with cls.running(signatory, threads=max(1, min(8, os.cpu_count() or 1))) as finisher:
                 yield finisher
-            finally:
-                await asyncio.to_thread(finisher._threads.shutdown, cancel_futures=True)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, signatory: Signatory, threads: int) -> AsyncIterator["Finisher"]:
+        """At the end, waits for the pictures that are being finished and drops those that wait."""
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="finish")
+        try:
+            yield cls(signatory, pool)
+        finally:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     async def finish(
         self, picture: Picture, mark: VisibleMark | None, encoding: Encoding, credentials: Credentials

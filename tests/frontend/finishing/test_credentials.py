@@ -1,0 +1,187 @@
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import c2pa  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from frontend.finishing.authority import issue
+from frontend.finishing.certificate import Certificate
+from frontend.finishing.credentials import GENERATION, Signatory, clean
+from frontend.finishing.encode import encode
+from frontend.picture import Credentials, Encoding, File
+
+from .pictures import credentials, scene
+
+FORMATS = ["jpeg", "png", "webp", "avif"]
+CHAIN, KEY = issue()
+SIGNATORY = Signatory(Certificate(chain=CHAIN, key=KEY, algorithm=b"es256"))
+AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def signed(kind: str = "jpeg", who: Credentials | None = None, lossless: bool = False) -> File:
+    file = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=lossless))
+    return SIGNATORY.sign(file, who or credentials())
+
+
+def read(file: File, context: Any = None) -> dict[str, Any]:
+    """The whole report of C2PA's own reader."""
+    with c2pa.Reader(file.media_type, io.BytesIO(file.data), context=context) as reader:
+        return dict(json.loads(reader.json()))
+
+
+def active(report: dict[str, Any]) -> dict[str, Any]:
+    return dict(report["manifests"][report["active_manifest"]])
+
+
+def failures(report: dict[str, Any]) -> list[str]:
+    return [item["code"] for item in report["validation_results"]["activeManifest"]["failure"]]
+
+
+def assertion(report: dict[str, Any], label: str) -> Any:
+    found = [item["data"] for item in active(report)["assertions"] if item["label"] == label]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lossless"), [*((kind, False) for kind in FORMATS), ("webp", True), ("avif", True)]
+)
+def test_manifest_is_valid_in_every_format(kind: str, lossless: bool) -> None:
+    report = read(signed(kind, lossless=lossless))
+    assert report["validation_state"] == "Valid"
+    assert failures(report) == ["signingCredential.untrusted"]
+
+
+def test_manifest_is_trusted_by_who_trusts_the_authority() -> None:
+    anchors = {"verify": {"verify_trust": True}, "trust": {"user_anchors": CHAIN.decode()}}
+    with c2pa.Context.from_dict(anchors) as context:
+        assert read(signed(), context)["validation_state"] == "Trusted"
+
+
+def test_first_action_says_that_a_model_made_it() -> None:
+    first = assertion(read(signed()), "c2pa.actions.v2")["actions"][0]
+    assert first["action"] == "c2pa.created"
+    assert first["digitalSourceType"] == AI_MADE
+    assert first["when"] == "2026-03-29T20:02:50Z"
+
+
+def test_facts_and_texts_are_read_back() -> None:
+    report = read(signed())
+    assert assertion(report, GENERATION) == {
+        "gen_id": "a1b2c3d4e5f6g7h8i9j0",
+        "model": "eros",
+        "character": "aya",
+        "seed": 2**63 - 1,
+        "ruleset": "default",
+    }
+    texts = assertion(report, "cawg.metadata")
+    assert {name: text for name, text in texts.items() if name != "@context"} == {
+        "dc:creator": ["Aya"],
+        "dc:title": "AI Image",
+        "dc:description": "A lighthouse at dusk",
+        "dc:publisher": ["Harbour Prints"],
+        "photoshop:Credit": "imgen",
+    }
+    assert active(report)["title"] == "AI Image"
+
+
+def test_what_the_client_says_is_not_sworn_by_us() -> None:
+    created = {item["label"]: item.get("created", False) for item in active(read(signed()))["assertions"]}
+    assert created == {"c2pa.actions.v2": True, GENERATION: True, "cawg.metadata": False}
+
+
+def test_empty_texts_leave_their_fields_out() -> None:
+    empty = dict.fromkeys(("author", "title", "description", "organization", "vendor", "character"), "")
+    report = read(signed(who=credentials(**empty)))
+    assert report["validation_state"] == "Valid"
+    assert "title" not in active(report)
+    labels = [item["label"] for item in active(report)["assertions"]]
+    assert labels == ["c2pa.actions.v2", GENERATION]
+    assert "character" not in assertion(report, GENERATION)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "灯台 Müller 👩‍🚀🏳️‍🌈",
+        "x" * 10_000,
+        "مرحبا \u202eevil",
+        "a\0b\r\nc",
+        "\ud83d",
+        '"}],{[\\u0000',
+        "\ufffe",
+    ],
+)
+def test_any_text_leaves_the_manifest_valid(text: str) -> None:
+    fields = dict.fromkeys(("author", "title", "description", "organization", "vendor", "ruleset"), text)
+    report = read(signed(who=credentials(**fields)))
+    assert failures(report) == ["signingCredential.untrusted"]
+    if clean(text):
+        assert active(report)["title"] == clean(text)
+        assert assertion(report, "cawg.metadata")["dc:creator"] == [clean(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("  Aya \n\t of  the harbour ", "Aya of the harbour"),
+        ("a\0b\x1b[31mc\x9f", "ab[31mc"),
+        ("user\u202egpj.exe\u2066x\u2069", "usergpj.exex"),
+        ("family 👨‍👩‍👧", "family 👨‍👩‍👧"),
+        ("x" * 301, "x" * 300),
+        ("\ud800", ""),
+    ],
+)
+def test_text_is_one_line_shown_as_stored(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=700))
+@settings(deadline=None)
+def test_cleaned_text_is_bounded_printable_and_final(text: str) -> None:
+    cleaned = clean(text)
+    assert len(cleaned) <= 300
+    assert cleaned == clean(cleaned)
+    assert cleaned.encode().decode() == cleaned
+    assert "\n" not in cleaned
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_one_changed_byte_of_the_picture_is_found(kind: str) -> None:
+    plain = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=False))
+    file = SIGNATORY.sign(plain, credentials())
+    middle = len(plain.data) // 2
+    data = bytearray(file.data)
+    data[file.data.index(plain.data[middle : middle + 32])] ^= 1
+    report = read(File(data=bytes(data), media_type=file.media_type, extension=file.extension))
+    assert report["validation_state"] == "Invalid"
+    assert any(code.endswith("Hash.mismatch") for code in failures(report))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_signing_leaves_the_pixels_alone(kind: str) -> None:
+    plain = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=False))
+    one, other = (np.asarray(Image.open(io.BytesIO(file.data))) for file in (plain, signed(kind)))
+    assert (one == other).all()
+
+
+def test_no_picture_of_the_picture_goes_in() -> None:
+    plain = encode(scene(64, 48), Encoding(format="jpeg", quality=95, lossless=False))
+    assert len(signed().data) - len(plain.data) < 6000
+
+
+def test_threads_share_one_signatory() -> None:
+    names = [f"Painter {number}" for number in range(24)]
+    with ThreadPoolExecutor(4) as threads:
+        files = list(threads.map(lambda name: signed(who=credentials(author=name)), names))
+    reports = [read(file) for file in files]
+    assert {report["validation_state"] for report in reports} == {"Valid"}
+    assert [assertion(report, "cawg.metadata")["dc:creator"] for report in reports] == [
+        [name] for name in names
+    ]

@@ -1,0 +1,94 @@
+import asyncio
+import hashlib
+import io
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from frontend.finishing.certificate import load_certificate
+from frontend.finishing.credentials import Signatory
+from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.finish import Finisher, finish
+from frontend.finishing.visible_mark import lay
+from frontend.picture import Credentials, Encoding, File, Picture
+from frontend.settings import SettingError, Settings
+
+from .pictures import credentials, mark, scene
+from .test_credentials import SIGNATORY, read
+
+PNG = Encoding(format="png", quality=95, lossless=False)
+
+
+def pixels_of(file: File) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(file.data)))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
+def test_picture_and_thumbnail_are_signed(kind: str) -> None:
+    encoding = Encoding(format=kind, quality=95, lossless=False)
+    finished = finish(Picture(scene(800, 600)), mark(), encoding, credentials(), SIGNATORY)
+    for file in (finished.picture, finished.thumbnail):
+        assert read(file)["validation_state"] == "Valid"
+        assert file.sha256 == hashlib.sha256(file.data).hexdigest()
+        assert file.media_type == f"image/{kind}"
+    assert max(pixels_of(finished.thumbnail).shape) == 384
+
+
+def test_everything_describes_the_marked_pixels() -> None:
+    what = mark(scale=60, position="center")
+    finished = finish(Picture(scene()), what, PNG, credentials(), SIGNATORY)
+    marked = lay(scene(), what)
+    assert (pixels_of(finished.picture) == marked).all()
+    assert (pixels_of(finished.thumbnail) == marked).all()
+    assert (finished.fingerprint, finished.fingerprint_quality) == fingerprint(marked)
+    assert finished.fingerprint != fingerprint(scene()).digits
+
+
+def test_picture_without_a_mark_keeps_its_pixels() -> None:
+    finished = finish(Picture(scene()), None, PNG, credentials(), SIGNATORY)
+    assert (pixels_of(finished.picture) == scene()).all()
+
+
+def test_every_stage_is_timed() -> None:
+    finished = finish(Picture(scene()), mark(), PNG, credentials(), SIGNATORY)
+    assert list(finished.timings_ms) == ["mark", "fingerprint", "encode", "sign", "thumbnail"]
+    assert min(finished.timings_ms.values()) >= 0
+
+
+class NotingSignatory(Signatory):
+    """Signs, and remembers on which threads."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.threads: list[str] = []
+        super().__init__(load_certificate(Settings(data_dir=data_dir)))
+
+    def sign(self, file: File, credentials: Credentials) -> File:
+        self.threads.append(threading.current_thread().name)
+        return super().sign(file, credentials)
+
+
+async def test_work_happens_off_the_event_loop(tmp_path: Path) -> None:
+    with NotingSignatory(tmp_path) as signatory:
+        signatory.threads.clear()
+        async with Finisher.running(signatory, threads=2) as finisher:
+            work = (finisher.finish(Picture(scene()), None, PNG, credentials()) for _ in range(6))
+            await asyncio.gather(*work)
+    assert len(signatory.threads) == 12  # picture and thumbnail
+    assert set(signatory.threads) <= {"finish_0", "finish_1"}
+
+
+async def test_finisher_signs_with_the_settings_certificate(tmp_path: Path) -> None:
+    async with Finisher.opened(Settings(data_dir=tmp_path)) as finisher:
+        finished = await finisher.finish(Picture(scene()), None, PNG, credentials())
+    assert read(finished.picture)["validation_state"] == "Valid"
+    assert (tmp_path / "credentials" / "chain.pem").exists()
+
+
+async def test_bad_certificate_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingError):
+        async with Finisher.opened(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem")):
+            pass
