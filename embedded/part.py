@@ -20,6 +20,10 @@ class PartError(Exception):
     """A part did not start; the text names the part and the log file to read."""
 
 
+async def never_ill(pid: int) -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     name: str  # also the name of its log file
@@ -27,6 +31,8 @@ class Part:
     command: tuple[str, ...]
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
     environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
+    ill: Callable[[int], Awaitable[bool]] = never_ill  # whether the running process must be replaced
+    background: bool = False  # nobody waits for it at start, and its failure stops nothing
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 10.0
 
@@ -34,6 +40,11 @@ class Part:
 def python_of(name: str) -> str:
     """The interpreter of a part's own environment (`triton`, `acs`, `llm`, `export`)."""
     return str(Path(sys.prefix) / "parts" / name / "bin" / "python")
+
+
+def site_of(name: str) -> Path:
+    """The site-packages of a part's own environment."""
+    return Path(sys.prefix) / "parts" / name / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
 
 
 def free_port() -> int:
@@ -60,19 +71,26 @@ async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509
+            preexec_fn=_die_with_parent,
             # Ctrl-C in a terminal goes to the whole process group; the supervisor stops its parts in order.
             process_group=0,
         )
+    try:
+        await _until_ready(part, process, log)
+    except BaseException:
+        await stop(part, process)
+        raise
+    return process
+
+
+async def _until_ready(part: Part, process: asyncio.subprocess.Process, log: Path) -> None:
     deadline = time.monotonic() + part.start_timeout_s
     while not await part.ready():
         if process.returncode is not None:
             raise PartError(f"{part.name} ended while starting (exit {process.returncode}); see {log}")
         if time.monotonic() > deadline:
-            await stop(part, process)
             raise PartError(f"{part.name} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)
-    return process
 
 
 async def stop(part: Part, process: asyncio.subprocess.Process) -> None:

@@ -11,10 +11,11 @@ from frontend import health, metrics
 from frontend.actions import ACTIONS, Call
 from frontend.body import read_object
 from frontend.errors import ApiError
-from frontend.services import Services, open_services
+from frontend.services import OpenInference, Services, open_inference, open_services
 from frontend.settings import Settings
 from frontend.shell import json_response, shell
-from frontend.storage import serve_file
+from frontend.storage import LocalStorage
+from frontend.storage.files import serve_file
 
 SERVICES = web.AppKey("services", Services)
 
@@ -49,7 +50,11 @@ async def metrics_page(request: web.Request) -> web.Response:
 
 
 async def files(request: web.Request) -> web.StreamResponse:
-    return await serve_file(request.app[SERVICES].storage, request)
+    """The local folder's pictures; an S3 bucket serves its own."""
+    storage = request.app[SERVICES].storage
+    if not isinstance(storage, LocalStorage):
+        raise ApiError(404, "Not found")
+    return await serve_file(storage, request)
 
 
 # To come in this table: the playground (/), /docs, /openapi.json, /llm-docs and /llms.txt,
@@ -63,12 +68,12 @@ ROUTES = [
 ]
 
 
-def build_app(settings: Settings) -> web.Application:
+def build_app(settings: Settings, draw_with: OpenInference = open_inference) -> web.Application:
     app = web.Application(client_max_size=settings.max_body_mb * 1024 * 1024, middlewares=[shell(settings)])
     app.add_routes(ROUTES)
 
     async def services(app: web.Application) -> AsyncIterator[None]:
-        async with open_services(settings) as opened:
+        async with open_services(settings, draw_with) as opened:
             app[SERVICES] = opened
             yield
 

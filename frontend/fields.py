@@ -32,7 +32,7 @@ def boolean(body: Body, name: str) -> bool:
 
 
 def integer(body: Body, name: str, default: int, low: int, high: int, *, clamp: bool = True) -> int:
-    """A whole number, also as 5.0. Out of range it is clamped, or refused where another one makes no sense."""
+    """A whole number, also as 5.0. Out of range it is clamped, or refused where no other one would do."""
     expected = f"integer {low} to {high}"
     value = body.get(name, default)
     if isinstance(value, float) and value.is_integer():

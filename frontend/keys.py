@@ -1,6 +1,6 @@
 """API keys: made once, shown once, stored as SHA-256.
 
-    imgen:keys          hash: SHA-256 of the secret -> KeyRecord
+imgen:keys          hash: SHA-256 of the secret -> KeyRecord
 """
 
 import hashlib
@@ -70,13 +70,13 @@ class Keys:
         await self._redis.hsetnx(KEYS, record.digest, msgspec.json.encode(record))
         return record, secret
 
-    async def list(self) -> list[KeyRecord]:
+    async def all(self) -> list[KeyRecord]:
         found = [_decode(raw) for raw in (await self._redis.hgetall(KEYS)).values()]
         return sorted(found, key=lambda record: record.created)
 
     async def disable(self, name_or_id: str) -> list[KeyRecord]:
         """The keys that it stands for, now disabled. Raises KeyError when there is none."""
-        found = [record for record in await self.list() if name_or_id in (record.id, record.name)]
+        found = [record for record in await self.all() if name_or_id in (record.id, record.name)]
         if not found:
             raise KeyError(name_or_id)
         for record in found:

@@ -7,7 +7,10 @@ from frontend.services import Services
 
 REQUESTS = Counter("imgen_http_requests", "Answers by route and status", ["route", "status"])
 SECONDS = Histogram(
-    "imgen_http_request_seconds", "Time to answer", ["route"], buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+    "imgen_http_request_seconds",
+    "Time to answer",
+    ["route"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 WAITING = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
 OPEN = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")

@@ -98,6 +98,11 @@ class Reviewer:
             took_ms=round((time.monotonic() - started) * 1000, 1),
         )
 
+    async def ready(self) -> bool:
+        """Whether anything answers there. Raises aiohttp.ClientError where nothing does."""
+        async with self._session.get(self._url.removesuffix("/v1/reviews") + "/healthz") as response:
+            return response.status < 500
+
     async def _ask(self, body: bytes) -> _Judged:
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         async with self._session.post(

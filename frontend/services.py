@@ -1,26 +1,25 @@
 """Every service of the server, built once and closed in one place."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import aiohttp
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from frontend.catalogue import LiveCatalogue
+from frontend.database import connect
 from frontend.enhance import Enhancer
 from frontend.finishing.finish import Finisher
 from frontend.inference import Inference
 from frontend.jobs.reviews import Reviews
 from frontend.jobs.store import JobStore
-from frontend.jobs.worker import Workers, Workshop
+from frontend.jobs.worker import TextToImage, Workers, Workshop
 from frontend.keys import Keys
 from frontend.links import Links
-from frontend.random_prompt import Grammar
+from frontend.live_catalogue import LiveCatalogue
+from frontend.random_prompt import Grammar, load_grammar
 from frontend.review import Reviewer
 from frontend.settings import SettingError, Settings
 from frontend.storage import Storage, open_storage
@@ -46,41 +45,45 @@ class Services:
     reviewer: Reviewer
     reviews: Reviews
     enhancer: Enhancer
-    inference: Inference
+    inference: TextToImage
     workers: Workers
     gate: Gate
 
 
-def connect(settings: Settings) -> "Redis":
-    """A client that reconnects by itself; scripts are written so that asking twice does no harm."""
-    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 3)
-    return Redis.from_url(
-        settings.redis_url,
-        retry=retry,
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        socket_timeout=10,
-        socket_connect_timeout=3,
-        health_check_interval=30,
-        protocol=2,
-    )
+@contextlib.asynccontextmanager
+async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
+    inference = Inference(settings.triton_urls, timeout_s=settings.triton_timeout_s)
+    try:
+        yield inference
+    finally:
+        await inference.close()
+
+
+OpenInference = Callable[[Settings], AbstractAsyncContextManager[TextToImage]]
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, draw_with: OpenInference = open_inference
+) -> AsyncIterator[Services]:
+    """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
     for name in ("redis_url", "triton_urls", "acs_url"):
         if not getattr(settings, name):
-            raise SettingError(f"IMGEN_{name.upper()} is not set (or run `imgen up`, which starts the parts itself)")
+            raise SettingError(
+                f"IMGEN_{name.upper()} is not set (or run `imgen up`, which starts the parts itself)"
+            )
     async with contextlib.AsyncExitStack() as stack:
         redis = connect(settings)
         stack.push_async_callback(redis.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         storage = await stack.enter_async_context(open_storage(settings))
-        catalogue = await stack.enter_async_context(LiveCatalogue.watching(settings.catalogue_dir))
+        catalogue = await asyncio.to_thread(LiveCatalogue, settings.catalogue_dir)
+        await stack.enter_async_context(in_background(catalogue.watch()))
         finisher = await stack.enter_async_context(Finisher.opened(settings))
-        inference = await stack.enter_async_context(Inference.opened(settings))
+        inference = await stack.enter_async_context(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
-        reviewer = Reviewer(http, settings)
+        reviewer = Reviewer(settings, http)
         reviews = Reviews(redis, jobs, links, reviewer, settings)
         stack.push_async_callback(reviews.close)
         workers = Workers(Workshop(jobs, inference, finisher, storage), settings)
@@ -91,7 +94,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             redis=redis,
             keys=Keys(redis),
             catalogue=catalogue,
-            grammar=Grammar.load(settings.catalogue_dir),
+            grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
             jobs=jobs,
             storage=storage,
             links=links,
@@ -102,3 +105,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             workers=workers,
             gate=Gate(),
         )
+
+
+@contextlib.asynccontextmanager
+async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -5,12 +5,13 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+from frontend import prompt as prompts
 from frontend.actions.context import Call
 from frontend.catalogue import Catalogue
 from frontend.errors import ApiError
 from frontend.finishing import visible_mark
 from frontend.jobs.record import CredentialTexts, Job, new_id
-from frontend.prompt import Prompt, compose, format, parse
+from frontend.prompt import Prompt, compose, parse
 from frontend.request import SEED_MAX, GenerateRequest, once
 from frontend.settings import Settings
 
@@ -44,7 +45,9 @@ async def _mark_image(data_uri: str) -> bytes:
     return await asyncio.to_thread(visible_mark.from_data_uri, data_uri)
 
 
-def plan(request: GenerateRequest, prompt: Prompt, catalogue: Catalogue, settings: Settings, owner: str) -> Job:
+def plan(
+    request: GenerateRequest, prompt: Prompt, catalogue: Catalogue, settings: Settings, owner: str
+) -> Job:
     """The job that a request becomes: names looked up, prompts composed, a seed chosen."""
     model = catalogue.model(request.model)
     style = model.style(request.style)
@@ -56,7 +59,7 @@ def plan(request: GenerateRequest, prompt: Prompt, catalogue: Catalogue, setting
         gen_id=new_id(20),
         owner=owner,
         time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        prompt=format(prompt),
+        prompt=prompts.format(prompt),
         positive=composed.positive,
         negative=composed.negative,
         character=prompt.character,
@@ -97,4 +100,10 @@ async def _answer(call: Call, job_id: str) -> dict[str, Any]:
 
 
 def shape(job: Job) -> dict[str, Any]:
-    return {"id": job.id, "prompt": job.prompt, "model": job.model, "format": job.format, "gen_id": job.gen_id}
+    return {
+        "id": job.id,
+        "prompt": job.prompt,
+        "model": job.model,
+        "format": job.format,
+        "gen_id": job.gen_id,
+    }

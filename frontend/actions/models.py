@@ -6,4 +6,4 @@ from frontend.actions.context import Call
 
 
 async def models(call: Call) -> dict[str, Any]:
-    return call.services.catalogue.current.models_response
+    return call.services.catalogue.current.response()

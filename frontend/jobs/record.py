@@ -44,7 +44,7 @@ class CredentialTexts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted order. Never changes; the watermark's bytes are kept beside it until the picture is made."""
+    """An accepted order. Never changes; a watermark is kept beside it until it is used."""
 
     id: str
     gen_id: str

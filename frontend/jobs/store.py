@@ -1,10 +1,11 @@
 """Jobs in Redis. Every change of state is one script, so it happens whole or not at all.
 
-    imgen:job:{id}      hash: record, state, progress, attempt, charged, entry, deadline, picture, sha256, verdict, error, mark
-    imgen:queue         stream with the consumer group `workers`; an entry's idle time is the lease of who works on it
-    imgen:waiting       sorted set of waiting ids by order of acceptance
-    imgen:open          sorted set of unfinished ids by deadline
-    imgen:open:{owner}  set of one key's unfinished ids
+imgen:job:{id}      hash: record, state, progress, attempt, charged, entry, deadline,
+                        picture, sha256, verdict, error, mark
+imgen:queue         stream with the consumer group `workers`; an entry's idle time is its worker's lease
+imgen:waiting       sorted set of waiting ids by order of acceptance
+imgen:open          sorted set of unfinished ids by deadline
+imgen:open:{owner}  set of one key's unfinished ids
 """
 
 from dataclasses import dataclass
@@ -61,8 +62,7 @@ class JobStore:
         self._redis = redis
         self._settings = settings
         self._scripts: dict[str, AsyncScript] = {
-            path.stem: redis.register_script(_SHARED + path.read_text())
-            for path in LUA.glob("[!_]*.lua")
+            path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
         }
         self._views: Coalescer[str, list[Any]] = Coalescer(self._read_many)
 

@@ -7,13 +7,14 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from frontend.finishing.finish import Finisher
-from frontend.inference import Inference, InferenceError
+from frontend.inference import InferenceError
 from frontend.jobs.record import Job, StoredPicture
 from frontend.jobs.store import Claim, JobStore
 from frontend.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
@@ -21,7 +22,7 @@ from frontend.settings import Settings
 from frontend.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
-WAIT_MS = 1_000  # how long one look into the queue waits, and so how long a stop may take
+WAIT_MS = 250  # how long one look into the queue waits, and so how long a stop may take
 PAUSE_S = 1.0  # before a part that just failed is asked again
 STORE_TRIES = 4
 
@@ -30,12 +31,22 @@ class Lost(Exception):
     """The job is no longer this worker's: cancelled, timed out, or taken over."""
 
 
+class TextToImage(Protocol):
+    """What draws; in this project Triton, through frontend/inference.py."""
+
+    async def text_to_image(
+        self, order: PictureOrder, on_progress: Callable[[float], Awaitable[None]]
+    ) -> Picture: ...
+
+    async def ready(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What a worker needs to turn a claim into a stored picture."""
 
     jobs: JobStore
-    inference: Inference
+    inference: TextToImage
     finisher: Finisher
     storage: Storage
 
@@ -47,19 +58,26 @@ class Workers:
         self._shop = shop
         self._settings = settings
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._free = asyncio.Semaphore(settings.workers)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._sweep())]
-        self._tasks += [asyncio.create_task(self._loop()) for _ in range(self._settings.workers)]
+        self._spawn(self._sweep())
+        if self._settings.workers:
+            self._spawn(self._fetch())
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def stop(self) -> None:
         """Gives unfinished jobs back to the queue, uncharged."""
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # the fetcher may start one more job while it is being stopped
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
         with contextlib.suppress(RedisError):
             await self._shop.jobs.forget(self._consumer)
 
@@ -69,15 +87,21 @@ class Workers:
                 await self._shop.jobs.sweep()
             await asyncio.sleep(1.0)
 
-    async def _loop(self) -> None:
-        while not self._stopping:
+    async def _fetch(self) -> None:
+        """Looks for a job whenever a place is free."""
+        while True:
+            await self._free.acquire()
+            claim = None
             try:
                 claim = await self._next()
-                if claim is not None:
-                    await self._work(claim)
             except RedisError as error:
                 log.warning("queue is out of reach: %s", type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
+            finally:
+                if claim is None:
+                    self._free.release()
+            if claim is not None:
+                self._spawn(self._work(claim)).add_done_callback(lambda _: self._free.release())
 
     async def _next(self) -> Claim | None:
         """Runs to its end even while stopping: a claim that nobody saw would wait for its lease."""
@@ -91,7 +115,13 @@ class Workers:
             raise
 
     async def _work(self, claim: Claim) -> None:
-        """One attempt. However it ends, the job ends with it or waits again."""
+        """One attempt. However it ends, the job ends with it, waits again, or is found by its lease's end."""
+        try:
+            await self._attempt(claim)
+        except RedisError as error:
+            log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, type(error).__name__)
+
+    async def _attempt(self, claim: Claim) -> None:
         jobs, name = self._shop.jobs, claim.job.id
         try:
             async with held(jobs, claim, self._settings.job_lease_s):

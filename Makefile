@@ -1,0 +1,54 @@
+# Everything starts here: make up, make test.
+PYTHON ?= python3.11
+LLM ?= on
+UV := .venv/bin/uv
+# Wheels that lie on this machine (a CPU build of torch, say) are for uv what they are for pip.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS := $(PIP_FIND_LINKS)
+endif
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
+
+UP_PARTS := triton servers acs $(if $(filter off,$(LLM)),,llm)
+part = .venv/parts/$(1)/.installed
+
+.PHONY: help install up down check test clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make up        run the whole system on this machine (Ctrl-C stops it)"
+	@echo "make install   build .venv, which is all that make up needs"
+	@echo "make test      everything that CI runs"
+	@echo "make check     lint and types alone"
+	@echo "make bench-api bench-picture bench-triton bench-memory   measurements, see perf/README.md"
+
+up: install
+	.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)
+
+down:
+	.venv/bin/imgen down
+
+install: .venv/.installed $(foreach name,$(UP_PARTS),$(call part,$(name)))
+
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH; say which with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements/uv.txt
+
+.venv/.installed: requirements/frontend.txt pyproject.toml $(UV)
+	$(UV) pip install --quiet --python .venv/bin/python -r $<
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	@touch $@
+
+# Every process that is not the API server has an environment of its own (docs/decisions/).
+.venv/parts/%/.installed: requirements/%.txt $(UV)
+	$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv/parts/$*
+	$(UV) pip install --quiet $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
+	@touch $@
+
+.venv/parts/export/.installed: requirements/export-dev.txt
+
+.venv/.dev-installed: requirements/dev.txt .venv/.installed
+	$(UV) pip install --quiet --python .venv/bin/python -r $<
+	@touch $@

@@ -1,0 +1,60 @@
+"""A small client of the API for the command line."""
+
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cli.errors import UserError
+from cli.instance import Instance
+from frontend.settings import load
+
+TIMEOUT_S = 60.0
+LARGEST_PICTURE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Client:
+    url: str
+    key: str
+
+    @classmethod
+    def find(cls, url: str | None, key: str | None) -> "Client":
+        """The server that was named, else the one that runs here. Raises UserError."""
+        if url is None:
+            serving = Instance(load().data_dir).running()
+            return cls(serving.url, key or serving.key)
+        if not url.startswith(("http://", "https://")):
+            raise UserError(f"--url {url}: expected http:// or https://")
+        if not key:
+            raise UserError("--url needs a key: --key or IMGEN_API_KEY")
+        return cls(url.rstrip("/"), key)
+
+    def call(self, body: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
+        request = urllib.request.Request(f"{self.url}/api/v2", orjson.dumps(body), headers)  # noqa: S310
+        answer: dict[str, Any] = orjson.loads(self._fetch(request))
+        return answer
+
+    def download(self, url: str) -> bytes:
+        """A picture by its signed URL, which needs no key."""
+        return self._fetch(urllib.request.Request(url))  # noqa: S310
+
+    def _fetch(self, request: urllib.request.Request) -> bytes:
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+                data: bytes = response.read(LARGEST_PICTURE)
+                return data
+        except urllib.error.HTTPError as error:
+            raise UserError(_reason(error)) from None
+        except (urllib.error.URLError, OSError) as error:
+            raise UserError(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from None
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(orjson.loads(error.read(65_536))["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"HTTP {error.code}"

@@ -1,0 +1,2 @@
+class UserError(Exception):
+    """One line for whoever typed the command."""

@@ -1,0 +1,95 @@
+"""One data folder's `imgen up`: who holds it, and where it serves."""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from cli.errors import UserError
+from frontend.keys import PREFIX
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """Written when everything serves; read by the other commands."""
+
+    url: str
+    key: str
+    pid: int
+    redis_url: str
+
+
+class Instance:
+    def __init__(self, data_dir: Path) -> None:
+        self.folder = data_dir.resolve()
+        self.logs = self.folder / "logs"
+        self._lock = self.folder / "up.lock"
+        self._serving = self.folder / "up.json"
+        self._key = self.folder / "key"
+
+    def prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.logs.mkdir(exist_ok=True)
+
+    def hold(self) -> int:
+        """Locks the folder for this process; the lock ends with it, however it ends. Raises UserError."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UserError(f"already running on {self.folder} (stop it with `imgen down`)") from None
+        self._serving.unlink(missing_ok=True)
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        return descriptor
+
+    def holder(self) -> int | None:
+        """The process that runs on this folder, if one does."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(os.read(descriptor, 20) or 0) or None
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def secret(self, *, fresh: bool = False) -> str:
+        """The key that this folder's server prints at every start. Kept beside the data, for this user only."""
+        if fresh or not self._key.exists():
+            self._write(self._key, PREFIX + secrets.token_urlsafe(32))
+        return self._key.read_text()
+
+    def announce(self, serving: Serving) -> None:
+        self._write(self._serving, msgspec.json.encode(serving).decode())
+
+    def withdraw(self) -> None:
+        self._serving.unlink(missing_ok=True)
+
+    def serving(self) -> Serving | None:
+        try:
+            return msgspec.json.decode(self._serving.read_bytes(), type=Serving)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def running(self) -> Serving:
+        """Raises UserError where nothing serves."""
+        found = self.serving()
+        if found is None or self.holder() is None:
+            raise UserError(f"nothing runs on {self.folder}; start it with `imgen up`")
+        return found
+
+    def _write(self, path: Path, text: str) -> None:
+        beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)

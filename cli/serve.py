@@ -1,0 +1,27 @@
+"""`imgen serve`: the API server alone; the other parts are URLs in the settings."""
+
+import argparse
+
+from cli.errors import UserError
+from cli.help import Commands, command
+from frontend.settings import load
+
+
+def add(commands: Commands) -> None:
+    examples = (
+        "  IMGEN_REDIS_URL=redis://redis:6379 IMGEN_TRITON_URLS=gpu1:8001,gpu2:8001 \\\n"
+        "  IMGEN_ACS_URL=http://acs:8500 IMGEN_S3_BUCKET=pictures imgen serve"
+    )
+    command(commands, "serve", "Run the API server alone (production)", examples, run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # Here, because the other commands need none of what a server is made of.
+    from frontend.serve import serve
+
+    settings = load()
+    try:
+        serve(settings)
+    except OSError as error:
+        raise UserError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    return 0

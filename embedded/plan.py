@@ -1,0 +1,54 @@
+"""Which parts `imgen up` starts: each one whose URL is not set; the one whose URL is set is used."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from embedded.acs import acs_part
+from embedded.frontend import frontend_part
+from embedded.llm import llm_part
+from embedded.part import Part, free_port
+from embedded.redis import redis_part
+from embedded.triton import stubs_died, triton_part
+from frontend.settings import Settings
+
+# A CPU gains little from more pictures at a time, and each one then takes longer.
+WORKERS_ON_A_CPU = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    stages: list[list[Part]]  # the parts of a stage start side by side
+    redis_url: str
+    url: str  # where the API will be
+
+
+def plan(settings: Settings, models: list[Path], *, llm: bool, workers_set: bool) -> Plan:
+    """`models`: repositories for the Triton that is started here. Raises PartError."""
+    data_dir = settings.data_dir.resolve()
+    settings = replace(settings, port=settings.port or free_port())
+    parts: list[Part] = []
+    told: dict[str, str] = {}
+    if not settings.redis_url:
+        parts.append(redis_part(data_dir))
+        told["IMGEN_REDIS_URL"] = parts[-1].url
+    if not settings.triton_urls:
+        triton = triton_part(port=free_port(), metrics_port=free_port(), data_dir=data_dir, repositories=models)
+        parts.append(replace(triton, ill=stubs_died))
+        told["IMGEN_TRITON_URLS"] = triton.url
+        if not workers_set:
+            told["IMGEN_WORKERS"] = str(WORKERS_ON_A_CPU)
+    if not settings.acs_url:
+        parts.append(acs_part(free_port(), fetch_allow=_pictures(settings)))
+        told["IMGEN_ACS_URL"] = parts[-1].url
+    if llm and not settings.llm_url:
+        parts.append(replace(llm_part(free_port(), data_dir), background=True))
+        told["IMGEN_LLM_URL"] = parts[-1].url
+    frontend = frontend_part(settings, told)
+    return Plan([parts, [frontend]], told.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url)
+
+
+def _pictures(settings: Settings) -> str:
+    """Where pictures are fetched from: the object store, or this server's own /files."""
+    if settings.s3_bucket:
+        return settings.s3_endpoint or "https://"
+    return settings.public_url or f"http://127.0.0.1:{settings.port}"

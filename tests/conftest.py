@@ -1,0 +1,31 @@
+"""Fixtures over real parts: one Redis for the whole run, emptied for every test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from embedded.part import start, stop
+from embedded.redis import redis_part
+from frontend.database import connect
+from frontend.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("redis")
+    part = redis_part(folder)
+    with asyncio.Runner() as runner:
+        process = runner.run(start(part, folder))
+        yield part.url
+        runner.run(stop(part, process))
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator["Redis"]:
+    client = connect(Settings(redis_url=redis_url))
+    await client.flushall()
+    yield client
+    await client.aclose()

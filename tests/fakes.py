@@ -1,0 +1,111 @@
+"""Stand-ins at the system's boundary: real objects with real behaviour, told what to do by the test."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from aiohttp import ClientSession, web
+
+from embedded.part import free_port
+from frontend.inference import InferenceError
+from frontend.picture import Picture, PictureOrder
+from frontend.settings import Settings
+
+STEPS = 4
+
+
+def painting(order: PictureOrder) -> Picture:
+    """Bands of colour that depend on the whole order, so that mixed-up orders show."""
+    seed = abs(hash((order.prompt, order.negative, order.seed, order.character))) % 2**32
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (order.height // 32, order.width // 32, 3), dtype=np.uint8)
+    pixels = np.repeat(np.repeat(small, 32, axis=0), 32, axis=1)
+    return Picture(np.ascontiguousarray(pixels), {"encode": 1.0, "denoise": 2.0, "decode": 3.0})
+
+
+@dataclass
+class FakeTriton:
+    """Draws at once, or when told to; can fail. Keeps what it was asked."""
+
+    orders: list[PictureOrder] = field(default_factory=list)
+    cancelled: int = 0
+    failures: list[InferenceError] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def text_to_image(
+        self, order: PictureOrder, on_progress: Callable[[float], Awaitable[None]]
+    ) -> Picture:
+        self.orders.append(order)
+        if self.failures:
+            raise self.failures.pop(0)
+        try:
+            for step in range(STEPS):
+                await on_progress(step / STEPS)
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return painting(order)
+
+    async def ready(self) -> bool:
+        return True
+
+    @contextlib.asynccontextmanager
+    async def opened(self, settings: Settings) -> AsyncIterator["FakeTriton"]:
+        yield self
+
+
+SAFE: dict[str, object] = {"compliance": "safe", "codes": [], "categories": []}
+UNSAFE: dict[str, object] = {
+    "compliance": "unsafe",
+    "codes": ["weapons-1"],
+    "categories": [{"id": "weapons", "name": "Weapons"}, {"id": "gore", "name": "Gore"}],
+}
+
+
+_HTTP = web.AppKey("http", ClientSession)
+
+
+@dataclass
+class FakeAcs:
+    """An HTTP reviewer that fetches the picture, as a real one would, and then answers as told."""
+
+    answer: Callable[[], Awaitable[web.StreamResponse]] | None = None
+    verdict: dict[str, object] = field(default_factory=lambda: SAFE)
+    reviews: list[dict[str, object]] = field(default_factory=list)
+    pictures: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+    async def _review(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.reviews.append(body)
+        async with request.app[_HTTP].get(body["image_url"]) as picture:
+            self.pictures.append(await picture.read())
+        return await self.answer() if self.answer else web.json_response(self.verdict)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeAcs"]:
+        app = web.Application()
+        app.add_routes([web.post("/v1/reviews", self._review)])
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        async with ClientSession() as http:
+            app[_HTTP] = http
+            async with listening(app, port):
+                yield self
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
