@@ -48,7 +48,7 @@ def _options(encoding: Encoding) -> dict[str, Any]:
         case "jpeg":
             return {"quality": encoding.quality, "subsampling": subsampling}
         case "png":
-            return {"compress_level": 3, "pnginfo": _srgb_chunk()}
+            return {"compress_level": 2, "pnginfo": _srgb_chunk()}
         case "webp" if encoding.lossless:
             return {"lossless": True, "quality": 20, "method": 1}  # quality is effort here
         case "webp":
