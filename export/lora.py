@@ -1,0 +1,156 @@
+"""A LoRA file as published, with kohya's, diffusers' or PEFT's keys. Needs numpy and safetensors only."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from export.errors import ExportError
+
+DOWN = (
+    ".lora_down.weight",
+    ".lora_A.weight",
+    ".lora_A.default.weight",
+    ".lora.down.weight",
+    "_lora.down.weight",
+)
+UP = (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight", "_lora.up.weight")
+ALPHA = (".alpha",)
+TEXT_ENCODER = ("lora_te", "text_encoder", "te1.", "te2.")
+UNSUPPORTED = {
+    "dora_scale": "DoRA",
+    "lora_magnitude_vector": "DoRA",
+    "hada_": "LoHa",
+    "lokr_": "LoKr",
+    "oft_": "OFT",
+    "lora_mid": "LoCon with a middle matrix",
+    ".diff": "full weight differences",
+    ".lora_B.bias": "LoRA with biases",
+}
+ADAPTER_FILE = "adapter_config.json"  # PEFT's settings
+MAX_FILE_BYTES = 4 << 30
+MAX_RANK = 4096
+TYPES = ("F64", "F32", "F16", "BF16")
+SHOWN = 20  # keys that an error names
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The change of one weight is scale · up @ down."""
+
+    name: str  # as in the file, without the tensors' suffixes
+    down: Array  # [rank, in] or [rank, in, kh, kw]
+    up: Array  # [out, rank] or [out, rank, 1, 1]
+    scale: float
+
+    def __post_init__(self) -> None:
+        rank = self.down.shape[0] if self.down.ndim else 0
+        fits = self.down.ndim in (2, 4) and self.up.ndim in (2, 4) and self.up.shape[1] == rank
+        if not fits or math.prod(self.up.shape[2:]) != 1 or not 1 <= rank <= MAX_RANK:
+            raise ExportError(
+                f"LoRA layer {self.name}: shapes {[*self.down.shape]} down, {[*self.up.shape]} up do not fit"
+            )
+        if not (np.isfinite(self.down).all() and np.isfinite(self.up).all() and math.isfinite(self.scale)):
+            raise ExportError(f"LoRA layer {self.name} holds a value that is not a finite number")
+
+    @property
+    def change(self) -> Array:
+        """As a matrix [out, in · kh · kw]."""
+        out, rank = self.up.shape[:2]
+        return np.float32(self.scale) * (self.up.reshape(out, rank) @ self.down.reshape(rank, -1))
+
+
+def read_lora(path: Path) -> list[Layer]:
+    """Raises ExportError for anything that is not a plain LoRA of the denoiser, with the reason."""
+    if path.suffix != ".safetensors":
+        raise ExportError(
+            f"{path.name} is no .safetensors file; other kinds can run code when they are loaded"
+        )
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ExportError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
+        with safe_open(path, framework="numpy") as file:
+            return _layers(file, path)
+    except (OSError, SafetensorError) as error:
+        raise ExportError(f"Cannot read {path.name}: {error}") from None
+
+
+def listed(keys: list[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more
+
+
+def _layers(file: Any, path: Path) -> list[Layer]:
+    keys = sorted(file.keys())
+    _refuse_unsupported(keys)
+    downs, ups, alphas = (_by_layer(keys, suffixes) for suffixes in (DOWN, UP, ALPHA))
+    halves = sorted(set(downs.values()) | set(ups.values()) | set(alphas.values()))
+    alone = sorted(set(keys) - set(halves)) + [
+        key
+        for kind in (downs, ups, alphas)
+        for name, key in kind.items()
+        if not (name in downs and name in ups)
+    ]
+    if alone or not downs:
+        raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {listed(alone)}")
+    options = _adapter_options(file.metadata() or {}, path, keys)
+    return [_layer(file, name, downs[name], ups[name], alphas.get(name), options) for name in downs]
+
+
+def _refuse_unsupported(keys: list[str]) -> None:
+    for marker, kind in UNSUPPORTED.items():
+        if found := [key for key in keys if marker in key]:
+            raise ExportError(f"{kind} is not supported ({len(found)} keys, such as {found[0]})")
+    if found := [key for key in keys if key.startswith(TEXT_ENCODER)]:
+        raise ExportError(
+            f"A LoRA that changes the text encoder is not supported ({len(found)} keys, such as {found[0]})"
+        )
+
+
+def _by_layer(keys: list[str], suffixes: tuple[str, ...]) -> dict[str, str]:
+    return {key.removesuffix(suffix): key for suffix in suffixes for key in keys if key.endswith(suffix)}
+
+
+def _layer(
+    file: Any, name: str, down: str, up: str, alpha_key: str | None, options: Mapping[str, Any]
+) -> Layer:
+    wide = _tensor(file, down)
+    rank = wide.shape[0] if wide.ndim else 0
+    alpha = float(_tensor(file, alpha_key).reshape(-1)[0]) if alpha_key else options.get("lora_alpha", rank)
+    divisor = math.sqrt(rank) if options.get("use_rslora") else rank
+    return Layer(name, wide, _tensor(file, up), float(alpha) / max(divisor, 1))
+
+
+def _tensor(file: Any, key: str) -> Array:
+    kind = file.get_slice(key).get_dtype()
+    if kind not in TYPES:
+        raise ExportError(f"LoRA key {key} has the type {kind}; known: {', '.join(TYPES)}")
+    return np.asarray(file.get_tensor(key), np.float32)
+
+
+def _adapter_options(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, Any]:
+    """PEFT's settings, where alpha is: diffusers keeps them in the file, PEFT itself in a file beside it."""
+    try:
+        if "lora_adapter_metadata" in metadata:
+            given = json.loads(metadata["lora_adapter_metadata"])
+            options = {key.removeprefix("unet."): value for key, value in given.items()}
+        elif keys[0].startswith("base_model.model."):
+            options = json.loads((path.parent / ADAPTER_FILE).read_bytes())
+        else:
+            return {}
+        refused = [name for name in ("use_dora", "alpha_pattern", "lora_bias") if options.get(name)]
+        if refused:
+            raise ExportError(f"The LoRA's option {refused[0]} is not supported")
+        return {"use_rslora": bool(options.get("use_rslora")), "lora_alpha": float(options["lora_alpha"])}
+    except FileNotFoundError:
+        raise ExportError(f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it") from None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ExportError(f"{path.name}: its PEFT settings cannot be read ({error!r})") from None

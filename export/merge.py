@@ -1,0 +1,58 @@
+"""Adds a LoRA's changes to the weights of an exported denoiser."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from export.errors import ExportError
+from export.lora import Layer, listed
+from export.targets import Target, by_file_name, targets_of
+
+
+def merge(model: onnx.ModelProto, layers: Iterable[Layer], strength: float) -> int:
+    """Changes the model's initialisers in place, computing in fp32; returns how many.
+
+    Raises ExportError if a layer has no target, does not fit it, or makes a value that the target's type
+    cannot hold. The model is then of no use.
+    """
+    pairs = _pairs(list(layers), model)
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    for target, layer in pairs:
+        tensor = held[target.initialiser]
+        weight = numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(_changed(weight, target, layer, strength), tensor.name))
+    return len(pairs)
+
+
+def _pairs(layers: list[Layer], model: onnx.ModelProto) -> list[tuple[Target, Layer]]:
+    names = by_file_name(targets_of(model))
+    lost = [layer.name for layer in layers if layer.name not in names]
+    if lost:
+        raise ExportError(f"{len(lost)} LoRA layers have no target in the denoiser: {listed(lost)}")
+    pairs = {names[layer.name].path: (names[layer.name], layer) for layer in layers}
+    if len(pairs) < len(layers):
+        raise ExportError("The LoRA changes a layer of the denoiser under two names")
+    return list(pairs.values())
+
+
+def _changed(
+    weight: npt.NDArray[np.generic], target: Target, layer: Layer, strength: float
+) -> npt.NDArray[np.generic]:
+    out, *inputs = target.shape[::-1] if target.transposed else target.shape
+    if (layer.up.shape[0], layer.down[0].size) != (out, int(np.prod(inputs))) or (
+        layer.down.ndim == 4 and len(inputs) == 3 and list(layer.down.shape[1:]) != inputs
+    ):
+        raise ExportError(
+            f"LoRA layer {layer.name} makes [{layer.up.shape[0]}, {layer.down[0].size}], "
+            f"its target is {[out, *inputs]}"
+        )
+    change = layer.change.reshape(out, *inputs)
+    merged = weight.astype(np.float32) + np.float32(strength) * (change.T if target.transposed else change)
+    with np.errstate(over="ignore"):  # looked for in the next line
+        stored = merged.astype(weight.dtype)
+    if not np.isfinite(stored).all():
+        raise ExportError(f"LoRA layer {layer.name} makes values that {weight.dtype} cannot hold")
+    return stored

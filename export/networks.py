@@ -1,0 +1,43 @@
+"""What is traced of an SDXL checkpoint: three networks, and what each declares of itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from export import parts
+from export.checkpoint import Checkpoint
+from export.decoder import Decoder
+from export.denoiser import Denoiser
+from export.text_encoder import TextEncoder
+
+
+@dataclass(frozen=True)
+class Network:
+    part: parts.Part
+    module: nn.Module
+    sources: tuple[str, ...]  # files of the checkpoint that say how the network is built
+    all_used: bool  # whether the graph must hold every weight of the module
+
+
+def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
+    """Each is made when it is asked for."""
+    width, pooled, channels = checkpoint.width, checkpoint.pooled, checkpoint.channels
+    yield Network(
+        parts.text_encoder(width=width, pooled=pooled, window=checkpoint.window),
+        TextEncoder(checkpoint.text_encoder, checkpoint.text_encoder_2),
+        sources=("text_encoder/config.json", "text_encoder_2/config.json"),
+        all_used=False,  # nothing reads the first encoder's last layer
+    )
+    yield Network(
+        parts.denoiser(channels=channels, width=width, pooled=pooled),
+        Denoiser(checkpoint.unet, checkpoint.schedule),
+        sources=("unet/config.json", "scheduler/scheduler_config.json"),
+        all_used=True,  # the LoRA merge counts on it
+    )
+    yield Network(
+        parts.decoder(channels=channels),
+        Decoder(checkpoint.vae),
+        sources=("vae/config.json",),
+        all_used=True,
+    )

@@ -1,0 +1,77 @@
+"""The three networks of a model as Triton sees them: tensors, axes, types and batching, each declared once.
+
+The ONNX export names its inputs, outputs and dynamic axes from here, and config.pbtxt is written from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+DType = Literal["FP32", "INT64", "UINT8"]  # Triton's words, without TYPE_
+MAX_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Shape of one sample, without the batch axis; a word is the name of an axis that may be any size."""
+
+    name: str
+    dtype: DType
+    dims: tuple[int | str, ...]
+
+    @property
+    def dynamic_axes(self) -> dict[int, str]:
+        """Axis → its name, counted with the batch axis in front."""
+        return {0: "batch"} | {i: dim for i, dim in enumerate(self.dims, 1) if isinstance(dim, str)}
+
+    def example_shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        return (sizes["batch"], *(sizes[dim] if isinstance(dim, str) else dim for dim in self.dims))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str  # what follows the model's name: eros-denoiser
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    queue_delay_us: int  # how long a request may wait for others to share its batch
+
+
+def text_encoder(*, width: int, pooled: int, window: int) -> Part:
+    """Both CLIP encoders in one graph; one sample is one window of tokens, pads included."""
+    return Part(
+        name="text-encoder",
+        inputs=(Tensor("tokens", "INT64", (window,)), Tensor("tokens_2", "INT64", (window,))),
+        outputs=(Tensor("embeddings", "FP32", (window, width)), Tensor("pooled", "FP32", (pooled,))),
+        queue_delay_us=0,
+    )
+
+
+def denoiser(*, channels: int, width: int, pooled: int) -> Part:
+    """One denoising step with its guidance; every value is per sample, so any requests share a batch."""
+    latents = (channels, "height", "width")
+    return Part(
+        name="denoiser",
+        inputs=(
+            Tensor("latents", "FP32", latents),
+            Tensor("sigma", "FP32", (1,)),
+            Tensor("sigma_next", "FP32", (1,)),
+            Tensor("guidance", "FP32", (1,)),
+            Tensor("embeddings", "FP32", ("tokens", width)),
+            Tensor("negative_embeddings", "FP32", ("tokens", width)),
+            Tensor("pooled", "FP32", (pooled,)),
+            Tensor("negative_pooled", "FP32", (pooled,)),
+            Tensor("time_ids", "FP32", (6,)),
+        ),
+        outputs=(Tensor("next_latents", "FP32", latents),),
+        # Short beside a step (tens of milliseconds on a GPU), long enough for loops in step to meet.
+        queue_delay_us=2000,
+    )
+
+
+def decoder(*, channels: int) -> Part:
+    return Part(
+        name="decoder",
+        inputs=(Tensor("latents", "FP32", (channels, "height", "width")),),
+        outputs=(Tensor("image", "UINT8", ("pixel_height", "pixel_width", 3)),),
+        queue_delay_us=0,
+    )

@@ -1,0 +1,67 @@
+"""How an ONNX file keeps its weights: type, and one file or two. Needs numpy and onnx only."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Storage = Literal["fp16", "fp32"]
+
+# protobuf cannot hold 2 GiB; above this, weights go into model.onnx.data beside the graph.
+ONE_FILE_BYTES = 1_800_000_000
+SMALL = 1024  # elements; below, and for vectors, half the size is not worth the rounding
+LARGEST_FP16 = float(np.finfo(np.float16).max)
+MODEL_FILE = "model.onnx"
+WEIGHTS_FILE = "model.onnx.data"
+
+
+def store_fp16(model: onnx.ModelProto) -> None:
+    """Keeps matrices and kernels as fp16, each cast to fp32 where it is used.
+
+    onnxruntime folds the casts when it loads the file, so it computes in fp32 as before. A weight with a
+    value that fp16 cannot hold stays fp32.
+    """
+    graph = model.graph
+    casts = {}
+    for tensor in graph.initializer:
+        if _worth_halving(tensor):
+            value = numpy_helper.to_array(tensor)
+            if float(np.abs(value).max()) <= LARGEST_FP16:
+                tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), tensor.name))
+                casts[tensor.name] = f"{tensor.name}/fp32"
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            node.input[position] = casts.get(name, name)
+    nodes = [
+        helper.make_node("Cast", [name], [cast], name=cast, to=TensorProto.FLOAT)
+        for name, cast in casts.items()
+    ]
+    body = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *body])
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """With its weights in memory, wherever they are kept."""
+    return onnx.load(path, load_external_data=True)
+
+
+def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_FILE_BYTES) -> None:
+    """Writes `folder`/model.onnx and, for large models, model.onnx.data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > one_file_bytes
+    onnx.save_model(
+        model,
+        os.fspath(folder / MODEL_FILE),
+        save_as_external_data=large,
+        location=WEIGHTS_FILE,
+        size_threshold=SMALL,
+    )
+
+
+def _worth_halving(tensor: onnx.TensorProto) -> bool:
+    shape = tensor.dims
+    return tensor.data_type == TensorProto.FLOAT and len(shape) > 1 and int(np.prod(shape)) >= SMALL

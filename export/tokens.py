@@ -1,0 +1,69 @@
+"""A checkpoint's tokenizers as tokenizer.json files, which need neither torch nor transformers to read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from transformers import CLIPTextConfig, CLIPTokenizerFast
+
+from export.errors import ExportError
+
+TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+
+
+@dataclass(frozen=True)
+class ClipTokenizer:
+    tokenizer: Tokenizer  # adds begin and end of text; neither pads nor cuts
+    pad: int  # id that fills a window after its end of text
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
+def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:
+    """Reads tokenizer.json, else CLIP's vocab.json and merges.txt. Raises ExportError.
+
+    `encoder` is the config of the text encoder that the tokens go to; the two must agree on the end of text,
+    where the pooled embedding is taken.
+    """
+    tokenizer = _read(folder)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    ends = tokenizer.encode("").ids
+    if len(ends) != 2:
+        raise ExportError(f"{folder} does not put one begin and one end of text around a prompt")
+    if tokenizer.get_vocab_size() > encoder.vocab_size:
+        raise ExportError(f"{folder} has more tokens than its text encoder ({encoder.vocab_size})")
+    # 2 stands for "the highest id of the window" in configs that are older than transformers' fix of them.
+    expected = tokenizer.get_vocab_size() - 1 if encoder.eos_token_id == 2 else encoder.eos_token_id
+    if ends[1] != expected:
+        raise ExportError(f"{folder} ends a text with {ends[1]}, but its text encoder looks for {expected}")
+    return ClipTokenizer(tokenizer, _pad_of(folder, tokenizer, ends[1]))
+
+
+def _read(folder: Path) -> Tokenizer:
+    try:
+        if (folder / TOKENIZER_FILE).is_file():
+            return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        clip = CLIPTokenizerFast.from_pretrained(folder, local_files_only=True)
+        return Tokenizer.from_str(clip.backend_tokenizer.to_str())
+    except Exception as error:  # as many kinds as there are broken files
+        raise ExportError(f"Cannot load {folder}: {str(error).splitlines()[0]}") from None
+
+
+def _pad_of(folder: Path, tokenizer: Tokenizer, end: int) -> int:
+    """The pad token that the checkpoint names, else the end of text, as CLIP's own tokenizer has it."""
+    for name in SETTINGS_FILES:
+        if not (folder / name).is_file():
+            continue
+        token = json.loads((folder / name).read_bytes()).get("pad_token")
+        text = token.get("content") if isinstance(token, dict) else token
+        if text is not None:
+            pad = tokenizer.token_to_id(text)
+            if pad is None:
+                raise ExportError(f"{folder / name} names a pad token that is not in the vocabulary")
+            return int(pad)
+    return end
