@@ -7,7 +7,6 @@ terms. Character and negatives never leave here, and the user's own terms surviv
 import asyncio
 import logging
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import aiohttp
@@ -112,8 +111,8 @@ def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
     """
     if not answer:
         raise NoAnswer("no usable terms")
-    said = set(_words(answer))
-    lost = [term for term in prompt.positive if not _covered(term, said)]
+    said = [_words(term) for term in answer]
+    lost = [term for term in prompt.positive if not any(_covers(words, term) for words in said)]
     terms: dict[str, str] = {}
     for term in (*lost, *answer):
         terms.setdefault(term.casefold(), term)
@@ -123,14 +122,14 @@ def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
         return prompt
 
 
-def _covered(term: str, said: set[str]) -> bool:
-    """Whether every word of the term, fillers aside, is said, if only as a beginning (storm, stormy)."""
-    words = [word for word in _words([term]) if word not in _FILLERS]
+def _covers(said: list[str], term: str) -> bool:
+    """Whether every word of the user's term, fillers aside, is said, if only as a beginning (storm, stormy)."""
+    words = [word for word in _words(term) if word not in _FILLERS]
     return bool(words) and all(any(each.startswith(word) for each in said) for word in words)
 
 
-def _words(texts: Iterable[str]) -> list[str]:
-    return [word for text in texts for word in re.findall(r"\w+", text.casefold())]
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -1,0 +1,1 @@
+"""A small OpenAI-compatible server around one packaged base model: the default that enhances prompts."""

@@ -201,8 +201,21 @@ def test_prompt_with_no_room_stays_as_it_is() -> None:
     assert merged(full, ("soft light",)) == full
 
 
-def test_colour_that_the_answer_changed_is_kept() -> None:
-    assert merged(Prompt("", ("a red coat",), ()), ("a blue coat",)).positive == ("a red coat", "a blue coat")
+@pytest.mark.parametrize(
+    ("own", "answer", "lost"),
+    [
+        (("a red coat",), ("a blue coat",), ("a red coat",)),
+        (("red coat", "blue hat"), ("blue coat", "red hat"), ("red coat", "blue hat")),
+        (("two dogs",), ("three happy dogs",), ("two dogs",)),
+        (("Storm", "house on a hill"), ("stormy sky", "white house at the hill"), ()),
+        (("小さな猫",), ("small cat",), ("小さな猫",)),
+        (("the",), ("the sea",), ("the",)),
+    ],
+)
+def test_terms_whose_words_are_not_all_in_one_term_of_the_answer_are_kept(
+    own: tuple[str, ...], answer: tuple[str, ...], lost: tuple[str, ...]
+) -> None:
+    assert merged(Prompt("", own, ()), answer).positive == (*lost, *answer)
 
 
 terms = st.lists(st.lists(st.text("abA", min_size=1), min_size=1, max_size=3).map(" ".join), max_size=5)

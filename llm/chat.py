@@ -1,0 +1,80 @@
+"""OpenAI's chat completions as this server speaks them: the body read strictly, the answer in its shape."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from llm.ask import MAX_TOKENS, Ask, Written
+from llm.framing import idea_of
+
+MODEL = "gemma-3-270m"
+
+
+class BadRequest(Exception):
+    """What is wrong with the body, for the client."""
+
+
+def ask_of(body: bytes) -> Ask:
+    """What a request asks for: its last user message is the idea. Raises BadRequest."""
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadRequest("expected JSON") from None
+    if not isinstance(given, dict):
+        raise BadRequest("expected a JSON object")
+    if given.get("stream"):
+        raise BadRequest("stream: not supported")
+    idea = idea_of(_last_user_message(given.get("messages")))
+    if not idea:
+        raise BadRequest("messages: expected a user message with text")
+    return Ask(
+        idea=idea,
+        max_tokens=min(MAX_TOKENS, int(_number(given, "max_tokens", MAX_TOKENS, 1, 1_000_000))),
+        temperature=_number(given, "temperature", 0.5, 0, 2),
+        seed=int(_number(given, "seed", secrets.randbelow(2**32 - 1), -(2**63), 2**63)) % (2**32 - 1),
+    )
+
+
+def _last_user_message(messages: object) -> str:
+    if not isinstance(messages, list):
+        raise BadRequest("messages: expected a list")
+    for message in reversed(messages):
+        if isinstance(message, dict) and message.get("role") == "user":
+            content = message.get("content")
+            if not isinstance(content, str):
+                raise BadRequest("messages: expected text as content")
+            return content
+    return ""
+
+
+def _number(given: Mapping[str, Any], name: str, default: float, low: float, high: float) -> float:
+    value = given.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise BadRequest(f"{name}: expected a number from {low} to {high}")
+    return value
+
+
+def completion(written: Written) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(12)}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": MODEL,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": written.text},
+                "finish_reason": "stop" if written.finished else "length",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": written.prompt_tokens,
+            "completion_tokens": written.tokens,
+            "total_tokens": written.prompt_tokens + written.tokens,
+        },
+    }
