@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 AUTHORITY = "imgen credentials authority"
 # A signature without a timestamp is good only as long as its certificate.
 LIFE = datetime.timedelta(days=3650)
-# C2PA 2.2, 14.5.1: documentSigning (RFC 9336); emailProtection for validators of C2PA 1.
+# documentSigning (RFC 9336), and emailProtection for older C2PA validators, which know no other.
 PURPOSES = [x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ExtendedKeyUsageOID.EMAIL_PROTECTION]
 
 
