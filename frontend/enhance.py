@@ -30,6 +30,7 @@ Keep everything that it names (subjects, colours, numbers, places) and add fitti
 Reply with one line of at most 20 short comma-separated terms: no sentences, no quotes, no negations.\
 """
 _FILLERS = frozenset({"a", "an", "the", "of", "in", "on", "at", "with", "and", "to", "by", "for", "from"})
+_ENDINGS = ("", "s", "es", "y", "d", "ed", "ing")
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -123,9 +124,9 @@ def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
 
 
 def _covers(said: list[str], term: str) -> bool:
-    """Whether every word of the user's term, fillers aside, is said, if only as a beginning (storm, stormy)."""
+    """Whether each word of the user's term, fillers aside, is said, with an ending perhaps (storm, stormy)."""
     words = [word for word in _words(term) if word not in _FILLERS]
-    return bool(words) and all(any(each.startswith(word) for each in said) for word in words)
+    return bool(words) and all({word + ending for ending in _ENDINGS}.intersection(said) for word in words)
 
 
 def _words(text: str) -> list[str]:

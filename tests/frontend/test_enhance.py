@@ -208,6 +208,7 @@ def test_prompt_with_no_room_stays_as_it_is() -> None:
         (("red coat", "blue hat"), ("blue coat", "red hat"), ("red coat", "blue hat")),
         (("two dogs",), ("three happy dogs",), ("two dogs",)),
         (("Storm", "house on a hill"), ("stormy sky", "white house at the hill"), ()),
+        (("car",), ("red carpet",), ("car",)),
         (("小さな猫",), ("small cat",), ("小さな猫",)),
         (("the",), ("the sea",), ("the",)),
     ],
