@@ -10,6 +10,8 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
+-include perf/bench.mk
+
 UP_PARTS := triton servers acs $(if $(filter off,$(LLM)),,llm)
 part = .venv/parts/$(1)/.installed
 
@@ -52,3 +54,17 @@ $(UV):
 .venv/.dev-installed: requirements/dev.txt .venv/.installed
 	$(UV) pip install --quiet --python .venv/bin/python -r $<
 	@touch $@
+
+CHECKED := frontend acs llm cli embedded export tests perf demo model_repository backends
+check: .venv/.dev-installed
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+# Two interpreters: export and demo need torch, which nothing else does.
+test: check install .venv/.dev-installed .venv/parts/export/.installed
+	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
+	.venv/parts/export/bin/python -m pytest tests/export tests/demo
+
+clean:
+	rm -rf .venv

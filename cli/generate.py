@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def order(arguments: argparse.Namespace) -> dict[str, Any]:
     body: dict[str, Any] = {"action": "generate", "prompt": arguments.prompt, "optimize": arguments.optimize}
-    body |= {name: value for name in ("model", "style", "seed") if (value := getattr(arguments, name)) is not None}
+    body |= {
+        name: value for name in ("model", "style", "seed") if (value := getattr(arguments, name)) is not None
+    }
     if arguments.output is not None:
         if arguments.output.suffix.lower() not in FORMATS:
             raise UserError(f"{arguments.output}: expected a name that ends in {', '.join(FORMATS)}")
@@ -63,7 +65,12 @@ def order(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _wait(client: Client, job_id: str) -> dict[str, Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task("waiting", total=1.0)
         while True:
@@ -87,5 +94,3 @@ def _save(data: bytes, output: Path) -> None:
         beside.rename(output)
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror}") from None
-
-

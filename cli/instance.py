@@ -61,7 +61,7 @@ class Instance:
             os.close(descriptor)
 
     def secret(self, *, fresh: bool = False) -> str:
-        """The key that this folder's server prints at every start. Kept beside the data, for this user only."""
+        """The key that this folder's server prints at every start. Only this user can read it."""
         if fresh or not self._key.exists():
             self._write(self._key, PREFIX + secrets.token_urlsafe(32))
         return self._key.read_text()

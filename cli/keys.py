@@ -11,8 +11,8 @@ from rich.table import Table
 from cli.errors import UserError
 from cli.help import Commands, command
 from cli.instance import Instance
-from frontend.keys import Keys
 from frontend.database import connect
+from frontend.keys import Keys
 from frontend.settings import Settings, load
 
 NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")

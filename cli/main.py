@@ -6,6 +6,7 @@ import sys
 from cli import down, generate, keys, serve, up
 from cli.errors import UserError
 from embedded.part import PartError
+from frontend.catalogue import CatalogueError
 from frontend.settings import SettingError
 
 COMMANDS = (up, down, serve, keys, generate)
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
-    except (UserError, SettingError, PartError) as error:
+    except (UserError, SettingError, CatalogueError, PartError) as error:
         print(f"imgen: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

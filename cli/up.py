@@ -23,8 +23,8 @@ from embedded.models import model_repositories
 from embedded.part import free_port
 from embedded.plan import Plan, plan
 from embedded.supervisor import Say, keeping
-from frontend.keys import Keys, digest
 from frontend.database import connect
+from frontend.keys import Keys, digest
 from frontend.settings import Settings, load
 
 START_S = 180.0

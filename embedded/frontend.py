@@ -34,5 +34,3 @@ async def _ready(url: str) -> bool:
             return response.status == 200
     except (aiohttp.ClientError, OSError):
         return False
-
-

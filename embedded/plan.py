@@ -32,7 +32,9 @@ def plan(settings: Settings, models: list[Path], *, llm: bool, workers_set: bool
         parts.append(redis_part(data_dir))
         told["IMGEN_REDIS_URL"] = parts[-1].url
     if not settings.triton_urls:
-        triton = triton_part(port=free_port(), metrics_port=free_port(), data_dir=data_dir, repositories=models)
+        triton = triton_part(
+            port=free_port(), metrics_port=free_port(), data_dir=data_dir, repositories=models
+        )
         parts.append(replace(triton, ill=stubs_died))
         told["IMGEN_TRITON_URLS"] = triton.url
         if not workers_set:

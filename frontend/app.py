@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from frontend import health, metrics
-from frontend.actions import ACTIONS, Call
+from frontend.actions import ACTIONS
+from frontend.actions.context import Call
 from frontend.body import read_object
 from frontend.errors import ApiError
 from frontend.services import OpenInference, Services, open_inference, open_services

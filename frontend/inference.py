@@ -100,12 +100,16 @@ class Inference:
         return picture
 
     async def _stream(self, url: str, order: PictureOrder, on_progress: Progress) -> Picture:
+        picture = None
         async with contextlib.aclosing(self._responses(url, order)) as responses:
-            async for response in responses:
+            async for response in responses:  # to the end: Triton does not forget a stream that is cut off
                 if response.get_output("image") is not None:
-                    return _picture(response, order)
-                await on_progress(_share(response))
-        raise _ServerFailed(f"{url} ended without a picture", retryable=True)
+                    picture = _picture(response, order)
+                else:
+                    await on_progress(_share(response))
+        if picture is None:
+            raise _ServerFailed(f"{url} ended without a picture", retryable=True)
+        return picture
 
     async def _responses(self, url: str, order: PictureOrder) -> AsyncGenerator[triton.InferResult, None]:
         """What Triton answers to one order; every call of Triton and every check of its errors is here."""

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -41,7 +42,7 @@ class Keys:
         self._reads: Coalescer[str, bytes | None] = Coalescer(self._read_many)
 
     async def _read_many(self, digests: list[str]) -> list[bytes | None]:
-        found: list[bytes | None] = await self._redis.hmget(KEYS, digests)
+        found: list[Any] = await self._redis.hmget(KEYS, digests)
         return found
 
     async def authorize(self, header: str | None) -> KeyRecord:

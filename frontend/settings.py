@@ -30,6 +30,10 @@ class Settings:
     public_url: str = row("", "Base URL that clients reach this server by; empty: http://HOST:PORT")
     data_dir: Path = row(Path(".imgen"), "Folder for everything that the embedded default keeps")
     catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
+    models_dir: Path = row(
+        ROOT / "demo" / "models",
+        "Triton model repository of the base models, for the Triton that `imgen up` starts",
+    )
     cors_origins: tuple[str, ...] = row(("*",), "Browser origins that may call the API; * for all")
     max_body_mb: int = row(8, "Largest request body, in MiB", low=1, high=64)
 
@@ -68,7 +72,9 @@ class Settings:
 
     s3_bucket: str = row("", "Bucket for pictures; empty: a local folder with signed, expiring URLs")
     s3_endpoint: str = row("", "S3 endpoint URL; empty: AWS")
-    s3_public_endpoint: str = row("", "S3 endpoint URL that clients use, if it is another; empty: s3_endpoint")
+    s3_public_endpoint: str = row(
+        "", "S3 endpoint URL that clients use, if it is another; empty: s3_endpoint"
+    )
     s3_region: str = row("us-east-1", "S3 region")
     s3_addressing: str = row("auto", "Bucket in the URL's path or host: path, virtual or auto")
     s3_encryption: str = row("", "Server-side encryption: empty, AES256 or aws:kms")

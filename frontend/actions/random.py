@@ -8,7 +8,6 @@ from frontend.errors import ApiError
 from frontend.random_prompt import random_prompt
 
 
-
 async def random(call: Call) -> dict[str, Any]:
     character = call.body.get("character")
     if "character" in call.body and not isinstance(character, str):

@@ -29,7 +29,11 @@ async def status(call: Call) -> dict[str, Any]:
     if view.state is not State.COMPLETED:
         return unfinished(view)
     links = await services.links.for_client(view)
-    return blocked(view, links) if view.verdict and view.verdict.compliance == "unsafe" else completed(view, links)
+    return (
+        blocked(view, links)
+        if view.verdict and view.verdict.compliance == "unsafe"
+        else completed(view, links)
+    )
 
 
 async def _view(call: Call) -> JobView:

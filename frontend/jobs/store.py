@@ -57,6 +57,11 @@ class Claim:
     consumer: str
 
 
+def _raw(answer: Any) -> Any:
+    """An answer as this connection gives it: bytes, in the protocol's older shapes."""
+    return answer
+
+
 class JobStore:
     def __init__(self, redis: "Redis", settings: Settings) -> None:
         self._redis = redis
@@ -106,7 +111,7 @@ class JobStore:
 
     async def accepted_before(self, once: Once) -> str | None:
         """The id that this idempotency key stands for. Raises ApiError when the body was another one."""
-        known, body = await self._redis.hmget(once.redis_key, "id", "body")
+        known, body = _raw(await self._redis.hmget(once.redis_key, "id", "body"))
         if known is None:
             return None
         if body != once.body.encode():
@@ -157,7 +162,7 @@ class JobStore:
         lease_ms = int(self._settings.job_lease_s * 1000)
         entries = (await self._redis.xautoclaim(QUEUE, GROUP, consumer, lease_ms, count=1))[1]
         if not entries:
-            found = await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms)
+            found = _raw(await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
             entries = found[0][1] if found else []
         for entry, fields in entries:
             if claim := await self._take(entry, fields, consumer):

@@ -11,8 +11,8 @@ import aiohttp
 
 from embedded.part import free_port
 from frontend.app import SERVICES, build_app
-from frontend.keys import Keys
 from frontend.database import connect
+from frontend.keys import Keys
 from frontend.services import Services
 from frontend.settings import Settings
 from tests.fakes import FakeAcs, FakeTriton, listening

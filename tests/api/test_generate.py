@@ -79,7 +79,9 @@ async def test_silent_fallbacks_and_clamps(server: Api) -> None:
     assert server.acs.reviews[0]["ruleset"] == "default"
 
 
-@pytest.mark.parametrize("size", [(1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152)])
+@pytest.mark.parametrize(
+    "size", [(1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152)]
+)
 async def test_every_size_is_drawn(server: Api, size: tuple[int, int]) -> None:
     state = await server.finished(width=size[0], height=size[1])
     async with server.http.get(state["meta"]["images"][0]["url"]) as response:
@@ -92,7 +94,10 @@ async def test_every_format_comes_with_its_extension_and_type(server: Api, name:
     meta = state["meta"]
     extension = {"jpeg": "jpg"}.get(name, name)
     stem = f"{meta['gen_id']}_{meta['fingerprint']}_00001"
-    assert [image["filename"] for image in meta["images"]] == [f"{stem}.{extension}", f"{stem}_thumb.{extension}"]
+    assert [image["filename"] for image in meta["images"]] == [
+        f"{stem}.{extension}",
+        f"{stem}_thumb.{extension}",
+    ]
     for image in meta["images"]:
         async with server.http.get(image["url"]) as response:
             assert response.headers["Content-Type"] == f"image/{name}"
@@ -157,7 +162,9 @@ async def test_watermark_is_laid_on(server: Api) -> None:
     assert "wm_image" not in state["meta"]
 
 
-@pytest.mark.parametrize("value", ["hello", "data:image/png;base64,@@@", "data:image/gif;base64,R0lGODlhAQABAAAAACw="])
+@pytest.mark.parametrize(
+    "value", ["hello", "data:image/png;base64,@@@", "data:image/gif;base64,R0lGODlhAQABAAAAACw="]
+)
 async def test_bad_watermark_is_refused_before_a_job_exists(server: Api, value: str) -> None:
     status, body = await server.post({"action": "generate", "prompt": PROMPT, "wm_image": value})
     assert status == 400 and body["error"].startswith("Invalid wm_image: ")
@@ -179,7 +186,9 @@ async def test_credentials_texts_come_from_the_request_or_the_settings(
 ) -> None:
     async with api(redis_url, tmp_path, cs_author="Studio", cs_vendor="House") as server:
         meta = (await server.finished(cs_author="Aya's friend", cs_title="Tree"))["meta"]
-    texts = {name: meta[f"cs_{name}"] for name in ("author", "title", "description", "organization", "vendor")}
+    texts = {
+        name: meta[f"cs_{name}"] for name in ("author", "title", "description", "organization", "vendor")
+    }
     assert texts == {
         "author": "Aya's friend", "title": "Tree", "description": "", "organization": "", "vendor": "House",
     }  # fmt: skip

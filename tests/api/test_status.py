@@ -18,12 +18,39 @@ from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE
 
 # Every field of the published example.
-META = {
-    "id", "gen_id", "time", "prompt", "positive", "negative", "character", "model", "style", "width", "height",
-    "format", "quality", "lossless", "optimized", "compliance", "compliance_codes", "compliance_ruleset",
-    "precompliance", "fingerprint", "images", "enable_invisimark", "enable_c2pa", "compute_pdq", "wm_position",
-    "wm_scale", "wm_transparency", "cs_author", "cs_title",
-}  # fmt: skip
+META = set(
+    [
+        "id",
+        "gen_id",
+        "time",
+        "prompt",
+        "positive",
+        "negative",
+        "character",
+        "model",
+        "style",
+        "width",
+        "height",
+        "format",
+        "quality",
+        "lossless",
+        "optimized",
+        "compliance",
+        "compliance_codes",
+        "compliance_ruleset",
+        "precompliance",
+        "fingerprint",
+        "images",
+        "enable_invisimark",
+        "enable_c2pa",
+        "compute_pdq",
+        "wm_position",
+        "wm_scale",
+        "wm_transparency",
+        "cs_author",
+        "cs_title",
+    ]
+)
 
 
 async def test_finished_job_has_every_published_field(server: Api) -> None:
@@ -52,7 +79,8 @@ async def test_urls_are_fresh_at_every_poll_and_lead_to_the_reviewed_bytes(serve
 
 
 @pytest.mark.parametrize(
-    "job_id", [None, 5, "", "run_", "run_short", "run_" + "a" * 20, "run_../../../etc/passwd", "x" * 10_000, ["a"]]
+    "job_id",
+    [None, 5, "", "run_", "run_short", "run_" + "a" * 20, "run_../../../etc/passwd", "x" * 10_000, ["a"]],
 )
 async def test_bad_ids_are_all_alike(server: Api, job_id: Any) -> None:
     assert await server.post({"action": "status", "id": job_id}) == (400, {"error": "Bad ID"})
@@ -116,7 +144,9 @@ async def test_deadline_ends_a_job_and_stops_its_work(redis: "Redis", redis_url:
                 await asyncio.sleep(0.02)
 
 
-async def test_cancel_stops_the_work_and_frees_the_slot(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
+async def test_cancel_stops_the_work_and_frees_the_slot(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
     async with api(redis_url, tmp_path, workers=1, job_lease_s=0.5) as server:
         server.triton.gate.clear()
         job, waiting = await server.generate(), await server.generate()

@@ -1,7 +1,6 @@
 """The state machine of a job against the real Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import msgspec
@@ -60,15 +59,20 @@ def a_picture(sha256: str = SHA) -> StoredPicture:
 
 def a_verdict(sha256: str = SHA) -> Verdict:
     return Verdict(
-        compliance="safe", codes=(), categories=(), sha256=sha256, ruleset="default", when="2026-01-02T03:04:06Z"
+        compliance="safe",
+        codes=(),
+        categories=(),
+        sha256=sha256,
+        ruleset="default",
+        when="2026-01-02T03:04:06Z",
     )
 
 
 @pytest.fixture
-async def store(redis: "Redis") -> AsyncIterator[JobStore]:
+async def store(redis: "Redis") -> JobStore:
     store = JobStore(redis, SETTINGS)
     await store.prepare()
-    yield store
+    return store
 
 
 async def taken(store: JobStore, consumer: str = "one") -> Claim:
@@ -254,8 +258,8 @@ async def test_nothing_is_left_of_a_finished_job_but_its_record(store: JobStore,
     await store.accept(job, b"mark", None)
     await store.made(await taken(store), a_picture())
     await store.judge(job.id, a_verdict())
-    left = {key.decode() for key in await redis.keys("imgen:*")}
-    assert left == {f"imgen:job:{job.id}", "imgen:queue", "imgen:seq"}
+    left = set(await redis.keys("imgen:*"))
+    assert left == {f"imgen:job:{job.id}".encode(), b"imgen:queue", b"imgen:seq"}
     assert await redis.xlen("imgen:queue") == 0
     assert not await redis.hexists(f"imgen:job:{job.id}", "mark")
     assert 0 < await redis.ttl(f"imgen:job:{job.id}") <= SETTINGS.job_keep_s

@@ -1,0 +1,39 @@
+"""Makes each character's denoiser out of the base model and its LoRA, once: only those two are shipped."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from embedded.part import PartError, python_of
+from frontend.catalogue import Character, load
+from frontend.settings import ROOT, Settings
+
+
+async def model_repositories(settings: Settings, say: Callable[[str], None]) -> list[Path]:
+    """The Triton repositories of base models and of characters. Raises PartError and CatalogueError."""
+    base, made = settings.models_dir.resolve(), settings.data_dir.resolve() / "models"
+    made.mkdir(parents=True, exist_ok=True)
+    catalogue = await asyncio.to_thread(load, settings.catalogue_dir)
+    merges = [
+        _merge(model, character, base, made, settings.catalogue_dir / character.lora)
+        for character in catalogue.characters.values()
+        for model in character.models
+    ]
+    await asyncio.gather(*merges)
+    if merges:
+        say("characters")
+    return [base, made]
+
+
+async def _merge(model: str, character: Character, base: Path, made: Path, lora: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
+        *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    if process.returncode:
+        reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        raise PartError(f"character {character.name} of {model}: {reason[-1]}")
