@@ -1,0 +1,101 @@
+"""No container engine runs here, so the images are checked by what they copy and by a linter."""
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+
+
+def stages() -> dict[str, list[str]]:
+    """Instructions of each stage, those of the stages that it is built on first."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in LINES:
+        if match := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
+            name = match[2]
+            found[name] = list(found.get(match[1], []))
+        elif name and line and not line.startswith("#"):
+            found[name].append(line)
+    return found
+
+
+def copies(stage: str) -> list[tuple[list[str], str]]:
+    """(sources in the repository, target) of each COPY of the stage."""
+    words = [line.split()[1:] for line in stages()[stage] if line.startswith("COPY ")]
+    return [(line[:-1], line[-1]) for line in words if not line[0].startswith("--from=")]
+
+
+def image(stage: str, folder: Path) -> Path:
+    """The stage's files under `folder`, as the build lays them below /app."""
+    for sources, target in copies(stage):
+        for source in sources:
+            place = folder / target
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, place)
+    return folder
+
+
+def run_in(folder: Path, python: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [python, "-P", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_linter_finds_nothing() -> None:
+    hadolint = Path(sys.prefix) / "bin" / "hadolint"
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("stage", stages())
+def test_everything_copied_exists_and_is_not_ignored(stage: str) -> None:
+    permitted = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    ]
+    for sources, _ in copies(stage):
+        for source in sources:
+            assert (ROOT / source).exists(), source
+            assert any(fnmatch.fnmatch(source, item) or source.startswith(item + "/") for item in permitted)
+
+
+def test_requirements_are_installed_from_locks_with_hashes() -> None:
+    installs = [line for line in LINES if "pip install" in line]
+    assert len(installs) == 3
+    for line in installs:
+        assert re.search(r"--require-hashes (.* )?-r /requirements/", line)
+
+
+@pytest.mark.parametrize("stage", ["frontend", "acs", "triton"])
+def test_image_does_not_run_as_root_and_tells_its_health(stage: str) -> None:
+    users = [line for line in stages()[stage] if line.startswith("USER ")]
+    assert re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", users[-1])
+    assert any(line.startswith("HEALTHCHECK ") for line in stages()[stage])
+
+
+def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
+    folder = image("frontend", tmp_path)
+    python = Path(sys.executable)
+    done = run_in(folder, python, "-m", "cli.main", "serve")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("imgen: IMGEN_REDIS_URL is not set")
+    assert run_in(folder, python, "deploy/lifecycle.py").stderr == "lifecycle: IMGEN_S3_BUCKET is not set\n"
+
+
+def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
+    python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("the acs environment is not installed")
+    done = run_in(image("acs", tmp_path), python, "-m", "acs", "--port", "0", "--fetch-allow", "not a prefix")
+    assert done.stderr.startswith("acs: ")

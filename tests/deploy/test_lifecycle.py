@@ -1,0 +1,54 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aioboto3
+import pytest
+
+from frontend.storage.local import KEEP_DAYS
+from tests.frontend.storage import servers
+from tests.frontend.storage.keys import ACCESS_KEY, BUCKET, KEY, SECRET_KEY
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = json.loads((ROOT / "deploy" / "s3-lifecycle.json").read_text())["Rules"]
+
+
+@pytest.fixture
+async def moto(tmp_path: Path) -> AsyncIterator[str]:
+    async for url in servers.moto(tmp_path):
+        yield url
+
+
+def run(endpoint: str, bucket: str) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "IMGEN_S3_BUCKET": bucket,
+        "IMGEN_S3_ENDPOINT": endpoint,
+        "IMGEN_S3_ADDRESSING": "path",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    }
+    command = [sys.executable, str(ROOT / "deploy" / "lifecycle.py")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+async def test_rule_is_set_on_the_bucket_and_a_missing_bucket_is_told(moto: str) -> None:
+    assert run(moto, BUCKET).stdout == run(moto, BUCKET).stdout == f"lifecycle: set on {BUCKET}\n"
+    session = aioboto3.Session(ACCESS_KEY, SECRET_KEY, region_name="us-east-1")
+    async with session.client("s3", endpoint_url=moto) as client:
+        answer = await client.get_bucket_lifecycle_configuration(Bucket=BUCKET)
+    assert {rule["ID"] for rule in answer["Rules"]} == {rule["ID"] for rule in RULES}
+    missing = run(moto, "nowhere")
+    assert missing.returncode == 1
+    assert "NoSuchBucket" in missing.stderr
+
+
+def test_pictures_expire_after_as_many_days_as_in_the_local_folder() -> None:
+    (rule,) = (rule for rule in RULES if "Expiration" in rule)
+    assert rule["Expiration"] == {"Days": KEEP_DAYS}
+    assert rule["Status"] == "Enabled"
+    assert KEY.startswith(rule["Filter"]["Prefix"])
