@@ -13,7 +13,7 @@ def load_nudenet() -> Detector:
     Raises ImportError without nudenet, RuntimeError where its labels are not those that rulesets use.
     """
     import cv2  # type: ignore[import-not-found]
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
     from nudenet import NudeDetector, nudenet  # type: ignore[import-not-found]
 
     if set(vars(nudenet)["__labels"]) != LABELS:

@@ -1,4 +1,4 @@
-"""The API server as a part: the same `imgen serve` as in production, told by environment where the others are."""
+"""The API server as a part: `imgen serve` as in production, told by environment where the others are."""
 
 import sys
 from collections.abc import Mapping

@@ -25,6 +25,9 @@ from frontend.settings import SettingError, Settings
 from frontend.storage import Storage, open_storage
 
 
+MARKS_AT_A_TIME = 2
+
+
 @dataclass
 class Gate:
     """Whether new work is still let in; closed while the server drains."""
@@ -48,6 +51,7 @@ class Services:
     inference: TextToImage
     workers: Workers
     gate: Gate
+    mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
 
 
 @contextlib.asynccontextmanager
@@ -104,6 +108,7 @@ async def open_services(
             inference=inference,
             workers=workers,
             gate=Gate(),
+            mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
         )
 
 

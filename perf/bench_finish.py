@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pdqhash  # type: ignore[import-untyped]
+import pdqhash
 from PIL import Image, ImageDraw
 
 from frontend.finishing.finish import Finisher

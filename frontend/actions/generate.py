@@ -24,7 +24,7 @@ async def generate(call: Call) -> dict[str, Any]:
     catalogue = services.catalogue.current
     model = catalogue.model(request.model)
     prompt = parse(request.prompt, catalogue.characters_of(model.name))
-    mark = await _mark_image(request.wm_image)
+    mark = await _mark_image(call, request.wm_image)
     repeat = once(call.body, call.idempotency_key, call.key.id)
     if repeat and (known := await services.jobs.accepted_before(repeat)):
         return await _answer(call, known)
@@ -38,11 +38,12 @@ async def generate(call: Call) -> dict[str, Any]:
     return shape(job) if accepted == job.id else await _answer(call, accepted)
 
 
-async def _mark_image(data_uri: str) -> bytes:
+async def _mark_image(call: Call, data_uri: str) -> bytes:
     """The watermark's bytes, decoded once to be sure that the job will not fail on them."""
     if not data_uri:
         return b""
-    return await asyncio.to_thread(visible_mark.from_data_uri, data_uri)
+    async with call.services.mark_room:  # a large one takes 100 MiB while it is looked at
+        return await asyncio.to_thread(visible_mark.from_data_uri, data_uri)
 
 
 def plan(

@@ -8,7 +8,7 @@ import io
 import unicodedata
 from typing import Any, Self
 
-import c2pa  # type: ignore[import-untyped]
+import c2pa
 import numpy as np
 
 from frontend.finishing.certificate import Certificate

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pdqhash  # type: ignore[import-untyped]
+import pdqhash
 from PIL import Image
 
 # PDQ's authors shrink to this before hashing; it also keeps the interpreter lock to a few ms.

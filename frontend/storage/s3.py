@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-import aioboto3  # type: ignore[import-untyped]
-from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
+import aioboto3
+from aiobotocore.config import AioConfig
 from aiohttp import ClientError as HttpError
 from aiohttp.abc import AbstractResolver
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from frontend.settings import Settings
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of

@@ -1,4 +1,4 @@
-"""A whole API server in this process: real Redis, storage and finishing; Triton and ACS stand at the boundary."""
+"""A whole API server in this process: real Redis, storage and finishing; Triton and ACS are fakes."""
 
 import asyncio
 import contextlib

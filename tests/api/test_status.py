@@ -19,37 +19,11 @@ from tests.fakes import UNSAFE
 
 # Every field of the published example.
 META = set(
-    [
-        "id",
-        "gen_id",
-        "time",
-        "prompt",
-        "positive",
-        "negative",
-        "character",
-        "model",
-        "style",
-        "width",
-        "height",
-        "format",
-        "quality",
-        "lossless",
-        "optimized",
-        "compliance",
-        "compliance_codes",
-        "compliance_ruleset",
-        "precompliance",
-        "fingerprint",
-        "images",
-        "enable_invisimark",
-        "enable_c2pa",
-        "compute_pdq",
-        "wm_position",
-        "wm_scale",
-        "wm_transparency",
-        "cs_author",
-        "cs_title",
-    ]
+    """
+    id gen_id time prompt positive negative character model style width height format quality lossless
+    optimized compliance compliance_codes compliance_ruleset precompliance fingerprint images
+    enable_invisimark enable_c2pa compute_pdq wm_position wm_scale wm_transparency cs_author cs_title
+    """.split()  # noqa: SIM905
 )
 
 

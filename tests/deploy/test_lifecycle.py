@@ -32,7 +32,7 @@ def run(endpoint: str, bucket: str) -> "subprocess.CompletedProcess[str]":
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
     }
-    command = [sys.executable, str(ROOT / "deploy" / "lifecycle.py")]
+    command: list[str] = [sys.executable, str(ROOT / "deploy" / "lifecycle.py")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 

@@ -3,7 +3,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import c2pa  # type: ignore[import-untyped]
+import c2pa
 import numpy as np
 import pytest
 from hypothesis import given, settings
