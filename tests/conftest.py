@@ -1,20 +1,24 @@
-"""Fixtures over real parts: one Redis for the whole run, emptied for every test."""
+"""Fixtures over real parts: one Redis for the whole run, emptied for every test.
+
+The server's packages are imported where they are used: the tests of a part run in that part's environment.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from redis.asyncio import Redis
 
-from embedded.part import start, stop
-from embedded.redis import redis_part
-from frontend.database import connect
-from frontend.settings import Settings
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from embedded.part import start, stop
+    from embedded.redis import redis_part
+
     folder: Path = tmp_path_factory.mktemp("redis")
     part = redis_part(folder)
     with asyncio.Runner() as runner:
@@ -25,6 +29,9 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator["Redis"]:
+    from frontend.database import connect
+    from frontend.settings import Settings
+
     client = connect(Settings(redis_url=redis_url))
     await client.flushall()
     yield client
