@@ -124,7 +124,7 @@ def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
 
 
 def _covers(said: list[str], term: str) -> bool:
-    """Whether each word of the user's term, fillers aside, is said, perhaps with an ending (storm, stormy)."""
+    """Whether each word of the user's term, fillers aside, is said, perhaps with an ending (storms)."""
     words = [word for word in _words(term) if word not in _FILLERS]
     return bool(words) and all({word + ending for ending in _ENDINGS}.intersection(said) for word in words)
 

@@ -33,7 +33,7 @@ HEAD = _TASK + "".join(f"Idea: {idea}\nPicture: {idea}, {details}\n\n" for idea,
 
 def idea_of(message: str) -> str:
     """One line of at most MAX_IDEA characters, cut between terms where that is possible."""
-    line = " ".join(message.encode("utf-8", "replace").decode().split()).strip(" ,")
+    line = " ".join(message.split()).strip(" ,")
     if len(line) <= MAX_IDEA:
         return line
     head, comma, _ = line[: MAX_IDEA + 1].rpartition(",")

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from cyllama.llama import llama_cpp  # type: ignore[import-not-found]
+from cyllama.llama import llama_cpp
 
 from llm.ask import Ask, Written
 from llm.framing import HEAD, details_of, framed

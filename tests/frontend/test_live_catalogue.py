@@ -71,7 +71,7 @@ async def test_watching_picks_up_a_change(folder: Path) -> None:
     task = asyncio.create_task(live.watch())
     (folder / "characters" / "aya.yaml").write_text(CHARACTER)
     async with asyncio.timeout(10):
-        while not live.current.characters:  # noqa: ASYNC110, it has no event to wait for
+        while not live.current.characters:
             await asyncio.sleep(0.01)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

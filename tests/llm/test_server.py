@@ -160,11 +160,11 @@ async def test_client_that_goes_away_stops_the_writing() -> None:
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         async with asyncio.timeout(10):
-            while not server.pen.stopped:  # noqa: ASYNC110, it happens in a thread
+            while not server.pen.stopped:
                 await asyncio.sleep(0.01)
         server.pen.may_write.set()
         async with asyncio.timeout(10):
-            while (await server.post({"messages": IDEA}))[0] == 429:  # noqa: ASYNC110
+            while (await server.post({"messages": IDEA}))[0] == 429:
                 await asyncio.sleep(0.01)
 
 
