@@ -12,9 +12,9 @@ def load_nudenet() -> Detector:
 
     Raises ImportError without nudenet, RuntimeError where its labels are not those that rulesets use.
     """
-    import cv2  # type: ignore[import-not-found]
+    import cv2
     import onnxruntime
-    from nudenet import NudeDetector, nudenet  # type: ignore[import-not-found]
+    from nudenet import NudeDetector, nudenet
 
     if set(vars(nudenet)["__labels"]) != LABELS:
         raise RuntimeError("nudenet's labels are not those of version 3.4")

@@ -2,13 +2,12 @@
 
 import fcntl
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
 from cli.errors import UserError
-from frontend.keys import PREFIX
+from frontend.secret import new_secret
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ class Instance:
     def secret(self, *, fresh: bool = False) -> str:
         """The key that this folder's server prints at every start. Only this user can read it."""
         if fresh or not self._key.exists():
-            self._write(self._key, PREFIX + secrets.token_urlsafe(32))
+            self._write(self._key, new_secret())
         return self._key.read_text()
 
     def announce(self, serving: Serving) -> None:

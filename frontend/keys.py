@@ -3,7 +3,6 @@
 imgen:keys          hash: SHA-256 of the secret -> KeyRecord
 """
 
-import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime
@@ -14,9 +13,9 @@ from redis.asyncio import Redis
 
 from frontend.coalesce import Coalescer
 from frontend.errors import ApiError
+from frontend.secret import PREFIX, digest, new_secret
 
 KEYS = "imgen:keys"
-PREFIX = "imgen_"
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +27,6 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(KeyRecord).decode
-
-
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class Keys:
@@ -61,7 +56,7 @@ class Keys:
 
     async def create(self, name: str, secret: str = "") -> tuple[KeyRecord, str]:
         """A new key and its secret, which is stored nowhere. The embedded default brings its own secret."""
-        secret = secret or PREFIX + secrets.token_urlsafe(32)
+        secret = secret or new_secret()
         record = KeyRecord(
             id=secrets.token_hex(8),
             name=name,

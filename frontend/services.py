@@ -24,7 +24,6 @@ from frontend.review import Reviewer
 from frontend.settings import SettingError, Settings
 from frontend.storage import Storage, open_storage
 
-
 MARKS_AT_A_TIME = 2
 
 

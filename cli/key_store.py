@@ -1,0 +1,47 @@
+"""What `imgen keys` does in Redis, and how it shows it."""
+
+import re
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.errors import UserError
+from frontend.database import connect
+from frontend.keys import Keys
+from frontend.settings import Settings
+
+NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
+
+
+async def change(verb: str, name: str, settings: Settings) -> int:
+    redis = connect(settings)
+    try:
+        await {"create": _create, "list": _list, "disable": _disable}[verb](Keys(redis), name)
+    finally:
+        await redis.aclose()
+    return 0
+
+
+async def _create(keys: Keys, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise UserError("a key's name has 1 to 64 letters, digits, spaces or . _ @ -")
+    _, secret = await keys.create(name)
+    Console(stderr=True).print("[dim]Shown once, stored nowhere:[/]")
+    print(secret)
+
+
+async def _list(keys: Keys, name: str) -> None:
+    table = Table("id", "name", "created", "state", box=None)
+    for record in await keys.all():
+        state = "[red]disabled[/]" if record.disabled else "enabled"
+        table.add_row(record.id, record.name, record.created, state)
+    Console().print(table)
+
+
+async def _disable(keys: Keys, name: str) -> None:
+    try:
+        disabled = await keys.disable(name)
+    except KeyError:
+        raise UserError(f"there is no key {name!r}; see `imgen keys list`") from None
+    for record in disabled:
+        print(f"disabled {record.name} ({record.id})")
