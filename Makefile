@@ -60,6 +60,8 @@ check: .venv/.dev-installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/hadolint Dockerfile
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 # Two interpreters: export and demo need torch, which nothing else does.
 test: check install .venv/.dev-installed .venv/parts/export/.installed
