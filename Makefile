@@ -10,17 +10,16 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
--include perf/bench.mk
-
 UP_PARTS := triton servers acs $(if $(filter off,$(LLM)),,llm)
 part = .venv/parts/$(1)/.installed
 
-.PHONY: help install up down check test clean
+.PHONY: help install install-export up down check test clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make up        run the whole system on this machine (Ctrl-C stops it)"
 	@echo "make install   build .venv, which is all that make up needs"
+	@echo "make install-export   add what \`imgen export\` needs (torch)"
 	@echo "make test      everything that CI runs"
 	@echo "make check     lint and types alone"
 	@echo "make bench-api bench-picture bench-triton bench-memory   measurements, see perf/README.md"
@@ -30,6 +29,8 @@ up: install
 
 down:
 	.venv/bin/imgen down
+
+install-export: .venv/.installed .venv/parts/export/.installed
 
 install: .venv/.installed $(foreach name,$(UP_PARTS),$(call part,$(name)))
 
@@ -70,3 +71,5 @@ test: check install .venv/.dev-installed .venv/parts/export/.installed
 
 clean:
 	rm -rf .venv
+
+-include perf/bench.mk

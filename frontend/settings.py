@@ -18,9 +18,16 @@ class SettingError(Exception):
 
 
 def row(
-    default: Any, text: str, *, low: float | None = None, high: float | None = None, secret: bool = False
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"help": text, "low": low, "high": high, "secret": secret})
+    metadata = {"help": text, "low": low, "high": high, "choices": choices, "secret": secret}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +96,7 @@ class Settings:
     cs_description: str = row("", "Description in the content credentials where a request names none")
     cs_organization: str = row("", "Organization in the content credentials where a request names none")
     cs_vendor: str = row("imgen", "Vendor in the content credentials where a request names none")
-    log_level: str = row("info", "debug, info, warning or error")
+    log_level: str = row("info", "How much is logged", choices=("debug", "info", "warning", "error"))
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -131,6 +138,9 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     low, high = item.metadata["low"], item.metadata["high"]
     if low is not None and not low <= value <= high:
         raise SettingError(f"{where}: expected {low} to {high}, got {value}")
+    choices = item.metadata["choices"]
+    if choices and value not in choices:
+        raise SettingError(f"{where}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {value!r}")
     return value
 
 

@@ -1,0 +1,32 @@
+"""`imgen export`: a checkpoint becomes models for Triton, in the environment that has torch."""
+
+import argparse
+import os
+import subprocess
+from pathlib import Path
+
+from cli.errors import UserError
+from cli.help import Commands, command
+from embedded.part import python_of
+from frontend.settings import ROOT
+
+
+def add(commands: Commands) -> None:
+    examples = "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models"
+    text = "Turn an SDXL checkpoint into Triton models (needs `make install-export`)"
+    parser = command(commands, "export", text, examples, run)
+    parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, safetensors weights")
+    parser.add_argument("--name", required=True, help="the model's name, such as eros")
+    parser.add_argument("--output", type=Path, required=True, help="model repository to write into")
+    parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of the weights on disk")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    python = python_of("export")
+    if not Path(python).is_file():
+        raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")
+    command = [
+        *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
+        *("--output", str(arguments.output), "--storage", arguments.storage),
+    ]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode

@@ -1,0 +1,81 @@
+"""Settings fail loudly on a bad value, and the README's table is the code's."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from frontend.settings import ROOT, SettingError, Settings, load
+
+
+def shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, Path):
+        return "" if value == Path() else str(value).replace(f"{ROOT}/", "")
+    return str(value)
+
+
+def table_row(name: str, default: object, text: str) -> str:
+    return f"| `IMGEN_{name.upper()}` | {f'`{shown(default)}`' if shown(default) else ''} | {text} |"
+
+
+def test_readme_lists_every_setting_as_the_code_has_it() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = [table_row(item.name, item.default, item.metadata["help"]) for item in fields(Settings)]
+    assert [row for row in rows if row not in readme] == []
+    assert readme.count("| `IMGEN_") == len(rows)
+
+
+def test_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "imgen.toml"
+    file.write_text('port = 9000\ncors_origins = ["https://a.example"]\nacs_timeout_s = 2\n')
+    settings = load({"IMGEN_CONFIG": str(file), "IMGEN_PORT": "9001", "IMGEN_TRITON_URLS": "a:1, b:2"})
+    assert (settings.port, settings.cors_origins) == (9001, ("https://a.example",))
+    assert (settings.acs_timeout_s, settings.triton_urls) == (2.0, ("a:1", "b:2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PORT", "many", "IMGEN_PORT: expected int, got 'many'"),
+        ("PORT", "70000", "IMGEN_PORT: expected 0 to 65535, got 70000"),
+        ("JOB_LEASE_S", "nan", "IMGEN_JOB_LEASE_S: expected 0.5 to 600, got nan"),
+        ("LOG_LEVEL", "loud", "IMGEN_LOG_LEVEL: expected debug, info, warning or error, got 'loud'"),
+    ],
+)
+def test_bad_value_names_the_setting_and_what_was_expected(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load({f"IMGEN_{name}": value})
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", "unknown setting 'prot'"),
+        ("port = true", "port: expected int, got True"),
+        ("host = 5", "host: expected str, got 5"),
+        ("port = ", "Invalid value"),
+    ],
+)
+def test_bad_file_is_told_with_its_name(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "imgen.toml"
+    file.write_text(text)
+    with pytest.raises(SettingError) as refused:
+        load({"IMGEN_CONFIG": str(file)})
+    assert str(refused.value).startswith(str(file))
+    assert message in str(refused.value)
+
+
+def test_secret_is_not_in_the_error(tmp_path: Path) -> None:
+    file = tmp_path / "imgen.toml"
+    file.write_text("llm_key = 12345")
+    with pytest.raises(SettingError) as refused:
+        load({"IMGEN_CONFIG": str(file)})
+    assert "12345" not in str(refused.value)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="IMGEN_CONFIG: cannot read"):
+        load({"IMGEN_CONFIG": str(tmp_path / "none.toml")})
