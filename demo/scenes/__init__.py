@@ -1,0 +1,1 @@
+"""Captioned pictures drawn by program: everything that the demo model has ever seen."""

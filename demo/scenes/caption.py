@@ -1,0 +1,116 @@
+"""Says what a scene shows, as a sentence or as comma tags.
+
+Unsaid things have one meaning each (storybook style, daylight, clear weather), so that a short prompt gives a
+settled picture.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from demo.scenes.fillers import filler
+from demo.scenes.people import ACTIVITIES
+from demo.scenes.scene import Person, Scene, Thing
+
+NUMBERS = {1: "one", 2: "two", 3: "three"}
+UNSAID_STYLE, UNSAID_LIGHT = "storybook", "day"
+FILLED = 0.3
+"""Share of captions with words that mean nothing here."""
+
+
+def caption(scene: Scene, random: Random) -> str:
+    parts = [_sentence(scene, random) if random.random() < 0.6 else _tags(scene, random)]
+    extra = _extras(scene, random)
+    if random.random() < FILLED:
+        extra += [filler(random) for _ in range(random.randint(1, 3))]
+    random.shuffle(extra)
+    style = _style(scene, random)
+    if style and random.random() < 0.25:
+        return ", ".join([style, *parts, *extra])
+    return ", ".join([*parts, *extra, *([style] if style else [])])
+
+
+def _sentence(scene: Scene, random: Random) -> str:
+    words = _noun(scene, random)
+    if scene.other is not None:
+        words += f" {_relation(scene, random)} {_one(_coloured(scene.other))}"
+    return f"{words} {random.choice(scene.place.words)}"
+
+
+def _tags(scene: Scene, random: Random) -> str:
+    main = scene.main
+    if isinstance(main, Person):
+        tags = [main.name] if main.name else [main.look.kind, *_look_tags(main)]
+        tags.append(random.choice(ACTIVITIES[main.activity]))
+    elif scene.count > 1:
+        tags = [f"{NUMBERS[scene.count]} {main.colour} {main.subject.plural}"]
+    else:
+        tags = [_coloured(main)]
+    if scene.other is not None:
+        tags.append(f"{_relation(scene, random)} {_one(_coloured(scene.other))}")
+    place = random.choice(scene.place.words)
+    if random.random() < 0.5:
+        place = " ".join(
+            word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a")
+        )
+    tags.append(place)
+    return ", ".join(tags)
+
+
+def _noun(scene: Scene, random: Random) -> str:
+    main = scene.main
+    if isinstance(main, Thing):
+        if scene.count > 1:
+            return f"{NUMBERS[scene.count]} {main.colour} {main.subject.plural}"
+        return _one(_coloured(main))
+    activity = random.choice(ACTIVITIES[main.activity])
+    if main.name:
+        return f"{main.name}{random.choice((' ', ', '))}{activity}"
+    return f"a {main.look.kind} {_look_sentence(main, random)} {activity}"
+
+
+def _look_sentence(person: Person, random: Random) -> str:
+    look = person.look
+    words = f"in {_one(f'{look.colour} {look.clothes}')}"
+    if random.random() < 0.6:
+        words = f"with {look.cut} {look.hair} hair {words}"
+    if look.hat:
+        words += f" and {_one(f'{look.hat_colour} {look.hat}')}"
+    return words + (" with glasses" if look.glasses else "")
+
+
+def _look_tags(person: Person) -> list[str]:
+    look = person.look
+    tags = [f"{look.cut} {look.hair} hair", f"{look.colour} {look.clothes}"]
+    if look.hat:
+        tags.append(f"{look.hat_colour} {look.hat}")
+    return [*tags, "glasses"] if look.glasses else tags
+
+
+def _relation(scene: Scene, random: Random) -> str:
+    if scene.relation in ("left of", "right of") and random.random() < 0.3:
+        return "next to"
+    return scene.relation
+
+
+def _extras(scene: Scene, random: Random) -> list[str]:
+    extras = []
+    if scene.light.name != UNSAID_LIGHT or random.random() < 0.4:
+        extras.append(random.choice(scene.light.words))
+    if scene.weather.words:
+        extras.append(random.choice(scene.weather.words))
+    return extras
+
+
+def _style(scene: Scene, random: Random) -> str:
+    if scene.style.name == UNSAID_STYLE and random.random() < 0.6:
+        return ""
+    return random.choice((scene.style.words[0], *scene.style.words))
+
+
+def _coloured(thing: Thing) -> str:
+    return f"{thing.colour} {thing.subject.name}"
+
+
+def _one(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

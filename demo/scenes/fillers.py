@@ -1,0 +1,69 @@
+"""Words that people write into prompts and that this generator cannot draw.
+
+Captions carry some of them at random, so that the model learns to look past what it does not know.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+QUALITY = (
+    "best quality", "high quality", "highly detailed", "masterpiece", "beautiful", "professional",
+    "sharp focus", "clean lines", "vivid colours", "crisp", "illustration", "cute", "friendly",
+    "detailed background", "4k", "soft colours", "pleasing composition", "polished", "artwork",
+    "picture", "drawing", "cartoon", "elegant",
+)  # fmt: skip
+FLAWS = (
+    "blurry", "low quality", "ugly", "ugly hands", "bad anatomy", "deformed", "watermark", "text",
+    "signature", "noise", "distorted", "worst quality", "jpeg artifacts", "cropped", "dull",
+    "messy", "crowd", "cars", "extra fingers",
+)  # fmt: skip
+MOODS = (
+    "calm", "cheerful", "dreamy", "quiet", "playful", "peaceful", "festive", "adventurous", "happy",
+    "lonely", "magical", "mysterious", "romantic", "lively", "gentle", "serene", "nostalgic",
+    "epic", "tiny", "old", "big",
+)  # fmt: skip
+WORDS = tuple(
+    """
+    about above across air alone also always ancient animal apron arch around art autumn baby bag
+    baking bakery band bank barn basket bathroom beautiful bed bee bench berry bicycle birthday
+    bottle bowl box branch bread breeze brick bridge bright broom brush bucket building busy
+    butterfly button camera candle candy carrying cart chef child chimney christmas church cliff
+    climbing clock cloth coffee colourful cooking corn countryside cow crab crown cute dance dancing
+    deep deer dinosaur doctor dolphin donkey door dragon drawing dream drum duck eagle earth east
+    elephant elf engine evening fairy falling family farm farmer feather feeding fence festival
+    field fire firefly floating floor flowers fluffy flying fog forest fountain fox friend frog
+    fruit full funny garden gate ghost giraffe glass goat gold grand grape grass guitar hall hand
+    happy harbour harvest heart hedgehog helicopter high hill holding holiday honey horse huge ice
+    island jar jungle king kitchen kitten knight ladder lantern large laughing leaf lemon leopard
+    library light lion little living lonely looking magic making mango map market mask melon milk
+    mill mirror monkey moon morning motorcycle mouse museum music near nest newspaper night ocean
+    office orchard outdoors painting palace panda paper parrot party path peach pencil piano picnic
+    picture pier pig pineapple pirate pizza plane planet plate playing pond pony poppy pot prince
+    princess puppy pumpkin queen rainbow ribbon rice riding river road robot rock roof rope rose
+    running sail sand sandwich school scarf sea shadow sheep shell ship shop shore silver singing
+    sitting sky sleeping slide small smile snail snake snowman sofa soup space spider spoon spring
+    square squirrel stars station steam stone storm story strawberry street summer sun sunflower
+    swan sweet swimming sword table taking tall tea teacher teapot teddy telescope temple tiger
+    tomato tower town toy tractor trail train travel treasure truck tulip valley van vase vegetable
+    village violin waiting walking wall watching water waterfall watering wave whale wheel wild wind
+    windmill window winter witch wizard wolf wood writing zebra
+    """.split()  # noqa: SIM905
+)
+_LETTERS = "aeiorstnlmdkpub"
+
+
+def filler(random: Random) -> str:
+    kind = random.random()
+    if kind < 0.45:
+        return random.choice(QUALITY)
+    if kind < 0.65:
+        return random.choice(MOODS)
+    if kind < 0.9:
+        return " ".join(random.choice(WORDS) for _ in range(random.choice((1, 1, 2))))
+    return "".join(random.choice(_LETTERS) for _ in range(random.randint(3, 7)))
+
+
+def flaws(random: Random) -> str:
+    """A prompt about nothing, as negatives often are."""
+    return ", ".join(random.choice((*FLAWS, filler(random))) for _ in range(random.randint(1, 8)))

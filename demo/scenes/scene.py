@@ -1,0 +1,131 @@
+"""What a picture shows, decided before anything is drawn or said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from demo.scenes.lights import LIGHTS, WEATHERS, Light, Weather
+from demo.scenes.looks import CHARACTERS, Look, any_look
+from demo.scenes.people import ACTIVITIES
+from demo.scenes.places import PLACES, Place
+from demo.scenes.styles import STYLES, Style
+from demo.scenes.subjects import BY_NAME, SUBJECTS, Subject
+
+RELATIONS = ("left of", "right of", "above", "under", "in front of")
+
+
+@dataclass(frozen=True)
+class Thing:
+    subject: Subject
+    colour: str
+
+
+@dataclass(frozen=True)
+class Person:
+    look: Look
+    activity: str
+    name: str = ""
+    """Of a character; the caption then says it in place of the look."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    main: Thing | Person
+    place: Place
+    light: Light
+    weather: Weather
+    style: Style
+    count: int = 1
+    relation: str = ""
+    """Of `main` to `other`; empty where `main` is alone."""
+    other: Thing | None = None
+    seed: int = 0
+    """Of everything that the caption does not say: trees, clouds, exact positions."""
+
+    def __post_init__(self) -> None:
+        if self.count not in (1, 2, 3) or (self.count > 1 and self.other is not None):
+            raise ValueError("one to three of a thing, and a companion only for one")
+        if bool(self.relation) != (self.other is not None):
+            raise ValueError("a companion needs a relation")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows of the tables may be drawn; the first, small model sees fewer."""
+
+    subjects: Sequence[Subject] = SUBJECTS
+    places: Sequence[Place] = PLACES
+    styles: Sequence[Style] = STYLES
+    people: float = 0.35
+    """Share of pictures about a person."""
+    crowds: float = 0.25
+    """Share of the other pictures with two or three of a thing."""
+    companions: float = 0.25
+
+
+EVERYTHING = Choice()
+
+
+def any_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
+    random = Random(seed)
+    person = random.random() < choice.people
+    main: Thing | Person = (
+        Person(any_look(random), random.choice(tuple(ACTIVITIES)))
+        if person
+        else any_thing(random, choice.subjects)
+    )
+    return _around(main, random, choice)
+
+
+def character_scene(name: str, seed: int, choice: Choice = EVERYTHING) -> Scene:
+    random = Random(seed)
+    return _around(Person(CHARACTERS[name], random.choice(tuple(ACTIVITIES)), name), random, choice)
+
+
+def any_thing(random: Random, subjects: Sequence[Subject]) -> Thing:
+    subject = random.choice(subjects)
+    return Thing(subject, random.choice(subject.colours))
+
+
+def _around(main: Thing | Person, random: Random, choice: Choice) -> Scene:
+    place = random.choice(choice.places)
+    weather = WEATHERS[0] if place.indoor or random.random() < 0.7 else random.choice(WEATHERS[1:])
+    scene = Scene(
+        main=main,
+        place=place,
+        light=random.choice(LIGHTS),
+        weather=weather,
+        style=random.choice(choice.styles),
+        seed=random.getrandbits(32),
+    )
+    drawn = random.random()
+    if drawn < choice.companions:
+        return _accompanied(scene, random, choice)
+    if isinstance(main, Thing) and drawn < choice.companions + choice.crowds:
+        return replace(scene, count=random.choice((2, 2, 3)))
+    return scene
+
+
+def _accompanied(scene: Scene, random: Random, choice: Choice) -> Scene:
+    airborne = [subject for subject in choice.subjects if subject.airborne]
+    large = [
+        subject
+        for subject in choice.subjects
+        if subject.name in ("house", "castle", "tree", "lighthouse", "tent", "bus")
+    ]
+    grounded = [subject for subject in choice.subjects if not subject.airborne]
+    up = isinstance(scene.main, Thing) and scene.main.subject.airborne
+    kinds = ["above"] if up else ["left of", "right of"]
+    if not up and airborne:
+        kinds.append("under")
+    if not up and large:
+        kinds += ["in front of", "in front of"]
+    if not up and BY_NAME["tree"] in choice.subjects:
+        kinds.append("under tree")
+    relation = random.choice(kinds)
+    if relation == "under tree":
+        return replace(scene, relation="under", other=Thing(BY_NAME["tree"], "green"))
+    pool = {"under": airborne, "in front of": large}.get(relation, grounded)
+    return replace(scene, relation=relation, other=any_thing(random, pool))

@@ -1,0 +1,129 @@
+"""Trains the demo model: `python -m demo.train diffusion --config full`. See demo/README.md.
+
+Every command goes on from its last checkpoint, and may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from demo.scenes.looks import CHARACTERS
+from demo.training import decoder_start, decoding, diffusion, lora, pipeline
+from demo.training.config import CONFIGS
+from demo.training.diffusion import Report
+from demo.training.preview import character_preview, preview
+from demo.training.workplace import Workplace
+
+SAVE_SECONDS = 240.0
+LORAS = Path(__file__).parent / "loras"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("diffusion", "decoder", "pipeline", "loras", "all"))
+    parser.add_argument("--config", choices=tuple(CONFIGS), default="first")
+    parser.add_argument(
+        "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    place = Workplace(CONFIGS[options.config])
+    if options.part in ("diffusion", "all"):
+        train_diffusion(place, options.preview_steps)
+    if options.part in ("decoder", "all"):
+        train_decoder(place)
+    if options.part in ("pipeline", "all"):
+        print(write_pipeline(place))
+    if options.part in ("loras", "all"):
+        for name in CHARACTERS:
+            train_lora(place, name)
+
+
+def train_diffusion(place: Workplace, preview_steps: int) -> None:
+    run = open_diffusion(place)
+    for report in _shown(diffusion.train(run, place.config.steps), "diffusion", run.step, place.config.steps):
+        if report.step % preview_steps == 0:
+            run.save()
+            preview(run, place)
+        elif _due():
+            run.save()
+    run.save()
+
+
+def train_decoder(place: Workplace) -> None:
+    run = open_decoder(place)
+    for _ in _shown(
+        decoding.train(run, place.config.decoder_steps), "decoder", run.step, place.config.decoder_steps
+    ):
+        if _due():
+            run.save()
+    run.save()
+
+
+def write_pipeline(place: Workplace) -> str:
+    """The averages of both trainings as a diffusers folder."""
+    run, decoder = open_diffusion(place), open_decoder(place)
+    run.pipeline.trained().load_state_dict(run.averages.values)
+    decoder.autoencoder.load_state_dict(decoder.averages.values)
+    return str(pipeline.save(run.pipeline, decoder.autoencoder, place.pipeline))
+
+
+def train_lora(place: Workplace, name: str) -> None:
+    """Over the averaged base; starts anew each time, since it takes minutes."""
+    base = open_diffusion(place)
+    base.pipeline.trained().load_state_dict(base.averages.values)
+    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name))
+    for _ in _shown(lora.train(run, place.config.lora_steps), name, 0, place.config.lora_steps):
+        pass
+    lora.save(base.pipeline.unet, LORAS / f"{name}.safetensors")
+    character_preview(base.pipeline, place, name)
+
+
+def open_diffusion(place: Workplace) -> diffusion.Run:
+    torch.manual_seed(0)
+    parts = pipeline.build(place.config, place.tokenizers())
+    return diffusion.Run(parts, place.config, place.latents(), place.checkpoint)
+
+
+def open_decoder(place: Workplace) -> decoding.DecoderRun:
+    torch.manual_seed(0)
+    autoencoder, codec = pipeline.build_autoencoder(place.config), place.codec()
+    decoder_start.start(autoencoder, codec)
+    return decoding.DecoderRun(autoencoder, place.config, codec, place.decoder_checkpoint)
+
+
+def _shown(reports: Iterator[Report], name: str, step: int, steps: int) -> Iterator[Report]:
+    """Passes reports on under a progress bar; in a log file, one line a minute."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    average, told = 0.0, time.monotonic()
+    with Progress(*columns) as bar:
+        task = bar.add_task(name, total=steps, completed=step)
+        for report in reports:
+            average = report.loss if average == 0.0 else 0.98 * average + 0.02 * report.loss
+            words = f"{name} loss {average:.4f}, {report.samples / report.seconds:.1f} samples/s"
+            bar.update(task, completed=report.step, description=words)
+            if not bar.console.is_terminal and time.monotonic() - told > 60:
+                told = time.monotonic()
+                print(f"step {report.step}/{steps} {words}", flush=True)
+            yield report
+
+
+_saved = time.monotonic()
+
+
+def _due() -> bool:
+    global _saved
+    if time.monotonic() - _saved < SAVE_SECONDS:
+        return False
+    _saved = time.monotonic()
+    return True
+
+
+if __name__ == "__main__":
+    main()

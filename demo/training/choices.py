@@ -1,0 +1,28 @@
+"""Which part of the tables each model learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from demo.scenes.places import PLACES
+from demo.scenes.scene import EVERYTHING, Choice
+from demo.scenes.styles import STYLES
+from demo.scenes.subjects import BY_NAME
+
+_FIRST_SUBJECTS = ("cat", "dog", "bird", "tree", "flower", "car", "boat", "house", "hot-air balloon", "ball")
+_FIRST_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "meadow")
+_FIRST_STYLES = ("storybook", "outline", "neon", "watercolour", "papercut")
+
+CHOICES: Mapping[str, Choice] = MappingProxyType(
+    {
+        "first": Choice(
+            subjects=tuple(BY_NAME[name] for name in _FIRST_SUBJECTS),
+            places=tuple(place for place in PLACES if place.name in _FIRST_PLACES),
+            styles=tuple(style for style in STYLES if style.name in _FIRST_STYLES),
+            crowds=0.1,
+            companions=0.15,
+        ),
+        "full": EVERYTHING,
+    }
+)

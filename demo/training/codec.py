@@ -1,0 +1,81 @@
+"""The linear encoder of the demo model: PCA of 32x32 pixel blocks, half whitened.
+
+Whitening by half (dividing by the square root of each component's deviation) lets coarse colour stand out of
+the noise before fine detail does, so a sampler with few steps settles the composition first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from demo.scenes.render import Pixels
+from demo.training.config import DOWNSCALE, LATENT_CHANNELS
+
+BLOCK = DOWNSCALE * DOWNSCALE * 3
+
+
+@dataclass(frozen=True)
+class Codec:
+    mean: torch.Tensor
+    """[BLOCK]"""
+    forward: torch.Tensor
+    """[BLOCK, LATENT_CHANNELS]"""
+    backward: torch.Tensor
+    """[LATENT_CHANNELS, BLOCK], the linear inverse; the trained decoder does better."""
+
+    def encode(self, pixels: Pixels) -> torch.Tensor:
+        """[height, width, 3] bytes to latents [LATENT_CHANNELS, height/32, width/32], about unit variance."""
+        rows = (blocks(pixels) - self.mean) @ self.forward
+        return rows.T.reshape(LATENT_CHANNELS, pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE)
+
+    def decode(self, latents: torch.Tensor) -> Pixels:
+        _, high, wide = latents.shape
+        rows = latents.reshape(LATENT_CHANNELS, -1).T @ self.backward + self.mean
+        image = rows.reshape(high, wide, DOWNSCALE, DOWNSCALE, 3).permute(0, 2, 1, 3, 4)
+        return to_bytes(image.reshape(high * DOWNSCALE, wide * DOWNSCALE, 3))
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {"mean": self.mean, "forward": self.forward, "backward": self.backward}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    @staticmethod
+    def load(path: Path) -> Codec:
+        tensors = load_file(path)
+        return Codec(tensors["mean"], tensors["forward"], tensors["backward"])
+
+
+def fit(pictures: Iterable[Pixels]) -> Codec:
+    """Principal components of the blocks of all `pictures`."""
+    total = torch.zeros(BLOCK, dtype=torch.float64)
+    square = torch.zeros(BLOCK, BLOCK)
+    count = 0
+    for pixels in pictures:
+        rows = blocks(pixels)
+        total += rows.sum(0).double()
+        square += rows.T @ rows
+        count += len(rows)
+    mean = (total / count).float()
+    values, vectors = torch.linalg.eigh(square / count - torch.outer(mean, mean))
+    values, vectors = values[-LATENT_CHANNELS:].flip(0), vectors[:, -LATENT_CHANNELS:].flip(1)
+    root = values.clamp_min(1e-8) ** 0.25
+    scale = root / (root.square().mean().sqrt())
+    return Codec(mean, vectors / values.sqrt() * scale, (vectors * (values.sqrt() / scale)).T)
+
+
+def blocks(pixels: Pixels) -> torch.Tensor:
+    """[blocks, BLOCK] in -1 to 1, row by row."""
+    high, wide = pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).reshape(high, DOWNSCALE, wide, DOWNSCALE, 3)
+    return image.permute(0, 2, 1, 3, 4).reshape(high * wide, BLOCK).float() / 127.5 - 1
+
+
+def to_bytes(image: torch.Tensor) -> Pixels:
+    return ((image + 1) * 127.5).round().clamp(0, 255).byte().numpy()

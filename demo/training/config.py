@@ -1,0 +1,86 @@
+"""The two sizes of the demo model. Everything that decides a tensor's shape is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOWNSCALE = 32
+LATENT_CHANNELS = 48
+TOKEN_WINDOW = 77
+VOCABULARY = 2048
+TIME_EMBEDDING = 32
+SHIFT = 3.0
+"""Of the flow schedule, in training and sampling: low-resolution latents need their steps at high noise."""
+
+FULL_SIZES = ((1344, 768), (768, 1344), (1024, 1024), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
+"""(width, height) in pixels, as the server offers them."""
+HALF_SIZES = ((640, 384), (384, 640), (512, 512), (576, 448), (448, 576))
+"""Small pictures for most of the training: a quarter of the tokens, the same scenes."""
+
+
+@dataclass(frozen=True)
+class Config:
+    name: str
+    unet_channels: tuple[int, int]
+    unet_heads: tuple[int, int]
+    unet_layers: int
+    text_hidden: tuple[int, int]
+    text_layers: int
+    decoder_channels: tuple[int, int, int, int, int, int]
+    half_pictures: int
+    full_pictures: int
+    half_batch: int
+    full_batch: int
+    freshness: float
+    """New pictures drawn per optimiser step, until there are as many as the counts above."""
+    full_share: float
+    """Share of optimiser steps that see full-size pictures."""
+    learning_rate: float
+    steps: int
+    decoder_steps: int
+    lora_steps: int
+
+    @property
+    def cross_attention(self) -> int:
+        return sum(self.text_hidden)
+
+
+FIRST = Config(
+    name="first",
+    unet_channels=(48, 96),
+    unet_heads=(2, 3),
+    unet_layers=1,
+    text_hidden=(64, 64),
+    text_layers=2,
+    decoder_channels=(12, 16, 32, 48, 64, 96),
+    half_pictures=15_000,
+    full_pictures=3_500,
+    half_batch=32,
+    full_batch=8,
+    freshness=3.0,
+    full_share=0.15,
+    learning_rate=1.5e-3,
+    steps=1_500,
+    decoder_steps=3_000,
+    lora_steps=250,
+)
+FULL = Config(
+    name="full",
+    unet_channels=(128, 192),
+    unet_heads=(4, 6),
+    unet_layers=1,
+    text_hidden=(128, 160),
+    text_layers=3,
+    decoder_channels=(16, 24, 48, 64, 96, 128),
+    half_pictures=80_000,
+    full_pictures=16_000,
+    half_batch=48,
+    full_batch=12,
+    freshness=4.0,
+    full_share=0.25,
+    learning_rate=8e-4,
+    steps=400_000,
+    decoder_steps=20_000,
+    lora_steps=600,
+)
+CONFIGS = {config.name: config for config in (FIRST, FULL)}

@@ -1,0 +1,87 @@
+"""Rectified flow: the loss that trains the model, and the sampler that the server's loop equals.
+
+x_sigma = (1 - sigma) * x0 + sigma * noise; the UNet predicts noise - x0 at timestep 1000 * sigma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch.nn import functional as F
+from transformers import CLIPTokenizerFast
+
+from demo.training.config import DOWNSCALE, LATENT_CHANNELS, SHIFT, TOKEN_WINDOW
+from demo.training.pipeline import Pipeline
+
+Text = tuple[torch.Tensor, torch.Tensor]
+"""Embeddings [B, 77, D] and pooled [B, P]."""
+
+
+def shifted(u: torch.Tensor) -> torch.Tensor:
+    return SHIFT * u / (1 + (SHIFT - 1) * u)
+
+
+def encode_text(pipeline: Pipeline, captions: Sequence[str]) -> Text:
+    """Penultimate hidden states of both encoders side by side, and the second's projected pooled output."""
+    first = pipeline.text_encoder(tokens(pipeline.tokenizer, captions), output_hidden_states=True)
+    second = pipeline.text_encoder_2(tokens(pipeline.tokenizer_2, captions), output_hidden_states=True)
+    return torch.cat((first.hidden_states[-2], second.hidden_states[-2]), -1), second.text_embeds
+
+
+def tokens(words: CLIPTokenizerFast, captions: Sequence[str]) -> torch.Tensor:
+    batch = words(list(captions), padding="max_length", max_length=TOKEN_WINDOW, truncation=True)
+    return torch.tensor(batch.input_ids)
+
+
+def time_ids(size: tuple[int, int], count: int) -> torch.Tensor:
+    """[count, 6]: original height and width, crop from the top left, target height and width."""
+    width, height = size
+    return torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32).expand(count, 6)
+
+
+def velocity(
+    pipeline: Pipeline, latents: torch.Tensor, sigma: torch.Tensor, text: Text, size: tuple[int, int]
+) -> torch.Tensor:
+    added = {"text_embeds": text[1], "time_ids": time_ids(size, len(latents))}
+    return pipeline.unet(latents, sigma * 1000, text[0], added_cond_kwargs=added).sample.float()
+
+
+def loss(
+    pipeline: Pipeline,
+    clean: torch.Tensor,
+    captions: Sequence[str],
+    size: tuple[int, int],
+    random: torch.Generator,
+) -> torch.Tensor:
+    noise = torch.randn(clean.shape, generator=random)
+    sigma = shifted(torch.rand(len(clean), generator=random))
+    share = sigma[:, None, None, None]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        predicted = velocity(
+            pipeline, (1 - share) * clean + share * noise, sigma, encode_text(pipeline, captions), size
+        )
+    return F.mse_loss(predicted, noise - clean)
+
+
+@torch.no_grad()
+def sample(
+    pipeline: Pipeline,
+    captions: Sequence[str],
+    size: tuple[int, int],
+    steps: int = 8,
+    guidance: float = 3.0,
+    seed: int = 0,
+) -> torch.Tensor:
+    """Latents [B, channels, height/32, width/32] after Euler steps from pure noise."""
+    count = len(captions)
+    shape = (count, LATENT_CHANNELS, size[1] // DOWNSCALE, size[0] // DOWNSCALE)
+    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    text = encode_text(pipeline, [*captions, *[""] * count])
+    sigmas = shifted(torch.linspace(1, 0, steps + 1))
+    for sigma, follower in pairwise(sigmas):
+        both = velocity(pipeline, latents.repeat(2, 1, 1, 1), sigma.expand(2 * count), text, size)
+        wanted, unwanted = both.chunk(2)
+        latents = latents + (follower - sigma) * (unwanted + guidance * (wanted - unwanted))
+    return latents

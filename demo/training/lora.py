@@ -1,0 +1,74 @@
+"""Character LoRAs over the frozen base, written as kohya's files are laid out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from peft import LoraConfig, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from demo.training import flow
+from demo.training.batches import batch
+from demo.training.config import Config
+from demo.training.diffusion import Report
+from demo.training.latents import Latents
+from demo.training.pipeline import Pipeline
+
+RANK = 8
+RATE = 3e-3
+TARGETS = ["proj_in", "proj_out", "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
+"""Linear layers of the UNet's attention blocks."""
+HALF_PICTURES, FULL_PICTURES = 1_000, 700
+
+
+@dataclass(frozen=True)
+class LoraRun:
+    pipeline: Pipeline
+    """Its UNet holds the averaged base weights; everything in it stays frozen."""
+    config: Config
+    latents: Latents
+    """Of the character's pictures."""
+
+
+def train(run: LoraRun, steps: int) -> Iterator[Report]:
+    """Adds the adapter to the UNet and trains it alone."""
+    run.pipeline.trained().requires_grad_(False)
+    torch.manual_seed(0)
+    run.pipeline.unet.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
+    parameters = [value for value in run.pipeline.unet.parameters() if value.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    config = replace(run.config, half_pictures=HALF_PICTURES, full_pictures=FULL_PICTURES)
+    for step in range(steps):
+        begin = time.monotonic()
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1.0, (step + 1) / 20, 2.5 * (steps - step) / steps)
+        drawn = batch(run.latents, config, step)
+        value = flow.loss(run.pipeline, drawn.clean, drawn.captions, drawn.size, drawn.random)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        optimiser.step()
+        yield Report(step + 1, value.item(), len(drawn.captions), time.monotonic() - begin)
+
+
+def save(unet: UNet2DConditionModel, path: Path) -> None:
+    """`lora_unet_<module>.lora_down.weight`, `.lora_up.weight` and `.alpha`, in half precision."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in get_peft_model_state_dict(unet).items():
+        module, side = name.removesuffix(".weight").rsplit(".lora_", 1)
+        key = "lora_unet_" + module.replace(".", "_")
+        tensors[f"{key}.lora_{'down' if side == 'A' else 'up'}.weight"] = value.to(torch.float16).contiguous()
+        tensors[f"{key}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    metadata = {
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(RANK),
+        "ss_network_alpha": str(RANK),
+    }
+    save_file(tensors, beside, metadata=metadata)
+    beside.replace(path)

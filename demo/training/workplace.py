@@ -1,0 +1,86 @@
+"""Where training keeps its files: `demo/build/`, which git ignores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+
+from demo.scenes.caption import caption
+from demo.scenes.fillers import QUALITY, WORDS, flaws
+from demo.scenes.looks import CHARACTERS
+from demo.scenes.render import render
+from demo.scenes.scene import any_scene, character_scene
+from demo.training import codec, tokenizer
+from demo.training.choices import CHOICES
+from demo.training.codec import Codec
+from demo.training.config import FULL_SIZES, HALF_SIZES, Config
+from demo.training.latents import Latents
+
+BUILD = Path(__file__).parents[1] / "build"
+FITTED = 240
+"""Pictures behind the linear codec."""
+SPOKEN = 20_000
+"""Captions behind the vocabulary."""
+_CODEC_SEED, _CAPTION_SEED = 9_000_000, 7_000_000
+
+
+@dataclass(frozen=True)
+class Workplace:
+    config: Config
+    build: Path = BUILD
+
+    @property
+    def checkpoint(self) -> Path:
+        return self._own / "diffusion.pt"
+
+    @property
+    def decoder_checkpoint(self) -> Path:
+        return self._own / "decoder.pt"
+
+    @property
+    def sheets(self) -> Path:
+        return self._own / "sheets"
+
+    @property
+    def pipeline(self) -> Path:
+        """The diffusers folder."""
+        return self.build / self.config.name
+
+    @property
+    def _own(self) -> Path:
+        return self.build / f"work-{self.config.name}"
+
+    def codec(self) -> Codec:
+        path = self.build / "shared" / "codec.safetensors"
+        if not path.exists():
+            sizes = islice(cycle(HALF_SIZES + FULL_SIZES[:3]), FITTED)
+            codec.fit(
+                render(any_scene(_CODEC_SEED + number), *size) for number, size in enumerate(sizes)
+            ).save(path)
+        return Codec.load(path)
+
+    def tokenizers(self) -> Path:
+        folder = self.build / "shared"
+        if not (folder / "tokenizer_2" / "tokenizer.json").exists():
+            tokenizer.learn(corpus(), folder)
+        return folder
+
+    def latents(self) -> Latents:
+        folder = self.build / "shared" / f"latents-{self.config.name}"
+        return Latents(folder, self.codec(), partial(any_scene, choice=CHOICES[self.config.name]))
+
+    def character_latents(self, name: str) -> Latents:
+        folder = self.build / "shared" / f"latents-{self.config.name}-{name}"
+        return Latents(folder, self.codec(), partial(character_scene, name, choice=CHOICES[self.config.name]))
+
+
+def corpus() -> Iterator[str]:
+    for number in range(SPOKEN):
+        random = Random(number)
+        yield caption(any_scene(_CAPTION_SEED + number), random)
+        yield flaws(random)
+    yield from (*WORDS, *QUALITY, *CHARACTERS) * 30

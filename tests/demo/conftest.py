@@ -1,0 +1,50 @@
+"""A tiny config and workplace: the real code at a size that trains a step in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the demo model's training runs in the export environment")
+pytest.importorskip("skia")
+
+from demo.training import codec, tokenizer  # noqa: E402
+from demo.training.config import FIRST, Config  # noqa: E402
+from demo.training.workplace import Workplace  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Config:
+    return replace(
+        FIRST,
+        unet_channels=(16, 32),
+        unet_heads=(1, 1),
+        text_hidden=(32, 32),
+        decoder_channels=(12, 16, 16, 16, 16, 16),
+        half_pictures=500,
+        full_share=0.0,
+        half_batch=2,
+        steps=4,
+    )
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder with a vocabulary, and a codec of the first pixels of a block instead of a fitted one."""
+    folder = tmp_path_factory.mktemp("build")
+    tokenizer.learn(["a red car on the beach", "aya reading a book"] * 3, folder / "shared")
+    pick = torch.eye(codec.BLOCK)[:, ::64].contiguous()
+    codec.Codec(torch.zeros(codec.BLOCK), pick, pick.T).save(folder / "shared" / "codec.safetensors")
+    return folder
+
+
+@pytest.fixture
+def workplace(tiny: Config, build: Path) -> Workplace:
+    return Workplace(tiny, build)

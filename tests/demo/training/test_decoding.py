@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from demo.scenes.render import render
+from demo.scenes.scene import any_scene
+from demo.training import codec, decoder_start, decoding, pipeline
+from demo.training.config import DOWNSCALE, Config
+from demo.training.workplace import Workplace
+
+
+def test_decoder_starts_as_each_blocks_mean_colour(workplace: Workplace) -> None:
+    autoencoder, coder = _started(workplace.config, workplace)
+    latents = torch.zeros(1, 48, 4, 4)
+    colour = torch.tensor([0.4, -0.2, 0.1])
+    means = coder.backward.reshape(48, -1, 3).mean(1)
+    latents += torch.linalg.lstsq(means.T, colour[:, None]).solution.reshape(1, 48, 1, 1)
+    drawn = decoding.decode(autoencoder, latents)[0][48:80, 48:80].reshape(-1, 3).mean(0)
+    assert np.abs(drawn - (colour.numpy() + 1) * 127.5).max() < 12
+
+
+def test_killed_decoder_training_resumes_bit_equal(workplace: Workplace, tmp_path: Path) -> None:
+    through = _run(workplace, tmp_path / "through.pt")
+    list(decoding.train(through, 2))
+    killed = _run(workplace, tmp_path / "killed.pt")
+    list(decoding.train(killed, 1))
+    killed.save()
+    resumed = _run(workplace, tmp_path / "killed.pt")
+    list(decoding.train(resumed, 2))
+    one, other = through.autoencoder.state_dict(), resumed.autoencoder.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_fitted_codec_gives_pictures_back() -> None:
+    pictures = [render(any_scene(seed), 320, 192) for seed in range(12)]
+    rows = torch.cat([codec.blocks(pixels) for pixels in pictures])
+    assert rows.shape == (12 * 10 * 6, 3 * DOWNSCALE * DOWNSCALE)
+    assert np.array_equal(codec.to_bytes(codec.blocks(pictures[0])), _blocked(pictures[0]))
+
+
+def _blocked(pixels: np.ndarray) -> np.ndarray:
+    high, wide = pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE
+    grid = pixels.reshape(high, DOWNSCALE, wide, DOWNSCALE, 3)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(high * wide, -1)
+
+
+def _started(config: Config, workplace: Workplace) -> tuple[object, codec.Codec]:
+    torch.manual_seed(0)
+    autoencoder, coder = pipeline.build_autoencoder(config), workplace.codec()
+    decoder_start.start(autoencoder, coder)
+    return autoencoder, coder
+
+
+def _run(workplace: Workplace, path: Path) -> decoding.DecoderRun:
+    autoencoder, coder = _started(workplace.config, workplace)
+    return decoding.DecoderRun(autoencoder, workplace.config, coder, path)

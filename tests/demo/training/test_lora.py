@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from demo.training import flow, lora, pipeline
+from demo.training.config import Config
+from demo.training.pipeline import Pipeline
+from demo.training.workplace import Workplace
+
+
+def test_lora_has_the_kohya_layout(workplace: Workplace, tmp_path: Path) -> None:
+    base = _trained(workplace)
+    lora.save(base.unet, tmp_path / "aya.safetensors")
+    tensors = load_file(tmp_path / "aya.safetensors")
+    modules = {key.split(".")[0] for key in tensors}
+    assert set(tensors) == {
+        f"{module}.{part}" for module in modules for part in ("lora_down.weight", "lora_up.weight", "alpha")
+    }
+    targets = _targets(base)
+    assert modules == set(targets)
+    for module, linear in targets.items():
+        assert tensors[f"{module}.lora_down.weight"].shape == (lora.RANK, linear.in_features)
+        assert tensors[f"{module}.lora_up.weight"].shape == (linear.out_features, lora.RANK)
+
+
+def test_lora_changes_only_its_targets(workplace: Workplace) -> None:
+    fresh, base = _built(workplace.config, workplace), _trained(workplace)
+    before = fresh.trained().state_dict()
+    after = {name.replace(".base_layer", ""): value for name, value in base.trained().state_dict().items()}
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert {name for name in after if name not in before} == {
+        name for name in after if ".lora_A." in name or ".lora_B." in name
+    }
+
+
+def test_lora_changes_the_picture(workplace: Workplace) -> None:
+    prompt, size = ["aya reading a book"], (128, 64)
+    before = flow.sample(_built(workplace.config, workplace), prompt, size, steps=2)
+    after = flow.sample(_trained(workplace), prompt, size, steps=2)
+    assert not torch.equal(before, after)
+
+
+def _built(config: Config, workplace: Workplace) -> Pipeline:
+    torch.manual_seed(0)
+    return pipeline.build(config, workplace.tokenizers())
+
+
+def _trained(workplace: Workplace) -> Pipeline:
+    base = _built(workplace.config, workplace)
+    list(lora.train(lora.LoraRun(base, workplace.config, workplace.character_latents("aya")), 2))
+    return base
+
+
+def _targets(base: Pipeline) -> dict[str, torch.nn.Linear]:
+    named = {
+        "lora_unet_" + name.replace(".", "_"): getattr(module, "base_layer", module)
+        for name, module in base.unet.named_modules()
+        if ".attentions." in name and any(name.endswith(f".{target}") for target in lora.TARGETS)
+    }
+    return {name: module for name, module in named.items() if isinstance(module, torch.nn.Linear)}
