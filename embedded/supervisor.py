@@ -21,6 +21,7 @@ class Running:
         self._logs = logs
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self.starting = True
 
     @property
     def pid(self) -> int | None:
@@ -28,8 +29,11 @@ class Running:
 
     async def start(self) -> None:
         """Raises PartError where the first start fails."""
-        self._process = await start(self.part, self._logs)
-        self._keeper = asyncio.create_task(self._keep())
+        try:
+            self._process = await start(self.part, self._logs)
+            self._keeper = asyncio.create_task(self._keep())
+        finally:
+            self.starting = False
 
     async def _keep(self) -> None:
         while True:

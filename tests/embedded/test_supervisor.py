@@ -1,0 +1,112 @@
+"""Parts are started, started again, and stopped, whatever happens to them. They are real processes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from embedded.part import Part, PartError, never_ill
+from embedded.supervisor import keeping
+
+TOUCH_AND_SLEEP = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('up'); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + TOUCH_AND_SLEEP
+
+
+def sleeper(
+    folder: Path,
+    name: str,
+    code: str = TOUCH_AND_SLEEP,
+    *,
+    background: bool = False,
+    ill: Callable[[int], Awaitable[bool]] = never_ill,
+) -> Part:
+    flag = folder / name
+
+    async def ready() -> bool:
+        return flag.exists()
+
+    return Part(
+        name=name,
+        url="",
+        command=(sys.executable, "-c", code, str(flag)),
+        ready=ready,
+        background=background,
+        ill=ill,
+        start_timeout_s=20,
+        stop_timeout_s=0.5,
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_killed_part_is_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with keeping([[sleeper(tmp_path, "one")]], tmp_path, said.append) as running:
+        first = running["one"].pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: running["one"].pid != first)
+        second = running["one"].pid
+        assert second is not None and exists(second)
+    assert said == ["one"]
+    assert not exists(second)
+
+
+async def test_ill_part_is_replaced(tmp_path: Path) -> None:
+    sick: set[int] = set()
+
+    async def ill(pid: int) -> bool:
+        return pid in sick
+
+    async with keeping([[sleeper(tmp_path, "one", ill=ill)]], tmp_path, lambda _: None) as running:
+        first = running["one"].pid
+        assert first is not None
+        sick.add(first)
+        await until(lambda: running["one"].pid != first)
+        assert not exists(first)
+
+
+async def test_part_that_ends_while_starting_stops_all_and_names_its_log(tmp_path: Path) -> None:
+    good, bad = sleeper(tmp_path, "good"), sleeper(tmp_path, "bad", "import sys; sys.exit(3)")
+    with pytest.raises(PartError, match=r"bad ended while starting \(exit 3\); see .*bad\.log"):
+        async with keeping([[good, bad]], tmp_path, lambda _: None):
+            raise AssertionError("a broken system was handed out")
+
+
+async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(tmp_path: Path) -> None:
+    broken = sleeper(tmp_path, "broken", "import sys; sys.exit(1)", background=True)
+    async with keeping([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
+        good = running["good"].pid
+        assert good is not None
+        await until(lambda: not running["broken"].starting)
+        assert exists(good)
+
+
+async def test_part_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    async with keeping([[sleeper(tmp_path, "one", STUBBORN)]], tmp_path, lambda _: None) as running:
+        pid = running["one"].pid
+        assert pid is not None
+    assert not exists(pid)
+
+
+async def test_stages_start_one_after_the_other(tmp_path: Path) -> None:
+    said: list[str] = []
+    stages = [[sleeper(tmp_path, "first")], [sleeper(tmp_path, "second")]]
+    async with keeping(stages, tmp_path, said.append):
+        assert said == ["first", "second"]
