@@ -23,5 +23,4 @@ def publish(new: Path, target: Path) -> None:
     """Puts the folder `new`, which lies in a staging folder, in `target`'s place."""
     if target.exists():
         target.rename(new.with_name(f"{new.name}.old"))
-    new.chmod(0o755)
     new.rename(target)

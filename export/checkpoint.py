@@ -8,7 +8,7 @@ from typing import Any
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from export.errors import ExportError
+from export.errors import ExportError, first_line
 from export.schedule import Schedule, read_schedule
 
 # The only classes that are ever loaded, whatever a checkpoint asks for: no remote code, no custom pipeline.
@@ -104,7 +104,7 @@ def _load(folder: Path, kind: Any) -> Any:
             output_loading_info=True,
         )
     except Exception as error:  # both libraries raise many kinds; the first line says which file and why
-        raise ExportError(f"Cannot load {folder}: {str(error).splitlines()[0]}") from None
+        raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
     # A weight that is not in the file would be left random without a word.
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:

@@ -53,6 +53,10 @@ class VariancePreserving(nn.Module):
         return latents * sigma / (sigma**2 + 1) + output * torch.rsqrt(sigma**2 + 1)
 
 
+def parametrisation_of(schedule: Schedule) -> Flow | VariancePreserving:
+    return Flow() if schedule.prediction == "flow" else VariancePreserving(schedule)
+
+
 class Denoiser(nn.Module):
     """Every input is per sample: see export.parts.denoiser for shapes. Guidance 1 is no guidance."""
 
@@ -60,7 +64,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config = PretrainedConfig()  # optimum reads it
         self.unet = unet
-        self.parametrisation = Flow() if schedule.prediction == "flow" else VariancePreserving(schedule)
+        self.parametrisation = parametrisation_of(schedule)
 
     def forward(
         self,

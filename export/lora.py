@@ -124,9 +124,16 @@ def _layer(
 ) -> Layer:
     wide = _tensor(file, down)
     rank = wide.shape[0] if wide.ndim else 0
-    alpha = float(_tensor(file, alpha_key).reshape(-1)[0]) if alpha_key else options.get("lora_alpha", rank)
+    alpha = _number(file, alpha_key) if alpha_key else options.get("lora_alpha", rank)
     divisor = math.sqrt(rank) if options.get("use_rslora") else rank
-    return Layer(name, wide, _tensor(file, up), float(alpha) / max(divisor, 1))
+    return Layer(name, wide, _tensor(file, up), alpha / max(divisor, 1))
+
+
+def _number(file: Any, key: str) -> float:
+    value = _tensor(file, key)
+    if value.size != 1:
+        raise ExportError(f"LoRA key {key} is no number")
+    return float(value.item())
 
 
 def _tensor(file: Any, key: str) -> Array:

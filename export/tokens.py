@@ -7,7 +7,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
-from export.errors import ExportError
+from export.errors import ExportError, first_line
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
@@ -51,7 +51,7 @@ def _read(folder: Path) -> Tokenizer:
         clip = CLIPTokenizerFast.from_pretrained(folder, local_files_only=True)
         return Tokenizer.from_str(clip.backend_tokenizer.to_str())
     except Exception as error:  # as many kinds as there are broken files
-        raise ExportError(f"Cannot load {folder}: {str(error).splitlines()[0]}") from None
+        raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
 
 
 def _pad_of(folder: Path, tokenizer: Tokenizer, end: int) -> int:

@@ -13,6 +13,7 @@ from optimum.utils import NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig
 
+from export.errors import ExportError, first_line
 from export.parts import Part, Tensor
 
 OPSET = 18
@@ -62,7 +63,10 @@ def trace(network: nn.Module, part: Part, target: Path) -> None:
         # The exporter that keeps module paths in node names is deprecated, and the tracer warns of each
         # Python branch on a size. names.py needs the paths; the parity tests cover the branches.
         warnings.simplefilter("ignore")
-        export_pytorch(network.eval(), PartConfig(part), opset=OPSET, output=target)
+        try:
+            export_pytorch(network.eval(), PartConfig(part), opset=OPSET, output=target)
+        except Exception as error:  # whatever torch says of a network that does not fit together
+            raise ExportError(f"The {part.name} cannot be traced: {first_line(error)}") from error
 
 
 def declare_outputs(model: onnx.ModelProto, part: Part) -> None:

@@ -86,7 +86,7 @@ def unet(width: int = 96) -> UNet2DConditionModel:
     )
 
 
-def vae() -> AutoencoderKL:
+def vae(**more: Any) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=(4, 8, 8, 8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 6,
@@ -95,6 +95,7 @@ def vae() -> AutoencoderKL:
         latent_channels=CHANNELS,
         norm_num_groups=4,
         scaling_factor=0.13025,
+        **more,
     )
 
 
@@ -105,10 +106,16 @@ def scheduler(prediction: str) -> Any:
     return EulerDiscreteScheduler(prediction_type=kind, **BETAS)
 
 
+def round_to_fp16(network: torch.nn.Module) -> None:
+    """So that the checkpoint loses nothing when it is stored as fp16."""
+    for weight in network.parameters():
+        weight.data = weight.data.half().float()
+
+
 def save_tiny(folder: Path, prediction: str = "flow", seed: int = 0) -> Path:
     """Weights are random but the same for the same seed."""
     torch.manual_seed(seed)
-    networks = {
+    networks: dict[str, Any] = {
         "text_encoder": CLIPTextModel(text_config(32, eos_token_id=VOCABULARY[END])),
         # As in the published SDXL: 2 means "the highest id of the window".
         "text_encoder_2": CLIPTextModelWithProjection(text_config(64, eos_token_id=2, projection_dim=POOLED)),
@@ -119,6 +126,8 @@ def save_tiny(folder: Path, prediction: str = "flow", seed: int = 0) -> Path:
     }
     index: dict[str, Any] = {"_class_name": "StableDiffusionXLPipeline"}
     for name, network in networks.items():
+        if isinstance(network, torch.nn.Module):
+            round_to_fp16(network)
         network.save_pretrained(folder / name)
         index[name] = [type(network).__module__.partition(".")[0], type(network).__name__]
     scheduler(prediction).save_pretrained(folder / "scheduler")
