@@ -7,6 +7,7 @@ one initialiser, which would let a LoRA for one layer change another: here every
 """
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,29 +20,30 @@ TRANSPOSED = ".T"
 Array = npt.NDArray[np.generic]
 
 
+@dataclass(frozen=True)
+class Use:
+    """One input of a node that is a weight or constant."""
+
+    node: onnx.NodeProto
+    position: int
+    parameter: str | None  # the name that it should have; None: it is no parameter of the node's module
+
+
 def name_weights(model: onnx.ModelProto, parameters: Mapping[str, Array], required: Set[str]) -> None:
     """Renames in place. `parameters` are torch's; ExportError if one in `required` is nowhere in use."""
     graph = model.graph
     held = {tensor.name: tensor for tensor in graph.initializer}
-    values = {name: numpy_helper.to_array(tensor) for name, tensor in held.items()}
     _dissolve_identities(graph, held)
-    owned = _by_module(parameters)
-    named: dict[str, onnx.TensorProto] = {}
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name not in held:
-                continue
-            transposed = node.op_type == "MatMul" and position == 1
-            matches = _matches(values[name], transposed, owned.get(_module_of(node), []), parameters)
-            # Among equal ones the order decides: torch and the graph both have the weight before the bias.
-            wanted = next((match for match in matches if match not in named), matches[0] if matches else None)
-            if wanted is not None:
-                named[wanted] = _copy(held[name], wanted)
-                node.input[position] = wanted
-    found = {parameter_of(name)[0] for name in named}
-    if missing := sorted(required - found):
+    uses = _uses(graph, held, parameters)
+    named = {use.parameter for of_one in uses.values() for use in of_one if use.parameter}
+    if missing := sorted(required - {parameter_of(name)[0] for name in named}):
         raise ExportError(f"{len(missing)} weights were lost in the export, such as {missing[0]}")
-    _replace_initialisers(graph, named)
+    for name, of_one in uses.items():
+        _give_names(graph, held[name], of_one)
+    used = {name for node in graph.node for name in node.input}
+    for position in reversed(range(len(graph.initializer))):
+        if graph.initializer[position].name not in used:
+            del graph.initializer[position]
 
 
 def parameter_of(initialiser: str) -> tuple[str, bool]:
@@ -77,26 +79,53 @@ def _module_of(node: onnx.NodeProto) -> str:
     return name.rpartition("/")[0].strip("/").replace("/", ".")
 
 
+def _uses(
+    graph: onnx.GraphProto, held: Mapping[str, onnx.TensorProto], parameters: Mapping[str, Array]
+) -> dict[str, list[Use]]:
+    """By initialiser."""
+    owned = _by_module(parameters)
+    uses: dict[str, list[Use]] = {}
+    taken: set[str] = set()
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name not in held:
+                continue
+            transposed = node.op_type == "MatMul" and position == 1
+            candidates = owned.get(_module_of(node), [])
+            matches = _matches(held[name], transposed, candidates, parameters)
+            # Among equal ones the order decides: torch and the graph both have the weight before the bias.
+            parameter = next(
+                (match for match in matches if match not in taken), matches[0] if matches else None
+            )
+            taken |= {parameter} if parameter else set()
+            uses.setdefault(name, []).append(Use(node, position, parameter))
+    return uses
+
+
 def _matches(
-    value: Array, transposed: bool, candidates: Iterable[str], parameters: Mapping[str, Array]
+    tensor: onnx.TensorProto, transposed: bool, candidates: list[str], parameters: Mapping[str, Array]
 ) -> list[str]:
-    """The names that this value may have. Equal values do not tell a square matrix from its transpose: the
+    """The names that this tensor may have. Equal values do not tell a square matrix from its transpose: the
     operator does."""
+    if not candidates:
+        return []
+    value = numpy_helper.to_array(tensor)
     if transposed:
         return [name + TRANSPOSED for name in candidates if np.array_equal(parameters[name].T, value)]
     # Norms hold theirs as [C, 1, 1], to be broadcast.
     return [name for name in candidates if np.array_equal(parameters[name].ravel(), value.ravel())]
 
 
-def _copy(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
-    copy = onnx.TensorProto()
-    copy.CopyFrom(tensor)
-    copy.name = name
-    return copy
-
-
-def _replace_initialisers(graph: onnx.GraphProto, named: Mapping[str, onnx.TensorProto]) -> None:
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used and tensor.name not in named]
-    del graph.initializer[:]
-    graph.initializer.extend([*kept, *named.values()])
+def _give_names(graph: onnx.GraphProto, tensor: onnx.TensorProto, uses: list[Use]) -> None:
+    """The first parameter takes the tensor over, which spares copies of gigabytes; others get their own."""
+    owners = sorted({use.parameter for use in uses if use.parameter})
+    shared = any(use.parameter is None for use in uses)
+    for owner in owners if shared else owners[1:]:
+        copy = graph.initializer.add()
+        copy.CopyFrom(tensor)
+        copy.name = owner
+    if owners and not shared:
+        tensor.name = owners[0]
+    for use in uses:
+        if use.parameter:
+            use.node.input[use.position] = use.parameter
