@@ -50,7 +50,7 @@ def test_no_job_is_lost_or_shown_twice(tmp_path: Path) -> None:
         jobs = []
         for number in range(MOMENTS):
             jobs.append(submit(system, number))
-            time.sleep(rng.uniform(0.0, 1.5))
+            time.sleep(rng.uniform(0.0, 1.0))
             if (pid := frontend_of(system)) is not None:
                 os.kill(pid, signal.SIGKILL)
         jobs += [submit(system, number) for number in range(MOMENTS)]  # repeated orders are the same jobs

@@ -4,7 +4,8 @@ import pytest
 from yarl import URL
 
 from frontend.settings import SettingError, Settings
-from frontend.storage import LocalStorage, S3Storage, open_storage
+from frontend.storage import LocalStorage, open_storage
+from frontend.storage.s3 import S3Storage
 from tests.frontend.storage.keys import FILENAME, KEY
 
 

@@ -8,7 +8,8 @@ from yarl import URL
 
 from embedded.part import free_port
 from frontend.settings import Settings
-from frontend.storage import S3Storage, StorageError
+from frontend.storage import StorageError
+from frontend.storage.s3 import S3Storage
 from tests.frontend.storage.conftest import Stand, s3_settings
 from tests.frontend.storage.keys import BUCKET, FILENAME, JPEG, KEY, SECRET_KEY
 from tests.frontend.storage.servers import Loopback
