@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from demo.scenes.render import Pixels
-from demo.training.config import DOWNSCALE, LATENT_CHANNELS
+from demo.training.config import CODEC_CHANNELS, DOWNSCALE
 
 BLOCK = DOWNSCALE * DOWNSCALE * 3
 
@@ -25,18 +25,28 @@ class Codec:
     mean: torch.Tensor
     """[BLOCK]"""
     forward: torch.Tensor
-    """[BLOCK, LATENT_CHANNELS]"""
+    """[BLOCK, channels]"""
     backward: torch.Tensor
-    """[LATENT_CHANNELS, BLOCK], the linear inverse; the trained decoder does better."""
+    """[channels, BLOCK], the linear inverse; the trained decoder does better."""
+
+    def first(self, channels: int) -> Codec:
+        """Only the strongest components, scaled to unit variance as a whole."""
+        factor = self.factor(channels)
+        return Codec(self.mean, self.forward[:, :channels] * factor, self.backward[:channels] / factor)
+
+    def factor(self, channels: int) -> float:
+        """Deviations of half whitened components are proportional to the lengths of `backward`'s rows."""
+        lengths = self.backward.norm(dim=1).square()
+        return float((lengths.mean() / lengths[:channels].mean()).sqrt())
 
     def encode(self, pixels: Pixels) -> torch.Tensor:
-        """[height, width, 3] bytes to latents [LATENT_CHANNELS, height/32, width/32], about unit variance."""
+        """[height, width, 3] bytes to latents [channels, height/32, width/32], about unit variance."""
         rows = (blocks(pixels) - self.mean) @ self.forward
-        return rows.T.reshape(LATENT_CHANNELS, pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE)
+        return rows.T.reshape(-1, pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE)
 
     def decode(self, latents: torch.Tensor) -> Pixels:
-        _, high, wide = latents.shape
-        rows = latents.reshape(LATENT_CHANNELS, -1).T @ self.backward + self.mean
+        channels, high, wide = latents.shape
+        rows = latents.reshape(channels, -1).T @ self.backward + self.mean
         image = rows.reshape(high, wide, DOWNSCALE, DOWNSCALE, 3).permute(0, 2, 1, 3, 4)
         return to_bytes(image.reshape(high * DOWNSCALE, wide * DOWNSCALE, 3))
 
@@ -64,7 +74,7 @@ def fit(pictures: Iterable[Pixels]) -> Codec:
         count += len(rows)
     mean = (total / count).float()
     values, vectors = torch.linalg.eigh(square / count - torch.outer(mean, mean))
-    values, vectors = values[-LATENT_CHANNELS:].flip(0), vectors[:, -LATENT_CHANNELS:].flip(1)
+    values, vectors = values[-CODEC_CHANNELS:].flip(0), vectors[:, -CODEC_CHANNELS:].flip(1)
     root = values.clamp_min(1e-8) ** 0.25
     scale = root / (root.square().mean().sqrt())
     return Codec(mean, vectors / values.sqrt() * scale, (vectors * (values.sqrt() / scale)).T)

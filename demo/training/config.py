@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DOWNSCALE = 32
-LATENT_CHANNELS = 48
+CODEC_CHANNELS = 48
+"""Components that are kept on disk; a model uses the first of them."""
 TOKEN_WINDOW = 77
 VOCABULARY = 2048
 TIME_EMBEDDING = 32
@@ -21,6 +22,7 @@ HALF_SIZES = ((640, 384), (384, 640), (512, 512), (576, 448), (448, 576))
 @dataclass(frozen=True)
 class Config:
     name: str
+    latent_channels: int
     unet_channels: tuple[int, int]
     unet_heads: tuple[int, int]
     unet_layers: int
@@ -47,8 +49,9 @@ class Config:
 
 FIRST = Config(
     name="first",
-    unet_channels=(48, 96),
-    unet_heads=(2, 3),
+    latent_channels=24,
+    unet_channels=(64, 80),
+    unet_heads=(2, 2),
     unet_layers=1,
     text_hidden=(64, 64),
     text_layers=2,
@@ -66,6 +69,7 @@ FIRST = Config(
 )
 FULL = Config(
     name="full",
+    latent_channels=32,
     unet_channels=(128, 192),
     unet_heads=(4, 6),
     unet_layers=1,

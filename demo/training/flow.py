@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 from transformers import CLIPTokenizerFast
 
-from demo.training.config import DOWNSCALE, LATENT_CHANNELS, SHIFT, TOKEN_WINDOW
+from demo.training.config import DOWNSCALE, SHIFT, TOKEN_WINDOW
 from demo.training.pipeline import Pipeline
 
 Text = tuple[torch.Tensor, torch.Tensor]
@@ -76,7 +76,7 @@ def sample(
 ) -> torch.Tensor:
     """Latents [B, channels, height/32, width/32] after Euler steps from pure noise."""
     count = len(captions)
-    shape = (count, LATENT_CHANNELS, size[1] // DOWNSCALE, size[0] // DOWNSCALE)
+    shape = (count, pipeline.unet.config.in_channels, size[1] // DOWNSCALE, size[0] // DOWNSCALE)
     latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     text = encode_text(pipeline, [*captions, *[""] * count])
     sigmas = shifted(torch.linspace(1, 0, steps + 1))

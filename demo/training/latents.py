@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,30 @@ SHARD = 100
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Latents:
     """The scene with number n has seed n, whatever its size; sizes draw on different numbers."""
 
     folder: Path
-    codec: Codec
+    whole: Codec
+    """The fitted codec: disk keeps all its components."""
+    channels: int
+    """How many of them the model uses."""
     scene_of: Callable[[int], Scene]
     """Of a seed."""
     _open: dict[Path, npt.NDArray[np.float16]] = field(default_factory=dict)
 
     def picture(self, size: Size, number: int) -> npt.NDArray[np.float16]:
         """[channels, height, width] of the scene `number` among those of this size."""
-        return self.shard(size, number // SHARD)[number % SHARD]
+        return self.shard(size, number // SHARD)[number % SHARD, : self.channels] * self._factor
+
+    @property
+    def codec(self) -> Codec:
+        return self.whole.first(self.channels)
+
+    @cached_property
+    def _factor(self) -> np.float16:
+        return np.float16(self.whole.factor(self.channels))
 
     def scene(self, size: Size, number: int) -> Scene:
         return self.scene_of(_seed(size, number))
@@ -46,7 +58,7 @@ class Latents:
     def _draw(self, path: Path, size: Size, number: int) -> None:
         first = number * SHARD
         pictures = [render(self.scene(size, first + place), *size) for place in range(SHARD)]
-        encoded = np.stack([self.codec.encode(pixels).numpy().astype(np.float16) for pixels in pictures])
+        encoded = np.stack([self.whole.encode(pixels).numpy().astype(np.float16) for pixels in pictures])
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.stem + ".tmp.npy")
         np.save(beside, encoded)

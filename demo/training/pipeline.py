@@ -13,7 +13,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizerFast
 
 from demo.training import tokenizer
-from demo.training.config import LATENT_CHANNELS, SHIFT, TIME_EMBEDDING, TOKEN_WINDOW, VOCABULARY, Config
+from demo.training.config import SHIFT, TIME_EMBEDDING, TOKEN_WINDOW, VOCABULARY, Config
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def build_autoencoder(config: Config) -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=config.decoder_channels,
         layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=config.latent_channels,
         norm_num_groups=4,
         scaling_factor=1.0,
         force_upcast=False,
@@ -124,8 +124,8 @@ def _text(config: Config, hidden: int, words: CLIPTokenizerFast, activation: str
 def _unet(config: Config) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=32,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=config.latent_channels,
+        out_channels=config.latent_channels,
         block_out_channels=config.unet_channels,
         layers_per_block=config.unet_layers,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
@@ -13,7 +13,7 @@ from demo.scenes.caption import caption
 from demo.scenes.fillers import QUALITY, WORDS, flaws
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import render
-from demo.scenes.scene import any_scene, character_scene
+from demo.scenes.scene import Scene, any_scene, character_scene
 from demo.training import codec, tokenizer
 from demo.training.choices import CHOICES
 from demo.training.codec import Codec
@@ -55,6 +55,10 @@ class Workplace:
         return self.build / f"work-{self.config.name}"
 
     def codec(self) -> Codec:
+        """The components that this model uses."""
+        return self._whole_codec().first(self.config.latent_channels)
+
+    def _whole_codec(self) -> Codec:
         path = self.build / "shared" / "codec.safetensors"
         if not path.exists():
             sizes = islice(cycle(HALF_SIZES + FULL_SIZES[:3]), FITTED)
@@ -62,6 +66,9 @@ class Workplace:
                 render(any_scene(_CODEC_SEED + number), *size) for number, size in enumerate(sizes)
             ).save(path)
         return Codec.load(path)
+
+    def _latents(self, folder: Path, scene_of: Callable[[int], Scene]) -> Latents:
+        return Latents(folder, self._whole_codec(), self.config.latent_channels, scene_of)
 
     def tokenizers(self) -> Path:
         folder = self.build / "shared"
@@ -71,11 +78,11 @@ class Workplace:
 
     def latents(self) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}"
-        return Latents(folder, self.codec(), partial(any_scene, choice=CHOICES[self.config.name]))
+        return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]))
 
     def character_latents(self, name: str) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}-{name}"
-        return Latents(folder, self.codec(), partial(character_scene, name, choice=CHOICES[self.config.name]))
+        return self._latents(folder, partial(character_scene, name, choice=CHOICES[self.config.name]))
 
 
 def corpus() -> Iterator[str]:

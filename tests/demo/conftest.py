@@ -24,6 +24,7 @@ def one_thread() -> None:
 def tiny() -> Config:
     return replace(
         FIRST,
+        latent_channels=6,
         unet_channels=(16, 32),
         unet_heads=(1, 1),
         text_hidden=(32, 32),
@@ -37,7 +38,7 @@ def tiny() -> Config:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build folder with a vocabulary, and a codec of the first pixels of a block instead of a fitted one."""
+    """A build folder with a vocabulary, and a codec that samples a block instead of a fitted one."""
     folder = tmp_path_factory.mktemp("build")
     tokenizer.learn(["a red car on the beach", "aya reading a book"] * 3, folder / "shared")
     pick = torch.eye(codec.BLOCK)[:, ::64].contiguous()

@@ -21,7 +21,10 @@ def test_killed_training_resumes_bit_equal(workplace: Workplace, tmp_path: Path)
     list(diffusion.train(resumed, 2))
 
     assert resumed.step == through.step == 2
-    for one, other in ((_weights(through), _weights(resumed)), (through.averages.values, resumed.averages.values)):
+    for one, other in (
+        (_weights(through), _weights(resumed)),
+        (through.averages.values, resumed.averages.values),
+    ):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
