@@ -71,7 +71,9 @@ class GenerateRequest:
 
 def raw_prompt(body: Body) -> str:
     """The untouched prompt: its length and its characters are the parser's business."""
-    value = body.get("prompt", "")
+    value = body.get("prompt")
+    if value is None:
+        raise ApiError(400, "Prompt is required")
     if not isinstance(value, str):
         raise ApiError(400, "Invalid prompt: expected string")
     return value

@@ -37,7 +37,8 @@ async def test_answer_has_the_published_shape(server: Api) -> None:
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (None, "Invalid prompt: expected string"),
+        (None, "Prompt is required"),
+        (["a tree"], "Invalid prompt: expected string"),
         ("", "Prompt is required"),
         (" , ,", "Prompt is required"),
         ("x" * 4001, "Prompt is too long"),
