@@ -74,7 +74,7 @@ def triton_part(
         *_metrics_options(metrics_port),
         f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}:{key}={value}",
         "--strict-readiness=true",
-        "--exit-timeout-secs=5",
+        "--exit-timeout-secs=3",
         f"--log-verbose={log_verbose}",
     )
     url = f"127.0.0.1:{port}"

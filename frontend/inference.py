@@ -21,13 +21,16 @@ MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
 MAX_REQUEST = 1 << 20
 # Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
 RECONNECT_MS = (100, 2000)
-HEADERS = {"triton_grpc_error": "true"}  # errors within a stream come with a status code
-ELSEWHERE = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.NOT_FOUND,  # text_to_image is not loaded there (yet)
-    grpc.StatusCode.CANCELLED,  # not by us: the server is going down
-}
-FINAL_CODES = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED}
+# Errors within a stream have no code, and Triton 24.10 crashes now and then if asked for one (the header
+# triton_grpc_error), so text_to_image begins its own with a word, and Triton's are known by their phrases.
+ELSEWHERE = (
+    "BUSY: ",
+    "CANCELLED: ",  # not by us: the server is going down
+    "Request for unknown model",  # text_to_image is not loaded there (yet)
+    "is not ready",
+    "is not healthy",  # a model's process has died; so until that Triton is started again
+)
+REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
 
 Progress = Callable[[float], Awaitable[None]]
 
@@ -42,6 +45,9 @@ class InferenceError(Exception):
 
 class _ServerFailed(InferenceError):
     """This server cannot take orders at the moment; another one can."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
 
 
 class Inference:
@@ -61,16 +67,17 @@ class Inference:
         """
         character = f"{order.model}/{order.character}" if order.character else ""
         progress = _rising(on_progress)
-        tried: list[str] = []
+        failures: dict[str, str] = {}  # by URL
         try:
             async with asyncio.timeout(self._timeout_s):
-                while server := choose(self._servers, character, time.monotonic(), tried):
-                    tried.append(server.url)
-                    with contextlib.suppress(_ServerFailed):
+                while server := choose(self._servers, character, time.monotonic(), failures):
+                    try:
                         return await self._ask(server, order, character, progress)
+                    except _ServerFailed as error:
+                        failures[server.url] = str(error)
         except TimeoutError:
             raise InferenceError(f"no picture within {self._timeout_s:g} s", retryable=True) from None
-        raise InferenceError(f"no Triton takes orders: {', '.join(tried)}", retryable=True)
+        raise InferenceError(f"no Triton takes orders: {'; '.join(failures.values())}", retryable=True)
 
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
@@ -102,13 +109,13 @@ class Inference:
     async def _stream(self, url: str, order: PictureOrder, on_progress: Progress) -> Picture:
         picture = None
         async with contextlib.aclosing(self._responses(url, order)) as responses:
-            async for response in responses:  # to the end: Triton does not forget a stream that is cut off
+            async for response in responses:
                 if response.get_output("image") is not None:
                     picture = _picture(response, order)
                 else:
                     await on_progress(_share(response))
         if picture is None:
-            raise _ServerFailed(f"{url} ended without a picture", retryable=True)
+            raise _ServerFailed(f"{url}: ended without a picture")
         return picture
 
     async def _responses(self, url: str, order: PictureOrder) -> AsyncGenerator[triton.InferResult, None]:
@@ -117,16 +124,21 @@ class Inference:
         async def requests() -> AsyncIterator[dict[str, Any]]:
             yield {"model_name": MODEL, "inputs": _inputs(order)}
 
-        stream = self._clients[url].stream_infer(requests(), stream_timeout=self._timeout_s, headers=HEADERS)
+        refusal: InferenceError | None = None
+        stream = self._clients[url].stream_infer(requests(), stream_timeout=self._timeout_s)
         try:
+            # Read to its end in any case: Triton keeps for ever what a stream that is cut off belonged to.
             async for response, error in stream:
                 if error is not None:
-                    raise _failure(url, None, error.message())
-                yield response
+                    refusal = refusal or _refusal(url, error.message())
+                elif refusal is None:
+                    yield response
         except grpc.RpcError as error:
-            raise _failure(url, error.code(), error.details()) from None
+            raise _broken(url, error) from None
         finally:
             stream.cancel()  # of no effect on a stream that has ended
+        if refusal is not None:
+            raise refusal
 
 
 def _client(url: str) -> triton_aio.InferenceServerClient:
@@ -141,14 +153,22 @@ def _client(url: str) -> triton_aio.InferenceServerClient:
     return triton_aio.InferenceServerClient(url, channel_args=options)
 
 
-def _failure(url: str, code: grpc.StatusCode | None, details: str | None) -> InferenceError:
-    text = " ".join((details or "").split())[:500]
-    name = code.name if code is not None else "error"
-    message = f"{url}: {name}: {text}"
-    # A model whose process has died answers so until its Triton is started again.
-    if code in ELSEWHERE or "is not healthy" in text:
-        return _ServerFailed(message, retryable=True)
-    return InferenceError(message, retryable=code not in FINAL_CODES)
+def _broken(url: str, error: grpc.RpcError) -> InferenceError:
+    message = f"{url}: {error.code().name}: {_line(error.details())}"
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # larger than MAX_ANSWER
+        return InferenceError(message, retryable=False)
+    return _ServerFailed(message)
+
+
+def _refusal(url: str, text: str) -> InferenceError:
+    message = f"{url}: {_line(text)}"
+    if any(phrase in text for phrase in ELSEWHERE):
+        return _ServerFailed(message)
+    return InferenceError(message, retryable=not text.startswith(REFUSED))
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split())[:500]
 
 
 def _rising(on_progress: Progress) -> Progress:

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.triton_server import demo_repositories, demo_triton, tiny_repository, triton
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+__all__ = ["demo_repositories", "demo_triton", "redis", "redis_url", "tiny_repository", "triton"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Writes a Triton model repository of toy networks with the real contract: small, quick, and exact.
 
 Run by Triton's own interpreter (it has onnx): python tests/tiny_models.py FOLDER
-Model `tiny`: 4 latent channels, downscale 8, characters aya (with a text encoder), bella and cleo.
+Model `tiny`: 4 latent channels, downscale 8, characters aya (with a text encoder), bella and cleo, each a
+little over 1 MiB.
 """
 
 import json
@@ -133,6 +134,7 @@ def write_denoiser(folder: Path, seed: int) -> None:
             "axis": np.array([1], np.int64),
             "last_two": np.array([2, 3], np.int64),
             "little": np.array([1e-4], np.float32),
+            "ballast": np.ones(1 << 18, np.float32),  # 1 MiB that no node uses, for budgets in MiB
         },
     )
     description = {

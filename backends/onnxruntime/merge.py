@@ -34,7 +34,7 @@ def check(arrays: Arrays, rules: Mapping[str, TensorRule]) -> int:
     sizes = {arrays[name].shape[0] for name in rules}
     if len(sizes) != 1 or 0 in sizes:
         raise BadRequest(f"inputs disagree about the batch size: {sorted(sizes)}")
-    return sizes.pop()
+    return int(sizes.pop())
 
 
 def groups(requests: Mapping[int, Arrays]) -> list[list[int]]:

@@ -40,7 +40,7 @@ def read_description(path: Path) -> Description:
             ),
             token_window=_bounded(table, "token_window", 3, 1024),
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadDescription(f"{path.parent.name}/{path.name}: {type(error).__name__}: {error}") from None
 
 

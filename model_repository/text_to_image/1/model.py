@@ -39,13 +39,13 @@ class Busy(Exception):
     """More orders at once than this model takes."""
 
 
-# Names of pb_utils.TritonError's codes: the stub adds the class only after this module is imported.
-CODES = {
-    BadOrder: "INVALID_ARG",
-    Cancelled: "CANCELLED",
-    Busy: "UNAVAILABLE",
-    BadDescription: "INTERNAL",
-    NetworkFailed: "INTERNAL",
+# How an error's message begins, and the name of its code. A client of the streaming protocol gets no code.
+KINDS = {
+    BadOrder: ("REFUSED", "INVALID_ARG"),
+    Cancelled: ("CANCELLED", "CANCELLED"),
+    Busy: ("BUSY", "UNAVAILABLE"),
+    BadDescription: ("FAILED", "INTERNAL"),
+    NetworkFailed: ("FAILED", "INTERNAL"),
 }
 
 
@@ -125,9 +125,17 @@ async def _unload(model: str) -> None:
 
 def _order(request: "pb_utils.InferenceRequest") -> Order:
     values = {tensor.name(): tensor.as_numpy().reshape(-1)[0] for tensor in request.inputs()}
-    texts = {name: _text(name, values[name]) for name in ("prompt", "negative", "model", "character")}
-    numbers = {name: int(values[name]) for name in ("width", "height", "steps", "seed")}
-    return Order(**texts, **numbers, guidance=float(values["guidance"]))
+    return Order(
+        prompt=_text("prompt", values["prompt"]),
+        negative=_text("negative", values["negative"]),
+        model=_text("model", values["model"]),
+        character=_text("character", values["character"]),
+        width=int(values["width"]),
+        height=int(values["height"]),
+        steps=int(values["steps"]),
+        guidance=float(values["guidance"]),
+        seed=int(values["seed"]),
+    )
 
 
 def _text(name: str, value: bytes) -> str:
@@ -151,8 +159,12 @@ def _picture(painting: Painting) -> "pb_utils.InferenceResponse":
 
 
 def _refusal(error: Exception) -> "pb_utils.InferenceResponse":
-    if type(error) not in CODES:
+    told = str(error)
+    if type(error) not in KINDS:
         pb_utils.Logger.log_error(f"text_to_image: {type(error).__name__}: {error}")
-    message = " ".join(str(error).split())[:500] if type(error) in CODES else type(error).__name__
-    code = getattr(pb_utils.TritonError, CODES.get(type(error), "INTERNAL"))
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))
+        told = type(error).__name__
+    word, code = KINDS.get(type(error), ("FAILED", "INTERNAL"))
+    message = f"{word}: {' '.join(told.split())}"[:500]
+    return pb_utils.InferenceResponse(
+        error=pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
+    )

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from tokens import encode_pair
 
 MAX_BATCH = 8  # max_batch_size of every exported network
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 class Engine(Protocol[T]):

@@ -1,0 +1,129 @@
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from order import BadOrder, Order
+from pipeline import Array, Painting, Pipeline
+from repositories import Repositories
+
+ORDER = Order(
+    prompt="a quiet lake",
+    negative="rain",
+    model="tiny",
+    character="",
+    width=32,
+    height=16,
+    steps=3,
+    guidance=2.5,
+    seed=5,
+)
+
+
+@dataclass
+class Named:
+    name: str
+    values: Array
+
+
+@dataclass
+class RecordingEngine:
+    """Networks that are functions; the denoiser adds sigma - sigma_next to the latents."""
+
+    calls: list[tuple[str, dict[str, Named]]] = field(default_factory=list)
+    image_height: int = 16
+
+    def tensor(self, name: str, array: Array) -> Named:
+        return Named(name, array)
+
+    def renamed(self, name: str, tensor: Named) -> Named:
+        return Named(name, tensor.values)
+
+    def array(self, tensor: Named) -> Array:
+        return tensor.values
+
+    async def run(self, network: str, inputs: Sequence[Named], outputs: Sequence[str]) -> list[Named]:
+        given = {tensor.name: tensor for tensor in inputs}
+        self.calls.append((network, given))
+        if network == "encoder":
+            tokens = given["tokens"].values.astype(np.float32)
+            made = {"embeddings": np.repeat(tokens[:, :, None], 8, axis=2), "pooled": tokens[:, :8]}
+        elif network == "denoiser":
+            change = given["sigma"].values - given["sigma_next"].values
+            made = {"next_latents": given["latents"].values + change[:, :, None, None]}
+        else:
+            made = {"image": np.zeros((1, self.image_height, 32, 3), np.uint8)}
+        return [Named(name, made[name]) for name in outputs]
+
+    def of(self, network: str) -> list[dict[str, Named]]:
+        return [given for name, given in self.calls if name == network]
+
+
+async def paint(engine: RecordingEngine, repository: Path, order: Order) -> tuple[Painting, list[float]]:
+    shares: list[float] = []
+
+    async def step_done(share: float) -> None:
+        shares.append(share)
+
+    base = Repositories([repository]).base("tiny")
+    pipeline = Pipeline(engine, base, ("encoder", "denoiser", "decoder"))
+    return await pipeline.paint(order, step_done), shares
+
+
+async def test_each_step_takes_the_latents_of_the_one_before(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    painting, shares = await paint(engine, tiny_repository, ORDER)
+    steps = engine.of("denoiser")
+    assert len(steps) == 3 and shares == [0.25, 0.5, 0.75]
+    assert steps[0]["sigma"].values.tolist() == [[1.0]] and steps[2]["sigma_next"].values.tolist() == [[0.0]]
+    first, last = steps[0]["latents"].values, engine.of("decoder")[0]["latents"].values
+    assert first.shape == (1, 4, 2, 4)
+    assert np.allclose(last, first + 1.0, atol=1e-6)
+    assert painting.pixels.shape == (16, 32, 3) and len(painting.timings) == 3
+
+
+async def test_prompt_and_negative_are_told_apart(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, ORDER)
+    step = engine.of("denoiser")[0]
+    assert step["embeddings"].values[0, 1, 0] == ord("a") - 29
+    assert step["negative_embeddings"].values[0, 1, 0] == ord("r") - 29
+    assert step["pooled"].values[0, 1] == ord("a") - 29 and step["pooled"].values.shape == (1, 8)
+    assert step["negative_pooled"].values[0, 1] == ord("r") - 29
+    assert step["guidance"].values.tolist() == [[2.5]]
+    assert step["time_ids"].values.tolist() == [[16, 32, 0, 0, 16, 32]]
+
+
+async def test_a_long_prompt_is_encoded_in_batches_and_joined(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, replace(ORDER, prompt="a" * 75 + "b" * 75 * 4 + "c"))
+    sizes = [len(given["tokens"].values) for given in engine.of("encoder")]
+    assert sizes == [8, 4]  # six windows of each prompt, never more than a batch of eight
+    embeddings = engine.of("denoiser")[0]["embeddings"].values
+    assert embeddings.shape == (1, 6 * 77, 8)
+    starts = [embeddings[0, window * 77 + 1, 0] + 29 for window in range(6)]
+    assert starts == [ord(letter) for letter in "abbbbc"]
+
+
+async def test_a_size_that_the_model_cannot_make_is_refused(tiny_repository: Path) -> None:
+    with pytest.raises(BadOrder, match="width is 30, expected a multiple of 8"):
+        await paint(RecordingEngine(), tiny_repository, replace(ORDER, width=30))
+
+
+async def test_a_decoder_of_another_size_is_no_picture(tiny_repository: Path) -> None:
+    with pytest.raises(RuntimeError, match="decoder made uint8"):
+        await paint(RecordingEngine(image_height=8), tiny_repository, ORDER)
+
+
+async def test_no_step_follows_a_cancellation(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+
+    async def leave(share: float) -> None:
+        raise asyncio.CancelledError
+
+    base = Repositories([tiny_repository]).base("tiny")
+    with pytest.raises(asyncio.CancelledError):
+        await Pipeline(engine, base, ("encoder", "denoiser", "decoder")).paint(ORDER, leave)
+    assert len(engine.of("denoiser")) == 1

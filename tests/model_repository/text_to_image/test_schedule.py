@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from schedule import FlowSchedule, ScaledLinearSchedule, Schedule
+
+
+def sdxl(spacing: str = "leading", steps_offset: int = 1) -> ScaledLinearSchedule:
+    return ScaledLinearSchedule(
+        beta_start=0.00085,
+        beta_end=0.012,
+        train_steps=1000,
+        spacing=spacing,
+        steps_offset=steps_offset,
+    )
+
+
+SCHEDULES: list[Schedule] = [FlowSchedule(1.0), FlowSchedule(3.0), sdxl(), sdxl("trailing"), sdxl("linspace")]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@given(steps=st.integers(2, 100))
+def test_noise_falls_step_by_step_to_nothing(schedule: Schedule, steps: int) -> None:
+    sigmas = schedule.sigmas(steps)
+    assert sigmas.shape == (steps + 1,) and sigmas.dtype == np.float32
+    assert (np.diff(sigmas) < 0).all() and sigmas[-1] == 0
+
+
+def test_flow_starts_at_pure_noise_and_bends_towards_it() -> None:
+    assert FlowSchedule(1.0).sigmas(4).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert np.allclose(FlowSchedule(3.0).sigmas(4), [1.0, 0.9, 0.75, 0.5, 0.0])
+    assert FlowSchedule(3.0).first_scale(FlowSchedule(3.0).sigmas(4)) == 1.0
+
+
+# Printed by diffusers 0.39, EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012,
+# beta_schedule="scaled_linear", timestep_spacing=..., steps_offset=1).set_timesteps(5): sigmas, then
+# init_noise_sigma.
+DIFFUSERS: dict[str, tuple[list[float], float]] = {
+    "leading": ([5.1344, 2.2929, 1.1682, 0.5741, 0.0413, 0.0], 5.2309),
+    "trailing": ([14.6146, 5.0878, 2.2765, 1.1606, 0.5693, 0.0], 14.6146),
+    "linspace": ([14.6146, 4.0861, 1.6156, 0.6952, 0.0292, 0.0], 14.6146),
+}
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_scaled_linear_is_what_diffusers_computes(spacing: str) -> None:
+    expected, first_scale = DIFFUSERS[spacing]
+    sigmas = sdxl(spacing).sigmas(5)
+    assert np.allclose(sigmas, expected, atol=1e-4)
+    assert sdxl(spacing).first_scale(sigmas) == pytest.approx(first_scale, rel=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, float("nan"), 101.0])
+def test_a_senseless_shift_is_refused(shift: float) -> None:
+    with pytest.raises(ValueError, match="shift"):
+        FlowSchedule(shift)
+
+
+def test_senseless_betas_are_refused() -> None:
+    with pytest.raises(ValueError, match="spacing"):
+        sdxl("sideways")
+    with pytest.raises(ValueError, match="betas"):
+        ScaledLinearSchedule(
+            beta_start=0.5, beta_end=0.1, train_steps=1000, spacing="leading", steps_offset=1
+        )
