@@ -44,7 +44,8 @@ def _draw(scene: Scene, width: int, height: int) -> Pixels:
         _WEATHER[scene.weather.name](pen, aspect, random)
         if scene.style.fill is Fill.WASH:
             _paper_edge(pen, aspect, random)
-    return surface.toarray(colorType=skia.kRGB_888x_ColorType)[:, :, :3].copy()
+    pixels: Pixels = surface.toarray(colorType=skia.kRGB_888x_ColorType)
+    return pixels[:, :, :3].copy()
 
 
 def _indoors(scene: Scene, tint: Colour) -> Colour:

@@ -12,7 +12,7 @@ class Averages:
     def __init__(self, module: nn.Module) -> None:
         self.values = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def update(self, module: nn.Module, step: int) -> None:
         """Short memory at first, so that the random start is soon forgotten."""
         share = 1 - min(DECAY, (1 + step) / (10 + step))

@@ -88,4 +88,5 @@ def blocks(pixels: Pixels) -> torch.Tensor:
 
 
 def to_bytes(image: torch.Tensor) -> Pixels:
-    return ((image + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    pixels: Pixels = ((image + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    return pixels

@@ -17,7 +17,7 @@ ANCHOR = 8.0
 GROUPS = 4
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def start(autoencoder: AutoencoderKL, codec: Codec) -> None:
     decoder = autoencoder.decoder
     _identity(autoencoder.post_quant_conv)

@@ -116,7 +116,7 @@ def _crop(pixels: Pixels, random: Random) -> Pixels:
     return pixels[top : top + side, left : left + side].copy()
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def decode(autoencoder: AutoencoderKL, latents: torch.Tensor) -> list[Pixels]:
     """One by one: a full-size picture's last level is large."""
     images = (autoencoder.decode(one[None]).sample[0] for one in latents)

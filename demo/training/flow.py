@@ -65,7 +65,7 @@ def loss(
     return F.mse_loss(predicted, noise - clean)
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def sample(
     pipeline: Pipeline,
     captions: Sequence[str],

@@ -34,7 +34,7 @@ CHARACTER_PROMPTS = (
 )
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def preview(run: Run, place: Workplace) -> None:
     """Samples the averaged weights at full size and draws them with the linear decoder, which is quick."""
     module = run.pipeline.trained()
@@ -46,7 +46,7 @@ def preview(run: Run, place: Workplace) -> None:
     sheet(pictures, 4, place.sheets / f"{run.step:07d}.png")
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def character_preview(pipeline: Pipeline, place: Workplace, name: str) -> None:
     latents = flow.sample(pipeline, [prompt.format(name=name) for prompt in CHARACTER_PROMPTS], SIZE)
     codec = place.codec()

@@ -15,7 +15,7 @@ SHARE = 0.5
 """Of the normalised input in the first velocity."""
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def start(unet: UNet2DConditionModel) -> None:
     channels, width = unet.config.in_channels, unet.config.block_out_channels[0]
     if 2 * channels > width:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the demo model's training runs in the export environment")
-pytest.importorskip("skia")
+if TYPE_CHECKING:
+    from demo.training.config import Config
+    from demo.training.workplace import Workplace
 
-from demo.training import codec, tokenizer  # noqa: E402
-from demo.training.config import FIRST, Config  # noqa: E402
-from demo.training.workplace import Workplace  # noqa: E402
+collect_ignore_glob = [] if find_spec("torch") and find_spec("skia") else ["*/test_*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
+    import torch
+
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Config:
+    from demo.training.config import FIRST
+
     return replace(
         FIRST,
         latent_channels=6,
@@ -39,6 +44,10 @@ def tiny() -> Config:
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder with a vocabulary, and a codec that samples a block instead of a fitted one."""
+    import torch
+
+    from demo.training import codec, tokenizer
+
     folder = tmp_path_factory.mktemp("build")
     tokenizer.learn(["a red car on the beach", "aya reading a book"] * 3, folder / "shared")
     pick = torch.eye(codec.BLOCK)[:, ::64].contiguous()
@@ -48,4 +57,6 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tiny: Config, build: Path) -> Workplace:
+    from demo.training.workplace import Workplace
+
     return Workplace(tiny, build)

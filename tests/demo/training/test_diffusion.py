@@ -52,4 +52,4 @@ def _run(workplace: Workplace, path: Path) -> diffusion.Run:
 
 
 def _weights(run: diffusion.Run) -> dict[str, torch.Tensor]:
-    return run.pipeline.trained().state_dict()
+    return dict(run.pipeline.trained().state_dict())
