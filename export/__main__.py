@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.errors import ExportError
 from export.repository import export_checkpoint
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m export", description="Checkpoint → Triton model repository"
     )
@@ -23,7 +24,7 @@ def main() -> int:
         default="fp16",
         help="type of the weights on disk (default fp16)",
     )
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     try:
         folders = export_checkpoint(given.checkpoint, given.name, given.output, given.storage)
     except ExportError as error:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def staging(parent: Path, name: str) -> Iterator[Path]:
-    """An empty folder in `parent` (so on its file system), gone afterwards. Its name ends in .tmp, which git
-    ignores, and starts with a dot, which Triton does."""
+    """An empty folder in `parent` (so on its file system), gone afterwards.
+
+    A killed process leaves it behind: .{name}-….tmp, which git ignores and nothing here loads.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".tmp", dir=parent))
     try:

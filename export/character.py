@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def _made(target: Path) -> dict[str, Any]:
     return made if whole and isinstance(made.get("layers"), int) else {}
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m export.character", description="Merge a LoRA into a denoiser"
     )
@@ -98,7 +99,7 @@ def main() -> int:
     options.add_argument("--repository", required=True, type=Path, help="where {model}-denoiser is")
     options.add_argument("--output", type=Path, help="repository to write into (default: the same)")
     options.add_argument("--strength", type=float, default=1.0)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     try:
         base = f"{check_name(given.model)}-denoiser"
         target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"

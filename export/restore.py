@@ -11,7 +11,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,14 +136,14 @@ def _index(folder: Path) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m export.restore", description="Exported model → diffusers"
     )
     options.add_argument("repository", type=Path)
     options.add_argument("--name", required=True, help="the model's name, such as eros")
     options.add_argument("--output", required=True, type=Path, help="folder to make")
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     try:
         print(restore_checkpoint(given.repository, given.name, given.output))
     except ExportError as error:

@@ -22,7 +22,7 @@ with staging(target.parent, target.name) as folder:
 
 
 def shown(folder: Path) -> dict[str, str]:
-    """What a reader of the repository sees: Triton skips names that start with a dot."""
+    """Without the writer's own folder, whose name starts with a dot."""
     return {
         str(path.relative_to(folder)): path.read_text()
         for path in folder.rglob("*")

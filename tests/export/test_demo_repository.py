@@ -8,6 +8,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from export.character import merge_character
 from export.checkpoint import open_checkpoint
 from export.networks import networks_of
 from export.repository import export_checkpoint
@@ -16,6 +17,7 @@ from export.trace import example_inputs
 from tests.export.session import run
 
 DEMO = Path(__file__).parents[2] / "demo" / "models"
+LORAS = sorted((DEMO.parent / "loras").glob("*.safetensors"))
 NAMES = sorted(path.name.removesuffix("-denoiser") for path in DEMO.glob("*-denoiser"))
 
 
@@ -35,6 +37,13 @@ def test_demo_model_is_what_its_own_weights_export_to(name: str, tmp_path: Path)
         for found, output in zip(run(DEMO / f"{name}-{network.part.name}", inputs), wanted, strict=True):
             largest = 1 if found.dtype == np.uint8 else 1e-3
             assert np.abs(found.astype(np.float64) - output.double().numpy()).max() <= largest
+
+
+@pytest.mark.parametrize("lora", LORAS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_demo_character_can_be_merged(name: str, lora: Path, tmp_path: Path) -> None:
+    report = merge_character(DEMO / f"{name}-denoiser", lora, tmp_path / f"{name}-denoiser--{lora.stem}")
+    assert report.layers > 0
 
 
 def assert_same_weights(one: Path, other: Path) -> None:

@@ -47,14 +47,11 @@ def test_graphs_are_valid_onnx(repository: Path) -> None:
 
 
 def test_repository_restored_and_exported_again_is_the_same_to_the_byte(
-    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Export is deterministic, and the repository needs no second copy of its weights to be made again."""
     restored = restore_checkpoint(repository, "eros", tmp_path / "restored")
-    monkeypatch.setattr(
-        "sys.argv", ["export", str(restored), "--name", "eros", "--output", str(tmp_path / "again")]
-    )
-    assert main() == 0
+    assert main([str(restored), "--name", "eros", "--output", str(tmp_path / "again")]) == 0
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / "again" / part) for part in PARTS]
     wanted = files_of(repository)
     for part in PARTS:
@@ -85,3 +82,9 @@ def test_restore_needs_what_the_exporter_wrote(repository: Path, tmp_path: Path)
     with pytest.raises(ExportError, match="only what this exporter wrote can be restored"):
         restore_checkpoint(repository, "other", tmp_path / "restored")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none"), "--name", "eros", "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("export: ")
+    assert list((tmp_path / "out").iterdir()) == []
