@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, safetensors weights")
     parser.add_argument("--name", required=True, help="the model's name, such as eros")
     parser.add_argument("--output", type=Path, required=True, help="model repository to write into")
-    parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of the weights on disk")
+    parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     client = Client.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
     job = client.call(order(arguments))
-    meta = _wait(client, job["id"])
+    meta = await_picture(client, job["id"])
     output = arguments.output or Path(meta["images"][0]["filename"])
     _save(client.download(meta["images"][0]["url"]), output)
     Console().print(
@@ -64,7 +64,7 @@ def order(arguments: argparse.Namespace) -> dict[str, Any]:
     return body
 
 
-def _wait(client: Client, job_id: str) -> dict[str, Any]:
+def await_picture(client: Client, job_id: str) -> dict[str, Any]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

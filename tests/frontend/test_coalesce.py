@@ -45,7 +45,7 @@ async def test_asker_that_leaves_takes_nothing_from_the_others() -> None:
         return keys
 
     reads = Coalescer(read_many)
-    leaving, staying = asyncio.create_task(reads.get("a")), asyncio.create_task(reads.get("a"))
+    leaving, staying = asyncio.ensure_future(reads.get("a")), asyncio.ensure_future(reads.get("a"))
     await entered.wait()
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
