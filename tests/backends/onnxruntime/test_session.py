@@ -25,9 +25,16 @@ def test_a_network_runs(decoder: Session) -> None:
     assert image[1, 23, 39].tolist() == [168, 128, 128]
 
 
-def test_a_network_runs_without_an_arena(tiny_repository: Path) -> None:
+@pytest.mark.parametrize(
+    "parameters",
+    [{"enable_mem_arena": "0"}, {"memory.enable_memory_arena_shrinkage": "cpu:0;gpu:0"}],
+    ids=["no arena", "shrinkage"],
+)
+def test_a_network_runs_with_other_ways_to_keep_memory(
+    tiny_repository: Path, parameters: dict[str, str]
+) -> None:
     path = tiny_repository / "tiny-decoder" / "1" / "model.onnx"
-    session = Session(str(path), {"enable_mem_arena": "0", "intra_op_thread_count": "1"})
+    session = Session(str(path), parameters | {"intra_op_thread_count": "1"})
     assert session.run({"latents": np.zeros((1, 4, 2, 2), np.float32)})["image"].shape == (1, 16, 16, 3)
 
 
