@@ -1,6 +1,5 @@
 """The only place where a client's URL is made; it demands a stored verdict on these very bytes."""
 
-import asyncio
 from dataclasses import dataclass
 
 from frontend.jobs.record import JobView, StoredPicture
@@ -26,11 +25,10 @@ class Links:
         picture, verdict = view.picture, view.verdict
         if picture is None or verdict is None or verdict.sha256 != picture.sha256:
             raise Unreviewed(view.job.id)
-        urls = await asyncio.gather(
-            self._storage.url(picture.key, picture.filename),
-            self._storage.url(picture.thumbnail_key, picture.thumbnail_filename),
+        return ClientLinks(
+            picture=await self._storage.url(picture.key, picture.filename),
+            thumbnail=await self._storage.url(picture.thumbnail_key, picture.thumbnail_filename),
         )
-        return ClientLinks(*urls)
 
     async def for_reviewer(self, picture: StoredPicture) -> str:
         """What the ACS fetches the picture by; it never leaves the review."""

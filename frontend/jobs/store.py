@@ -26,7 +26,6 @@ from frontend.settings import Settings
 QUEUE, GROUP = "imgen:queue", "workers"
 LUA = Path(__file__).with_name("lua")
 _SHARED = (LUA / "_shared.lua").read_text()
-_VIEW = ("record", "owner", "state", "progress", "error", "picture", "verdict")
 
 _decode_job = msgspec.json.Decoder(Job).decode
 _decode_picture = msgspec.json.Decoder(StoredPicture).decode
@@ -135,12 +134,8 @@ class JobStore:
         )
 
     async def _read_many(self, ids: list[str]) -> list[list[Any]]:
-        pipe = self._redis.pipeline(transaction=False)
-        for job_id in ids:
-            pipe.hmget(f"imgen:job:{job_id}", _VIEW)
-            pipe.zrank("imgen:waiting", job_id)
-        raw = await pipe.execute()
-        return [[*raw[at], raw[at + 1]] for at in range(0, len(raw), 2)]
+        views: list[list[Any]] = await self._run("view", *ids)
+        return views
 
     async def cancel(self, job_id: str, owner: str) -> State | None:
         """The state in which it was found; None when there is no such job of this owner."""

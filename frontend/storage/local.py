@@ -23,7 +23,7 @@ class LocalStorage:
     def __init__(self, folder: Path, signer: Signer, public_url: str, life_s: int) -> None:
         self._folder = folder
         self._signer = signer
-        self._public_url = URL(public_url)
+        self._files_url = str(URL(public_url) / "files")
         self._life_s = life_s
 
     async def put(self, key: str, data: bytes, media_type: str) -> None:
@@ -36,8 +36,8 @@ class LocalStorage:
     async def url(self, key: str, filename: str) -> str:
         media_type_of(filename)
         expires, signature = self._signer.sign(check_key(key), filename, self._life_s)
-        query = {"expires": str(expires), "filename": filename, "signature": signature}
-        return str(self._public_url.joinpath("files", *key.split("/")).with_query(query))
+        # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
+        return f"{self._files_url}/{key}?expires={expires}&filename={filename}&signature={signature}"
 
     async def delete(self, keys: Sequence[str]) -> None:
         paths = [self._folder / check_key(key) for key in keys]

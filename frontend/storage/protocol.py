@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Protocol
 
 MAX_OBJECT_BYTES = 64 * 2**20
@@ -55,7 +54,7 @@ def check_key(key: str) -> str:
 def media_type_of(filename: str) -> str:
     """The media type that the name's extension stands for."""
     try:
-        return MEDIA_TYPES[PurePosixPath(check_filename(filename)).suffix]
+        return MEDIA_TYPES["".join(check_filename(filename).rpartition(".")[1:])]
     except KeyError:
         raise StorageError("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
 

@@ -1,6 +1,5 @@
 """Signed, expiring paths of the local storage: an HMAC over key, file name and expiry."""
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -32,7 +31,7 @@ class Signer:
     def _signature(self, key: str, filename: str, expires: int) -> str:
         # Neither names nor numbers can hold a line feed, so two different links never give one message.
         message = f"GET\n{key}\n{filename}\n{expires}"
-        return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._secret, message.encode(), "sha256").hex()
 
 
 def load_secret(path: Path) -> bytes:
