@@ -5,7 +5,8 @@ Services are built once (services.py). Every route is in `ROUTES`, every action 
 
 from collections.abc import AsyncIterator
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from frontend import health, metrics
 from frontend.actions import ACTIONS
@@ -18,6 +19,7 @@ from frontend.shell import json_response, shell
 from frontend.storage import LocalStorage
 from frontend.storage.files import serve_file
 
+IDEMPOTENCY_KEY = istr("Idempotency-Key")
 SERVICES = web.AppKey("services", Services)
 
 
@@ -25,7 +27,7 @@ async def api(request: web.Request) -> web.Response:
     """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
     services = request.app[SERVICES]
     raw = await request.read()
-    key = await services.keys.authorize(request.headers.get("Authorization"))
+    key = await services.keys.authorize(request.headers.get(hdrs.AUTHORIZATION))
     body = read_object(raw)
     name = body.get("action")
     if name is None or name == "":
@@ -33,7 +35,7 @@ async def api(request: web.Request) -> web.Response:
     action = ACTIONS.get(name) if isinstance(name, str) else None
     if action is None:
         raise ApiError(400, "Unknown action")
-    call = Call(services, key, body, request.headers.get("Idempotency-Key"))
+    call = Call(services, key, body, request.headers.get(IDEMPOTENCY_KEY))
     return json_response(await action(call))
 
 

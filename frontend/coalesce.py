@@ -1,7 +1,8 @@
 """Many small reads become one: what is asked within one turn of the event loop goes out together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -17,18 +18,17 @@ class Coalescer(Generic[K, V]):
 
     def __init__(self, read_many: Callable[[list[K]], Awaitable[list[V]]]) -> None:
         self._read_many = read_many
-        self._asked: dict[K, asyncio.Future[V]] = {}
+        self._asked: dict[K, list[asyncio.Future[V]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V:
-        future = self._asked.get(key)
-        if future is None:
-            loop = asyncio.get_running_loop()
-            if not self._asked:
-                loop.call_soon(self._send)
-            future = self._asked[key] = loop.create_future()
-        # One asker that goes away must not take the answer from the others.
-        return await asyncio.shield(future)
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._send)
+        # One of its own for each asker: one that goes away must not take the answer from the others.
+        future: asyncio.Future[V] = loop.create_future()
+        self._asked.setdefault(key, []).append(future)
+        return await future
 
     def _send(self) -> None:
         asked, self._asked = self._asked, {}
@@ -36,13 +36,18 @@ class Coalescer(Generic[K, V]):
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, asked: dict[K, asyncio.Future[V]]) -> None:
+    async def _answer(self, asked: dict[K, list[asyncio.Future[V]]]) -> None:
         try:
             values = await self._read_many(list(asked))
         except Exception as error:
-            for future in asked.values():
+            for future in _waiting(itertools.chain(*asked.values())):
                 future.set_exception(error)
-                future.exception()  # seen: whoever still waits raises it, and nobody may
             return
-        for future, value in zip(asked.values(), values, strict=True):
-            future.set_result(value)
+        for futures, value in zip(asked.values(), values, strict=True):
+            for future in _waiting(futures):
+                future.set_result(value)
+
+
+def _waiting(futures: Iterable[asyncio.Future[V]]) -> list[asyncio.Future[V]]:
+    """Without those whose askers have gone away."""
+    return [future for future in futures if not future.done()]

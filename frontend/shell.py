@@ -1,21 +1,25 @@
 """What surrounds every answer: request id, CORS, one way of rendering errors, counting."""
 
 import logging
+import os
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict, istr
 
 from frontend import metrics
 from frontend.errors import ApiError
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
+# aiohttp compares names of this type without looking at their letters.
+REQUEST_ID = istr("X-Request-ID")
+_JSON = CIMultiDict({hdrs.CONTENT_TYPE: "application/json; charset=utf-8"})
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORDS = {404: "Not found", 405: "Method not allowed", 413: "Request body is too large"}
 _EXPOSED = "X-Request-ID, Retry-After"
@@ -27,13 +31,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def json_response(
     data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(data),
-        status=status,
-        headers=headers,
-        content_type="application/json",
-        charset="utf-8",
-    )
+    response = web.Response(body=orjson.dumps(data), status=status, headers=_JSON)
+    if headers:
+        response.headers.update(headers)
+    return response
 
 
 def error_response(error: ApiError) -> web.Response:
@@ -50,7 +51,7 @@ def shell(settings: Settings) -> Middleware:
         response = _preflight(request) or await _answer(request, handler, request_id)
         _allow(request, response, origins)
         if not response.prepared:
-            response.headers["X-Request-ID"] = request_id
+            response.headers[REQUEST_ID] = request_id
         metrics.observe(request, response.status, time.perf_counter() - began)
         return response
 
@@ -58,8 +59,8 @@ def shell(settings: Settings) -> Middleware:
 
 
 def _request_id(request: web.Request) -> str:
-    given = request.headers.get("X-Request-ID", "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    given = request.headers.get(REQUEST_ID)
+    return given if given and _SANE_ID.fullmatch(given) else os.urandom(8).hex()
 
 
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
@@ -90,7 +91,7 @@ def _preflight(request: web.Request) -> web.Response | None:
 
 def _allow(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
     """No credentials mode: the key travels in a header that only the page's own code can set."""
-    origin = request.headers.get("Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or response.prepared:
         return
     response.headers["Vary"] = "Origin"
