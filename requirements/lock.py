@@ -12,15 +12,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # torch has builds per accelerator under one version, so its lock cannot carry hashes.
 NO_HASHES = {"export", "export-dev"}
+PARTS = ("triton", "servers", "acs", "llm", "export", "bench", "perf-analyzer")
 # Carried whole for the servers inside; their Python dependencies are never imported.
-NO_DEPENDENCIES = {"servers"}
+NO_DEPENDENCIES = {"perf-analyzer", "servers"}
 
 
 def main() -> None:
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
     core, extras = project["dependencies"], project["optional-dependencies"]
     environments = {"frontend": core, "dev": core + extras["dev"]}
-    environments |= {name: extras[name] for name in ("triton", "servers", "acs", "llm", "export")}
+    environments |= {name: extras[name] for name in PARTS}
     environments["export-dev"] = extras["export"] + extras["export-dev"]
     for name, wanted in environments.items():
         flags = [] if name in NO_HASHES else ["--generate-hashes"]

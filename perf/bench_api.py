@@ -1,0 +1,267 @@
+"""Requests a second of one server process: `models` and `status`, beside bare aiohttp and beside FastAPI.
+
+python -m perf.bench_api [--rounds 5] [--seconds 3] [--jobs 200]
+
+In one run, by turns: the real server with the real Redis, aiohttp returning the same bytes without looking at
+the request, and a FastAPI app that reads the same record and builds the same JSON. Medians over the rounds.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from embedded.frontend import frontend_part
+from embedded.part import Part, free_port, python_of, running
+from embedded.redis import redis_part
+from frontend.catalogue import load
+from frontend.database import connect
+from frontend.jobs.store import JobStore
+from frontend.keys import Keys
+from frontend.settings import ROOT, Settings
+from perf.finished_jobs import finish_jobs
+from perf.processes import cpu_seconds
+from perf.report import machine, median, publish, table
+from perf.wrk import CONNECTIONS, Load, WrkError, wrk, wrk_binary
+
+WARM_UP_S = 1.0
+_SIGNED = re.compile(rb"(expires=|signature=)[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    server: "Server"
+    bodies: Path  # one request a line
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contender's turn. `cpu_us`: CPU time of the server process for one request, in microseconds."""
+
+    load: Load
+    cpu_us: float
+
+
+async def compare(rounds: int, seconds: float, jobs: int) -> dict[str, Any]:
+    """The figures; the table is printed. Raises WrkError and PartError."""
+    with tempfile.TemporaryDirectory() as name:
+        async with contenders(Path(name), jobs) as (key, everyone):
+            turns = await _by_turns(everyone, key, rounds, seconds)
+    figures = summarise(turns)
+    table(
+        f"One server process, {CONNECTIONS} connections, medians of {rounds} rounds of {seconds:g} s",
+        ("", "requests/s", "CPU µs/request", "p50 ms", "p99 ms"),
+        [(name, *_row(runs)) for name, runs in turns.items()],
+    )
+    table(
+        "Ratios (aims: models_vs_bare 0.6 or more, status_vs_fastapi above 1)",
+        ("", "ratio"),
+        [(name, figures[name]) for name in ("models_vs_bare", "status_vs_bare", "status_vs_fastapi")],
+    )
+    return figures
+
+
+async def _by_turns(everyone: list[Contender], key: str, rounds: int, seconds: float) -> dict[str, list[Run]]:
+    for each in everyone:
+        await _turn(each, key, WARM_UP_S)
+    turns: dict[str, list[Run]] = {each.name: [] for each in everyone}
+    for _ in range(rounds):
+        for each in everyone:
+            turns[each.name].append(await _turn(each, key, seconds))
+    return turns
+
+
+async def _turn(contender: Contender, key: str, seconds: float) -> Run:
+    server = contender.server
+    before = cpu_seconds(server.pid)
+    load = await wrk(f"{server.url}/api/v2", key, contender.bodies, seconds)
+    return Run(load, (cpu_seconds(server.pid) - before) / load.requests * 1e6)
+
+
+def summarise(turns: Mapping[str, list[Run]]) -> dict[str, Any]:
+    """Ratios are taken within each round, then the median: what slows the machine for a while slows both."""
+    rates = {name: [run.load.requests_per_s for run in runs] for name, runs in turns.items()}
+
+    def ratio(ours: str, theirs: str) -> float:
+        return median([a / b for a, b in zip(rates[ours], rates[theirs], strict=True)])
+
+    return {
+        "models_vs_bare": ratio("models", "bare models"),
+        "status_vs_bare": ratio("status", "bare status"),
+        "status_vs_fastapi": ratio("status", "fastapi status"),
+        "requests_per_s": {name: median(values, 0) for name, values in rates.items()},
+        "cpu_us": {name: median([run.cpu_us for run in runs], 0) for name, runs in turns.items()},
+    }
+
+
+def _row(runs: list[Run]) -> tuple[float, ...]:
+    loads = [run.load for run in runs]
+    return (
+        median([load.requests_per_s for load in loads], 0),
+        median([run.cpu_us for run in runs], 0),
+        median([load.p50_ms for load in loads], 2),
+        median([load.p99_ms for load in loads], 2),
+    )
+
+
+@contextlib.asynccontextmanager
+async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[Contender]]]:
+    """The key, and every server, running and answering alike."""
+    async with contextlib.AsyncExitStack() as stack:
+        redis = redis_part(folder)
+        await stack.enter_async_context(running(redis, folder))
+        settings = _settings(folder, redis.url)
+        key, ids = await _prepared(settings, jobs)
+        ask_models, ask_status = _requests(folder, ids)
+        ours = await _started(stack, frontend_part(settings, _told(settings)), folder)
+        models = await _answer(ours.url, key, ask_models)
+        status = await _answer(ours.url, key, ask_status)
+        fastapi = await _started(stack, fastapi_part(settings), folder)
+        _check_same(status, await _answer(fastapi.url, key, ask_status))
+        bare_models = await _started(stack, bare_part("bare-models", folder, models), folder)
+        bare_status = await _started(stack, bare_part("bare-status", folder, status), folder)
+        yield (
+            key,
+            [
+                Contender("models", ours, ask_models),
+                Contender("bare models", bare_models, ask_models),
+                Contender("status", ours, ask_status),
+                Contender("bare status", bare_status, ask_status),
+                Contender("fastapi status", fastapi, ask_status),
+            ],
+        )
+
+
+def _settings(folder: Path, redis_url: str) -> Settings:
+    """As in production, but for the parts that neither action asks: nobody listens there."""
+    nobody = f"127.0.0.1:{free_port()}"
+    return replace(
+        Settings(),
+        port=free_port(),
+        data_dir=folder,
+        redis_url=redis_url,
+        triton_urls=(nobody,),
+        acs_url=f"http://{nobody}",
+    )
+
+
+def _told(settings: Settings) -> dict[str, str]:
+    return {
+        "IMGEN_REDIS_URL": settings.redis_url,
+        "IMGEN_TRITON_URLS": ",".join(settings.triton_urls),
+        "IMGEN_ACS_URL": settings.acs_url,
+    }
+
+
+async def _prepared(settings: Settings, count: int) -> tuple[str, list[str]]:
+    """A key, and the ids of its finished jobs."""
+    redis = connect(settings)
+    try:
+        record, secret = await Keys(redis).create("bench")
+        jobs = JobStore(redis, settings)
+        await jobs.prepare()
+        catalogue = load(settings.catalogue_dir)
+        return secret, await finish_jobs(jobs, catalogue, settings, record.id, count)
+    finally:
+        await redis.aclose()
+
+
+def _requests(folder: Path, ids: list[str]) -> tuple[Path, Path]:
+    """What a client of the published documentation sends, one request a line."""
+    models, status = folder / "models.jsonl", folder / "status.jsonl"
+    models.write_bytes(orjson.dumps({"action": "models"}) + b"\n")
+    status.write_bytes(b"".join(orjson.dumps({"action": "status", "id": id}) + b"\n" for id in ids))  # noqa: A001
+    return models, status
+
+
+def fastapi_part(settings: Settings) -> Part:
+    port = free_port()
+    command = (
+        *(python_of("bench"), "-P", "-m", "uvicorn", "perf.baseline_fastapi:app"),
+        *("--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
+        *("--no-access-log", "--log-level", "warning"),
+    )
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "BENCH_REDIS_URL": settings.redis_url,
+        "BENCH_FILES_KEY": str(settings.data_dir / "files.key"),
+        "BENCH_PUBLIC_URL": f"http://127.0.0.1:{settings.port}",
+    }
+    return _part("fastapi", port, command, environment)
+
+
+def bare_part(name: str, folder: Path, body: bytes) -> Part:
+    port, file = free_port(), folder / f"{name}.json"
+    file.write_bytes(body)
+    command = (sys.executable, "-P", "-m", "perf.baseline_aiohttp", str(port), str(file))
+    return _part(name, port, command, {"PYTHONPATH": str(ROOT)})
+
+
+def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> Part:
+    url = f"http://127.0.0.1:{port}"
+
+    async def ready() -> bool:
+        try:
+            async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError):
+            return False
+
+    return Part(name=name, url=url, command=command, ready=ready, environment=environment)
+
+
+async def _started(stack: contextlib.AsyncExitStack, part: Part, folder: Path) -> Server:
+    process = await stack.enter_async_context(running(part, folder))
+    return Server(part.url, process.pid)
+
+
+async def _answer(url: str, key: str, requests: Path) -> bytes:
+    body = requests.read_bytes().splitlines()[0]
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{url}/api/v2", data=body, headers=headers) as response:
+            response.raise_for_status()
+            return await response.read()
+
+
+def _check_same(ours: bytes, theirs: bytes) -> None:
+    """Both must build the same JSON; expiry and signature change from second to second."""
+    one, other = (orjson.loads(_SIGNED.sub(rb"\1", body)) for body in (ours, theirs))
+    if one != other:
+        raise WrkError("the server and the FastAPI app answer `status` differently; bring them in line first")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--jobs", type=int, default=200)
+    given = parser.parse_args()
+    try:
+        wrk_binary()
+        where = machine()
+        publish("api", asyncio.run(compare(given.rounds, given.seconds, given.jobs)), where)
+    except WrkError as error:
+        sys.exit(f"bench-api: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Jobs as a busy day leaves them behind: accepted, made, judged; through the store, nothing is drawn."""
+
+from frontend.actions.generate import plan
+from frontend.catalogue import Catalogue
+from frontend.jobs.record import StoredPicture
+from frontend.jobs.store import Claim, JobStore
+from frontend.prompt import parse
+from frontend.request import GenerateRequest
+from frontend.review import Verdict
+from frontend.settings import Settings
+
+PROMPT = "@aya reading a book under a tree, warm lighting, soft colours, -rain, -blurry"
+SHA256 = "0" * 64
+CONSUMER = "bench"
+
+
+async def finish_jobs(
+    jobs: JobStore, catalogue: Catalogue, settings: Settings, owner: str, count: int
+) -> list[str]:
+    """The ids of `count` new finished jobs of this key."""
+    return [await _finished(jobs, catalogue, settings, owner) for _ in range(count)]
+
+
+async def _finished(jobs: JobStore, catalogue: Catalogue, settings: Settings, owner: str) -> str:
+    request = GenerateRequest.from_body({"action": "generate", "prompt": PROMPT})
+    prompt = parse(request.prompt, catalogue.characters_of(catalogue.model(None).name))
+    job = plan(request, prompt, catalogue, settings, owner)
+    await jobs.accept(job, b"", None)
+    claim = await jobs.next(CONSUMER, wait_ms=1000)
+    if claim is None or not await jobs.made(claim, _picture(claim)):
+        raise RuntimeError("another worker is at this Redis; the benchmark needs one of its own")
+    await jobs.judge(job.id, _verdict())
+    return job.id
+
+
+def _picture(claim: Claim) -> StoredPicture:
+    job = claim.job
+    folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/1"
+    stem = f"{job.gen_id}_{'a5' * 32}_00001"
+    return StoredPicture(
+        sha256=SHA256,
+        key=f"{folder}/{stem}.jpg",
+        filename=f"{stem}.jpg",
+        thumbnail_key=f"{folder}/{stem}_thumb.jpg",
+        thumbnail_filename=f"{stem}_thumb.jpg",
+        fingerprint="a5" * 32,
+        timings_ms={"queue": 3.2, "encode": 41.0, "denoise": 2901.5, "decode": 702.8, "finish": 240.1},
+    )
+
+
+def _verdict() -> Verdict:
+    return Verdict(
+        compliance="safe",
+        codes=(),
+        categories=(),
+        sha256=SHA256,
+        ruleset="default",
+        when="2026-01-01T00:00:00Z",
+        took_ms=180.4,
+    )
