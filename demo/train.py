@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,9 +32,11 @@ def main() -> None:
     parser.add_argument(
         "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
     )
+    parser.add_argument("--steps", type=int, help="end (and cool down) at this step instead of the config's")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    place = Workplace(CONFIGS[options.config])
+    config = CONFIGS[options.config]
+    place = Workplace(replace(config, steps=options.steps or config.steps))
     if options.part in ("diffusion", "all"):
         train_diffusion(place, options.preview_steps)
     if options.part in ("decoder", "all"):

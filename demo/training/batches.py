@@ -13,7 +13,7 @@ from demo.scenes.caption import caption
 from demo.scenes.fillers import flaws
 from demo.scenes.scene import Scene
 from demo.training.config import FULL_SIZES, HALF_SIZES, Config
-from demo.training.latents import SHARD, Latents
+from demo.training.latents import Latents
 
 DROPPED = 0.1
 """Share of captions that say nothing (empty, or words without meaning here), for guidance and negatives."""
@@ -31,11 +31,13 @@ class Batch:
 
 def batch(latents: Latents, config: Config, step: int) -> Batch:
     random = Random(step)
-    full = random.random() < config.full_share
+    begin, end = config.full_share
+    full = random.random() < begin + (end - begin) * step / config.steps
     size = random.choice(FULL_SIZES if full else HALF_SIZES)
-    shards = _shards(config, full, step)
+    shards = _shards(latents.shard_size, config, full, step)
     numbers = [
-        random.randrange(shards * SHARD) for _ in range(config.full_batch if full else config.half_batch)
+        random.randrange(shards * latents.shard_size)
+        for _ in range(config.full_batch if full else config.half_batch)
     ]
     return Batch(
         clean=torch.from_numpy(np.stack([latents.picture(size, number) for number in numbers])).float(),
@@ -45,12 +47,12 @@ def batch(latents: Latents, config: Config, step: int) -> Batch:
     )
 
 
-def _shards(config: Config, full: bool, step: int) -> int:
+def _shards(size: int, config: Config, full: bool, step: int) -> int:
     """Per size. Few at first: pictures are drawn as training goes, up to the config's count."""
     sizes, most = (len(FULL_SIZES), config.full_pictures) if full else (len(HALF_SIZES), config.half_pictures)
-    share = config.full_share if full else 1 - config.full_share
-    begun = (2 if full else 8) + math.ceil(step * share * config.freshness / (SHARD * sizes))
-    return max(1, min(begun, most // (SHARD * sizes)))
+    share = sum(config.full_share) / 2 if full else 1 - sum(config.full_share) / 2
+    begun = (2 if full else 8) + math.ceil(step * share * config.freshness / (size * sizes))
+    return max(1, min(begun, most // (size * sizes)))
 
 
 def _caption(scene: Scene, random: Random) -> str:

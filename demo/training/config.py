@@ -26,6 +26,8 @@ class Config:
     unet_channels: tuple[int, int]
     unet_heads: tuple[int, int]
     unet_layers: int
+    time_scale_shift: str
+    """How the noise level reaches the residual blocks: "default" adds, "scale_shift" multiplies too."""
     text_hidden: tuple[int, int]
     text_layers: int
     decoder_channels: tuple[int, int, int, int, int, int]
@@ -35,8 +37,8 @@ class Config:
     full_batch: int
     freshness: float
     """New pictures drawn per optimiser step, until there are as many as the counts above."""
-    full_share: float
-    """Share of optimiser steps that see full-size pictures."""
+    full_share: tuple[float, float]
+    """Share of optimiser steps that see full-size pictures: at the start and, growing evenly, at the end."""
     learning_rate: float
     steps: int
     decoder_steps: int
@@ -53,15 +55,16 @@ FIRST = Config(
     unet_channels=(64, 80),
     unet_heads=(2, 2),
     unet_layers=1,
+    time_scale_shift="default",
     text_hidden=(64, 64),
     text_layers=2,
     decoder_channels=(12, 16, 32, 48, 64, 96),
-    half_pictures=15_000,
-    full_pictures=3_500,
+    half_pictures=8_000,
+    full_pictures=2_100,
     half_batch=16,
     full_batch=4,
     freshness=2.0,
-    full_share=0.15,
+    full_share=(0.1, 0.6),
     learning_rate=1.2e-3,
     steps=2_600,
     decoder_steps=3_000,
@@ -73,17 +76,18 @@ FULL = Config(
     unet_channels=(96, 192),
     unet_heads=(3, 6),
     unet_layers=1,
+    time_scale_shift="scale_shift",
     text_hidden=(128, 160),
     text_layers=3,
     decoder_channels=(16, 24, 48, 64, 96, 128),
     half_pictures=80_000,
     full_pictures=16_000,
-    half_batch=48,
-    full_batch=12,
+    half_batch=24,
+    full_batch=6,
     freshness=4.0,
-    full_share=0.25,
-    learning_rate=8e-4,
-    steps=400_000,
+    full_share=(0.15, 0.5),
+    learning_rate=7e-4,
+    steps=60_000,
     decoder_steps=20_000,
     lora_steps=600,
 )

@@ -1,4 +1,4 @@
-"""A disk cache of encoded pictures, drawn on demand: shards of 100 scenes of one size."""
+"""A disk cache of encoded pictures, drawn on demand: shards of scenes of one size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from demo.scenes.render import render
 from demo.scenes.scene import Scene
 from demo.training.codec import Codec
 
-SHARD = 100
 Size = tuple[int, int]
 
 
@@ -29,11 +28,16 @@ class Latents:
     """How many of them the model uses."""
     scene_of: Callable[[int], Scene]
     """Of a seed."""
+    shard_size: int = 100
+    """Pictures in a file."""
     _open: dict[Path, npt.NDArray[np.float16]] = field(default_factory=dict)
 
     def picture(self, size: Size, number: int) -> npt.NDArray[np.float16]:
         """[channels, height, width] of the scene `number` among those of this size."""
-        return self.shard(size, number // SHARD)[number % SHARD, : self.channels] * self._factor
+        return (
+            self.shard(size, number // self.shard_size)[number % self.shard_size, : self.channels]
+            * self._factor
+        )
 
     @property
     def codec(self) -> Codec:
@@ -56,8 +60,8 @@ class Latents:
         return self._open[path]
 
     def _draw(self, path: Path, size: Size, number: int) -> None:
-        first = number * SHARD
-        pictures = [render(self.scene(size, first + place), *size) for place in range(SHARD)]
+        first = number * self.shard_size
+        pictures = [render(self.scene(size, first + place), *size) for place in range(self.shard_size)]
         encoded = np.stack([self.whole.encode(pixels).numpy().astype(np.float16) for pixels in pictures])
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.stem + ".tmp.npy")

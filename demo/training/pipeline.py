@@ -135,6 +135,7 @@ def _unet(config: Config) -> UNet2DConditionModel:
         transformer_layers_per_block=1,
         use_linear_projection=True,
         norm_num_groups=16,
+        resnet_time_scale_shift=config.time_scale_shift,
         addition_embed_type="text_time",
         addition_time_embed_dim=TIME_EMBEDDING,
         projection_class_embeddings_input_dim=6 * TIME_EMBEDDING + config.text_hidden[1],

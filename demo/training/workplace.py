@@ -67,8 +67,8 @@ class Workplace:
             ).save(path)
         return Codec.load(path)
 
-    def _latents(self, folder: Path, scene_of: Callable[[int], Scene]) -> Latents:
-        return Latents(folder, self._whole_codec(), self.config.latent_channels, scene_of)
+    def _latents(self, folder: Path, scene_of: Callable[[int], Scene], shard: int) -> Latents:
+        return Latents(folder, self._whole_codec(), self.config.latent_channels, scene_of, shard)
 
     def tokenizers(self) -> Path:
         folder = self.build / "shared"
@@ -78,11 +78,11 @@ class Workplace:
 
     def latents(self) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}"
-        return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]))
+        return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]), 100)
 
     def character_latents(self, name: str) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}-{name}"
-        return self._latents(folder, partial(character_scene, name, choice=CHOICES[self.config.name]))
+        return self._latents(folder, partial(character_scene, name, choice=CHOICES[self.config.name]), 25)
 
 
 def corpus() -> Iterator[str]:

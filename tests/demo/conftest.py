@@ -35,7 +35,7 @@ def tiny() -> Config:
         text_hidden=(32, 32),
         decoder_channels=(12, 16, 16, 16, 16, 16),
         half_pictures=500,
-        full_share=0.0,
+        full_share=(0.0, 0.0),
         half_batch=2,
         steps=4,
     )
