@@ -1,5 +1,6 @@
 """Models, styles and characters: what an operator declares in YAML, one file for each model and character."""
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ class Catalogue:
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
 
-    def response(self) -> dict[str, Any]:
+    @functools.cached_property
+    def response(self) -> Mapping[str, Any]:
         """The answer of the `models` action."""
         return {
             "characters": sorted(self.characters),

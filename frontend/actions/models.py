@@ -1,9 +1,10 @@
 """`models`: what can be asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from frontend.actions.context import Call
 
 
-async def models(call: Call) -> dict[str, Any]:
-    return call.services.catalogue.current.response()
+async def models(call: Call) -> Mapping[str, Any]:
+    return call.services.catalogue.current.response

@@ -52,7 +52,7 @@ def test_demo_catalogue_has_the_documented_names() -> None:
 def test_models_response_has_the_documented_shape(tmp_path: Path, write: Write) -> None:
     write("characters/zoe.yaml", CHARACTER)
     write("models/alto.yaml", MODEL.replace("label: Eros", "label: Alto\norder: 7"))
-    assert load(tmp_path).response() == {
+    assert load(tmp_path).response == {
         "characters": ["aya", "zoe"],
         "models": {
             name: {
@@ -169,4 +169,4 @@ def test_folder_without_models_is_a_mistake(tmp_path: Path) -> None:
 def test_catalogue_of_models_only_has_no_characters(tmp_path: Path, write: Write) -> None:
     (tmp_path / "characters" / "aya.yaml").unlink()
     catalogue: Catalogue = load(tmp_path)
-    assert catalogue.response()["characters"] == []
+    assert catalogue.response["characters"] == []
