@@ -1,5 +1,5 @@
 # Everything starts here: make up, make test.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 LLM ?= on
 UV := .venv/bin/uv
 # Wheels that lie on this machine (a CPU build of torch, say) are for uv what they are for pip.
@@ -35,7 +35,8 @@ install-export: .venv/.installed .venv/parts/export/.installed
 install: .venv/.installed $(foreach name,$(UP_PARTS),$(call part,$(name)))
 
 $(UV):
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH; say which with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 is needed; say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements/uv.txt
 
