@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from demo.scenes.lights import WEATHERS
 from demo.scenes.places import PLACES
 from demo.scenes.scene import EVERYTHING, Choice
 from demo.scenes.styles import STYLES
@@ -22,6 +23,8 @@ CHOICES: Mapping[str, Choice] = MappingProxyType(
             styles=tuple(style for style in STYLES if style.name in _FIRST_STYLES),
             crowds=0.1,
             companions=0.15,
+            weathers=WEATHERS[:1],
+            variety=1,
         ),
         "full": EVERYTHING,
     }
