@@ -119,14 +119,14 @@ async def stubs_died(pid: int) -> bool:
 
 
 def _dead_stubs(pid: int) -> set[int]:
-    return {child for child, name, state, parent in _processes() if parent == pid and _is_dead(name, state)}
+    return {child for child, name, state, parent in processes() if parent == pid and _is_dead(name, state)}
 
 
 def _is_dead(name: str, state: str) -> bool:
     return state in "ZX" and name == STUB_NAME
 
 
-def _processes() -> Iterator[tuple[int, str, str, int]]:
+def processes() -> Iterator[tuple[int, str, str, int]]:
     """(pid, name, state, parent's pid) of every process, from /proc/PID/stat; see proc_pid_stat(5)."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -9,12 +9,12 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import PartError, free_port, running
-from embedded.triton import STUB_NAME, _processes, base_models, stubs_died, triton_part
+from embedded.triton import STUB_NAME, processes, base_models, stubs_died, triton_part
 from tests.triton_server import RunningTriton
 
 
 def stubs_of(pid: int) -> list[int]:
-    return [child for child, name, _, parent in _processes() if parent == pid and name == STUB_NAME]
+    return [child for child, name, _, parent in processes() if parent == pid and name == STUB_NAME]
 
 
 def listening(pid: int) -> list[tuple[str, int]]:

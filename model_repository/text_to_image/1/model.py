@@ -92,7 +92,12 @@ class TritonPythonModel:
                 loaded = stack.enter_async_context(self._residency.use(unit))
                 await _watched(loaded, lambda: _stop_if_cancelled(sender))
             pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
-            return await pipeline.paint(order, step_done)
+            try:
+                return await pipeline.paint(order, step_done)
+            except NetworkFailed as error:
+                if unit is not None and error.network in unit.models:
+                    self._residency.drop(unit)  # perhaps its process has died: the next order loads it anew
+                raise
 
 
 async def _watched(work: Awaitable[T], look: Callable[[], None]) -> T:
@@ -115,7 +120,11 @@ def _stop_if_cancelled(sender: "pb_utils.InferenceResponseSender") -> None:
 async def _load(model: str) -> None:
     pb_utils.Logger.log_info(f"text_to_image loads {model}")
     # Blocks until the model is there: not in the event loop, where other orders go on.
-    await asyncio.to_thread(pb_utils.load_model, model_name=model)
+    try:
+        await asyncio.to_thread(pb_utils.load_model, model_name=model)
+    except Exception as error:
+        pb_utils.Logger.log_error(f"text_to_image: {error}")
+        raise NetworkFailed(model, "could not be loaded") from None
 
 
 async def _unload(model: str) -> None:

@@ -62,7 +62,11 @@ class Repositories:
         return own.get(encoder, encoder), own.get(denoiser, denoiser), f"{order.model}-decoder"
 
     def _folder(self, name: str) -> Path | None:
-        return next((path for path in (root / name for root in self._folders) if path.is_dir()), None)
+        """Only one that Triton can load: it has a config.pbtxt and something in it to run."""
+        found = (root / name for root in self._folders)
+        return next(
+            (path for path in found if (path / "config.pbtxt").is_file() and any(path.glob("1/*"))), None
+        )
 
 
 def _read_base(denoiser: Path, encoder: Path) -> BaseModel:

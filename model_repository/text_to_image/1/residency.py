@@ -68,6 +68,13 @@ class Residency:
             if not entry.claims:
                 entry.idle.set()
 
+    def drop(self, unit: Unit) -> None:
+        """Has `unit` loaded anew for the next order; those that use it now go on with what they have."""
+        entry = self._entries.get(unit.name)
+        if entry is not None and entry.unit == unit and entry.loaded:
+            del self._entries[unit.name]
+            self._leaving.append(entry)
+
     def _claim(self, unit: Unit) -> _Entry:
         entry = self._entries.pop(unit.name, None)
         if entry is not None and entry.unit != unit:

@@ -8,7 +8,11 @@ from pipeline import Array
 
 
 class NetworkFailed(Exception):
-    """A network's answer was an error; the text is one line that names the network."""
+    """A network did not load or answered with an error; the text is one line that names the network."""
+
+    def __init__(self, network: str, reason: str) -> None:
+        super().__init__(f"{network}: {' '.join(reason.split())}"[:500])
+        self.network = network
 
 
 class TritonEngine:
@@ -23,7 +27,7 @@ class TritonEngine:
 
     def array(self, tensor: "pb_utils.Tensor") -> Array:
         if not tensor.is_cpu():
-            raise NetworkFailed(f"output {tensor.name()} was left on the GPU")
+            raise RuntimeError(f"output {tensor.name()} was left on the GPU")
         array: Array = tensor.as_numpy()
         return array
 
@@ -35,7 +39,7 @@ class TritonEngine:
         )
         response = await request.async_exec()
         if response.has_error():
-            raise NetworkFailed(f"{network}: {' '.join(response.error().message().split())}"[:500])
+            raise NetworkFailed(network, response.error().message())
         found = {tensor.name(): tensor for tensor in response.output_tensors()}
         return [found[name] for name in outputs]
 

@@ -1,11 +1,16 @@
 """text_to_image in a real Triton, with toy networks."""
 
 import asyncio
+import os
+import shutil
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton_aio
 
+from embedded.triton import processes
 from frontend.inference import Inference, InferenceError
 from frontend.picture import PictureOrder
 from tests.orders import ignore, order
@@ -142,6 +147,44 @@ async def test_other_orders_go_on_while_a_character_loads(
         served += 1
     await loading
     assert served > 2
+
+
+async def test_a_character_is_put_in_service_broken_and_mended_without_a_restart(
+    inference: Inference, tiny_repository: Path
+) -> None:
+    folder = tiny_repository / "tiny-denoiser--dora"
+    shutil.copytree(tiny_repository / "tiny-denoiser--bella", folder)
+    config = (folder / "config.pbtxt").read_text()
+    (folder / "config.pbtxt").write_text(config.replace("bella", "dora"))
+    first, bella = await paint_all(inference, [order(character="dora"), order(character="bella")])
+    assert furthest(first, bella) <= 1
+    replace_network(folder, b"no network")
+    for _ in range(2):
+        with pytest.raises(InferenceError, match="tiny-denoiser--dora: could not be loaded"):
+            await paint(inference, order(character="dora"))
+    replace_network(folder, (tiny_repository / "tiny-denoiser--cleo" / "1" / "model.onnx").read_bytes())
+    second, cleo = await paint_all(inference, [order(character="dora"), order(character="cleo")])
+    assert furthest(second, cleo) <= 1 < furthest(first, second)
+
+
+async def test_a_character_whose_process_died_is_loaded_anew(
+    inference: Inference, triton: RunningTriton
+) -> None:
+    before = await paint(inference, order(character="bella"))
+    (stub,) = [
+        child
+        for child, name, _, parent in processes()
+        if parent == triton.pid and b"tiny-denoiser--bella" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    os.kill(stub, signal.SIGKILL)
+    with pytest.raises(InferenceError, match="tiny-denoiser--bella"):
+        await paint(inference, order(character="bella"))
+    assert furthest(before, await paint(inference, order(character="bella"))) == 0
+
+
+def replace_network(folder: Path, data: bytes) -> None:
+    (folder / "1" / "new").write_bytes(data)
+    (folder / "1" / "new").rename(folder / "1" / "model.onnx")
 
 
 @pytest.mark.parametrize(

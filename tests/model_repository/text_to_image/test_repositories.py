@@ -40,6 +40,14 @@ def test_unknown_names_are_the_orders_mistake(tiny_repository: Path) -> None:
         repositories.character("tiny", "nope")
 
 
+def test_a_folder_that_triton_could_not_load_is_no_character(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny-denoiser--bella"
+    folder.mkdir()
+    (folder / "config.pbtxt").touch()
+    with pytest.raises(BadOrder, match="unknown character bella"):
+        Repositories([tmp_path]).character("tiny", "bella")
+
+
 def test_a_character_brings_its_own_text_encoder_if_it_has_one(tiny_repository: Path) -> None:
     repositories = Repositories([tiny_repository])
     aya, bella = repositories.character("tiny", "aya"), repositories.character("tiny", "bella")

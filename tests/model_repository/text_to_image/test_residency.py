@@ -197,6 +197,21 @@ async def test_files_that_change_during_their_load_are_loaded_again() -> None:
     assert server.loads["aya"] == 2 and server.loaded["aya"] == 1
 
 
+async def test_a_dropped_character_is_loaded_anew_once_out_of_use() -> None:
+    server, done = Server(), asyncio.Event()
+    busy = asyncio.create_task(server.use(unit("aya"), done))
+    await settle()
+    server.residency.drop(unit("aya"))
+    server.residency.drop(unit("aya"))
+    server.residency.drop(unit("nobody"))
+    fresh = asyncio.create_task(server.use(unit("aya")))
+    await settle()
+    assert not fresh.done()
+    done.set()
+    await asyncio.gather(busy, fresh)
+    assert server.loads["aya"] == 2 and server.loaded["aya"] == 1 and not server.unloaded_in_use
+
+
 async def test_a_character_larger_than_the_budget_is_refused() -> None:
     server = Server(budget=5 << 20)
     with pytest.raises(BadOrder, match="aya needs 7 MiB, all characters together may take 5 MiB"):
