@@ -2,14 +2,18 @@ import asyncio
 import os
 import shutil
 import signal
+import stat
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton_aio
+from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import PartError, free_port, running
-from embedded.triton import STUB_NAME, processes, base_models, stubs_died, triton_part
+from embedded.triton import STUB_NAME, base_models, processes, stubs_died, triton_part
 from tests.triton_server import RunningTriton
 
 
@@ -77,6 +81,21 @@ async def test_protocols_that_hand_the_server_over_are_closed(triton: RunningTri
             with pytest.raises(InferenceServerException, match="restricted"):
                 await call
         assert await client.is_model_ready("tiny-denoiser")
+
+
+async def test_model_control_is_closed_to_clients(triton: RunningTriton) -> None:
+    inputs = []
+    for name, value in {"key": "", "action": "unload", "model": "tiny-denoiser--aya"}.items():
+        inputs.append(InferInput(name, [1], "BYTES"))
+        inputs[-1].set_data_from_numpy(np.array([value.encode()], dtype=np.object_))
+    async with triton_aio.InferenceServerClient(triton.url) as client:
+        with pytest.raises(InferenceServerException, match="only text_to_image may use this model"):
+            await client.infer("model_control", inputs)
+
+
+def test_the_key_of_model_control_is_private(triton: RunningTriton) -> None:
+    key = Path(tempfile.gettempdir()) / f"imgen-{triton.pid}.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 async def test_a_running_triton_has_no_dead_stubs(triton: RunningTriton) -> None:

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from control import load, unload
 from description import BadDescription
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
@@ -54,7 +55,7 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         megabytes = os.environ.get("IMGEN_RESIDENT_MB") or parameters["resident_mb"]["string_value"]
         self._repositories = Repositories.from_environment(os.environ, Path(args["model_repository"]))
-        self._residency = Residency(int(megabytes) << 20, _load, _unload)
+        self._residency = Residency(int(megabytes) << 20, load, unload)
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
         self._threads = ThreadPoolExecutor(MAX_AT_ONCE + 4, thread_name_prefix="imgen")
         self._active = 0
@@ -115,21 +116,6 @@ async def _watched(work: Awaitable[T], look: Callable[[], None]) -> T:
 def _stop_if_cancelled(sender: "pb_utils.InferenceResponseSender") -> None:
     if sender.is_cancelled():
         raise Cancelled("cancelled")
-
-
-async def _load(model: str) -> None:
-    pb_utils.Logger.log_info(f"text_to_image loads {model}")
-    # Blocks until the model is there: not in the event loop, where other orders go on.
-    try:
-        await asyncio.to_thread(pb_utils.load_model, model_name=model)
-    except Exception as error:
-        pb_utils.Logger.log_error(f"text_to_image: {error}")
-        raise NetworkFailed(model, "could not be loaded") from None
-
-
-async def _unload(model: str) -> None:
-    pb_utils.Logger.log_info(f"text_to_image unloads {model}")
-    await asyncio.to_thread(pb_utils.unload_model, model_name=model)
 
 
 def _order(request: "pb_utils.InferenceRequest") -> Order:

@@ -1,0 +1,64 @@
+"""Triton model `model_control`: loads and unloads characters for text_to_image, in a process of its own.
+
+pb_utils.load_model holds Python's global lock until the model is there, so text_to_image would stop working
+on every picture meanwhile. Inputs: key, action (load or unload), model. Clients of Triton can call this model
+as any other, but they do not have the key: a file that only this user can read.
+"""
+
+import hmac
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+# The stub starts an isolated interpreter, whose own NumPy may be one that this Triton cannot work with.
+if "IMGEN_TRITON_SITE" in os.environ:
+    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+# One for each tritonserver; text_to_image/1/control.py reads it there.
+KEY_FILE = Path(tempfile.gettempdir()) / f"imgen-{os.getppid()}.key"
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        self._key = secrets.token_hex(32)
+        KEY_FILE.unlink(missing_ok=True)  # of an earlier tritonserver that had this process number
+        with os.fdopen(os.open(KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(self._key)
+
+    def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
+        return [self._answer(request) for request in requests]
+
+    def finalize(self) -> None:
+        KEY_FILE.unlink(missing_ok=True)
+
+    def _answer(self, request: "pb_utils.InferenceRequest") -> "pb_utils.InferenceResponse":
+        values = {tensor.name(): tensor.as_numpy().reshape(-1)[0] for tensor in request.inputs()}
+        if not hmac.compare_digest(values["key"], self._key.encode()):
+            return _refusal("only text_to_image may use this model", pb_utils.TritonError.INVALID_ARG)
+        try:
+            _act(values["action"].decode(), values["model"].decode())
+        except Exception as error:
+            return _refusal(str(error), pb_utils.TritonError.INTERNAL)
+        return pb_utils.InferenceResponse([pb_utils.Tensor("done", np.array([True]))])
+
+
+def _act(action: str, model: str) -> None:
+    if "--" not in model:
+        raise ValueError(f"{model} is no character's network")
+    pb_utils.Logger.log_info(f"model_control: {action} {model}")
+    if action == "load":
+        pb_utils.load_model(model_name=model)
+    elif action == "unload":
+        pb_utils.unload_model(model_name=model)
+    else:
+        raise ValueError(f"unknown action {action}")
+
+
+def _refusal(reason: str, code: int) -> "pb_utils.InferenceResponse":
+    message = " ".join(reason.split())[:500]
+    return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(message, code))
