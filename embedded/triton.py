@@ -57,14 +57,14 @@ def triton_part(
     """
     install = _installed()
     folders = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
-    backends = _assemble_backends(install, data_dir.resolve() / "triton")
-    prefix = "imgen-" + hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
-    _remove_shared_memory(prefix)
+    own = data_dir.resolve() / "triton"
+    backends = _assemble_backends(install, own)
+    remove_shared_memory(data_dir)
     key, value = secrets.token_hex(8), secrets.token_hex(32)
     command = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        f"--backend-config=python,shm-region-prefix-name={_prefix(data_dir)}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in base_models(folders)),
@@ -83,7 +83,7 @@ def triton_part(
         url=url,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, folders, resident_mb, threads),
+        environment=_environment(install, folders, own / "tmp", resident_mb, threads),
         start_timeout_s=180.0,
     )
 
@@ -171,11 +171,14 @@ def _assemble_backends(install: _Install, folder: Path) -> Path:
 
 
 def _environment(
-    install: _Install, folders: Sequence[Path], resident_mb: int | None, threads: int | None
+    install: _Install, folders: Sequence[Path], tmp: Path, resident_mb: int | None, threads: int | None
 ) -> dict[str, str]:
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir(parents=True)
     libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
     environment = {
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
+        "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
         "IMGEN_TRITON_SITE": str(install.site),
         "IMGEN_MODEL_REPOSITORIES": os.pathsep.join(map(str, folders)),
     }
@@ -192,10 +195,14 @@ def _metrics_options(port: int | None) -> tuple[str, ...]:
     return ("--metrics-address=127.0.0.1", f"--metrics-port={port}", "--allow-gpu-metrics=false")
 
 
-def _remove_shared_memory(prefix: str) -> None:
-    """Regions that a killed Triton of the same data folder left behind."""
-    for region in SHARED_MEMORY.glob(f"{prefix}*"):
+def remove_shared_memory(data_dir: Path) -> None:
+    """Regions that a killed Triton of this data folder left behind. Not while one runs."""
+    for region in SHARED_MEMORY.glob(f"{_prefix(data_dir)}*"):
         region.unlink(missing_ok=True)
+
+
+def _prefix(data_dir: Path) -> str:
+    return "imgen-" + hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
 
 
 async def _ready(url: str) -> bool:

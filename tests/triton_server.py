@@ -73,7 +73,7 @@ def _serving(
     repositories: Sequence[Path], folder: Path, resident_mb: int | None = None
 ) -> Iterator[RunningTriton]:
     from embedded.part import free_port, start, stop
-    from embedded.triton import triton_part
+    from embedded.triton import remove_shared_memory, triton_part
 
     part = triton_part(
         port=free_port(), data_dir=folder, repositories=repositories, resident_mb=resident_mb, threads=1
@@ -82,3 +82,4 @@ def _serving(
         process = runner.run(start(part, folder))
         yield RunningTriton(part.url, process.pid, folder / "triton.log")
         runner.run(stop(part, process))
+    remove_shared_memory(folder)
