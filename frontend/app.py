@@ -11,7 +11,7 @@ from multidict import istr
 from frontend import health, metrics
 from frontend.actions import ACTIONS
 from frontend.actions.context import Call
-from frontend.body import read_object
+from frontend.body import read_body, read_object
 from frontend.errors import ApiError
 from frontend.services import OpenInference, Services, open_inference, open_services
 from frontend.settings import Settings
@@ -26,7 +26,7 @@ SERVICES = web.AppKey("services", Services)
 async def api(request: web.Request) -> web.Response:
     """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
     services = request.app[SERVICES]
-    raw = await request.read()
+    raw = await read_body(request)
     key = await services.keys.authorize(request.headers.get(hdrs.AUTHORIZATION))
     body = read_object(raw)
     name = body.get("action")

@@ -1,10 +1,21 @@
-"""A request's body as a JSON object."""
+"""A request's body, and the JSON object in it."""
 
 from typing import Any
 
 import orjson
+from aiohttp import web
 
 from frontend.errors import ApiError
+
+
+async def read_body(request: web.Request) -> bytes:
+    """All of it. Raises HTTPRequestEntityTooLarge."""
+    if not request.content.is_eof():
+        return await request.read()
+    body = request.content.read_nowait()  # small bodies come together with their headers
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+    return body
 
 
 def read_object(raw: bytes) -> dict[str, Any]:

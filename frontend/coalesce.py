@@ -1,4 +1,4 @@
-"""Many small reads become one: what is asked within one turn of the event loop goes out together."""
+"""Many small reads become few: what is asked while one read is under way goes out together in the next."""
 
 import asyncio
 import itertools
@@ -7,43 +7,47 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+MOST = 500  # keys of one read: Redis answers nobody else meanwhile
 
 
 class Coalescer(Generic[K, V]):
-    """Calls `read_many` once for all the keys asked for while the event loop was busy with other clients.
+    """Calls `read_many` for all the keys asked for since the read before, one call at a time.
 
-    Nothing is remembered between calls, so every answer is as fresh as a read of its own.
-    `read_many` gets distinct keys and returns their values in the same order; its error reaches every asker.
+    Nothing is remembered between calls: each read begins after it was asked for, so every answer is as fresh
+    as a read of its own. `read_many` gets distinct keys and returns their values in the same order; its error
+    reaches every asker of that call.
     """
 
     def __init__(self, read_many: Callable[[list[K]], Awaitable[list[V]]]) -> None:
         self._read_many = read_many
         self._asked: dict[K, list[asyncio.Future[V]]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._reader: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
         loop = asyncio.get_running_loop()
-        if not self._asked:
-            loop.call_soon(self._send)
         # One of its own for each asker: one that goes away must not take the answer from the others.
         future: asyncio.Future[V] = loop.create_future()
         self._asked.setdefault(key, []).append(future)
+        if self._reader is None:
+            self._reader = loop.create_task(self._read_all())
         return await future
 
-    def _send(self) -> None:
-        asked, self._asked = self._asked, {}
-        task = asyncio.get_running_loop().create_task(self._answer(asked))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _answer(self, asked: dict[K, list[asyncio.Future[V]]]) -> None:
+    async def _read_all(self) -> None:
         try:
-            values = await self._read_many(list(asked))
+            while self._asked:
+                keys = list(itertools.islice(self._asked, MOST))
+                await self._read(keys, [self._asked.pop(key) for key in keys])
+        finally:
+            self._reader = None
+
+    async def _read(self, keys: list[K], askers: list[list[asyncio.Future[V]]]) -> None:
+        try:
+            values = await self._read_many(keys)
         except Exception as error:
-            for future in _waiting(itertools.chain(*asked.values())):
+            for future in _waiting(itertools.chain(*askers)):
                 future.set_exception(error)
             return
-        for futures, value in zip(asked.values(), values, strict=True):
+        for futures, value in zip(askers, values, strict=True):
             for future in _waiting(futures):
                 future.set_result(value)
 

@@ -1,7 +1,7 @@
 """What surrounds every answer: request id, CORS, one way of rendering errors, counting."""
 
 import logging
-import os
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,7 +48,10 @@ def shell(settings: Settings) -> Middleware:
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         request_id = _request_id(request)
-        response = _preflight(request) or await _answer(request, handler, request_id)
+        try:
+            response = _preflight(request) or await handler(request)
+        except Exception as error:
+            response = _rendered(error, request_id)
         _allow(request, response, origins)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id
@@ -60,20 +63,18 @@ def shell(settings: Settings) -> Middleware:
 
 def _request_id(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID)
-    return given if given and _SANE_ID.fullmatch(given) else os.urandom(8).hex()
+    return given if given and _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
-async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return error_response(error)
-    except web.HTTPException as error:
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return error_response(ApiError(error.status, _WORDS.get(error.status, error.reason), headers))
-    except Exception:
-        log.exception("request %s failed", request_id)
-        return json_response({"error": "Internal error", "request_id": request_id}, 500)
+def _rendered(error: Exception, request_id: str) -> web.Response:
+    match error:
+        case ApiError():
+            return error_response(error)
+        case web.HTTPException():
+            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return error_response(ApiError(error.status, _WORDS.get(error.status, error.reason), headers))
+    log.error("request %s failed", request_id, exc_info=error)
+    return json_response({"error": "Internal error", "request_id": request_id}, 500)
 
 
 def _preflight(request: web.Request) -> web.Response | None:

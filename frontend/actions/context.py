@@ -1,14 +1,13 @@
 """What every action gets: one authorised call."""
 
-from dataclasses import dataclass
+import msgspec
 
 from frontend.fields import Body
 from frontend.keys import KeyRecord
 from frontend.services import Services
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     services: Services
     key: KeyRecord
     body: Body
