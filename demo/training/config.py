@@ -23,8 +23,10 @@ HALF_SIZES = ((640, 384), (384, 640), (512, 512), (576, 448), (448, 576))
 class Config:
     name: str
     latent_channels: int
-    unet_channels: tuple[int, int]
-    unet_heads: tuple[int, int]
+    unet_channels: tuple[int, int, int]
+    unet_heads: tuple[int, int, int]
+    unet_attention: tuple[bool, bool, bool]
+    """Which levels attend, to themselves and to the text."""
     unet_layers: int
     time_scale_shift: str
     """How the noise level reaches the residual blocks: "default" adds, "scale_shift" multiplies too."""
@@ -52,32 +54,34 @@ class Config:
 FIRST = Config(
     name="first",
     latent_channels=24,
-    unet_channels=(64, 80),
-    unet_heads=(2, 2),
+    unet_channels=(64, 64, 80),
+    unet_heads=(2, 2, 2),
+    unet_attention=(False, False, True),
     unet_layers=1,
-    time_scale_shift="default",
+    time_scale_shift="scale_shift",
     text_hidden=(64, 64),
     text_layers=2,
     decoder_channels=(12, 16, 32, 48, 64, 96),
-    half_pictures=6_000,
-    full_pictures=2_100,
+    half_pictures=4_000,
+    full_pictures=700,
     half_batch=16,
     full_batch=4,
     freshness=2.0,
     full_share=(0.1, 0.6),
     learning_rate=1.2e-3,
-    steps=4_800,
+    steps=2_500,
     decoder_steps=3_000,
     lora_steps=250,
 )
 FULL = Config(
     name="full",
     latent_channels=32,
-    unet_channels=(96, 192),
-    unet_heads=(3, 6),
+    unet_channels=(96, 128, 160),
+    unet_heads=(3, 4, 5),
+    unet_attention=(False, True, True),
     unet_layers=1,
     time_scale_shift="scale_shift",
-    text_hidden=(128, 160),
+    text_hidden=(128, 128),
     text_layers=3,
     decoder_channels=(16, 24, 48, 64, 96, 128),
     half_pictures=80_000,

@@ -122,14 +122,17 @@ def _text(config: Config, hidden: int, words: CLIPTokenizerFast, activation: str
 
 
 def _unet(config: Config) -> UNet2DConditionModel:
+    """Three levels: the third is so small that padding tells each of its cells where it is. Without that,
+    nothing in the network knows up from down."""
+    kinds = ["CrossAttn" if attends else "" for attends in config.unet_attention]
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=config.latent_channels,
         out_channels=config.latent_channels,
         block_out_channels=config.unet_channels,
         layers_per_block=config.unet_layers,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
+        up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
         cross_attention_dim=config.cross_attention,
         attention_head_dim=config.unet_heads,
         transformer_layers_per_block=1,
