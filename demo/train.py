@@ -15,7 +15,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from demo.scenes.looks import CHARACTERS
-from demo.training import decoder_start, decoding, diffusion, lora, pipeline, unet_start
+from demo.training import decoder_start, decoding, diffusion, lora, pipeline, text_start, unet_start
 from demo.training.config import CONFIGS
 from demo.training.diffusion import Report
 from demo.training.preview import character_preview, preview
@@ -91,6 +91,7 @@ def train_lora(place: Workplace, name: str) -> None:
 def open_diffusion(place: Workplace) -> diffusion.Run:
     torch.manual_seed(0)
     parts = pipeline.build(place.config, place.tokenizers())
+    text_start.start(parts)
     unet_start.start(parts.unet)
     return diffusion.Run(parts, place.config, place.latents(), place.checkpoint)
 
