@@ -1,0 +1,26 @@
+# Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
+.PHONY: bench-api bench-picture bench-triton bench-memory
+
+bench-api: install .venv/parts/bench/.installed
+	.venv/bin/python -m perf.bench_api $(BENCH)
+
+# The bare loop runs beside the development tools: it needs onnxruntime and tokenizers.
+bench-picture: install .venv/.dev-installed
+	.venv/bin/python -m perf.bench_picture $(BENCH)
+
+bench-triton: install .venv/parts/perf-analyzer/.installed
+	.venv/bin/python -m perf.bench_triton $(BENCH)
+
+bench-memory: install
+	.venv/bin/python -m perf.bench_memory $(BENCH)
+
+# NVIDIA's perf_analyzer lies in a wheel; of the two libraries that it needs, one comes from Debian.
+.venv/parts/perf-analyzer/.installed: requirements/perf-analyzer.txt $(UV)
+	$(UV) pip install --quiet --no-deps --target .venv/parts/perf-analyzer -r $<
+	@test -e /usr/lib/x86_64-linux-gnu/libb64.so.0d || $(MAKE) --no-print-directory .venv/parts/perf-analyzer/debian
+	@touch $@
+
+.venv/parts/perf-analyzer/debian:
+	@command -v dpkg >/dev/null || { echo "bench-triton needs libb64: install it with this system's package manager" >&2; exit 1; }
+	mkdir -p $@.tmp && cd $@.tmp && apt-get download -qq libb64-0d && dpkg -x libb64-0d_*.deb .
+	mv $@.tmp $@
