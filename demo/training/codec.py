@@ -1,7 +1,7 @@
-"""The linear encoder of the demo model: PCA of 32x32 pixel blocks, half whitened.
+"""The linear encoder of the demo model: PCA of 32x32 pixel blocks, whitened.
 
-Whitening by half (dividing by the square root of each component's deviation) lets coarse colour stand out of
-the noise before fine detail does, so a sampler with few steps settles the composition first.
+Unit variance in every channel makes the share of noise in a velocity the same function of sigma for all of
+them. With stronger coarse channels it is so steep near sigma 1 that a small network lets noise through.
 """
 
 from __future__ import annotations
@@ -30,17 +30,11 @@ class Codec:
     """[channels, BLOCK], the linear inverse; the trained decoder does better."""
 
     def first(self, channels: int) -> Codec:
-        """Only the strongest components, scaled to unit variance as a whole."""
-        factor = self.factor(channels)
-        return Codec(self.mean, self.forward[:, :channels] * factor, self.backward[:channels] / factor)
-
-    def factor(self, channels: int) -> float:
-        """Deviations of half whitened components are proportional to the lengths of `backward`'s rows."""
-        lengths = self.backward.norm(dim=1).square()
-        return float((lengths.mean() / lengths[:channels].mean()).sqrt())
+        """Only the strongest components."""
+        return Codec(self.mean, self.forward[:, :channels], self.backward[:channels])
 
     def encode(self, pixels: Pixels) -> torch.Tensor:
-        """[height, width, 3] bytes to latents [channels, height/32, width/32], about unit variance."""
+        """[height, width, 3] bytes to latents [channels, height/32, width/32] of unit variance."""
         rows = (blocks(pixels) - self.mean) @ self.forward
         return rows.T.reshape(-1, pixels.shape[0] // DOWNSCALE, pixels.shape[1] // DOWNSCALE)
 
@@ -75,9 +69,8 @@ def fit(pictures: Iterable[Pixels]) -> Codec:
     mean = (total / count).float()
     values, vectors = torch.linalg.eigh(square / count - torch.outer(mean, mean))
     values, vectors = values[-CODEC_CHANNELS:].flip(0), vectors[:, -CODEC_CHANNELS:].flip(1)
-    root = values.clamp_min(1e-8) ** 0.25
-    scale = root / (root.square().mean().sqrt())
-    return Codec(mean, vectors / values.sqrt() * scale, (vectors * (values.sqrt() / scale)).T)
+    deviations = values.clamp_min(1e-8).sqrt()
+    return Codec(mean, vectors / deviations, (vectors * deviations).T)
 
 
 def blocks(pixels: Pixels) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +33,11 @@ class Latents:
 
     def picture(self, size: Size, number: int) -> npt.NDArray[np.float16]:
         """[channels, height, width] of the scene `number` among those of this size."""
-        return (
-            self.shard(size, number // self.shard_size)[number % self.shard_size, : self.channels]
-            * self._factor
-        )
+        return self.shard(size, number // self.shard_size)[number % self.shard_size, : self.channels]
 
     @property
     def codec(self) -> Codec:
         return self.whole.first(self.channels)
-
-    @cached_property
-    def _factor(self) -> np.float16:
-        return np.float16(self.whole.factor(self.channels))
 
     def scene(self, size: Size, number: int) -> Scene:
         return self.scene_of(_seed(size, number))
