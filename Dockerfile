@@ -25,7 +25,8 @@ FROM python:3.11-slim-bookworm AS python
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    MALLOC_MMAP_THRESHOLD_=1048576
 WORKDIR /app
 RUN useradd --system --no-create-home --uid 10001 --user-group imgen \
     && install -d -o imgen -g imgen -m 0700 /var/lib/imgen
@@ -65,7 +66,8 @@ COPY deploy/triton.sh /opt/imgen/
 COPY model_repository /opt/imgen/model_repository
 ENV IMGEN_TRITON_SITE=/opt/imgen/site \
     IMGEN_MODEL_REPOSITORIES=/opt/imgen/model_repository:/models \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_MMAP_THRESHOLD_=1048576
 # triton-server of the base image
 USER 1000:1000
 VOLUME /models
