@@ -53,7 +53,7 @@ class Config:
 
 FIRST = Config(
     name="first",
-    latent_channels=24,
+    latent_channels=16,
     unet_channels=(64, 64, 80),
     unet_heads=(2, 2, 2),
     unet_attention=(False, False, True),
@@ -75,7 +75,7 @@ FIRST = Config(
 )
 FULL = Config(
     name="full",
-    latent_channels=32,
+    latent_channels=24,
     unet_channels=(96, 128, 160),
     unet_heads=(3, 4, 5),
     unet_attention=(False, True, True),

@@ -30,7 +30,7 @@ def tiny() -> Config:
     return replace(
         FIRST,
         latent_channels=6,
-        unet_channels=(16, 16, 32),
+        unet_channels=(64, 16, 32),
         unet_heads=(1, 1, 1),
         text_hidden=(32, 32),
         decoder_channels=(12, 16, 16, 16, 16, 16),
