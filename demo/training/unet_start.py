@@ -1,7 +1,7 @@
 """Starts the UNet as a linear map of its input whose strength depends on the noise level alone.
 
 The velocity holds nearly all the noise that came in. A small network that has to learn to pass it on lets
-some of it through into the picture, where it stays as coloured blots. So the way through is laid from the start:
+some of it through into the picture, where it stays as coloured blots. So the way is laid from the start:
 
 1. The first convolution keeps each latent as a pair (x, -x); since silu(x) - silu(-x) = x, pairs pass
    activations unbent.
