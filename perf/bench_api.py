@@ -133,7 +133,7 @@ async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[C
         models = await _answer(ours.url, key, ask_models)
         status = await _answer(ours.url, key, ask_status)
         fastapi = await _started(stack, fastapi_part(settings), folder)
-        _check_same(status, await _answer(fastapi.url, key, ask_status))
+        check_same(status, await _answer(fastapi.url, key, ask_status))
         bare_models = await _started(stack, bare_part("bare-models", folder, models), folder)
         bare_status = await _started(stack, bare_part("bare-status", folder, status), folder)
         yield (
@@ -240,7 +240,7 @@ async def _answer(url: str, key: str, requests: Path) -> bytes:
             return await response.read()
 
 
-def _check_same(ours: bytes, theirs: bytes) -> None:
+def check_same(ours: bytes, theirs: bytes) -> None:
     """Both must build the same JSON; expiry and signature change from second to second."""
     one, other = (orjson.loads(_SIGNED.sub(rb"\1", body)) for body in (ours, theirs))
     if one != other:
