@@ -51,7 +51,9 @@ $(UV):
 	$(UV) pip install --quiet $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
 	@touch $@
 
-.venv/parts/export/.installed: requirements/export-dev.txt
+.venv/parts/export/.dev-installed: requirements/export-dev.txt .venv/parts/export/.installed
+	$(UV) pip install --quiet --python .venv/parts/export/bin/python -r $<
+	@touch $@
 
 .venv/.dev-installed: requirements/dev.txt .venv/.installed
 	$(UV) pip install --quiet --python .venv/bin/python -r $<
@@ -66,7 +68,7 @@ check: .venv/.dev-installed
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 # Two interpreters: export and demo need torch, which nothing else does.
-test: check install .venv/.dev-installed .venv/parts/export/.installed
+test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
 	.venv/parts/export/bin/python -m pytest tests/export tests/demo
 
