@@ -22,12 +22,13 @@ from demo.training.preview import character_preview, preview
 from demo.training.workplace import Workplace
 
 SAVE_SECONDS = 240.0
+DECODER_SAVE_STEPS = 200
 LORAS = Path(__file__).parent / "loras"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("diffusion", "decoder", "pipeline", "loras", "all"))
+    parser.add_argument("part", choices=("base", "diffusion", "decoder", "pipeline", "loras", "all"))
     parser.add_argument("--config", choices=tuple(CONFIGS), default="first")
     parser.add_argument(
         "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
@@ -37,8 +38,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config = CONFIGS[options.config]
     place = Workplace(replace(config, steps=options.steps or config.steps))
+    if options.part == "base":
+        train_base(place, options.preview_steps)
     if options.part in ("diffusion", "all"):
-        train_diffusion(place, options.preview_steps)
+        for _ in train_diffusion(place, options.preview_steps):
+            pass
     if options.part in ("decoder", "all"):
         train_decoder(place)
     if options.part in ("pipeline", "all"):
@@ -48,7 +52,19 @@ def main() -> None:
             train_lora(place, name)
 
 
-def train_diffusion(place: Workplace, preview_steps: int) -> None:
+def train_base(place: Workplace, preview_steps: int) -> None:
+    """Diffusion and decoder in turn on the one thread, so that both are usable at any time."""
+    decoder = open_decoder(place)
+    ahead = decoding.train(decoder, place.config.decoder_steps)
+    for report in train_diffusion(place, preview_steps):
+        while decoder.step < report.step * place.config.decoder_steps // place.config.steps:
+            next(ahead)
+        if report.step % DECODER_SAVE_STEPS == 0:
+            decoder.save()
+    decoder.save()
+
+
+def train_diffusion(place: Workplace, preview_steps: int) -> Iterator[Report]:
     run = open_diffusion(place)
     for report in _shown(diffusion.train(run, place.config.steps), "diffusion", run.step, place.config.steps):
         if report.step % preview_steps == 0:
@@ -56,6 +72,7 @@ def train_diffusion(place: Workplace, preview_steps: int) -> None:
             preview(run, place)
         elif _due():
             run.save()
+        yield report
     run.save()
 
 

@@ -69,9 +69,9 @@ FIRST = Config(
     freshness=2.0,
     full_share=(0.1, 0.6),
     learning_rate=1.2e-3,
-    steps=2_500,
+    steps=2_000,
     decoder_steps=3_000,
-    lora_steps=250,
+    lora_steps=150,
 )
 FULL = Config(
     name="full",

@@ -23,7 +23,7 @@ RANK = 8
 RATE = 3e-3
 TARGETS = ["proj_in", "proj_out", "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
 """Linear layers of the UNet's attention blocks."""
-HALF_PICTURES, FULL_PICTURES = 500, 350
+HALF_PICTURES, FULL_PICTURES = 500, 175
 
 
 @dataclass(frozen=True)

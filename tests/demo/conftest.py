@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from demo.training.config import Config
     from demo.training.workplace import Workplace
 
-collect_ignore_glob = [] if find_spec("torch") and find_spec("skia") else ["*/test_*.py"]
+collect_ignore_glob = [] if find_spec("torch") and find_spec("skia") else ["test_*.py", "*/test_*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
