@@ -63,8 +63,9 @@ def denoiser(*, channels: int, width: int, pooled: int) -> Part:
             Tensor("time_ids", "FP32", (6,)),
         ),
         outputs=(Tensor("next_latents", "FP32", latents),),
-        # Short beside a step (tens of milliseconds on a GPU), long enough for loops in step to meet.
-        queue_delay_us=2000,
+        # None: while one batch computes, the requests for the next one queue anyway, and a lone picture that
+        # waits 2 ms for company at every step is 3 % slower for nothing.
+        queue_delay_us=0,
     )
 
 

@@ -55,7 +55,7 @@ def test_config_names_backend_batching_and_model(repository: Path) -> None:
     config = (repository / "eros-denoiser" / "config.pbtxt").read_text()
     assert config.startswith('name: "eros-denoiser"\nbackend: "onnxruntime"\n')
     assert f"max_batch_size: {MAX_BATCH}\n" in config
-    assert "dynamic_batching { max_queue_delay_microseconds: 2000 }" in config
+    assert "dynamic_batching { max_queue_delay_microseconds: 0 }" in config
     assert config.count("{") == config.count("}")
 
 
