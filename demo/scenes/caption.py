@@ -14,7 +14,7 @@ from demo.scenes.scene import Person, Scene, Thing
 
 NUMBERS = {1: "one", 2: "two", 3: "three"}
 UNSAID_STYLE, UNSAID_LIGHT = "storybook", "day"
-FILLED = 0.3
+FILLED = 0.2
 """Share of captions with words that mean nothing here."""
 
 

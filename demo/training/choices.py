@@ -15,6 +15,12 @@ _FIRST_SUBJECTS = ("cat", "dog", "bird", "tree", "flower", "car", "boat", "house
 _FIRST_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "meadow")
 _FIRST_STYLES = ("storybook", "outline", "neon", "watercolour", "papercut")
 
+_CPU_SUBJECTS = (
+    "cat", "dog", "rabbit", "bird", "penguin", "tree", "flower", "cactus", "mushroom", "car", "bus", "boat",
+    "hot-air balloon", "rocket", "house", "castle", "lighthouse", "cake",
+)  # fmt: skip
+_CPU_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "desert", "meadow")
+
 CHOICES: Mapping[str, Choice] = MappingProxyType(
     {
         "first": Choice(
@@ -25,6 +31,16 @@ CHOICES: Mapping[str, Choice] = MappingProxyType(
             companions=0.15,
             weathers=WEATHERS[:1],
             variety=1,
+        ),
+        "cpu": Choice(
+            subjects=tuple(BY_NAME[name] for name in _CPU_SUBJECTS),
+            places=tuple(place for place in PLACES if place.name in _CPU_PLACES),
+            styles=tuple(style for style in STYLES if style.name in _FIRST_STYLES),
+            people=0.3,
+            crowds=0.2,
+            companions=0.2,
+            weathers=WEATHERS[:3],
+            variety=2,
         ),
         "full": EVERYTHING,
     }
