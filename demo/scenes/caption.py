@@ -99,6 +99,8 @@ def _extras(scene: Scene, random: Random) -> list[str]:
         extras.append(random.choice(scene.light.words))
     if scene.weather.words:
         extras.append(random.choice(scene.weather.words))
+    usual = [(scene.place.detail, scene.detail), ("clouds", scene.clouds and not scene.place.indoor)]
+    extras += [word for word, shown in usual if shown and random.random() < 0.5]
     return extras
 
 

@@ -18,6 +18,7 @@ class Light:
     sun: Colour | None
     """Colour of the sun or moon, if one is in the sky."""
     night: bool = False
+    clouds: bool = True
 
 
 LIGHTS = (

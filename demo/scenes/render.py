@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -34,7 +35,7 @@ def _draw(scene: Scene, width: int, height: int) -> Pixels:
     canvas.translate(0, height)
     canvas.scale(1, -1)
     with pen.frame(0, 0, height):
-        scene.place.draw(pen, aspect, scene.light, random)
+        scene.place.draw(pen, aspect, replace(scene.light, clouds=scene.clouds), random, scene.detail)
         if scene.style.lit:
             _multiply(canvas, _indoors(scene, scene.light.tint))
         for spot in layout(scene, aspect, random):

@@ -13,6 +13,9 @@ from demo.scenes.places import PLACES, Place
 from demo.scenes.styles import STYLES, Style
 from demo.scenes.subjects import BY_NAME, SUBJECTS, Subject
 
+USUAL = 0.75
+"""Share of pictures that show what captions need not mention. With half of the captions silent about it, a
+silent prompt shows it more often than not, and a negative prompt takes it away."""
 RELATIONS = ("left of", "right of", "above", "under", "in front of")
 
 
@@ -41,6 +44,9 @@ class Scene:
     relation: str = ""
     """Of `main` to `other`; empty where `main` is alone."""
     other: Thing | None = None
+    detail: bool = True
+    """Whether the place's own detail is there."""
+    clouds: bool = True
     seed: int = 0
     """Of everything that the caption does not say: trees, clouds, exact positions."""
 
@@ -103,6 +109,8 @@ def _around(main: Thing | Person, random: Random, choice: Choice) -> Scene:
         light=random.choice(LIGHTS),
         weather=choice.weathers[0] if clear else random.choice(choice.weathers[1:]),
         style=random.choice(choice.styles),
+        detail=random.random() < USUAL,
+        clouds=random.random() < USUAL,
         seed=random.randrange(choice.variety),
     )
     drawn = random.random()

@@ -12,7 +12,7 @@ from demo.scenes.places.country import desert, forest, lake, meadow, mountains, 
 from demo.scenes.places.seaside import beach
 from demo.scenes.places.town import city, park, room
 
-Draw = Callable[[Pen, float, Light, Random], None]
+Draw = Callable[[Pen, float, Light, Random, bool], None]
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,24 @@ class Place:
     name: str
     words: tuple[str, ...]
     draw: Draw
-    """Draws the background; the pen's unit is the picture's height, the number its width."""
+    """Draws the background; the pen's unit is the picture's height, the number its width. The last argument
+    says whether `detail` is there."""
+    detail: str = ""
+    """What most pictures of this place show and a prompt's negatives can take away."""
     indoor: bool = False
 
 
 PLACES = (
-    Place("beach", ("on the beach", "at the seaside"), beach),
-    Place("forest", ("in the forest", "in the woods"), forest),
-    Place("city", ("in the city", "on a city street"), city),
-    Place("mountains", ("in the mountains",), mountains),
-    Place("snow", ("in the snow", "in a snowy field"), snow),
-    Place("room", ("in a room", "in a cosy room"), room, indoor=True),
-    Place("desert", ("in the desert",), desert),
-    Place("park", ("in the park",), park),
-    Place("meadow", ("in a meadow", "in a flower meadow"), meadow),
-    Place("lake", ("by the lake",), lake),
+    Place("beach", ("on the beach", "at the seaside"), beach, "palm tree"),
+    Place("forest", ("in the forest", "in the woods"), forest, "flowers"),
+    Place("city", ("in the city", "on a city street"), city, "street lamps"),
+    Place("mountains", ("in the mountains",), mountains, "snowy peaks"),
+    Place("snow", ("in the snow", "in a snowy field"), snow, "fir trees"),
+    Place("room", ("in a room", "in a cosy room"), room, "window", indoor=True),
+    Place("desert", ("in the desert",), desert, "cacti"),
+    Place("park", ("in the park",), park, "path"),
+    Place("meadow", ("in a meadow", "on a green meadow"), meadow, "flowers"),
+    Place("lake", ("by the lake",), lake, "fir trees"),
 )
 HORIZON = 0.34
 """Height of the horizon in every setting, as a share of the picture's height."""

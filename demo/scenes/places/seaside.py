@@ -10,7 +10,7 @@ from demo.scenes.pen import Pen
 from demo.scenes.places.sky import gradient, ridge, sky
 
 
-def beach(pen: Pen, width: float, lit: Light, random: Random) -> None:
+def beach(pen: Pen, width: float, lit: Light, random: Random, detail: bool) -> None:
     sky(pen, width, lit, random)
     sea = mix(rgb("2f9fc4"), lit.sky[1], 0.15)
     gradient(pen, (0, 0.2, width, 0.44), mix(sea, (1, 1, 1), 0.35), sea)
@@ -24,7 +24,8 @@ def beach(pen: Pen, width: float, lit: Light, random: Random) -> None:
         pen.dot(
             random.uniform(0, width), random.uniform(0.02, 0.17), random.uniform(0.003, 0.006), rgb("d3ac6c")
         )
-    _palm(pen, width * random.choice((0.08, 0.92)), 0.16, random.uniform(0.56, 0.68))
+    if detail:
+        _palm(pen, width * random.choice((0.08, 0.92)), 0.16, random.uniform(0.56, 0.68))
 
 
 def _palm(pen: Pen, x: float, base: float, height: float) -> None:

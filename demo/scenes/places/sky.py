@@ -25,7 +25,7 @@ def sky(pen: Pen, width: float, lit: Light, random: Random) -> None:
         if pen.style.lit:
             pen.glow(x, y, 0.34, lit.sun, 0.7)
         pen.ellipse(x, y, 0.075, 0.075, lit.sun)
-    for _ in range(random.choice((2, 3))):
+    for _ in range(random.choice((2, 3)) if lit.clouds else 0):
         cloud(
             pen,
             random.uniform(0.05, 0.95) * width,
@@ -78,22 +78,21 @@ def ridge(pen: Pen, width: float, base: float, height: float, colour: Colour, ra
     pen.path(path, colour)
 
 
-def peak(pen: Pen, x: float, base: float, height: float, spread: float, colour: Colour) -> None:
-    """A mountain with a snow cap."""
+def peak(pen: Pen, x: float, base: float, height: float, spread: float, colour: Colour, snowy: bool) -> None:
+    """A mountain, with a snow cap or without."""
     top = base + height
     pen.poly([(x - spread, base), (x, top), (x + spread, base)], colour)
     cut, half = top - 0.28 * height, 0.28 * spread
-    pen.poly(
-        [
-            (x, top),
-            (x + half, cut),
-            (x + half * 0.4, cut + 0.05 * height),
-            (x, cut - 0.04 * height),
-            (x - half * 0.45, cut + 0.05 * height),
-            (x - half, cut),
-        ],
-        (0.97, 0.98, 1.0),
-    )
+    cap = [
+        (x, top),
+        (x + half, cut),
+        (x + half * 0.4, cut + 0.05 * height),
+        (x, cut - 0.04 * height),
+        (x - half * 0.45, cut + 0.05 * height),
+        (x - half, cut),
+    ]
+    if snowy:
+        pen.poly(cap, (0.97, 0.98, 1.0))
     pen.poly([(x, top), (x + spread, base), (x + spread * 0.15, base)], mix(colour, (0.1, 0.1, 0.3), 0.14))
 
 
