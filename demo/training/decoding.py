@@ -16,6 +16,7 @@ from demo.scenes.render import Pixels, render
 from demo.scenes.scene import any_scene
 from demo.training import checkpoint
 from demo.training.averages import Averages
+from demo.training.choices import CHOICES
 from demo.training.codec import Codec, to_bytes
 from demo.training.config import DOWNSCALE, FULL_SIZES, Config
 from demo.training.diffusion import Report
@@ -103,7 +104,9 @@ def _picture(run: DecoderRun, age: int) -> Pixels:
     """The picture drawn `age` steps ago; any of them can be drawn again after a restart."""
     number = run.step + POOL - age
     if number not in run.pool:
-        run.pool[number] = render(any_scene(_SEED + number), *FULL_SIZES[number % len(FULL_SIZES)])
+        run.pool[number] = render(
+            any_scene(_SEED + number, CHOICES[run.config.name]), *FULL_SIZES[number % len(FULL_SIZES)]
+        )
         for old in [key for key in run.pool if key <= run.step]:
             del run.pool[old]
     return run.pool[number]

@@ -1,0 +1,128 @@
+"""Scores the demo model on a held-out prompt list: `python -m demo.evaluate`. See demo/README.md.
+
+`imgen up` must be running (or name a server by --url and IMGEN_API_KEY). The classifier that judges the
+pictures is trained first, from the generator's alone, and must be right about them before it may judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cli.client import Client
+from demo.evaluation import classifier
+from demo.evaluation.classifier import Classifier
+from demo.evaluation.questions import Question, negatives, questions
+from demo.evaluation.server import Server
+from demo.scenes.render import Pixels
+from demo.scenes.sheet import sheet
+from demo.training.choices import CHOICES
+from demo.training.workplace import BUILD
+
+PICTURES, EPOCHS, CALIBRATED = 16_000, 6, 1_500
+NEEDED = 0.95
+"""What the classifier must reach on the generator's own pictures to be believed."""
+SHEET = Path(__file__).parents[1] / "docs" / "pictures" / "evaluation.png"
+AIMS = {"subject": 0.85, "object_colour": 0.80, "setting": 0.85, "style": 0.90, "character": 0.95}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=tuple(CHOICES), default="cpu")
+    parser.add_argument("--count", type=int, default=240, help="prompts to draw")
+    parser.add_argument(
+        "--negatives", type=int, default=60, help="prompts to draw with and without a negative"
+    )
+    parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    parser.add_argument(
+        "--classifier-only", action="store_true", help="train and calibrate the judge, no more"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    judge = open_judge(options.config)
+    if not options.classifier_only:
+        server = Server(Client.find(options.url, os.environ.get("IMGEN_API_KEY")))
+        scores = judge_answers(judge, server, list(questions(CHOICES[options.config], options.count)))
+        scores |= judge_negatives(judge, server, list(negatives(CHOICES[options.config], options.negatives)))
+        show(scores)
+        print(json.dumps({name: round(value, 4) for name, (value, _) in scores.items()}))
+
+
+def open_judge(config: str) -> Classifier:
+    """Trained once, then read from the build folder. Raises SystemExit where it cannot be believed."""
+    path, choice = BUILD / f"judge-{config}.safetensors", CHOICES[config]
+    if path.exists():
+        return classifier.load(path, choice)
+    torch.manual_seed(0)
+    judge = Classifier(choice)
+    pictures, labels = classifier.examples(classifier.TRAIN_SEED, PICTURES, choice)
+    steps = EPOCHS * (PICTURES // classifier.BATCH)
+    for _ in track(classifier.train(judge, pictures, labels, EPOCHS), "judge", steps):
+        pass
+    found = classifier.calibrate(judge, choice, CALIBRATED)
+    print("judge on the generator's own held-out pictures:", {key: round(x, 4) for key, x in found.items()})
+    if any(found[name] < NEEDED for name in AIMS):
+        raise SystemExit(f"the judge must be right in {NEEDED:.0%} of the generator's own pictures")
+    classifier.save(judge, path)
+    return judge
+
+
+Score = tuple[float, int]
+"""A share, and of how many."""
+
+
+def judge_answers(judge: Classifier, server: Server, asked: list[Question]) -> dict[str, Score]:
+    pictures = server.draw_all(asked)
+    said = judge.say(pictures)
+    show_sheet(pictures)
+    scores = {}
+    for name in AIMS:
+        right = [
+            answer[name] == question.expected[name]
+            for question, answer in zip(asked, said, strict=True)
+            if name in question.expected
+        ]
+        scores[name] = (sum(right) / len(right), len(right))
+    return scores
+
+
+def judge_negatives(
+    judge: Classifier, server: Server, pairs: list[tuple[Question, Question]]
+) -> dict[str, Score]:
+    """How often the unwanted thing still shows, among the prompts that showed it without the negative."""
+    without = judge.say(server.draw_all([plain for plain, _ in pairs]))
+    denied = judge.say(server.draw_all([negative for _, negative in pairs]))
+    shown, leaked = 0, 0
+    for (question, _), before, after in zip(pairs, without, denied, strict=True):
+        name = next(iter(question.expected))
+        shown += before[name] == "with"
+        leaked += before[name] == "with" and after[name] == "with"
+    return {
+        "negative_leak": (leaked / max(shown, 1), shown),
+        "shown_without_negative": (shown / len(pairs), len(pairs)),
+    }
+
+
+def show_sheet(pictures: list[Pixels]) -> None:
+    sheet(pictures[:48], 6, SHEET, 260)
+
+
+def show(scores: dict[str, Score]) -> None:
+    table = Table("what", "share", "± (95 %)", "of", "aim")
+    for name, (value, count) in scores.items():
+        margin = 1.96 * math.sqrt(value * (1 - value) / max(count, 1))
+        aim = f"≥ {AIMS[name]:.0%}" if name in AIMS else ("< 5%" if name == "negative_leak" else "≥ 50%")
+        table.add_row(name, f"{value:.1%}", f"{margin:.1%}", str(count), aim)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

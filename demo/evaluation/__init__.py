@@ -1,0 +1,1 @@
+"""How well the demo model draws what it is asked for."""

@@ -1,0 +1,49 @@
+"""What a picture shows, as the numbers that a classifier learns; taken from the generator's own scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from demo.scenes.looks import CHARACTERS
+from demo.scenes.palette import NAMED
+from demo.scenes.scene import Choice, Person, Scene
+
+PERSON, NOBODY = "person", "nobody"
+IGNORED = -100
+"""A question that makes no sense for a picture, as `torch.nn.functional.cross_entropy` has it."""
+
+
+def answers(choice: Choice) -> Mapping[str, Sequence[str]]:
+    """The questions about a picture and their possible answers, in order."""
+    return MappingProxyType(
+        {
+            "subject": (*(subject.name for subject in choice.subjects), PERSON),
+            "object_colour": tuple(NAMED),
+            "setting": tuple(place.name for place in choice.places),
+            "style": tuple(style.name for style in choice.styles),
+            "character": (*CHARACTERS, NOBODY),
+            "detail": ("without", "with"),
+            "clouds": ("without", "with"),
+        }
+    )
+
+
+def label(scene: Scene, choice: Choice) -> dict[str, int]:
+    main = scene.main
+    person = isinstance(main, Person)
+    said = {
+        "subject": PERSON if person else main.subject.name,
+        "setting": scene.place.name,
+        "style": scene.style.name,
+        "character": (main.name or NOBODY) if person else NOBODY,
+        "detail": ("without", "with")[scene.detail],
+    }
+    if not person:
+        said["object_colour"] = main.colour
+    if not scene.place.indoor:
+        said["clouds"] = ("without", "with")[scene.clouds]
+    return {
+        question: possible.index(said[question]) if question in said else IGNORED
+        for question, possible in answers(choice).items()
+    }
