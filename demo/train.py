@@ -1,4 +1,4 @@
-"""Trains the demo model: `python -m demo.train diffusion --config full`. See demo/README.md.
+"""Trains the demo model: `python -m demo.train base`. See demo/README.md.
 
 Every command goes on from its last checkpoint, and may be killed at any moment.
 """
@@ -29,7 +29,7 @@ LORAS = Path(__file__).parent / "loras"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("base", "diffusion", "decoder", "pipeline", "loras", "all"))
-    parser.add_argument("--config", choices=tuple(CONFIGS), default="first")
+    parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
         "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
     )

@@ -11,31 +11,19 @@ from demo.scenes.scene import EVERYTHING, Choice
 from demo.scenes.styles import STYLES
 from demo.scenes.subjects import BY_NAME
 
-_FIRST_SUBJECTS = ("cat", "dog", "bird", "tree", "flower", "car", "boat", "house", "hot-air balloon", "ball")
-_FIRST_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "meadow")
-_FIRST_STYLES = ("storybook", "outline", "neon", "watercolour", "papercut")
-
 _CPU_SUBJECTS = (
     "cat", "dog", "rabbit", "bird", "penguin", "tree", "flower", "cactus", "mushroom", "car", "bus", "boat",
     "hot-air balloon", "rocket", "house", "castle", "lighthouse", "cake",
 )  # fmt: skip
 _CPU_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "desert", "meadow")
+_CPU_STYLES = ("storybook", "outline", "neon", "watercolour", "papercut")
 
 CHOICES: Mapping[str, Choice] = MappingProxyType(
     {
-        "first": Choice(
-            subjects=tuple(BY_NAME[name] for name in _FIRST_SUBJECTS),
-            places=tuple(place for place in PLACES if place.name in _FIRST_PLACES),
-            styles=tuple(style for style in STYLES if style.name in _FIRST_STYLES),
-            crowds=0.1,
-            companions=0.15,
-            weathers=WEATHERS[:1],
-            variety=1,
-        ),
         "cpu": Choice(
             subjects=tuple(BY_NAME[name] for name in _CPU_SUBJECTS),
             places=tuple(place for place in PLACES if place.name in _CPU_PLACES),
-            styles=tuple(style for style in STYLES if style.name in _FIRST_STYLES),
+            styles=tuple(style for style in STYLES if style.name in _CPU_STYLES),
             people=0.3,
             crowds=0.2,
             companions=0.2,

@@ -51,27 +51,27 @@ class Config:
         return sum(self.text_hidden)
 
 
-FIRST = Config(
-    name="first",
-    latent_channels=16,
-    unet_channels=(64, 64, 80),
-    unet_heads=(2, 2, 2),
-    unet_attention=(False, False, True),
+CPU = Config(
+    name="cpu",
+    latent_channels=24,
+    unet_channels=(96, 128, 128),
+    unet_heads=(3, 4, 4),
+    unet_attention=(False, True, True),
     unet_layers=1,
     time_scale_shift="scale_shift",
-    text_hidden=(64, 64),
+    text_hidden=(96, 96),
     text_layers=2,
-    decoder_channels=(12, 16, 32, 48, 64, 96),
-    half_pictures=4_000,
-    full_pictures=700,
-    half_batch=16,
-    full_batch=4,
-    freshness=2.0,
-    full_share=(0.1, 0.6),
-    learning_rate=1.2e-3,
-    steps=2_000,
-    decoder_steps=3_000,
-    lora_steps=150,
+    decoder_channels=(16, 24, 48, 64, 96, 128),
+    half_pictures=40_000,
+    full_pictures=8_000,
+    half_batch=24,
+    full_batch=6,
+    freshness=4.0,
+    full_share=(0.1, 0.4),
+    learning_rate=1e-3,
+    steps=14_000,
+    decoder_steps=6_000,
+    lora_steps=400,
 )
 FULL = Config(
     name="full",
@@ -95,26 +95,4 @@ FULL = Config(
     decoder_steps=20_000,
     lora_steps=600,
 )
-CPU = Config(
-    name="cpu",
-    latent_channels=24,
-    unet_channels=(96, 128, 128),
-    unet_heads=(3, 4, 4),
-    unet_attention=(False, True, True),
-    unet_layers=1,
-    time_scale_shift="scale_shift",
-    text_hidden=(96, 96),
-    text_layers=2,
-    decoder_channels=(16, 24, 48, 64, 96, 128),
-    half_pictures=40_000,
-    full_pictures=8_000,
-    half_batch=24,
-    full_batch=6,
-    freshness=4.0,
-    full_share=(0.1, 0.4),
-    learning_rate=1e-3,
-    steps=14_000,
-    decoder_steps=6_000,
-    lora_steps=400,
-)
-CONFIGS = {config.name: config for config in (FIRST, CPU, FULL)}
+CONFIGS = {config.name: config for config in (CPU, FULL)}

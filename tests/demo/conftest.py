@@ -25,10 +25,10 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny() -> Config:
-    from demo.training.config import FIRST
+    from demo.training.config import CPU
 
     return replace(
-        FIRST,
+        CPU,
         latent_channels=6,
         unet_channels=(64, 16, 32),
         unet_heads=(1, 1, 1),
