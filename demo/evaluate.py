@@ -1,7 +1,7 @@
 """Scores the demo model on a held-out prompt list: `python -m demo.evaluate`. See demo/README.md.
 
-`imgen up` must be running (or name a server by --url and IMGEN_API_KEY). The classifier that judges the
-pictures is trained first, from the generator's alone, and must be right about them before it may judge.
+A server must be running, such as that of `make up`, and its key in IMGEN_API_KEY. The classifier that judges
+the pictures is trained first, from the generator's alone, and must be right about them before it may judge.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.client import Client
 from demo.evaluation import classifier
 from demo.evaluation.classifier import Classifier
 from demo.evaluation.questions import Question, negatives, questions
@@ -41,7 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--negatives", type=int, default=60, help="prompts to draw with and without a negative"
     )
-    parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="server to draw with")
     parser.add_argument(
         "--classifier-only", action="store_true", help="train and calibrate the judge, no more"
     )
@@ -49,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     judge = open_judge(options.config)
     if not options.classifier_only:
-        server = Server(Client.find(options.url, os.environ.get("IMGEN_API_KEY")))
+        server = Server(options.url.rstrip("/"), os.environ["IMGEN_API_KEY"])
         scores = judge_answers(judge, server, list(questions(CHOICES[options.config], options.count)))
         scores |= judge_negatives(judge, server, list(negatives(CHOICES[options.config], options.negatives)))
         show(scores)
