@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from imagecodecs import AVIF, avif_encode
+from imagecodecs import AVIF, avif_encode, jpeg8_encode
 from PIL import Image, PngImagePlugin
 
 from frontend.picture import Encoding, File
@@ -33,6 +33,8 @@ def encode(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> File:
     """The file of pixels [H,W,3]. The same pixels and encoding give the same bytes."""
     if encoding.format == "avif" and encoding.lossless:
         data = _lossless_avif(pixels)
+    elif encoding.format == "jpeg":
+        data = _jpeg(pixels, encoding.quality)
     else:
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, encoding.format.upper(), **_options(encoding))
@@ -43,10 +45,7 @@ def encode(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> File:
 
 def _options(encoding: Encoding) -> dict[str, Any]:
     """What Pillow's encoder of the format is told: the fastest setting whose files are not much larger."""
-    subsampling = "4:4:4" if encoding.quality >= FULL_COLOUR_QUALITY else "4:2:0"
     match encoding.format:
-        case "jpeg":
-            return {"quality": encoding.quality, "subsampling": subsampling}
         case "png":
             return {"compress_level": 2, "pnginfo": _srgb_chunk()}
         case "webp" if encoding.lossless:
@@ -54,8 +53,27 @@ def _options(encoding: Encoding) -> dict[str, Any]:
         case "webp":
             return {"quality": encoding.quality, "method": 2}
         case "avif":
+            subsampling = ":".join(_subsampling(encoding.quality))
             return {"quality": encoding.quality, "subsampling": subsampling, "speed": 9, "max_threads": 1}
     raise ValueError(f"no such format: {encoding.format}")
+
+
+def _subsampling(quality: int) -> str:
+    return "444" if quality >= FULL_COLOUR_QUALITY else "420"
+
+
+def _jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:
+    """The same bytes as Pillow's, from the same library, but without holding Python's lock meanwhile: Pillow
+    keeps the event loop waiting for as long as it encodes."""
+    return bytes(
+        jpeg8_encode(
+            pixels,
+            level=quality,
+            colorspace="RGB",
+            outcolorspace="YCBCR",
+            subsampling=_subsampling(quality),
+        )
+    )
 
 
 def _srgb_chunk() -> PngImagePlugin.PngInfo:

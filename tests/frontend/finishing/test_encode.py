@@ -77,3 +77,14 @@ def test_thumbnail_keeps_aspect_and_format(kind: str, size: tuple[int, int], sma
     image = opened(thumbnail(scene(*size), Encoding(format=kind, quality=95, lossless=True)))
     assert (image.format, image.size) == (kind.upper(), small)
     assert max(image.size) <= LONG_SIDE
+
+
+@pytest.mark.parametrize(
+    ("quality", "subsampling"), [(95, "4:4:4"), (90, "4:4:4"), (89, "4:2:0"), (1, "4:2:0")]
+)
+def test_jpeg_is_what_pillow_would_write(quality: int, subsampling: str) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(scene()).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    theirs = np.asarray(Image.open(stream)).astype(int)
+    ours = np.asarray(opened(encode(scene(), Encoding(format="jpeg", quality=quality, lossless=False))))
+    assert np.abs(ours - theirs).max() == 0
