@@ -34,6 +34,7 @@ def main() -> None:
         "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
     )
     parser.add_argument("--steps", type=int, help="end (and cool down) at this step instead of the config's")
+    parser.add_argument("--character", choices=tuple(CHARACTERS), help="train this character's LoRA alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = CONFIGS[options.config]
@@ -48,7 +49,7 @@ def main() -> None:
     if options.part in ("pipeline", "all"):
         print(write_pipeline(place))
     if options.part in ("loras", "all"):
-        for name in CHARACTERS:
+        for name in (options.character,) if options.character else CHARACTERS:
             train_lora(place, name)
 
 
