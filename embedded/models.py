@@ -15,7 +15,7 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
     made.mkdir(parents=True, exist_ok=True)
     catalogue = await asyncio.to_thread(load, settings.catalogue_dir)
     merges = [
-        _merge(model, character, base, made, settings.catalogue_dir / character.lora)
+        merge(model, character, base, made, settings.catalogue_dir / character.lora)
         for character in catalogue.characters.values()
         for model in character.models
     ]
@@ -25,10 +25,12 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
     return [base, made]
 
 
-async def _merge(model: str, character: Character, base: Path, made: Path, lora: Path) -> None:
+async def merge(model: str, character: Character, base: Path, made: Path, lora: Path) -> None:
+    """Writes the character's denoiser for `model`, from repository `base` into `made`. Raises PartError."""
     process = await asyncio.create_subprocess_exec(
         *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
+        f"--strength={character.strength}",
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -20,7 +20,8 @@ MAX_FILES = 2_000
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Terms = Annotated[str, Meta(max_length=4_000)]
-Rights = Annotated[str, Meta(pattern=r"^(fictional|consent:\S{1,200})\Z")]
+RIGHTS = re.compile(r"^(fictional|consent:\S{1,200})\Z")
+Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
 
 
 class CatalogueError(Exception):
@@ -61,6 +62,7 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     positive: Terms = ""
     negative: Terms = ""
     lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
+    strength: Annotated[float, Meta(ge=-10, le=10)] = 1.0  # how much of the LoRA is merged in
     rights: Rights  # no character without a statement of rights
 
 

@@ -73,6 +73,7 @@ class Credentials:
     vendor: str
     model: str
     character: str
+    rights: str = ""  # fictional, or consent:REFERENCE
     seed: int
     ruleset: str
     when: str  # RFC 3339, UTC

@@ -64,6 +64,7 @@ def plan(
         positive=composed.positive,
         negative=composed.negative,
         character=prompt.character,
+        rights=character.rights if character else "",
         model=model.name,
         style=style.name,
         width=width,

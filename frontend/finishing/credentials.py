@@ -17,7 +17,7 @@ from frontend.picture import Credentials, Encoding, File
 from frontend.settings import SettingError
 
 GENERATION = "org.imgen.generation"
-"""Label of our own assertion: gen_id, model, character, seed, ruleset."""
+"""Label of our own assertion: gen_id, model, character and its rights, seed, ruleset."""
 
 TEXT_LIMIT, DESCRIPTION_LIMIT = 300, 2000  # characters
 
@@ -129,6 +129,7 @@ def _facts(credentials: Credentials) -> dict[str, str | int]:
         "gen_id": credentials.gen_id,
         "model": credentials.model,
         "character": credentials.character,
+        "rights": credentials.rights,
         "seed": credentials.seed,
         "ruleset": clean(credentials.ruleset),
     }

@@ -54,6 +54,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     positive: str  # composed
     negative: str  # composed
     character: str  # "" for none
+    rights: str = ""  # the character's, as declared when the job was accepted
     model: str
     style: str
     width: int

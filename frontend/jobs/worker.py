@@ -255,6 +255,7 @@ def credentials(job: Job) -> Credentials:
         vendor=job.texts.vendor,
         model=job.model,
         character=job.character,
+        rights=job.rights,
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         when=job.time,

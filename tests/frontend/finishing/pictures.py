@@ -64,6 +64,7 @@ def credentials(**changes: Any) -> Credentials:
         "vendor": "imgen",
         "model": "eros",
         "character": "aya",
+        "rights": "consent:file-7",
         "seed": 2**63 - 1,
         "ruleset": "default",
         "when": "2026-03-29T20:02:50Z",

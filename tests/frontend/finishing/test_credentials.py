@@ -77,6 +77,7 @@ def test_facts_and_texts_are_read_back() -> None:
         "gen_id": "a1b2c3d4e5f6g7h8i9j0",
         "model": "eros",
         "character": "aya",
+        "rights": "consent:file-7",
         "seed": 2**63 - 1,
         "ruleset": "default",
     }

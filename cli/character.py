@@ -1,0 +1,92 @@
+"""`imgen character`: puts characters in service and takes them out, while the server runs."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
+from cli.errors import UserError
+from cli.help import Commands, command
+from frontend.settings import load
+
+
+def add(commands: Commands) -> None:
+    examples = (
+        '  imgen character add nova --lora nova.safetensors --model eros --trigger "nova woman" '
+        "--rights fictional\n"
+        "  imgen character list\n"
+        "  imgen character remove nova"
+    )
+    text = "Add, list and remove characters, without a restart"
+    parser = command(commands, "character", text, examples, lambda _: _list(Casting.of(load())))
+    verbs = parser.add_subparsers(metavar="VERB")
+    _add_adder(verbs)
+    remover = verbs.add_parser("remove", help="take a character out of service")
+    remover.add_argument("name")
+    remover.add_argument(
+        "--purge", action="store_true", help="delete its weights too; jobs still waiting for it then fail"
+    )
+    remover.set_defaults(run=_remove)
+    lister = verbs.add_parser("list", help="the characters, their rights and files")
+    lister.add_argument("--json", action="store_true", help="one JSON object a line")
+    lister.set_defaults(run=lambda given: _list(Casting.of(load()), as_json=given.json))
+
+
+def _add_adder(verbs: Commands) -> None:
+    adder = verbs.add_parser("add", help="merge a LoRA into a model and offer it as @NAME")
+    adder.add_argument("name", help="what clients write after @: a-z, 0-9 and dashes")
+    adder.add_argument("--lora", type=Path, required=True, help=".safetensors file: kohya, diffusers or PEFT")
+    adder.add_argument("--model", action="append", required=True, help="the model that it was trained on")
+    adder.add_argument("--trigger", required=True, help="the words that the LoRA was trained on")
+    adder.add_argument("--rights", required=True, help=WORDS_OF_RIGHTS)
+    adder.add_argument("--label", help="name to show (default: NAME with a capital)")
+    adder.add_argument("--strength", type=float, default=1.0, help="how much of the LoRA to merge in")
+    adder.add_argument("--positive", default="", help="terms for every picture of it")
+    adder.add_argument("--negative", default="", help="terms that its pictures shall not show")
+    adder.add_argument("--replace", action="store_true", help="put it in the place of one of this name")
+    adder.set_defaults(run=_add)
+
+
+def _add(given: argparse.Namespace) -> int:
+    entry = Entry(
+        label=given.label or given.name.capitalize(),
+        models=tuple(given.model),
+        trigger=given.trigger,
+        lora=given.lora.name,
+        rights=given.rights,
+        strength=given.strength,
+        positive=given.positive,
+        negative=given.negative,
+    )
+    console = Console(stderr=True)
+    with console.status(f"merging {given.lora.name} into {', '.join(given.model)}"):
+        asyncio.run(Casting.of(load()).add(given.name, entry, given.lora, replace=given.replace))
+    console.print(f"@{given.name} is in service; a running server offers it within 2 s")
+    return 0
+
+
+def _remove(given: argparse.Namespace) -> int:
+    Casting.of(load()).remove(given.name, purge=given.purge)
+    kept = "its weights are deleted" if given.purge else "its weights are kept (--purge deletes them)"
+    Console(stderr=True).print(f"@{given.name} is out of service; {kept}")
+    return 0
+
+
+def _list(casting: Casting, as_json: bool = False) -> int:
+    rows = casting.rows()
+    if as_json:
+        print("\n".join(msgspec.json.encode(row).decode() for row in rows))
+        return 0
+    if not rows:
+        raise UserError("there are no characters; see `imgen character add --help`")
+    table = Table("character", "label", "models", "trigger", "rights", "LoRA (SHA-256)")
+    for row in rows:
+        table.add_row(
+            f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights, row.lora_sha256[:16]
+        )
+    Console().print(table)
+    return 0

@@ -1,0 +1,99 @@
+"""`imgen character` on a copy of the demo catalogue, with the real merge."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from frontend.catalogue import load
+from frontend.live_catalogue import LiveCatalogue
+from frontend.settings import ROOT
+
+LORA = ROOT / "demo" / "loras" / "aya.safetensors"
+ADD = ("character", "add", "nova", "--lora", str(LORA), "--model", "eros", "--trigger", "nova woman")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "demo" / "catalogue", tmp_path / "catalogue")
+    shutil.copytree(ROOT / "demo" / "loras", tmp_path / "loras")
+    monkeypatch.setenv("IMGEN_CATALOGUE_DIR", str(tmp_path / "catalogue"))
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "catalogue"
+
+
+def merged(catalogue: Path) -> Path:
+    return catalogue.parent / "data" / "models" / "eros-denoiser--nova"
+
+
+def test_character_comes_and_goes_while_the_catalogue_is_served(catalogue: Path) -> None:
+    served = LiveCatalogue(catalogue)
+    assert main([*ADD, "--rights", "consent:file-7", "--strength", "0.5"]) == 0
+    served.refresh()
+    nova = served.current.characters["nova"]
+    assert (nova.trigger, nova.rights, nova.strength) == ("nova woman", "consent:file-7", 0.5)
+    assert (catalogue / nova.lora).read_bytes() == LORA.read_bytes()
+    assert json.loads((merged(catalogue) / "merge.json").read_text())["origin"]["strength"] == 0.5
+
+    assert main(["character", "remove", "nova"]) == 0
+    served.refresh()
+    assert "nova" not in served.current.characters
+    assert merged(catalogue).is_dir()
+
+
+def test_purge_deletes_the_weights_and_no_file_of_others(catalogue: Path) -> None:
+    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main(["character", "remove", "nova", "--purge"]) == 0
+    assert not merged(catalogue).exists()
+    assert not list((catalogue / "loras").iterdir())
+    assert main(["character", "remove", "aya", "--purge"]) == 0
+    assert (catalogue.parent / "loras" / "aya.safetensors").exists()
+
+
+def test_list_tells_rights_and_hashes(catalogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["character", "list", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["name"] for row in rows] == ["aya", "bella", "mira", "tomo"]
+    assert all(row["rights"] == "fictional" and len(row["lora_sha256"]) == 64 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--rights", "mine"], "--rights mine: expected fictional, or consent:REFERENCE"),
+        (["--rights", "fictional", "--model", "other"], "there is no model 'other'"),
+        (["--rights", "fictional", "--lora", "none.safetensors"], "there is no file none.safetensors"),
+        (["--rights", "fictional", "--lora", str(ROOT / "README.md")], "is no .safetensors file"),
+        (["--rights", "fictional", "--strength", "99"], "strength"),
+        (["--rights", "fictional", "--trigger", ""], "trigger"),
+    ],
+)
+def test_refusal_is_one_line_and_changes_nothing(
+    catalogue: Path, capsys: pytest.CaptureFixture[str], change: list[str], message: str
+) -> None:
+    before = load(catalogue)
+    assert main([*ADD, *change]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert load(catalogue) == before
+    assert not merged(catalogue).exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "Nova", "", "x" * 40])
+def test_names_stay_names(catalogue: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    arguments = ["character", "add", name, *ADD[3:], "--rights", "fictional"]
+    assert main(arguments) == 2
+    assert "must be 1 to 32 of a-z" in capsys.readouterr().err
+
+
+def test_a_name_in_service_is_kept_unless_replaced(
+    catalogue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["character", "add", "aya", *ADD[3:], "--rights", "fictional"]
+    assert main(arguments) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert main([*arguments, "--replace"]) == 0
+    assert load(catalogue).characters["aya"].trigger == "nova woman"
