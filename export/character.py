@@ -18,7 +18,14 @@ from export.config import check_name, renamed
 from export.errors import ExportError
 from export.lora import ADAPTER_FILE, read_lora
 from export.merge import merge
-from export.storage import MODEL_FILE, WEIGHTS_FILE, load_model, save_model
+from export.storage import (
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    engine_digest,
+    load_model,
+    save_model,
+    write_hashes,
+)
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -33,7 +40,7 @@ class MergeReport:
 
 
 def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength: float = 1.0) -> MergeReport:
-    """Writes `target_dir` (config.pbtxt, 1/model.onnx, merge.json) from a denoiser and a LoRA file.
+    """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA file.
 
     Does nothing if it is already made of exactly these. Raises ExportError, with nothing written or changed.
     """
@@ -53,6 +60,8 @@ def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength
         new = folder / target_dir.name
         save_model(model, new / "1")
         (new / CONFIG_FILE).write_text(config)
+        base, lora_file = engine_digest(base_model_dir), origin["lora"][0]
+        write_hashes(new, base=base, lora=lora_file)
         (new / REPORT_FILE).write_text(json.dumps({"origin": origin, "layers": merged}, indent=2) + "\n")
         publish(new, target_dir)
     return MergeReport(target_dir, merged, written=True)
@@ -61,7 +70,7 @@ def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength
 def _origin(base: Path, lora: Path, strength: float) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of the files that are read, and the strength."""
     return {
-        "format": 1,
+        "format": 2,
         "base": _digest(base / "1" / MODEL_FILE, base / "1" / WEIGHTS_FILE, base / CONFIG_FILE),
         "lora": _digest(lora, lora.parent / ADAPTER_FILE),
         "strength": strength,

@@ -11,7 +11,7 @@ from export.config import check_name, config_of
 from export.names import name_weights
 from export.networks import Network, networks_of
 from export.progress import stages
-from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16
+from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16, write_hashes
 from export.tokens import ClipTokenizer, open_tokenizer
 from export.trace import declare_outputs, trace
 
@@ -34,6 +34,7 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, storage: Storag
         step(STAGES[-1])
         for tokenizer_name, tokenizer in tokenizers.items():
             tokenizer.save(folder / f"{name}-text-encoder" / tokenizer_name)
+        write_hashes(folder / f"{name}-denoiser")
         description = json.dumps(_pipeline(opened, tokenizers), indent=2)
         (folder / f"{name}-denoiser" / "pipeline.json").write_text(description + "\n")
         return list(_publish_all(folder, output))

@@ -1,5 +1,7 @@
 """How an ONNX file keeps its weights: type, and one file or two. Needs numpy and onnx only."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Literal
@@ -16,6 +18,8 @@ SMALL = 1024  # elements; below, and for vectors, half the size is not worth the
 LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
+HASHES_FILE = "weights.json"
+"""Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
 
 def store_fp16(model: onnx.ModelProto) -> None:
@@ -60,6 +64,24 @@ def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_F
         location=WEIGHTS_FILE,
         size_threshold=SMALL,
     )
+
+
+def engine_digest(folder: Path) -> str:
+    """SHA-256 of the graph's file and, where there is one, its weights' file, one after the other."""
+    digest = hashlib.sha256()
+    for name in (MODEL_FILE, WEIGHTS_FILE):
+        path = folder / "1" / name
+        if path.is_file():
+            with path.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def write_hashes(folder: Path, **made_of: str) -> None:
+    """`engine`, and what it was made of, if not of a checkpoint: `base` and `lora`; all of them SHA-256."""
+    hashes = {"engine": engine_digest(folder), **made_of}
+    (folder / HASHES_FILE).write_text(json.dumps(hashes, indent=2) + "\n")
 
 
 def _worth_halving(tensor: onnx.TensorProto) -> bool:

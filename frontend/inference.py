@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import grpc
+import msgspec
 import numpy as np
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
@@ -16,6 +17,8 @@ from frontend.picture import Picture, PictureOrder
 from frontend.routing import Server, choose
 
 MODEL = "text_to_image"
+WEIGHTS = ("engine", "base", "lora")
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PROBE_TIMEOUT_S = 2.0
 MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
 MAX_REQUEST = 1 << 20
@@ -220,4 +223,14 @@ def _picture(response: triton.InferResult, order: PictureOrder) -> Picture:
     names = ("encode", "denoise", "decode")
     if timings is None or timings.shape != (len(names),):
         raise InferenceError("Triton sent no timings", retryable=False)
-    return Picture(pixels, {name: float(value) for name, value in zip(names, timings, strict=True)})
+    spent = {name: float(value) for name, value in zip(names, timings, strict=True)}
+    return Picture(pixels, spent, _weights(response.as_numpy("weights")))
+
+
+def _weights(told: "np.ndarray[Any, Any] | None") -> dict[str, str]:
+    """Hashes by role; a Triton model of another origin than our export tells none."""
+    try:
+        hashes = msgspec.json.decode(told.reshape(-1)[0], type=dict[str, Sha256]) if told is not None else {}
+    except msgspec.MsgspecError:
+        raise InferenceError("Triton tells of weights in other words than hashes", retryable=False) from None
+    return {role: hashes[role] for role in WEIGHTS if role in hashes}

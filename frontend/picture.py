@@ -1,6 +1,7 @@
 """The data that a picture is on its way to the client: what was asked, pixels, finished files."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +40,8 @@ class Picture:
 
     pixels: npt.NDArray[np.uint8]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the denoiser that drew it (`engine`) and, for a character, of the `base` and the `lora`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ class Credentials:
     rights: str = ""  # fictional, or consent:REFERENCE
     seed: int
     ruleset: str
+    weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
     when: str  # RFC 3339, UTC
 
 

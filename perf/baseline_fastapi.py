@@ -78,6 +78,7 @@ def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, An
         "enable_invisimark": False,
         "enable_c2pa": True,
         "compute_pdq": True,
+        "weights": picture["weights"],
         "timings": {**picture["timings_ms"], "review": verdict["took_ms"]},
     }
     return {"status": "COMPLETED", "meta": meta}

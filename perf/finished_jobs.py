@@ -44,6 +44,7 @@ def _picture(claim: Claim) -> StoredPicture:
         thumbnail_key=f"{folder}/{stem}_thumb.jpg",
         thumbnail_filename=f"{stem}_thumb.jpg",
         fingerprint="a5" * 32,
+        weights={"engine": "e" * 64, "base": "b" * 64, "lora": "c" * 64},
         timings_ms={"queue": 3.2, "encode": 41.0, "denoise": 2901.5, "decode": 702.8, "finish": 240.1},
     )
 

@@ -22,7 +22,9 @@ def painting(order: PictureOrder) -> Picture:
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (order.height // 32, order.width // 32, 3), dtype=np.uint8)
     pixels = np.repeat(np.repeat(small, 32, axis=0), 32, axis=1)
-    return Picture(np.ascontiguousarray(pixels), {"encode": 1.0, "denoise": 2.0, "decode": 3.0})
+    return Picture(
+        np.ascontiguousarray(pixels), {"encode": 1.0, "denoise": 2.0, "decode": 3.0}, {"engine": "e" * 64}
+    )
 
 
 @dataclass

@@ -86,6 +86,7 @@ def completed(view: JobView, links: ClientLinks) -> dict[str, Any]:
         "enable_invisimark": False,
         "enable_c2pa": True,
         "compute_pdq": True,
+        "weights": picture.weights,
         "timings": {**picture.timings_ms, "review": verdict.took_ms},
     }
     return {"status": "COMPLETED", "meta": meta}

@@ -17,7 +17,7 @@ from frontend.picture import Credentials, Encoding, File
 from frontend.settings import SettingError
 
 GENERATION = "org.imgen.generation"
-"""Label of our own assertion: gen_id, model, character and its rights, seed, ruleset."""
+"""Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""
 
 TEXT_LIMIT, DESCRIPTION_LIMIT = 300, 2000  # characters
 
@@ -124,16 +124,17 @@ def _shown(character: str) -> bool:
     return character not in _BIDI and unicodedata.category(character) not in ("Cc", "Cs")
 
 
-def _facts(credentials: Credentials) -> dict[str, str | int]:
-    facts: dict[str, str | int] = {
+def _facts(credentials: Credentials) -> dict[str, Any]:
+    facts: dict[str, Any] = {
         "gen_id": credentials.gen_id,
         "model": credentials.model,
         "character": credentials.character,
         "rights": credentials.rights,
         "seed": credentials.seed,
         "ruleset": clean(credentials.ruleset),
+        "weights": dict(credentials.weights),
     }
-    return {name: value for name, value in facts.items() if value != ""}
+    return {name: value for name, value in facts.items() if value not in ("", {})}
 
 
 def _texts(credentials: Credentials) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class StoredPicture(msgspec.Struct, frozen=True, kw_only=True):
     thumbnail_filename: str
     fingerprint: str
     timings_ms: dict[str, float]  # queue, denoise, decode, finish
+    weights: dict[str, str] = {}  # SHA-256 of the engine and what it was made of
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -181,8 +181,10 @@ async def make(shop: Workshop, claim: Claim) -> None:
     """The stages of a picture, each named for what it adds."""
     job = claim.job
     picture = await shop.inference.text_to_image(order(job), _reporter(shop.jobs, claim))
-    finished = await shop.finisher.finish(picture, visible_mark(claim), encoding(job), credentials(job))
-    stored = locate(job, claim.attempt, finished, timings(claim, picture, finished))
+    finished = await shop.finisher.finish(
+        picture, visible_mark(claim), encoding(job), credentials(job, picture)
+    )
+    stored = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
     await store(shop.storage, stored, finished)
     if not await shop.jobs.made(claim, stored):
         await shop.storage.delete([stored.key, stored.thumbnail_key])
@@ -245,7 +247,7 @@ def encoding(job: Job) -> Encoding:
     return Encoding(format=job.format, quality=job.quality, lossless=job.lossless)
 
 
-def credentials(job: Job) -> Credentials:
+def credentials(job: Job, picture: Picture) -> Credentials:
     return Credentials(
         gen_id=job.gen_id,
         author=job.texts.author,
@@ -258,6 +260,7 @@ def credentials(job: Job) -> Credentials:
         rights=job.rights,
         seed=job.seed,
         ruleset=job.compliance_ruleset,
+        weights=picture.weights,
         when=job.time,
     )
 
@@ -267,7 +270,9 @@ def timings(claim: Claim, picture: Picture, finished: Finished) -> dict[str, flo
     return {name: round(value, 1) for name, value in made.items()}
 
 
-def locate(job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float]) -> StoredPicture:
+def locate(
+    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], weights: Mapping[str, str]
+) -> StoredPicture:
     """The attempt is part of the key, so a stale worker can never overwrite the files of a newer one."""
     folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{attempt}"
     stem, extension = f"{job.gen_id}_{finished.fingerprint}_00001", finished.picture.extension
@@ -280,4 +285,5 @@ def locate(job: Job, attempt: int, finished: Finished, timings_ms: dict[str, flo
         thumbnail_filename=thumbnail,
         fingerprint=finished.fingerprint,
         timings_ms=timings_ms,
+        weights=dict(weights),
     )

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -136,6 +137,16 @@ def test_strength_scales_the_change(repository: Path, lora: Path, tmp_path: Path
         merged = next(tensor for tensor in graph.initializer if tensor.name == name)
         changes.append(numpy_helper.to_array(merged) - plain)
     np.testing.assert_allclose(changes[1], -0.5 * changes[0], atol=1e-6)
+
+
+def test_merge_records_what_it_is_made_of(repository: Path, lora: Path, tmp_path: Path) -> None:
+    target = merge_character(repository / "eros-denoiser", lora, tmp_path / "eros-denoiser--aya").folder
+    of_base = json.loads((repository / "eros-denoiser" / "weights.json").read_text())
+    assert json.loads((target / "weights.json").read_text()) == {
+        "engine": hashlib.sha256((target / "1" / "model.onnx").read_bytes()).hexdigest(),
+        "base": of_base["engine"],
+        "lora": hashlib.sha256(lora.read_bytes()).hexdigest(),
+    }
 
 
 def test_second_merge_of_the_same_files_does_nothing(repository: Path, lora: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -25,6 +26,12 @@ def test_repository_holds_what_triton_and_text_to_image_read(repository: Path) -
     assert "eros-text-encoder/tokenizer/tokenizer.json" in names
     assert "eros-text-encoder/tokenizer_2/tokenizer.json" in names
     assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_denoiser_comes_with_its_hash(repository: Path) -> None:
+    graph = (repository / "eros-denoiser" / "1" / "model.onnx").read_bytes()
+    hashes = json.loads((repository / "eros-denoiser" / "weights.json").read_text())
+    assert hashes == {"engine": hashlib.sha256(graph).hexdigest()}
 
 
 def test_pipeline_says_what_the_graphs_cannot(repository: Path) -> None:
@@ -59,6 +66,8 @@ def test_repository_restored_and_exported_again_is_the_same_to_the_byte(
         store_fp16(model)
         save_model(model, tmp_path / "fp16" / part)
         wanted[f"{part}/1/model.onnx"] = (tmp_path / "fp16" / part / "model.onnx").read_bytes()
+    digest = hashlib.sha256(wanted["eros-denoiser/1/model.onnx"]).hexdigest()
+    wanted["eros-denoiser/weights.json"] = (json.dumps({"engine": digest}, indent=2) + "\n").encode()
     assert files_of(tmp_path / "again") == wanted
 
 

@@ -80,8 +80,12 @@ def progress(share: float) -> Any:
     return response(progress=np.array([share], np.float32))
 
 
-def picture(pixels: "np.ndarray[Any, Any]" = PIXELS) -> Any:
-    return response(image=pixels, timings=np.array([1.0, 20.0, 3.0], np.float32))
+def picture(pixels: "np.ndarray[Any, Any]" = PIXELS, weights: bytes | None = None) -> Any:
+    made = response(image=pixels, timings=np.array([1.0, 20.0, 3.0], np.float32))
+    if weights is not None:
+        made.infer_response.outputs.add(name="weights", datatype="BYTES", shape=[1])
+        made.infer_response.raw_output_contents.append(len(weights).to_bytes(4, "little") + weights)
+    return made
 
 
 def says(*responses: Any) -> Answer:
@@ -194,14 +198,21 @@ async def test_a_failure_within_a_model_may_be_tried_again_later() -> None:
         response(image=PIXELS),
         response(image=PIXELS, timings=np.array([1.0], np.float32)),
         picture(np.zeros((2048, 4096, 3), np.uint8)),
+        picture(weights=b'{"engine": "not a hash"}'),
     ],
-    ids=["narrower", "grey", "floats", "no timings", "few timings", "too large"],
+    ids=["narrower", "grey", "floats", "no timings", "few timings", "too large", "no hash"],
 )
 async def test_what_is_no_picture_of_the_order_is_refused(wrong: Any) -> None:
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
         with pytest.raises(InferenceError) as caught:
             await ask(inference)
     assert not caught.value.retryable
+
+
+async def test_a_picture_names_the_weights_that_drew_it() -> None:
+    told = b'{"engine": "%s", "lora": "%s", "other": "%s"}' % (b"e" * 64, b"1" * 64, b"0" * 64)
+    async with serving(says(picture(weights=told))) as (fake,), client(fake.url) as inference:
+        assert (await ask(inference)).weights == {"engine": "e" * 64, "lora": "1" * 64}
 
 
 async def test_a_picture_shorter_than_its_shape_is_refused() -> None:

@@ -73,14 +73,15 @@ class TritonPythonModel:
         try:
             if self._active > MAX_AT_ONCE:
                 raise Busy(f"{MAX_AT_ONCE} orders are being worked on")
-            painting = await self._paint(_order(request), sender)
-            sender.send(_picture(painting), flags=FINAL)
+            sender.send(await self._paint(_order(request), sender), flags=FINAL)
         except Exception as error:
             sender.send(_refusal(error), flags=FINAL)
         finally:
             self._active -= 1
 
-    async def _paint(self, order: Order, sender: "pb_utils.InferenceResponseSender") -> Painting:
+    async def _paint(
+        self, order: Order, sender: "pb_utils.InferenceResponseSender"
+    ) -> "pb_utils.InferenceResponse":
         base = self._repositories.base(order.model)
         unit = self._repositories.character(order.model, order.character) if order.character else None
 
@@ -94,7 +95,8 @@ class TritonPythonModel:
                 await _watched(loaded, lambda: _stop_if_cancelled(sender))
             pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
             try:
-                return await pipeline.paint(order, step_done)
+                painting = await pipeline.paint(order, step_done)
+                return _picture(painting, unit.weights if unit else base.weights)
             except NetworkFailed as error:
                 if unit is not None and error.network in unit.models:
                     self._residency.drop(unit)  # perhaps its process has died: the next order loads it anew
@@ -144,11 +146,12 @@ def _tensor(name: str, values: object, dtype: type[np.generic]) -> "pb_utils.Ten
     return pb_utils.Tensor(name, np.ascontiguousarray(values, dtype=dtype))
 
 
-def _picture(painting: Painting) -> "pb_utils.InferenceResponse":
+def _picture(painting: Painting, weights: str) -> "pb_utils.InferenceResponse":
     return pb_utils.InferenceResponse(
         [
             _tensor("image", painting.pixels, np.uint8),
             _tensor("timings", painting.timings, np.float32),
+            pb_utils.Tensor("weights", np.array([weights.encode()], dtype=object)),
         ]
     )
 

@@ -1,5 +1,6 @@
 """Where models lie on disk: their folders, their descriptions and tokenizers, the size of a character."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from residency import Unit
 from tokens import TextTokenizer
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
+HASHES_FILE = "weights.json"
+MAX_HASHES = 4096  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
     description: Description
     tokenizers: tuple[TextTokenizer, ...]  # one or two
+    weights: str  # JSON: the denoiser's hash
 
 
 class Repositories:
@@ -53,6 +57,7 @@ class Repositories:
             models=tuple(folders),
             size=sum(file.st_size for file in files),
             stamp=max(file.st_mtime_ns for file in files),
+            weights=_hashes(folders[f"{model}-denoiser--{name}"]),
         )
 
     def networks(self, order: Order, unit: Unit | None) -> tuple[str, str, str]:
@@ -77,4 +82,14 @@ def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
         for path, pad in zip(files, description.pad_tokens, strict=True)
         if path.is_file()
     )
-    return BaseModel(description=description, tokenizers=tokenizers)
+    return BaseModel(description=description, tokenizers=tokenizers, weights=_hashes(denoiser))
+
+
+def _hashes(folder: Path) -> str:
+    """As the export wrote them; `{}` for a folder of another origin."""
+    try:
+        with (folder / HASHES_FILE).open() as file:
+            hashes = json.loads(file.read(MAX_HASHES))
+    except (OSError, ValueError):
+        return "{}"
+    return json.dumps(hashes) if isinstance(hashes, dict) else "{}"

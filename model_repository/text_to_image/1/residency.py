@@ -19,6 +19,7 @@ class Unit:
     models: tuple[str, ...]
     size: int  # bytes of their files, the measure of the budget
     stamp: int  # differs once the files have changed on disk: they must then be loaded anew
+    weights: str = "{}"  # JSON: hashes of the denoiser and of what it was made of
 
 
 class _Entry:

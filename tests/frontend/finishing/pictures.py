@@ -67,6 +67,7 @@ def credentials(**changes: Any) -> Credentials:
         "rights": "consent:file-7",
         "seed": 2**63 - 1,
         "ruleset": "default",
+        "weights": {"engine": "e" * 64, "lora": "c" * 64},
         "when": "2026-03-29T20:02:50Z",
     }
     return Credentials(**values | changes)

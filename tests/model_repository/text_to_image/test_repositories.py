@@ -32,6 +32,18 @@ def test_without_a_setting_models_lie_beside_this_one(tiny_repository: Path) -> 
     assert found.base("tiny").description.latent_channels == 4
 
 
+def test_a_character_tells_its_hashes_where_the_export_left_some(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_repository / "tiny-denoiser--bella", tmp_path / "tiny-denoiser--bella")
+    hashes = tmp_path / "tiny-denoiser--bella" / "weights.json"
+    told = []
+    for text in ('{"engine": "e5"}', '["e5"]', "{", ""):
+        hashes.write_text(text)
+        told.append(Repositories([tmp_path]).character("tiny", "bella").weights)
+    assert told == ['{"engine": "e5"}', "{}", "{}", "{}"]
+
+
 def test_unknown_names_are_the_orders_mistake(tiny_repository: Path) -> None:
     repositories = Repositories([tiny_repository])
     with pytest.raises(BadOrder, match="unknown model nope"):
