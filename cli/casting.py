@@ -82,7 +82,8 @@ class Casting:
         if purge:
             self._delete_lora(character.lora)
             for model in character.models:
-                shutil.rmtree(self.merged / f"{model}-denoiser--{name}", ignore_errors=True)
+                for part in ("denoiser", "text-encoder"):
+                    shutil.rmtree(self.merged / f"{model}-{part}--{name}", ignore_errors=True)
 
     def _delete_lora(self, lora: str) -> None:
         """Only a copy that `add` made, and that no other character uses."""

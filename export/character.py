@@ -1,4 +1,6 @@
-"""A character's denoiser: the model's own with one LoRA merged in. Needs numpy, onnx and safetensors only.
+"""A character's networks: the model's own with one LoRA merged in. Needs numpy, onnx and safetensors only.
+
+A LoRA that changes the text encoder too gives the character a text encoder of its own, and only then.
 
 python -m export.character LORA --name aya --model eros --repository REPOSITORY
 """
@@ -16,7 +18,7 @@ from typing import Any
 from export.beside import publish, staging
 from export.config import check_name, renamed
 from export.errors import ExportError
-from export.lora import ADAPTER_FILE, read_lora
+from export.lora import ADAPTER_FILE, Layer, read_lora
 from export.merge import merge
 from export.storage import (
     MODEL_FILE,
@@ -26,6 +28,7 @@ from export.storage import (
     save_model,
     write_hashes,
 )
+from export.targets import TEXT_ENCODERS, UNET, Root
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -35,12 +38,13 @@ MAX_STRENGTH = 10.0
 @dataclass(frozen=True)
 class MergeReport:
     folder: Path
-    layers: int  # of the denoiser that the LoRA changes
+    layers: int  # of the LoRA
     written: bool  # False: the folder was already made of these files
 
 
 def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength: float = 1.0) -> MergeReport:
-    """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA file.
+    """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA file, and
+    a text encoder beside it if the LoRA has layers for one.
 
     Does nothing if it is already made of exactly these. Raises ExportError, with nothing written or changed.
     """
@@ -53,25 +57,58 @@ def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength
     if made.get("origin") == origin:
         return MergeReport(target_dir, made["layers"], written=False)
     layers = read_lora(lora)
-    model = load_model(base_model_dir / "1" / MODEL_FILE)
-    merged = merge(model, layers, strength)
-    config = renamed((base_model_dir / CONFIG_FILE).read_text(), target_dir.name)
+    of_text = [layer for layer in layers if _is_of_text(layer)]
+    of_unet = [layer for layer in layers if not _is_of_text(layer)]
+    encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
-        new = folder / target_dir.name
-        save_model(model, new / "1")
-        (new / CONFIG_FILE).write_text(config)
-        base, lora_file = engine_digest(base_model_dir), origin["lora"][0]
-        write_hashes(new, base=base, lora=lora_file)
-        (new / REPORT_FILE).write_text(json.dumps({"origin": origin, "layers": merged}, indent=2) + "\n")
+        new, new_encoder = folder / target_dir.name, folder / encoder.name
+        merged = _write(base_model_dir, new, of_unet, strength, (UNET,))
+        if of_text:
+            merged += _write(text_encoder_of(base_model_dir), new_encoder, of_text, strength, TEXT_ENCODERS)
+        write_hashes(new, base=engine_digest(base_model_dir), lora=origin["lora"][0])
+        report = {"origin": origin, "layers": merged, "text_encoder": bool(of_text)}
+        (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
+        # The denoiser last: it is what makes the character one, and its report is what says that all is done.
+        if of_text:
+            publish(new_encoder, encoder)
+        elif encoder.exists():
+            encoder.rename(folder / "unneeded")
         publish(new, target_dir)
     return MergeReport(target_dir, merged, written=True)
+
+
+def _is_of_text(layer: Layer) -> bool:
+    return any(root.names(layer.name) for root in TEXT_ENCODERS)
+
+
+def text_encoder_of(denoiser: Path) -> Path:
+    """eros-denoiser--aya → eros-text-encoder--aya, in the same repository."""
+    if "-denoiser" not in denoiser.name:
+        raise ExportError(f"{denoiser} is no denoiser's folder: its name must be MODEL-denoiser")
+    return denoiser.with_name(denoiser.name.replace("-denoiser", "-text-encoder"))
+
+
+def _write(base: Path, new: Path, layers: list[Layer], strength: float, roots: Sequence[Root]) -> int:
+    """One network with its part of the LoRA; returns how many of its weights changed."""
+    if not (base / "1" / MODEL_FILE).is_file():
+        raise ExportError(f"There is no {base / '1' / MODEL_FILE}")
+    model = load_model(base / "1" / MODEL_FILE)
+    changed = merge(model, layers, strength, roots)
+    save_model(model, new / "1")
+    (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
+    return changed
 
 
 def _origin(base: Path, lora: Path, strength: float) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of the files that are read, and the strength."""
     return {
-        "format": 2,
-        "base": _digest(base / "1" / MODEL_FILE, base / "1" / WEIGHTS_FILE, base / CONFIG_FILE),
+        "format": 3,
+        "base": _digest(
+            base / "1" / MODEL_FILE,
+            base / "1" / WEIGHTS_FILE,
+            base / CONFIG_FILE,
+            text_encoder_of(base) / "1" / MODEL_FILE,
+        ),
         "lora": _digest(lora, lora.parent / ADAPTER_FILE),
         "strength": strength,
     }
@@ -95,6 +132,8 @@ def _made(target: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     whole = isinstance(made, dict) and (target / "1" / MODEL_FILE).is_file()
+    if whole and made.get("text_encoder"):
+        whole = (text_encoder_of(target) / "1" / MODEL_FILE).is_file()
     return made if whole and isinstance(made.get("layers"), int) else {}
 
 

@@ -22,7 +22,6 @@ DOWN = (
 )
 UP = (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight", "_lora.up.weight")
 ALPHA = (".alpha",)
-TEXT_ENCODER = ("lora_te", "text_encoder", "te1.", "te2.")
 UNSUPPORTED = {
     "dora_scale": "DoRA",
     "lora_magnitude_vector": "DoRA",
@@ -34,6 +33,7 @@ UNSUPPORTED = {
     ".lora_B.bias": "LoRA with biases",
 }
 ADAPTER_FILE = "adapter_config.json"  # PEFT's settings
+PARTS = ("unet.", "text_encoder_2.", "text_encoder.")  # of which diffusers keeps PEFT's settings apart
 MAX_FILE_BYTES = 4 << 30
 MAX_RANK = 4096
 TYPES = ("F64", "F32", "F16", "BF16")
@@ -69,7 +69,7 @@ class Layer:
 
 
 def read_lora(path: Path) -> list[Layer]:
-    """Raises ExportError for anything that is not a plain LoRA of the denoiser, with the reason."""
+    """Raises ExportError for anything that is not a plain LoRA, with the reason."""
     if path.suffix != ".safetensors":
         raise ExportError(
             f"{path.name} is no .safetensors file; other kinds can run code when they are loaded"
@@ -101,18 +101,18 @@ def _layers(file: Any, path: Path) -> list[Layer]:
     ]
     if alone or not downs:
         raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {listed(alone)}")
-    options = _adapter_options(file.metadata() or {}, path, keys)
-    return [_layer(file, name, downs[name], ups[name], alphas.get(name), options) for name in downs]
+    by_part = _adapter_options(file.metadata() or {}, path, keys)
+    layers = []
+    for name in downs:
+        options = next((options for part, options in by_part.items() if name.startswith(part)), {})
+        layers.append(_layer(file, name, downs[name], ups[name], alphas.get(name), options))
+    return layers
 
 
 def _refuse_unsupported(keys: list[str]) -> None:
     for marker, kind in UNSUPPORTED.items():
         if found := [key for key in keys if marker in key]:
             raise ExportError(f"{kind} is not supported ({len(found)} keys, such as {found[0]})")
-    if found := [key for key in keys if key.startswith(TEXT_ENCODER)]:
-        raise ExportError(
-            f"A LoRA that changes the text encoder is not supported ({len(found)} keys, such as {found[0]})"
-        )
 
 
 def _by_layer(keys: list[str], suffixes: tuple[str, ...]) -> dict[str, str]:
@@ -143,21 +143,33 @@ def _tensor(file: Any, key: str) -> Array:
     return np.asarray(file.get_tensor(key), np.float32)
 
 
-def _adapter_options(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, Any]:
-    """PEFT's settings, where alpha is: diffusers keeps them in the file, PEFT itself in a file beside it."""
+def _adapter_options(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, dict[str, Any]]:
+    """PEFT's settings, where alpha is, by how the keys begin that they are for.
+
+    diffusers keeps them in the file, PEFT itself in a file beside it.
+    """
     try:
         if "lora_adapter_metadata" in metadata:
             given = json.loads(metadata["lora_adapter_metadata"])
-            options = {key.removeprefix("unet."): value for key, value in given.items()}
-        elif keys[0].startswith("base_model.model."):
-            options = json.loads((path.parent / ADAPTER_FILE).read_bytes())
-        else:
-            return {}
-        refused = [name for name in ("use_dora", "alpha_pattern", "lora_bias") if options.get(name)]
-        if refused:
-            raise ExportError(f"The LoRA's option {refused[0]} is not supported")
-        return {"use_rslora": bool(options.get("use_rslora")), "lora_alpha": float(options["lora_alpha"])}
+            return {part: _settings(_part_of(given, part)) for part in PARTS}
+        if keys[0].startswith("base_model.model."):
+            return {"base_model.model.": _settings(json.loads((path.parent / ADAPTER_FILE).read_bytes()))}
+        return {}
     except FileNotFoundError:
         raise ExportError(f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it") from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ExportError(f"{path.name}: its PEFT settings cannot be read ({error!r})") from None
+
+
+def _part_of(given: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {key.removeprefix(part): value for key, value in given.items() if key.startswith(part)}
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises ExportError for an option that is not supported, KeyError and ValueError for nonsense."""
+    if not options:
+        return {}
+    refused = [name for name in ("use_dora", "alpha_pattern", "lora_bias") if options.get(name)]
+    if refused:
+        raise ExportError(f"The LoRA's option {refused[0]} is not supported")
+    return {"use_rslora": bool(options.get("use_rslora")), "lora_alpha": float(options["lora_alpha"])}

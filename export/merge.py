@@ -1,6 +1,6 @@
-"""Adds a LoRA's changes to the weights of an exported denoiser."""
+"""Adds a LoRA's changes to the weights of an exported network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +9,18 @@ from onnx import numpy_helper
 
 from export.errors import ExportError
 from export.lora import Layer, listed
-from export.targets import Target, by_file_name, targets_of
+from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer
 
 
-def merge(model: onnx.ModelProto, layers: Iterable[Layer], strength: float) -> int:
+def merge(
+    model: onnx.ModelProto, layers: Iterable[Layer], strength: float, roots: Sequence[Root] = (UNET,)
+) -> int:
     """Changes the model's initialisers in place, computing in fp32; returns how many.
 
-    Raises ExportError if a layer has no target, does not fit it, or makes a value that the target's type
-    cannot hold. The model is then of no use.
+    `roots`: the checkpoint's networks that are in the graph. Raises ExportError if a layer has no target,
+    does not fit it, or makes a value that the target cannot hold. The model is then of no use.
     """
-    pairs = _pairs(list(layers), model)
+    pairs = _pairs(list(layers), model, roots)
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     for target, layer in pairs:
         tensor = held[target.initialiser]
@@ -27,14 +29,18 @@ def merge(model: onnx.ModelProto, layers: Iterable[Layer], strength: float) -> i
     return len(pairs)
 
 
-def _pairs(layers: list[Layer], model: onnx.ModelProto) -> list[tuple[Target, Layer]]:
-    names = by_file_name(targets_of(model))
+def _pairs(layers: list[Layer], model: onnx.ModelProto, roots: Sequence[Root]) -> list[tuple[Target, Layer]]:
+    names: dict[str, Target] = {}
+    for root in roots:
+        targets = targets_of(model, root)
+        names |= by_file_name(targets)
+        layers = [layer for layer in layers if not unused_layer(layer.name, targets)]
     lost = [layer.name for layer in layers if layer.name not in names]
     if lost:
-        raise ExportError(f"{len(lost)} LoRA layers have no target in the denoiser: {listed(lost)}")
-    pairs = {names[layer.name].path: (names[layer.name], layer) for layer in layers}
+        raise ExportError(f"{len(lost)} LoRA layers have no target in the model: {listed(lost)}")
+    pairs = {names[layer.name].initialiser: (names[layer.name], layer) for layer in layers}
     if len(pairs) < len(layers):
-        raise ExportError("The LoRA changes a layer of the denoiser under two names")
+        raise ExportError("The LoRA changes a layer of the model under two names")
     return list(pairs.values())
 
 

@@ -16,13 +16,13 @@ from cli.generate import await_picture
 PROMPTS = (
     ("@aya reading a book under a tree, warm lighting, -rain", "professional"),
     ("a red car on the beach, sunny", "professional"),
-    ("@bella in the forest, morning light", "professional"),
+    ("@bella waving, in the forest", "professional"),
     ("two yellow cats in a room", "boudoir"),
-    ("a blue house in the mountains, snow", "outline"),
+    ("a blue house in the mountains", "outline"),
     ("@tomo in the city at night", "neon"),
-    ("a green tree by the sea, sunset", "watercolour"),
-    ("@mira holding a balloon in the park", "papercut"),
-    ("an owl in the forest at night", "pixel"),
+    ("a white boat on the beach, at sunset", "watercolour"),
+    ("@mira holding a balloon in a meadow", "papercut"),
+    ("a pink castle in the snow", "boudoir"),
 )
 COLUMNS, WIDTH, HEIGHT, GAP = 3, 448, 256, 6
 

@@ -100,22 +100,22 @@ def test_every_linear_layer_and_convolution_is_a_target(repository: Path) -> Non
 def test_fp16_base_is_merged_in_fp32_and_stays_fp16(
     tiny: Checkpoint, repository: Path, lora: Path, wanted: torch.Tensor, tmp_path: Path
 ) -> None:
-    base = tmp_path / "half"
+    base = tmp_path / "half-denoiser"
     model = load_model(repository / "eros-denoiser" / "1" / "model.onnx")
     store_fp16(model)
     save_model(model, base / "1")
-    (base / "config.pbtxt").write_text('name: "half"\n')
-    merge_character(base, lora, tmp_path / "aya")
-    assert (tmp_path / "aya" / "1" / "model.onnx").stat().st_size == (
+    (base / "config.pbtxt").write_text('name: "half-denoiser"\n')
+    merge_character(base, lora, tmp_path / "eros-denoiser--aya")
+    assert (tmp_path / "eros-denoiser--aya" / "1" / "model.onnx").stat().st_size == (
         base / "1" / "model.onnx"
     ).stat().st_size
-    assert (tmp_path / "aya" / "config.pbtxt").read_text() == 'name: "aya"\n'
+    assert (tmp_path / "eros-denoiser--aya" / "config.pbtxt").read_text() == 'name: "eros-denoiser--aya"\n'
     # One rounding of each weight to fp16, and no more.
-    exact = weights(repository / "eros-denoiser", lora, tmp_path / "exact")
-    for name, value in weights(base, lora, tmp_path / "aya").items():
+    exact = weights(repository / "eros-denoiser", lora, tmp_path / "exact-denoiser")
+    for name, value in weights(base, lora, tmp_path / "eros-denoiser--aya").items():
         if value.dtype == np.float16:
             np.testing.assert_array_equal(value, exact[name].astype(np.float16))
-    assert largest_error(run(tmp_path / "aya", inputs_of(tiny))[0], wanted) < 5e-3
+    assert largest_error(run(tmp_path / "eros-denoiser--aya", inputs_of(tiny))[0], wanted) < 5e-3
 
 
 def weights(base: Path, lora: Path, target: Path) -> dict[str, "np.typing.NDArray[np.generic]"]:
@@ -132,8 +132,8 @@ def test_strength_scales_the_change(repository: Path, lora: Path, tmp_path: Path
     }[name]
     changes = []
     for strength in (1.0, -0.5):
-        merge_character(base, lora, tmp_path / "aya", strength)
-        graph = onnx.load(tmp_path / "aya" / "1" / "model.onnx").graph
+        merge_character(base, lora, tmp_path / "eros-denoiser--aya", strength)
+        graph = onnx.load(tmp_path / "eros-denoiser--aya" / "1" / "model.onnx").graph
         merged = next(tensor for tensor in graph.initializer if tensor.name == name)
         changes.append(numpy_helper.to_array(merged) - plain)
     np.testing.assert_allclose(changes[1], -0.5 * changes[0], atol=1e-6)
@@ -181,7 +181,7 @@ def changed(lora: Path, **changes: torch.Tensor | None) -> Path:
                 "lora_unet_conv_from_elsewhere__lora_down__weight": torch.ones(4, 8),
                 "lora_unet_conv_from_elsewhere__lora_up__weight": torch.ones(8, 4),
             },
-            "1 LoRA layers have no target in the denoiser: lora_unet_conv_from_elsewhere",
+            "1 LoRA layers have no target in the model: lora_unet_conv_from_elsewhere",
         ),
         ({"lora_unet_conv_in__lora_up__weight": torch.ones(32, 5, 1, 1)}, "do not fit"),
         ({"lora_unet_conv_in__lora_up__weight": torch.ones(31, 4, 1, 1)}, r"makes \[31, 36\], its target is"),
@@ -193,13 +193,19 @@ def changed(lora: Path, **changes: torch.Tensor | None) -> Path:
             {"lora_unet_conv_in__lora_down__weight": None},
             r"2 keys are no part of a LoRA layer: lora_unet_conv_in\.",
         ),
-        ({"lora_te1_layer__lora_down__weight": torch.ones(4, 8)}, "changes the text encoder"),
+        (
+            {
+                "lora_te1_other__lora_down__weight": torch.ones(4, 8),
+                "lora_te1_other__lora_up__weight": torch.ones(8, 4),
+            },
+            "1 LoRA layers have no target in the model: lora_te1_other",
+        ),
         (
             {
                 "unet__conv_in__lora_A__weight": torch.ones(4, 4, 3, 3),
                 "unet__conv_in__lora_B__weight": torch.ones(32, 4, 1, 1),
             },
-            "a layer of the denoiser under two names",
+            "a layer of the model under two names",
         ),
     ],
 )
@@ -208,7 +214,7 @@ def test_lora_that_does_not_fit_is_refused_and_nothing_written(
 ) -> None:
     path = changed(lora, **changes)
     with pytest.raises(ExportError, match=reason) as caught:
-        merge_character(repository / "eros-denoiser", path, tmp_path / "aya")
+        merge_character(repository / "eros-denoiser", path, tmp_path / "eros-denoiser--aya")
     assert "\n" not in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["lora.safetensors"]
 
@@ -216,11 +222,11 @@ def test_lora_that_does_not_fit_is_refused_and_nothing_written(
 def test_value_beyond_fp16_is_refused(repository: Path, lora: Path, tmp_path: Path) -> None:
     model = load_model(repository / "eros-denoiser" / "1" / "model.onnx")
     store_fp16(model)
-    save_model(model, tmp_path / "half" / "1")
-    (tmp_path / "half" / "config.pbtxt").write_text('name: "half"\n')
+    save_model(model, tmp_path / "half-denoiser" / "1")
+    (tmp_path / "half-denoiser" / "config.pbtxt").write_text('name: "half-denoiser"\n')
     changed(lora, lora_unet_conv_in__alpha=torch.tensor(1e9))
     with pytest.raises(ExportError, match="makes values that float16 cannot hold"):
-        merge_character(tmp_path / "half", lora, tmp_path / "aya")
+        merge_character(tmp_path / "half-denoiser", lora, tmp_path / "eros-denoiser--aya")
 
 
 @pytest.mark.parametrize("strength", [0.0, float("nan"), float("inf"), 11.0])
@@ -228,12 +234,12 @@ def test_strength_out_of_range_is_refused(
     repository: Path, lora: Path, tmp_path: Path, strength: float
 ) -> None:
     with pytest.raises(ExportError, match="strength"):
-        merge_character(repository / "eros-denoiser", lora, tmp_path / "aya", strength)
+        merge_character(repository / "eros-denoiser", lora, tmp_path / "eros-denoiser--aya", strength)
 
 
 def test_base_that_is_not_there_is_refused(lora: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="There is no "):
-        merge_character(tmp_path / "eros-denoiser", lora, tmp_path / "aya")
+        merge_character(tmp_path / "eros-denoiser", lora, tmp_path / "eros-denoiser--aya")
 
 
 def test_command_merges_without_torch(repository: Path, lora: Path, tmp_path: Path) -> None:

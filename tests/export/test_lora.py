@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from export.errors import ExportError
 from export.lora import read_lora
 from export.sgm import sgm_names
-from export.targets import Target, by_file_name
+from export.targets import UNET, Target, by_file_name
 from tests.export.tiny import unet
 
 NAME = "unet.mid_block.attentions.0.proj_in"
@@ -73,8 +73,8 @@ def with_tensor(key: str) -> Callable[[], Tensors]:
         (with_tensor("lora_unet_conv_in.hada_w1_a"), "LoHa is not supported"),
         (with_tensor("lora_unet_conv_in.lokr_w1"), "LoKr is not supported"),
         (with_tensor("lora_unet_conv_in.diff_b"), "full weight differences is not supported"),
-        (with_tensor("lora_te1_text_model_encoder_layers_0.lora_up.weight"), "changes the text encoder"),
-        (with_tensor("text_encoder_2.layers.0.lora_A.weight"), "changes the text encoder"),
+        (with_tensor("lora_te1_text_model_encoder_layers_0.lora_up.weight"), "1 keys are no part of a LoRA"),
+        (with_tensor("text_encoder_2.layers.0.lora_A.weight"), "1 keys are no part of a LoRA layer"),
         (
             with_tensor("unet.conv_in.lora_A.weight"),
             r"1 keys are no part of a LoRA layer: unet\.conv_in\.lora_A",
@@ -162,7 +162,7 @@ def test_stabilitys_layer_names_are_those_that_diffusers_knows(
     }
     theirs, _ = StableDiffusionXLPipeline.lora_state_dict(tensors, unet_config=network.config)
     # What diffusers makes of them are names of the attention's processor, of which targets.py knows too.
-    known = by_file_name({path: Target(path, "", False, (1, 1)) for path in paths})
+    known = by_file_name({path: Target(UNET, path, "", False, (1, 1)) for path in paths})
     order = list(names)
     for key, value in theirs.items():
         name = re.sub(r"[._]lora\.(down|up)\.weight$", "", key)
