@@ -43,8 +43,8 @@ class MergeReport:
 
 
 def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength: float = 1.0) -> MergeReport:
-    """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA file and,
-    if the LoRA has layers for one, a text encoder beside it.
+    """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
+    text encoder beside it if the LoRA has layers for one.
 
     Does nothing if it is already made of exactly these. Raises ExportError, with nothing written or changed.
     """

@@ -21,6 +21,6 @@ def sheet(pictures: Sequence[Pixels], columns: int, path: Path, width: int = 320
         small = Image.fromarray(np.ascontiguousarray(pixels)).resize((width, tall), Image.Resampling.LANCZOS)
         canvas.paste(small, (number % columns * (width + 4), number // columns * (tall + 4)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp.png")
-    canvas.save(beside)
+    beside = path.with_suffix(f".tmp{path.suffix}")
+    canvas.save(beside, quality=88)  # of a JPEG; a PNG takes no notice
     beside.replace(path)
