@@ -27,4 +27,5 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         picture = self.decoder(self.post_quant_conv(latents * self.gain + self.offset))
         levels = (picture / 2 + 0.5).clamp(0, 1) * 255
-        return torch.floor(levels + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+        # Bytes last: TensorRT takes them for an output, and for nothing on the way to it.
+        return torch.floor(levels + 0.5).permute(0, 2, 3, 1).to(torch.uint8)
