@@ -20,6 +20,7 @@ from export.config import check_name, renamed
 from export.errors import ExportError
 from export.lora import ADAPTER_FILE, Layer, read_lora
 from export.merge import merge
+from export.plan import TIMING_CACHE, add_plan, recipe_beside
 from export.storage import (
     MODEL_FILE,
     WEIGHTS_FILE,
@@ -96,6 +97,8 @@ def _write(base: Path, new: Path, layers: list[Layer], strength: float, roots: S
     changed = merge(model, layers, strength, roots)
     save_model(model, new / "1")
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
+    if recipe := recipe_beside(base):
+        add_plan(new, recipe, base.parent / TIMING_CACHE)
     return changed
 
 
@@ -154,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = merge_character(given.repository / base, given.lora, target, given.strength)
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
-        return 1
+        return 2
     print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
     return 0
 

@@ -4,33 +4,49 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from export.beside import publish, staging
 from export.checkpoint import Checkpoint, open_checkpoint
 from export.config import check_name, config_of
 from export.names import name_weights
 from export.networks import Network, networks_of
+from export.plan import TIMING_CACHE, Recipe, Wish, add_plan, load_builder
 from export.progress import stages
 from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16, write_hashes
 from export.tokens import ClipTokenizer, open_tokenizer
 from export.trace import declare_outputs, trace
 
+Engine = Literal["onnx", "tensorrt"]
 STAGES = ("load checkpoint", "text-encoder", "denoiser", "decoder", "publish")
 
 
-def export_checkpoint(checkpoint: Path, name: str, output: Path, storage: Storage = "fp16") -> list[Path]:
+def export_checkpoint(
+    checkpoint: Path,
+    name: str,
+    output: Path,
+    storage: Storage = "fp16",
+    engine: Engine = "onnx",
+    wish: Wish = Wish(),  # noqa: B008, frozen
+) -> list[Path]:
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
-    Returns their folders. Raises ExportError, with nothing written.
+    With the engine `tensorrt` they hold plans too, good for what `wish` says. Returns their folders. Raises
+    ExportError, with nothing written.
     """
     check_name(name)
+    if engine == "tensorrt":
+        load_builder()  # better refused now than after an hour
     with stages(f"Export {name}", len(STAGES)) as step, staging(output, name) as folder:
         step(STAGES[0])
         opened = open_checkpoint(checkpoint)
         tokenizers = _open_tokenizers(opened)
         for network in networks_of(opened):
             step(network.part.name)
-            _write_part(folder / f"{name}-{network.part.name}", network, opened, storage)
+            model = folder / f"{name}-{network.part.name}"
+            _write_part(model, network, opened, storage)
+            if engine == "tensorrt":
+                add_plan(model, Recipe.of(network.part, wish, opened.downscale), output / TIMING_CACHE)
         step(STAGES[-1])
         for tokenizer_name, tokenizer in tokenizers.items():
             tokenizer.save(folder / f"{name}-text-encoder" / tokenizer_name)

@@ -18,6 +18,7 @@ SMALL = 1024  # elements; below, and for vectors, half the size is not worth the
 LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
+PLAN_FILE = "model.plan"
 HASHES_FILE = "weights.json"
 """Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
@@ -67,9 +68,18 @@ def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_F
 
 
 def engine_digest(folder: Path) -> str:
+    """SHA-256 of what runs: the plan in a model's folder, else its graph."""
+    return _digest(folder, PLAN_FILE) if (folder / "1" / PLAN_FILE).is_file() else graph_digest(folder)
+
+
+def graph_digest(folder: Path) -> str:
     """SHA-256 of the graph's file and, where there is one, its weights' file, one after the other."""
+    return _digest(folder, MODEL_FILE, WEIGHTS_FILE)
+
+
+def _digest(folder: Path, *names: str) -> str:
     digest = hashlib.sha256()
-    for name in (MODEL_FILE, WEIGHTS_FILE):
+    for name in names:
         path = folder / "1" / name
         if path.is_file():
             with path.open("rb") as file:
