@@ -1,6 +1,7 @@
 """The client programs of the published documentation, unchanged but for base URL, token and prompt."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -89,3 +90,15 @@ def test_curl_program(system: System, tmp_path: Path) -> None:
     found = re.search(r'"url":"([^"]+)"', state)
     assert found, state
     check_picture(found[1])
+
+
+def test_a_picture_names_its_weights_and_its_characters_rights(system: System) -> None:
+    job = system.post({"action": "generate", "prompt": "@aya waving on the beach"})
+    meta = system.until_final(job["id"])["meta"]
+    assert set(meta["weights"]) == {"engine", "base", "lora"}
+    data = requests.get(meta["images"][0]["url"], timeout=30).content
+    with c2pa.Reader("image/jpeg", io.BytesIO(data)) as reader:
+        report = json.loads(reader.json())
+    assertions = report["manifests"][report["active_manifest"]]["assertions"]
+    (facts,) = [one["data"] for one in assertions if one["label"] == "org.imgen.generation"]
+    assert (facts["rights"], facts["weights"]) == ("fictional", meta["weights"])
