@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from demo.evaluation.labels import IGNORED, answers, label
+from demo.evaluation.labels import IGNORED, ONE_OF_FOUR, answers, label
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import Pixels, render
 from demo.scenes.scene import Choice, Scene, any_scene, character_scene
@@ -53,10 +53,13 @@ class Classifier(nn.Module):
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def say(self, pictures: Sequence[Pixels]) -> list[dict[str, str]]:
+        """The likeliest answer to each question, and which character it would be if it had to be one."""
         self.eval()
         scores = self(torch.stack([prepare(pixels) for pixels in pictures]))
+        scores[ONE_OF_FOUR] = scores["character"][:, : len(CHARACTERS)]
+        possible = {**self.answers, ONE_OF_FOUR: tuple(CHARACTERS)}
         return [
-            {name: possible[int(scores[name][row].argmax())] for name, possible in self.answers.items()}
+            {name: possible[name][int(score[row].argmax())] for name, score in scores.items()}
             for row in range(len(pictures))
         ]
 

@@ -10,6 +10,8 @@ from demo.scenes.palette import NAMED
 from demo.scenes.scene import Choice, Person, Scene
 
 PERSON, NOBODY = "person", "nobody"
+ONE_OF_FOUR = "character_of_four"
+"""Which of the four characters it is, "nobody" not being an answer."""
 IGNORED = -100
 """A question that makes no sense for a picture, as `torch.nn.functional.cross_entropy` has it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
+from demo.evaluation.labels import ONE_OF_FOUR, PERSON
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.people import ACTIVITIES
 from demo.scenes.scene import Choice, Person, Scene, Thing, any_scene, character_scene
@@ -61,7 +62,7 @@ def _question(scene: Scene, number: int) -> Question:
     expected = {"setting": scene.place.name, "style": scene.style.name}
     light = "" if scene.light.name == "day" else f", {scene.light.words[0]}"
     if isinstance(main, Person):
-        expected |= {"subject": "person", "character": main.name}
+        expected |= {"subject": PERSON, "character": main.name, ONE_OF_FOUR: main.name}
         words = f"@{main.name} {random.choice(ACTIVITIES[main.activity])}"
     else:
         expected |= {"subject": main.subject.name, "object_colour": main.colour}

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from demo.evaluation.labels import IGNORED, NOBODY, ONE_OF_FOUR, answers, label
+from demo.evaluation.questions import CATALOGUE_STYLES, negatives, questions
+from demo.scenes.scene import any_scene, character_scene
+from demo.training.choices import CHOICES
+from frontend.catalogue import load
+from frontend.settings import ROOT
+
+CPU = CHOICES["cpu"]
+
+
+def test_labels_are_answers() -> None:
+    possible = answers(CPU)
+    for seed in range(200):
+        for question, number in label(any_scene(seed, CPU), CPU).items():
+            assert number == IGNORED or 0 <= number < len(possible[question])
+
+
+def test_a_character_is_somebody_and_others_are_nobody() -> None:
+    names = answers(CPU)["character"]
+    assert names[label(character_scene("mira", 1, CPU), CPU)["character"]] == "mira"
+    assert all(names[label(any_scene(seed, CPU), CPU)["character"]] == NOBODY for seed in range(50))
+
+
+def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
+    from frontend.prompt import parse
+
+    catalogue = load(ROOT / "demo" / "catalogue")
+    styles, characters = catalogue.default_model.styles, catalogue.characters_of("eros")
+    for question in questions(CPU, 60):
+        assert question.style in styles
+        assert parse(question.prompt, characters).character == question.expected.get(ONE_OF_FOUR, "")
+    assert set(CATALOGUE_STYLES) == {style.name for style in CPU.styles}
+
+
+def test_negatives_differ_in_one_term() -> None:
+    for plain, negative in islice(negatives(CPU, 20), 20):
+        head, _, unwanted = negative.prompt.rpartition(", -")
+        assert (head, negative.seed, negative.style) == (plain.prompt, plain.seed, plain.style)
+        assert unwanted
+
+
+def test_judge_says_what_it_was_taught() -> None:
+    torch = pytest.importorskip("torch")
+    from demo.evaluation import classifier
+
+    torch.manual_seed(0)
+    judge = classifier.Classifier(CPU)
+    pictures, labels = classifier.examples(classifier.TRAIN_SEED, 32, CPU)
+    losses = list(classifier.train(judge, pictures, labels, epochs=6))
+    assert losses[-1] < losses[0]
+    said = judge.say([pictures[0].permute(1, 2, 0).numpy()])[0]
+    assert set(said) == {*answers(CPU), ONE_OF_FOUR}
