@@ -9,11 +9,14 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 from export.beside import publish, staging
 from export.config import check_name, renamed
@@ -24,9 +27,9 @@ from export.plan import TIMING_CACHE, add_plan, recipe_beside
 from export.storage import (
     MODEL_FILE,
     WEIGHTS_FILE,
+    Weights,
+    copy_model,
     engine_digest,
-    load_model,
-    save_model,
     write_hashes,
 )
 from export.targets import TEXT_ENCODERS, UNET, Root
@@ -93,9 +96,9 @@ def _write(base: Path, new: Path, layers: list[Layer], strength: float, roots: S
     """One network with its part of the LoRA; returns how many of its weights changed."""
     if not (base / "1" / MODEL_FILE).is_file():
         raise ExportError(f"There is no {base / '1' / MODEL_FILE}")
-    model = load_model(base / "1" / MODEL_FILE)
-    changed = merge(model, layers, strength, roots)
-    save_model(model, new / "1")
+    model = copy_model(base / "1", new / "1")
+    changed = merge(model, layers, strength, Weights(new / "1"), roots)
+    onnx.save_model(model, os.fspath(new / "1" / MODEL_FILE))
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
     if recipe := recipe_beside(base):
         add_plan(new, recipe, base.parent / TIMING_CACHE)

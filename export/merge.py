@@ -5,15 +5,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import numpy_helper
 
 from export.errors import ExportError
 from export.lora import Layer, listed
+from export.storage import Weights
 from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer
 
 
 def merge(
-    model: onnx.ModelProto, layers: Iterable[Layer], strength: float, roots: Sequence[Root] = (UNET,)
+    model: onnx.ModelProto,
+    layers: Iterable[Layer],
+    strength: float,
+    weights: Weights,
+    roots: Sequence[Root] = (UNET,),
 ) -> int:
     """Changes the model's initialisers in place, computing in fp32; returns how many.
 
@@ -24,8 +28,7 @@ def merge(
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     for target, layer in pairs:
         tensor = held[target.initialiser]
-        weight = numpy_helper.to_array(tensor)
-        tensor.CopyFrom(numpy_helper.from_array(_changed(weight, target, layer, strength), tensor.name))
+        weights.write(tensor, _changed(weights.read(tensor), target, layer, strength))
     return len(pairs)
 
 

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 Storage = Literal["fp16", "fp32"]
 
@@ -52,6 +55,45 @@ def store_fp16(model: onnx.ModelProto) -> None:
 def load_model(path: Path) -> onnx.ModelProto:
     """With its weights in memory, wherever they are kept."""
     return onnx.load(path, load_external_data=True)
+
+
+class Weights:
+    """Reads and writes a graph's initialisers where they are: in the graph itself, or in the file beside it.
+
+    A tensor in the file is changed there, in place, so that one tensor at a time is in memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: where model.onnx is, or will be."""
+        self._path = folder / WEIGHTS_FILE
+
+    def read(self, tensor: TensorProto) -> npt.NDArray[np.generic]:
+        if not uses_external_data(tensor):
+            value: npt.NDArray[np.generic] = numpy_helper.to_array(tensor)
+            return value
+        with self._path.open("rb") as file:
+            place = ExternalDataInfo(tensor)
+            file.seek(place.offset)
+            data = file.read(place.length)
+        flat: npt.NDArray[np.generic] = np.frombuffer(data, helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        return flat.reshape(tuple(tensor.dims))
+
+    def write(self, tensor: TensorProto, value: npt.NDArray[np.generic]) -> None:
+        """`value` has the tensor's own type and shape, so it takes the same place."""
+        if not uses_external_data(tensor):
+            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+            return
+        with self._path.open("r+b") as file:
+            file.seek(ExternalDataInfo(tensor).offset)
+            file.write(np.ascontiguousarray(value).tobytes())
+
+
+def copy_model(source: Path, folder: Path) -> onnx.ModelProto:
+    """The graph of `source`, whose large weights are now in a copy of their file in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (source / WEIGHTS_FILE).is_file():
+        shutil.copyfile(source / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+    return onnx.load(source / MODEL_FILE, load_external_data=False)
 
 
 def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_FILE_BYTES) -> None:

@@ -31,7 +31,7 @@ BATCH, RATE = 32, 2e-3
 TRAIN_SEED, HELD_OUT_SEED = 20_000_000, 30_000_000
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module):  # type: ignore[misc, unused-ignore]
     def __init__(self, choice: Choice) -> None:
         super().__init__()
         self.answers = answers(choice)

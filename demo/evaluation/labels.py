@@ -33,16 +33,15 @@ def answers(choice: Choice) -> Mapping[str, Sequence[str]]:
 
 def label(scene: Scene, choice: Choice) -> dict[str, int]:
     main = scene.main
-    person = isinstance(main, Person)
     said = {
-        "subject": PERSON if person else main.subject.name,
         "setting": scene.place.name,
         "style": scene.style.name,
-        "character": (main.name or NOBODY) if person else NOBODY,
         "detail": ("without", "with")[scene.detail],
     }
-    if not person:
-        said["object_colour"] = main.colour
+    if isinstance(main, Person):
+        said |= {"subject": PERSON, "character": main.name or NOBODY}
+    else:
+        said |= {"subject": main.subject.name, "character": NOBODY, "object_colour": main.colour}
     if not scene.place.indoor:
         said["clouds"] = ("without", "with")[scene.clouds]
     return {

@@ -124,6 +124,21 @@ def weights(base: Path, lora: Path, target: Path) -> dict[str, "np.typing.NDArra
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
+def test_weights_in_a_second_file_are_changed_where_they_are(
+    tiny: Checkpoint, repository: Path, lora: Path, wanted: torch.Tensor, tmp_path: Path
+) -> None:
+    base = tmp_path / "large-denoiser"
+    save_model(load_model(repository / "eros-denoiser" / "1" / "model.onnx"), base / "1", one_file_bytes=0)
+    (base / "config.pbtxt").write_text('name: "large-denoiser"\n')
+    before = (base / "1" / "model.onnx.data").read_bytes()
+    made = merge_character(base, lora, tmp_path / "large-denoiser--aya").folder
+    assert (base / "1" / "model.onnx.data").read_bytes() == before
+    assert (made / "1" / "model.onnx.data").stat().st_size == len(before)
+    assert largest_error(run(made, inputs_of(tiny))[0], wanted) < 1e-4
+    hashes = json.loads((made / "weights.json").read_text())
+    assert hashes["engine"] != hashes["base"]
+
+
 def test_strength_scales_the_change(repository: Path, lora: Path, tmp_path: Path) -> None:
     base, name = repository / "eros-denoiser", "unet.conv_in.weight"
     plain = {
