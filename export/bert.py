@@ -6,6 +6,7 @@ mean over the tokens, then length 1).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,21 @@ class BertShape:
     num_hidden_layers: int
     num_attention_heads: int
     layer_norm_eps: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "BertShape":
+        """Raises ValueError and KeyError for anything but a BERT as this graph computes it."""
+        for key, only in (("model_type", "bert"), ("hidden_act", "gelu")):
+            if config[key] != only:
+                raise ValueError(f"{key} is {config[key]!r}, expected {only!r}")
+        if config.get("position_embedding_type", "absolute") != "absolute":
+            raise ValueError("position_embedding_type is not 'absolute'")
+        return cls(
+            hidden_size=int(config["hidden_size"]),
+            num_hidden_layers=int(config["num_hidden_layers"]),
+            num_attention_heads=int(config["num_attention_heads"]),
+            layer_norm_eps=float(config["layer_norm_eps"]),
+        )
 
 
 class _Graph:

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 BITS, ZERO = 8, 128
-BLOCK = 128  # weights that share one scale
+BLOCK = 32  # weights that share one scale; with 128 a text could be told by its neighbours in the batch
 ROUND_EACH_TOKEN = 4  # MatMulNBits' accuracy_level: activations as int8, scaled for every block of every token
 CONTRIB = "com.microsoft"
 
