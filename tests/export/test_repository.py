@@ -94,6 +94,6 @@ def test_restore_needs_what_the_exporter_wrote(repository: Path, tmp_path: Path)
 
 
 def test_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "none"), "--name", "eros", "--output", str(tmp_path / "out")]) == 1
+    assert main([str(tmp_path / "none"), "--name", "eros", "--output", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("export: ")
     assert list((tmp_path / "out").iterdir()) == []
