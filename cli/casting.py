@@ -33,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lora: str
     rights: str
     strength: float = 1.0
+    blocks: dict[str, float] = {}
     positive: str = ""
     negative: str = ""
 
@@ -60,15 +61,18 @@ class Casting:
     def of(cls, settings: Settings) -> Self:
         return cls(settings.catalogue_dir, settings.models_dir, settings.data_dir / "models")
 
-    async def add(self, name: str, entry: Entry, lora: Path, *, replace: bool) -> None:
-        """Raises UserError, PartError and CatalogueError, with nothing changed in what is served."""
+    async def add(self, name: str, entry: Entry, lora: Path, *, replace: bool, torch: str | None) -> None:
+        """`torch`: an interpreter that has it, which compares the merged weights' pictures with its own.
+
+        Raises UserError, PartError and CatalogueError, with nothing changed in what is served.
+        """
         self._check(name, entry, lora, replace)
         digest = _sha256(lora)
         kept = Path(LORAS) / f"{name}-{digest[:12]}.safetensors"
         entry = msgspec.structs.replace(entry, lora=str(kept))
         character = _character(self._file(name), name, entry)
         for model in entry.models:
-            await merge(model, character, self.models.resolve(), self.merged.resolve(), lora)
+            await merge(model, character, self.models.resolve(), self.merged.resolve(), lora, torch)
         _write(self.catalogue / kept, lora.read_bytes())
         text = yaml.safe_dump(msgspec.to_builtins(entry), sort_keys=False, allow_unicode=True)
         _write(self._file(name), text.encode())

@@ -11,6 +11,7 @@ from rich.table import Table
 from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
 from cli.errors import UserError
 from cli.help import Commands, command
+from embedded.part import python_of
 from frontend.settings import load
 
 
@@ -45,6 +46,13 @@ def _add_adder(verbs: Commands) -> None:
     adder.add_argument("--rights", required=True, help=WORDS_OF_RIGHTS)
     adder.add_argument("--label", help="name to show (default: NAME with a capital)")
     adder.add_argument("--strength", type=float, default=1.0, help="how much of the LoRA to merge in")
+    adder.add_argument(
+        "--block",
+        action="append",
+        default=[],
+        metavar="PATH=FACTOR",
+        help="less or more of one block, such as unet.up_blocks.1=0.5; repeatable",
+    )
     adder.add_argument("--positive", default="", help="terms for every picture of it")
     adder.add_argument("--negative", default="", help="terms that its pictures shall not show")
     adder.add_argument("--replace", action="store_true", help="put it in the place of one of this name")
@@ -59,14 +67,30 @@ def _add(given: argparse.Namespace) -> int:
         lora=given.lora.name,
         rights=given.rights,
         strength=given.strength,
+        blocks=dict(map(_block, given.block)),
         positive=given.positive,
         negative=given.negative,
     )
     console = Console(stderr=True)
+    python = python_of("export")
+    torch = python if Path(python).is_file() else None
     with console.status(f"merging {given.lora.name} into {', '.join(given.model)}"):
-        asyncio.run(Casting.of(load()).add(given.name, entry, given.lora, replace=given.replace))
+        adding = Casting.of(load()).add(given.name, entry, given.lora, replace=given.replace, torch=torch)
+        asyncio.run(adding)
+    if torch:
+        console.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
+    else:
+        console.print("not compared with torch, which is not installed (`make install-export`)")
     console.print(f"@{given.name} is in service; a running server offers it within 2 s")
     return 0
+
+
+def _block(text: str) -> tuple[str, float]:
+    path, _, factor = text.partition("=")
+    try:
+        return path, float(factor)
+    except ValueError:
+        raise UserError(f"--block {text}: expected PATH=FACTOR, such as unet.up_blocks.1=0.5") from None
 
 
 def _remove(given: argparse.Namespace) -> int:

@@ -10,18 +10,23 @@ from cli.help import Commands, command
 from embedded.part import python_of
 from frontend.settings import ROOT
 
+OPTIONAL = ("precision", "prediction", "like", "sizes")
+
 
 def add(commands: Commands) -> None:
     examples = (
         "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models\n"
         "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models --engine tensorrt --batch 4"
     )
-    text = "Turn an SDXL checkpoint into Triton models (needs `make install-export`)"
+    text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
-    parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, safetensors weights")
+    parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, or one .safetensors file")
     parser.add_argument("--name", required=True, help="the model's name, such as eros")
     parser.add_argument("--output", type=Path, required=True, help="model repository to write into")
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
+    parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
+    parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
     parser.add_argument("--engine", choices=("onnx", "tensorrt"), default="onnx", help="what Triton runs")
     parser.add_argument("--batch", type=int, default=8, help="largest batch of a TensorRT plan, 1 to 8")
     parser.add_argument("--sizes", help="sizes that plans are for, such as 1344x768,1024x1024 (default: all)")
@@ -35,6 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
         *("--output", str(arguments.output), "--storage", arguments.storage),
         *("--engine", arguments.engine, "--batch", str(arguments.batch)),
-        *(("--sizes", arguments.sizes) if arguments.sizes else ()),
+        *(
+            part
+            for option in OPTIONAL
+            if (value := getattr(arguments, option))
+            for part in (f"--{option}", str(value))
+        ),
     ]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode

@@ -25,12 +25,19 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
     return [base, made]
 
 
-async def merge(model: str, character: Character, base: Path, made: Path, lora: Path) -> None:
-    """Writes the character's denoiser for `model`, from repository `base` into `made`. Raises PartError."""
+async def merge(
+    model: str, character: Character, base: Path, made: Path, lora: Path, torch: str | None = None
+) -> None:
+    """Writes the character's denoiser for `model`, from repository `base` into `made`. Raises PartError.
+
+    `torch`: an interpreter that has it, which then draws with the LoRA too, and must draw the same.
+    """
     process = await asyncio.create_subprocess_exec(
         *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
         f"--strength={character.strength}",
+        *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
+        *(("--torch", torch) if torch else ()),
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

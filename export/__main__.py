@@ -9,7 +9,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.parts import MAX_BATCH
 from export.plan import SIZES, Wish
-from export.repository import export_checkpoint
+from export.repository import Options, export_checkpoint
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m export", description="Checkpoint → Triton model repository"
     )
     options.add_argument(
-        "checkpoint", type=Path, help="SDXL folder in diffusers' layout, safetensors weights"
+        "checkpoint", type=Path, help="SDXL or SD 1.5: folder in diffusers' layout, or one .safetensors file"
     )
     options.add_argument("--name", required=True, help="the model's name, such as eros")
     options.add_argument("--output", required=True, type=Path, help="model repository to write into")
@@ -35,7 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--storage",
         choices=("fp16", "fp32"),
         default="fp16",
-        help="type of the weights on disk (default fp16)",
+        help="type of the weights on disk, where they are computed with in fp32 (default fp16)",
+    )
+    options.add_argument(
+        "--precision",
+        choices=("fp32", "fp16", "bf16"),
+        help="type to compute in (default fp32; fp16 for plans)",
+    )
+    options.add_argument(
+        "--prediction",
+        choices=("epsilon", "v", "flow"),
+        help="what a single file's UNet predicts, where the file does not say (default epsilon)",
+    )
+    options.add_argument(
+        "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
     )
     options.add_argument(
         "--engine", choices=("onnx", "tensorrt"), default="onnx", help="what Triton runs (default onnx)"
@@ -47,9 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse_args(arguments)
     try:
         wish = Wish(sizes=_sizes(given.sizes), batch=given.batch)
-        folders = export_checkpoint(
-            given.checkpoint, given.name, given.output, given.storage, given.engine, wish
+        wanted = Options(
+            storage=given.storage,
+            precision=given.precision or ("fp16" if given.engine == "tensorrt" else "fp32"),
+            engine=given.engine,
+            wish=wish,
+            like=given.like,
+            prediction=given.prediction,
         )
+        folders = export_checkpoint(given.checkpoint, given.name, given.output, wanted)
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

@@ -8,10 +8,10 @@ python -m export.character LORA --name aya --model eros --repository REPOSITORY
 import argparse
 import hashlib
 import json
-import math
 import os
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,14 @@ from export.storage import (
     engine_digest,
     write_hashes,
 )
+from export.strength import Strength, strength_of_options
 from export.targets import TEXT_ENCODERS, UNET, Root
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
-MAX_STRENGTH = 10.0
+REPORTS = ".reports"  # in the repository; Triton loads nothing of it
+PARITY_TIMEOUT_S = 3600.0
+Check = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,19 @@ class MergeReport:
     written: bool  # False: the folder was already made of these files
 
 
-def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength: float = 1.0) -> MergeReport:
+def merge_character(
+    base_model_dir: Path,
+    lora: Path,
+    target_dir: Path,
+    strength: Strength = Strength(),  # noqa: B008, frozen
+    check: Check | None = None,
+) -> MergeReport:
     """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
     text encoder beside it if the LoRA has layers for one.
 
-    Does nothing if it is already made of exactly these. Raises ExportError, with nothing written or changed.
+    Does nothing if it is already made of exactly these. `check` is given the folder that holds the new
+    networks before they are published. Raises ExportError, with nothing published or changed.
     """
-    if not math.isfinite(strength) or not 0 < abs(strength) <= MAX_STRENGTH:
-        raise ExportError(
-            f"The strength {strength} must be between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}, not 0"
-        )
     origin = _origin(base_model_dir, lora, strength)
     made = _made(target_dir)
     if made.get("origin") == origin:
@@ -66,19 +72,23 @@ def merge_character(base_model_dir: Path, lora: Path, target_dir: Path, strength
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        merged = _write(base_model_dir, new, of_unet, strength, (UNET,))
+        changed = _write(base_model_dir, new, of_unet, strength, (UNET,))
         if of_text:
-            merged += _write(text_encoder_of(base_model_dir), new_encoder, of_text, strength, TEXT_ENCODERS)
+            of_encoder = text_encoder_of(base_model_dir)
+            changed += _write(of_encoder, new_encoder, of_text, strength, TEXT_ENCODERS)
+        strength.check(changed)
         write_hashes(new, base=engine_digest(base_model_dir), lora=origin["lora"][0])
-        report = {"origin": origin, "layers": merged, "text_encoder": bool(of_text)}
+        report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
+        if check:
+            check(folder)
         # The denoiser last: it is what makes the character one, and its report is what says that all is done.
         if of_text:
             publish(new_encoder, encoder)
         elif encoder.exists():
             encoder.rename(folder / "unneeded")
         publish(new, target_dir)
-    return MergeReport(target_dir, merged, written=True)
+    return MergeReport(target_dir, len(changed), written=True)
 
 
 def _is_of_text(layer: Layer) -> bool:
@@ -92,8 +102,10 @@ def text_encoder_of(denoiser: Path) -> Path:
     return denoiser.with_name(denoiser.name.replace("-denoiser", "-text-encoder"))
 
 
-def _write(base: Path, new: Path, layers: list[Layer], strength: float, roots: Sequence[Root]) -> int:
-    """One network with its part of the LoRA; returns how many of its weights changed."""
+def _write(
+    base: Path, new: Path, layers: list[Layer], strength: Strength, roots: Sequence[Root]
+) -> list[str]:
+    """One network with its part of the LoRA; returns the paths of the weights that changed."""
     if not (base / "1" / MODEL_FILE).is_file():
         raise ExportError(f"There is no {base / '1' / MODEL_FILE}")
     model = copy_model(base / "1", new / "1")
@@ -105,10 +117,10 @@ def _write(base: Path, new: Path, layers: list[Layer], strength: float, roots: S
     return changed
 
 
-def _origin(base: Path, lora: Path, strength: float) -> dict[str, Any]:
+def _origin(base: Path, lora: Path, strength: Strength) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of the files that are read, and the strength."""
     return {
-        "format": 3,
+        "format": 4,
         "base": _digest(
             base / "1" / MODEL_FILE,
             base / "1" / WEIGHTS_FILE,
@@ -116,7 +128,8 @@ def _origin(base: Path, lora: Path, strength: float) -> dict[str, Any]:
             text_encoder_of(base) / "1" / MODEL_FILE,
         ),
         "lora": _digest(lora, lora.parent / ADAPTER_FILE),
-        "strength": strength,
+        "strength": strength.whole,
+        "blocks": dict(strength.blocks),
     }
 
 
@@ -143,6 +156,30 @@ def _made(target: Path) -> dict[str, Any]:
     return made if whole and isinstance(made.get("layers"), int) else {}
 
 
+def _parity(given: argparse.Namespace, target: Path) -> Check:
+    """Compares with torch, which is not in this interpreter, in another one."""
+
+    def check(folder: Path) -> None:
+        command = [
+            *(given.torch, "-P", "-m", "export.character_parity", str(given.lora), "--model", given.model),
+            *("--base", str(given.repository), "--merged", str(folder), f"--strength={given.strength}"),
+            *("--report", str(target.parent / REPORTS / target.name)),
+            *(f"--block={block}" for block in given.block),
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PARITY_TIMEOUT_S, check=False, env=_environment()
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+            raise ExportError(f"{given.name} {last.removeprefix('export: ')}")
+
+    return check
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m export.character", description="Merge a LoRA into a denoiser"
@@ -153,11 +190,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--repository", required=True, type=Path, help="where {model}-denoiser is")
     options.add_argument("--output", type=Path, help="repository to write into (default: the same)")
     options.add_argument("--strength", type=float, default=1.0)
+    options.add_argument(
+        "--block", action="append", default=[], help="PATH=FACTOR, such as unet.up_blocks.1=0.5; repeatable"
+    )
+    options.add_argument(
+        "--torch", help="interpreter that has torch: nothing is published that it draws differently"
+    )
     given = options.parse_args(arguments)
     try:
         base = f"{check_name(given.model)}-denoiser"
         target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"
-        report = merge_character(given.repository / base, given.lora, target, given.strength)
+        strength = strength_of_options(given.strength, given.block)
+        check = _parity(given, target) if given.torch else None
+        report = merge_character(given.repository / base, given.lora, target, strength, check)
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

@@ -1,10 +1,12 @@
-"""An SDXL checkpoint in diffusers' folder layout, checked before anything in it is loaded."""
+"""An SDXL or SD 1.5 checkpoint in diffusers' folder layout, checked before anything in it is loaded."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
@@ -25,16 +27,18 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 class Checkpoint:
     folder: Path
     text_encoder: CLIPTextModel
-    text_encoder_2: CLIPTextModelWithProjection
+    text_encoder_2: CLIPTextModelWithProjection | None  # SD 1.5 has one only
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     schedule: Schedule
 
     def __post_init__(self) -> None:
         unet, vae = self.unet.config, self.vae.config
-        if unet.addition_embed_type != "text_time":
+        wanted = "text_time" if self.text_encoder_2 else None
+        if unet.addition_embed_type != wanted:
             raise ExportError(
-                "The UNet takes no pooled text and no time ids, so this is not an SDXL checkpoint"
+                f"The UNet's addition_embed_type is {unet.addition_embed_type}; with as many text "
+                f"encoders it must be {wanted} (SDXL has two and text_time, SD 1.5 one and none)"
             )
         if unet.cross_attention_dim != self.width:
             raise ExportError(
@@ -50,12 +54,20 @@ class Checkpoint:
 
     @property
     def width(self) -> int:
-        """Of the embeddings of both text encoders together."""
-        return int(self.text_encoder.config.hidden_size + self.text_encoder_2.config.hidden_size)
+        """Of the embeddings of all text encoders together."""
+        encoders = (self.text_encoder, self.text_encoder_2)
+        return sum(int(encoder.config.hidden_size) for encoder in encoders if encoder)
 
     @property
-    def pooled(self) -> int:
-        return int(self.text_encoder_2.config.projection_dim)
+    def pooled(self) -> int | None:
+        """Width of the pooled text; None for SD 1.5, which takes none."""
+        return int(self.text_encoder_2.config.projection_dim) if self.text_encoder_2 else None
+
+    @property
+    def tokenizers(self) -> dict[str, CLIPTextModel | CLIPTextModelWithProjection]:
+        """Folder of each tokenizer, and the encoder that its tokens go to."""
+        found = {"tokenizer": self.text_encoder, "tokenizer_2": self.text_encoder_2}
+        return {name: encoder for name, encoder in found.items() if encoder}
 
     @property
     def window(self) -> int:
@@ -72,25 +84,43 @@ class Checkpoint:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Raises ExportError for anything but a whole SDXL folder with safetensors weights."""
-    _check_index(folder)
+    """Raises ExportError for anything but a whole SDXL or SD 1.5 folder with safetensors weights."""
+    names = networks_in(folder)
+    loaded = {name: _load(folder / name, NETWORKS[name]) if name in names else None for name in NETWORKS}
     return Checkpoint(
-        folder=folder,
-        schedule=read_schedule(folder / "scheduler" / "scheduler_config.json"),
-        **{name: _load(folder / name, kind) for name, kind in NETWORKS.items()},
+        folder=folder, schedule=read_schedule(folder / "scheduler" / "scheduler_config.json"), **loaded
     )
 
 
-def _check_index(folder: Path) -> None:
+def networks_in(folder: Path) -> list[str]:
+    """All of NETWORKS for SDXL; without text_encoder_2 for SD 1.5. Raises ExportError."""
     try:
         index = json.loads((folder / "model_index.json").read_bytes())
     except (OSError, ValueError):
         raise ExportError(
             f"{folder} is no diffusers checkpoint: it has no readable model_index.json"
         ) from None
-    for name, kind in NETWORKS.items():
-        if not isinstance(index, dict) or (index.get(name) or [None, None])[1] != kind.__name__:
-            raise ExportError(f"{folder / 'model_index.json'} must name {kind.__name__} as {name} (SDXL)")
+    named = {name: _class_named(index, name) for name in NETWORKS}
+    names = [name for name in NETWORKS if name != "text_encoder_2" or named.get(name)]
+    for name in names:
+        if named.get(name) != NETWORKS[name].__name__:
+            raise ExportError(f"{folder / 'model_index.json'} must name {NETWORKS[name].__name__} as {name}")
+    return names
+
+
+def _class_named(index: Any, name: str) -> str | None:
+    """The class in an entry ["diffusers", "UNet2DConditionModel"]; None for no entry, as for [null, null]."""
+    entry = index.get(name) if isinstance(index, dict) else None
+    return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 and entry[1] else None
+
+
+def empty_network(name: str, config: Mapping[str, Any]) -> Any:
+    """One of NETWORKS with shapes only."""
+    kind: Any = NETWORKS[name]
+    with torch.device("meta"):
+        if hasattr(kind, "from_config"):
+            return kind.from_config(dict(config))
+        return kind(kind.config_class(**config))
 
 
 def _load(folder: Path, kind: Any) -> Any:

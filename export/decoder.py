@@ -24,8 +24,14 @@ class Decoder(nn.Module):
         self.register_buffer("gain", spread / config.scaling_factor, persistent=False)
         self.register_buffer("offset", mean + (config.get("shift_factor") or 0.0), persistent=False)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which the network computes; what is around it is fp32."""
+        return next(self.decoder.parameters()).dtype
+
     def forward(self, latents: Tensor) -> Tensor:
-        picture = self.decoder(self.post_quant_conv(latents * self.gain + self.offset))
+        scaled = (latents * self.gain + self.offset).to(self.dtype)
+        picture = self.decoder(self.post_quant_conv(scaled)).float()
         levels = (picture / 2 + 0.5).clamp(0, 1) * 255
         # Bytes last: TensorRT takes them for an output, and for nothing on the way to it.
         return torch.floor(levels + 0.5).permute(0, 2, 3, 1).to(torch.uint8)

@@ -58,7 +58,10 @@ def parametrisation_of(schedule: Schedule) -> Flow | VariancePreserving:
 
 
 class Denoiser(nn.Module):
-    """Every input is per sample: see export.parts.denoiser for shapes. Guidance 1 is no guidance."""
+    """Every input is per sample: see export.parts.denoiser for shapes. Guidance 1 is no guidance.
+
+    The UNet computes in the type of its weights; the step around it always in fp32.
+    """
 
     def __init__(self, unet: UNet2DConditionModel, schedule: Schedule) -> None:
         super().__init__()
@@ -74,24 +77,34 @@ class Denoiser(nn.Module):
         guidance: Tensor,
         embeddings: Tensor,
         negative_embeddings: Tensor,
-        pooled: Tensor,
-        negative_pooled: Tensor,
-        time_ids: Tensor,
+        pooled: Tensor | None = None,
+        negative_pooled: Tensor | None = None,
+        time_ids: Tensor | None = None,
     ) -> Tensor:
+        dtype = self.unet.dtype
         timestep = self.parametrisation.timestep(sigma[:, 0])
         wide = sigma[:, :, None, None]
-        scaled = latents * self.parametrisation.input_scale(wide)
+        scaled = (latents * self.parametrisation.input_scale(wide)).to(dtype)
         both = self.unet(
             torch.cat([scaled, scaled]),
             torch.cat([timestep, timestep]),
-            torch.cat([negative_embeddings, embeddings]),
-            added_cond_kwargs={
-                "text_embeds": torch.cat([negative_pooled, pooled]),
-                "time_ids": torch.cat([time_ids, time_ids]),
-            },
+            torch.cat([negative_embeddings, embeddings]).to(dtype),
+            added_cond_kwargs=_added(pooled, negative_pooled, time_ids, dtype),
             return_dict=False,
-        )[0]
+        )[0].float()
         negative, positive = both.chunk(2)
         output = negative + guidance[:, :, None, None] * (positive - negative)
         slope = self.parametrisation.slope(output, latents, wide)
         return latents + slope * (sigma_next - sigma)[:, :, None, None]
+
+
+def _added(
+    pooled: Tensor | None, negative_pooled: Tensor | None, time_ids: Tensor | None, dtype: torch.dtype
+) -> dict[str, Tensor] | None:
+    """What SDXL's UNet takes beside the embeddings; SD 1.5's takes nothing."""
+    if pooled is None or negative_pooled is None or time_ids is None:
+        return None
+    return {
+        "text_embeds": torch.cat([negative_pooled, pooled]).to(dtype),
+        "time_ids": torch.cat([time_ids, time_ids]),
+    }

@@ -9,17 +9,18 @@ import onnx
 from export.errors import ExportError
 from export.lora import Layer, listed
 from export.storage import Weights
+from export.strength import Strength
 from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer
 
 
 def merge(
     model: onnx.ModelProto,
     layers: Iterable[Layer],
-    strength: float,
+    strength: Strength,
     weights: Weights,
     roots: Sequence[Root] = (UNET,),
-) -> int:
-    """Changes the model's initialisers in place, computing in fp32; returns how many.
+) -> list[str]:
+    """Changes the model's initialisers in place, computing in fp32; returns the paths of the changed.
 
     `roots`: the checkpoint's networks that are in the graph. Raises ExportError if a layer has no target,
     does not fit it, or makes a value that the target cannot hold. The model is then of no use.
@@ -28,8 +29,8 @@ def merge(
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     for target, layer in pairs:
         tensor = held[target.initialiser]
-        weights.write(tensor, _changed(weights.read(tensor), target, layer, strength))
-    return len(pairs)
+        weights.write(tensor, _changed(weights.read(tensor), target, layer, strength.of(target.full_path)))
+    return [target.full_path for target, _ in pairs]
 
 
 def _pairs(layers: list[Layer], model: onnx.ModelProto, roots: Sequence[Root]) -> list[tuple[Target, Layer]]:

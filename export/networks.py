@@ -1,4 +1,4 @@
-"""What is traced of an SDXL checkpoint: three networks, and what each declares of itself."""
+"""What is traced of a checkpoint: three networks, and what each declares of itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from export import parts
 from export.checkpoint import Checkpoint
 from export.decoder import Decoder
 from export.denoiser import Denoiser
-from export.text_encoder import TextEncoder
+from export.text_encoder import SingleTextEncoder, TextEncoder
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
     width, pooled, channels = checkpoint.width, checkpoint.pooled, checkpoint.channels
     yield Network(
         parts.text_encoder(width=width, pooled=pooled, window=checkpoint.window),
-        TextEncoder(checkpoint.text_encoder, checkpoint.text_encoder_2),
-        sources=("text_encoder/config.json", "text_encoder_2/config.json"),
-        all_used=False,  # nothing reads the first encoder's last layer
+        _text_encoder(checkpoint),
+        sources=tuple(
+            f"{name.replace('tokenizer', 'text_encoder')}/config.json" for name in checkpoint.tokenizers
+        ),
+        all_used=False,  # nothing reads the last layer of SDXL's first encoder
     )
     yield Network(
         parts.denoiser(channels=channels, width=width, pooled=pooled),
@@ -41,3 +43,9 @@ def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
         sources=("vae/config.json",),
         all_used=True,
     )
+
+
+def _text_encoder(checkpoint: Checkpoint) -> nn.Module:
+    if checkpoint.text_encoder_2 is None:
+        return SingleTextEncoder(checkpoint.text_encoder)
+    return TextEncoder(checkpoint.text_encoder, checkpoint.text_encoder_2)

@@ -36,19 +36,33 @@ class Part:
     queue_delay_us: int  # how long a request may wait for others to share its batch
 
 
-def text_encoder(*, width: int, pooled: int, window: int) -> Part:
-    """Both CLIP encoders in one graph; one sample is one window of tokens, pads included."""
+def text_encoder(*, width: int, pooled: int | None, window: int) -> Part:
+    """A checkpoint's CLIP encoders in one graph; one sample is one window of tokens, pads included.
+
+    SDXL has two encoders and a pooled vector; `pooled` is None for SD 1.5, which has neither.
+    """
+    second = (Tensor("tokens_2", "INT64", (window,)),) if pooled else ()
+    summary = (Tensor("pooled", "FP32", (pooled,)),) if pooled else ()
     return Part(
         name="text-encoder",
-        inputs=(Tensor("tokens", "INT64", (window,)), Tensor("tokens_2", "INT64", (window,))),
-        outputs=(Tensor("embeddings", "FP32", (window, width)), Tensor("pooled", "FP32", (pooled,))),
+        inputs=(Tensor("tokens", "INT64", (window,)), *second),
+        outputs=(Tensor("embeddings", "FP32", (window, width)), *summary),
         queue_delay_us=0,
     )
 
 
-def denoiser(*, channels: int, width: int, pooled: int) -> Part:
+def denoiser(*, channels: int, width: int, pooled: int | None) -> Part:
     """One denoising step with its guidance; every value is per sample, so any requests share a batch."""
     latents = (channels, "height", "width")
+    of_sdxl = (
+        (
+            Tensor("pooled", "FP32", (pooled,)),
+            Tensor("negative_pooled", "FP32", (pooled,)),
+            Tensor("time_ids", "FP32", (6,)),
+        )
+        if pooled
+        else ()
+    )
     return Part(
         name="denoiser",
         inputs=(
@@ -58,9 +72,7 @@ def denoiser(*, channels: int, width: int, pooled: int) -> Part:
             Tensor("guidance", "FP32", (1,)),
             Tensor("embeddings", "FP32", ("tokens", width)),
             Tensor("negative_embeddings", "FP32", ("tokens", width)),
-            Tensor("pooled", "FP32", (pooled,)),
-            Tensor("negative_pooled", "FP32", (pooled,)),
-            Tensor("time_ids", "FP32", (6,)),
+            *of_sdxl,
         ),
         outputs=(Tensor("next_latents", "FP32", latents),),
         # None: while one batch computes, the requests for the next one queue anyway, and a lone picture that

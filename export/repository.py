@@ -1,79 +1,178 @@
 """A checkpoint as the three models of a Triton repository."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import ml_dtypes
+import numpy.typing as npt
+import torch
 
 from export.beside import publish, staging
 from export.checkpoint import Checkpoint, open_checkpoint
 from export.config import check_name, config_of
+from export.errors import ExportError
 from export.names import name_weights
 from export.networks import Network, networks_of
+from export.parity import compare, not_compared
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan, load_builder
+from export.precision import LIMITS, Precision, cast, precision_of
 from export.progress import stages
+from export.schedule import Prediction
+from export.single_file import unpack
 from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16, write_hashes
 from export.tokens import ClipTokenizer, open_tokenizer
 from export.trace import declare_outputs, trace
+from export.work import Work, digests, key
 
 Engine = Literal["onnx", "tensorrt"]
-STAGES = ("load checkpoint", "text-encoder", "denoiser", "decoder", "publish")
+PARTS = ("text-encoder", "denoiser", "decoder")
+STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
+REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
 
-def export_checkpoint(
-    checkpoint: Path,
-    name: str,
-    output: Path,
-    storage: Storage = "fp16",
-    engine: Engine = "onnx",
-    wish: Wish = Wish(),  # noqa: B008, frozen
-) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    storage: Storage = "fp16"  # of the weights of networks that compute in fp32
+    precision: Precision = "fp32"
+    engine: Engine = "onnx"
+    wish: Wish = field(default_factory=Wish)
+    like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
+    prediction: Prediction | None = None  # of a single file that does not say
+
+    @property
+    def stored(self) -> str:
+        return self.storage if self.precision == "fp32" else self.precision
+
+
+@dataclass(frozen=True)
+class Export:
+    """One run, and what its stages share."""
+
+    checkpoint: Path  # in diffusers' layout
+    sources: Mapping[str, str]
+    name: str
+    output: Path
+    options: Options
+    work: Work
+
+    @cached_property
+    def opened(self) -> Checkpoint:
+        """Loaded when the first stage needs it, if any does."""
+        return open_checkpoint(self.checkpoint)
+
+    def key(self, part: str) -> str:
+        options = {**asdict(self.options), "like": None}
+        return key(part=part, sources=dict(self.sources), options=options, name=self.name)
+
+    def part(self, number: int) -> Path:
+        """Its graph and, with the engine tensorrt, its plan, each a stage of its own."""
+        part = PARTS[number]
+        graph = f"{self.key(part)}-graph" if self.options.engine == "tensorrt" else self.key(part)
+
+        def make_graph(folder: Path) -> None:
+            # Casting changes the networks, so each comes from a checkpoint of its own where it is cast.
+            opened = self.opened if self.options.precision == "fp32" else open_checkpoint(self.checkpoint)
+            _write_part(folder, list(networks_of(opened))[number], opened, self.options)
+
+        def make_plan(folder: Path) -> None:
+            made = self.work.stage(part, graph, make_graph)
+            shutil.copytree(made, folder, copy_function=os.link, dirs_exist_ok=True)
+            for file in ("config.pbtxt", "weights.json", "export.json"):  # changed here, so not the same file
+                if (folder / file).exists():
+                    (folder / file).unlink()
+                    shutil.copy(made / file, folder / file)
+            network = list(networks_of(self.opened))[number]
+            recipe = Recipe.of(network.part, self.options.wish, self.opened.downscale)
+            add_plan(folder, recipe, self.output / TIMING_CACHE)
+            if part == "denoiser":
+                write_hashes(folder)
+
+        if self.options.engine == "tensorrt":
+            return self.work.stage(part, self.key(part), make_plan)
+        return self.work.stage(part, graph, make_graph)
+
+
+def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Options = Options()) -> list[Path]:
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
-    With the engine `tensorrt` they hold plans too, good for what `wish` says. Returns their folders. Raises
-    ExportError, with nothing written.
+    `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
+    engine `tensorrt` there are plans too, good for what `options.wish` says. Nothing is published that does
+    not draw as torch does. Stages that an earlier run finished are not run again. Returns the folders. Raises
+    ExportError, with nothing published.
     """
     check_name(name)
-    if engine == "tensorrt":
+    if options.precision == "bf16" and options.engine == "onnx":
+        raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
+    if options.engine == "tensorrt":
         load_builder()  # better refused now than after an hour
-    with stages(f"Export {name}", len(STAGES)) as step, staging(output, name) as folder:
+    work = Work(output, name)
+    with stages(f"Export {name}", len(STAGES)) as step:
         step(STAGES[0])
-        opened = open_checkpoint(checkpoint)
-        tokenizers = _open_tokenizers(opened)
-        for network in networks_of(opened):
-            step(network.part.name)
-            model = folder / f"{name}-{network.part.name}"
-            _write_part(model, network, opened, storage)
-            if engine == "tensorrt":
-                add_plan(model, Recipe.of(network.part, wish, opened.downscale), output / TIMING_CACHE)
+        export = _read(checkpoint, name, output, options, work)
+        made = {}
+        for number, part in enumerate(PARTS):
+            step(part)
+            made[part] = export.part(number)
+        step(STAGES[-2])
+        if any(folder.parent != output for folder in made.values()):
+            _check(export, made)
         step(STAGES[-1])
-        for tokenizer_name, tokenizer in tokenizers.items():
-            tokenizer.save(folder / f"{name}-text-encoder" / tokenizer_name)
-        write_hashes(folder / f"{name}-denoiser")
-        description = json.dumps(_pipeline(opened, tokenizers), indent=2)
-        (folder / f"{name}-denoiser" / "pipeline.json").write_text(description + "\n")
-        return list(_publish_all(folder, output))
+        published = [output / f"{name}-{part}" for part in sorted(PARTS)]
+        for folder in published:
+            new = made[folder.name.removeprefix(f"{name}-")]
+            if new != folder:
+                _publish(new, folder)
+        work.finish()
+        return published
 
 
-def _open_tokenizers(checkpoint: Checkpoint) -> dict[str, ClipTokenizer]:
-    encoders = {"tokenizer": checkpoint.text_encoder, "tokenizer_2": checkpoint.text_encoder_2}
+def _publish(new: Path, target: Path) -> None:
+    with staging(target.parent, target.name) as folder:
+        publish(Path(shutil.move(new, folder / new.name)), target)
+
+
+def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
+    sources = digests(checkpoint)
+    if checkpoint.is_file():
+        like = digests(options.like) if options.like else {}
+        found = key(part="checkpoint", sources=dict(sources), like=dict(like), prediction=options.prediction)
+
+        def make(folder: Path) -> None:
+            unpack(checkpoint, folder, options.like, options.prediction)
+
+        sources = {"file": found}
+        checkpoint = work.stage("checkpoint", found, make)
+    return Export(checkpoint, sources, name, output, options, work)
+
+
+def _tokenizers(checkpoint: Checkpoint) -> dict[str, ClipTokenizer]:
     return {
-        name: open_tokenizer(checkpoint.folder / name, encoder.config) for name, encoder in encoders.items()
+        name: open_tokenizer(checkpoint.folder / name, encoder.config)
+        for name, encoder in checkpoint.tokenizers.items()
     }
 
 
-def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, storage: Storage) -> None:
+def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: Options) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
+    upcast = bool(checkpoint.vae.config.force_upcast)
+    precision = precision_of(network.part.name, options.precision, upcast)
+    cast(network.module, precision)
+    tokenizers = _tokenizers(checkpoint)
     traced = folder / "traced.tmp"
     traced.mkdir(parents=True)
     trace(network.module, network.part, traced / MODEL_FILE)
     model = load_model(traced / MODEL_FILE)
     shutil.rmtree(traced)
     declare_outputs(model, network.part)
-    weights = {name: tensor.numpy() for name, tensor in network.module.named_parameters()}
+    weights = {name: _array(tensor) for name, tensor in network.module.named_parameters()}
     name_weights(model, weights, required=set(weights) if network.all_used else set())
-    if storage == "fp16":
+    if precision == "fp32" and options.storage == "fp16":
         store_fp16(model)
     save_model(model, folder / "1")
     (folder / "config.pbtxt").write_text(config_of(folder.name, network.part))
@@ -81,10 +180,46 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, storage:
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(checkpoint.folder / source, kept)
+    if network.part.name == "text-encoder":
+        for name, tokenizer in tokenizers.items():
+            tokenizer.save(folder / name)
+    if network.part.name == "denoiser":
+        write_hashes(folder)
+        description = json.dumps(_pipeline(checkpoint, tokenizers), indent=2)
+        (folder / "pipeline.json").write_text(description + "\n")
 
 
-def _pipeline(checkpoint: Checkpoint, tokenizers: dict[str, ClipTokenizer]) -> dict[str, object]:
-    """What text_to_image must know of a model beyond its tensors."""
+def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """numpy has no bfloat16 of its own."""
+    if tensor.dtype == torch.bfloat16:
+        found: npt.NDArray[Any] = tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return found
+    array: npt.NDArray[Any] = tensor.detach().numpy()
+    return array
+
+
+def _check(export: Export, made: Mapping[str, Path]) -> None:
+    """Raises ExportError if the parts do not draw as torch does; the report stays either way."""
+    options = export.options
+    checkpoint = open_checkpoint(export.checkpoint) if options.precision != "fp32" else export.opened
+    limit = LIMITS[options.precision, options.stored]
+    with staging(export.output / REPORTS, export.name) as folder:
+        new = folder / export.name
+        new.mkdir()
+        if options.precision == "bf16":
+            report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
+        else:
+            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new)
+        target = (
+            export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
+        )
+        publish(new, target)
+    if report.failure is not None:
+        raise ExportError(f"{export.name} does not draw as torch does: {report.failure}; see {target}")
+
+
+def _pipeline(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> dict[str, object]:
+    """What text_to_image must know of a model beyond its tensors. SD 1.5 has no second pad token."""
     return {
         "format": 1,
         "prediction": checkpoint.schedule.prediction,
@@ -92,13 +227,6 @@ def _pipeline(checkpoint: Checkpoint, tokenizers: dict[str, ClipTokenizer]) -> d
         "init_noise": "flow" if checkpoint.schedule.prediction == "flow" else "sigma",
         "latent_channels": checkpoint.channels,
         "downscale": checkpoint.downscale,
-        "pad_token": tokenizers["tokenizer"].pad,
-        "pad_token_2": tokenizers["tokenizer_2"].pad,
+        **{name.replace("tokenizer", "pad_token"): one.pad for name, one in tokenizers.items()},
         "token_window": checkpoint.window,
     }
-
-
-def _publish_all(folder: Path, output: Path) -> Iterator[Path]:
-    for part in sorted(folder.iterdir()):
-        publish(part, output / part.name)
-        yield output / part.name

@@ -24,9 +24,10 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 from export.beside import publish, staging
-from export.checkpoint import NETWORKS
+from export.checkpoint import NETWORKS, empty_network
 from export.config import check_name
 from export.errors import ExportError
+from export.families import SD15, SDXL
 from export.names import parameter_of
 from export.storage import MODEL_FILE, load_model
 
@@ -63,12 +64,14 @@ def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
         raise ExportError(f"{output} exists already")
     with staging(output.parent, output.name) as folder:
         new = folder / output.name
-        for component in COMPONENTS:
+        kept = repository / f"{name}-text-encoder" / "checkpoint" / "text_encoder_2"
+        components = [one for one in COMPONENTS if one.name != "text_encoder_2" or kept.is_dir()]
+        for component in components:
             _restore(repository / f"{name}-{component.part}", component, new / component.name)
         _restore_tokenizers(repository, name, new)
-        kept = repository / f"{name}-denoiser" / "checkpoint" / "scheduler"
-        shutil.copytree(kept, new / "scheduler")
-        (new / "model_index.json").write_text(json.dumps(_index(new), indent=2) + "\n")
+        scheduler = repository / f"{name}-denoiser" / "checkpoint" / "scheduler"
+        shutil.copytree(scheduler, new / "scheduler")
+        (new / "model_index.json").write_text(json.dumps(_index(new, components), indent=2) + "\n")
         publish(new, output)
     return output
 
@@ -93,18 +96,9 @@ def _restore(model: Path, component: Component, target: Path) -> None:
     shutil.copy(config, target)
     state = {
         key: _filled(weights.get(component.prefix + key), empty)
-        for key, empty in _empty(component.name, config).state_dict().items()
+        for key, empty in empty_network(component.name, json.loads(config.read_bytes())).state_dict().items()
     }
     save_file(state, target / component.weights_file, metadata={"format": "pt"})
-
-
-def _empty(name: str, config: Path) -> Any:
-    """The network with shapes only."""
-    kind: Any = NETWORKS[name]
-    with torch.device("meta"):
-        if hasattr(kind, "from_config"):
-            return kind.from_config(json.loads(config.read_bytes()))
-        return kind(kind.config_class.from_json_file(config))
 
 
 def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
@@ -116,6 +110,8 @@ def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch
 def _restore_tokenizers(repository: Path, name: str, target: Path) -> None:
     pipeline = json.loads((repository / f"{name}-denoiser" / "pipeline.json").read_bytes())
     for tokenizer, pad in (("tokenizer", "pad_token"), ("tokenizer_2", "pad_token_2")):
+        if pad not in pipeline:  # SD 1.5
+            continue
         source = repository / f"{name}-text-encoder" / tokenizer / "tokenizer.json"
         (target / tokenizer).mkdir()
         shutil.copy(source, target / tokenizer)
@@ -126,12 +122,15 @@ def _restore_tokenizers(repository: Path, name: str, target: Path) -> None:
         (target / tokenizer / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _index(folder: Path) -> dict[str, Any]:
+def _index(folder: Path, components: Sequence[Component]) -> dict[str, Any]:
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
     return {
-        "_class_name": "StableDiffusionXLPipeline",
-        **{part.name: [part.library, NETWORKS[part.name].__name__] for part in COMPONENTS},
-        **{name: ["transformers", "PreTrainedTokenizerFast"] for name in ("tokenizer", "tokenizer_2")},
+        "_class_name": (SDXL if (folder / "text_encoder_2").is_dir() else SD15).pipeline,
+        **{part.name: [part.library, NETWORKS[part.name].__name__] for part in components},
+        **{
+            path.name: ["transformers", "PreTrainedTokenizerFast"]
+            for path in sorted(folder.glob("tokenizer*"))
+        },
         "scheduler": ["diffusers", scheduler["_class_name"]],
     }
 

@@ -39,6 +39,11 @@ class Target:
     transposed: bool  # held as [in, out]
     shape: tuple[int, ...]  # as held
 
+    @property
+    def full_path(self) -> str:
+        """unet.down_blocks.1.attentions.0.proj_in"""
+        return self.root.graph + self.path
+
 
 def targets_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
     """Every linear layer and convolution of a network, by module path. names.py gave them their names."""

@@ -1,4 +1,4 @@
-"""SDXL's two CLIP text encoders as one network."""
+"""A checkpoint's CLIP text encoders as one network."""
 
 import torch
 from torch import Tensor, nn
@@ -22,4 +22,17 @@ class TextEncoder(nn.Module):
         first = self.text_encoder(tokens, output_hidden_states=True)
         second = self.text_encoder_2(tokens_2, output_hidden_states=True)
         embeddings = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        return embeddings, second.text_embeds
+        return embeddings.float(), second.text_embeds.float()
+
+
+class SingleTextEncoder(nn.Module):
+    """SD 1.5's: tokens int64 [B, 77] → embeddings [B, 77, D], the last hidden state with its norm."""
+
+    def __init__(self, text_encoder: CLIPTextModel) -> None:
+        super().__init__()
+        self.config = PretrainedConfig()  # optimum reads it
+        self.text_encoder = text_encoder
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        embeddings: Tensor = self.text_encoder(tokens).last_hidden_state
+        return embeddings.float()

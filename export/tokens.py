@@ -17,6 +17,7 @@ SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 class ClipTokenizer:
     tokenizer: Tokenizer  # adds begin and end of text; neither pads nor cuts
     pad: int  # id that fills a window after its end of text
+    window: int  # tokens
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -41,7 +42,7 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:
     expected = tokenizer.get_vocab_size() - 1 if encoder.eos_token_id == 2 else encoder.eos_token_id
     if ends[1] != expected:
         raise ExportError(f"{folder} ends a text with {ends[1]}, but its text encoder looks for {expected}")
-    return ClipTokenizer(tokenizer, _pad_of(folder, tokenizer, ends[1]))
+    return ClipTokenizer(tokenizer, _pad_of(folder, tokenizer, ends[1]), encoder.max_position_embeddings)
 
 
 def _read(folder: Path) -> Tokenizer:

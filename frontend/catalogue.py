@@ -63,6 +63,8 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     negative: Terms = ""
     lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
     strength: Annotated[float, Meta(ge=-10, le=10)] = 1.0  # how much of the LoRA is merged in
+    # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
+    blocks: dict[str, Annotated[float, Meta(ge=-10, le=10)]] = {}
     rights: Rights  # no character without a statement of rights
 
 

@@ -19,6 +19,7 @@ from export.errors import ExportError
 from export.networks import networks_of
 from export.sgm import sgm_names
 from export.storage import load_model, save_model, store_fp16
+from export.strength import Strength
 from export.targets import targets_of
 from export.trace import example_inputs
 from tests.export.loras import peft_state, save_diffusers, save_kohya, with_lora
@@ -147,7 +148,7 @@ def test_strength_scales_the_change(repository: Path, lora: Path, tmp_path: Path
     }[name]
     changes = []
     for strength in (1.0, -0.5):
-        merge_character(base, lora, tmp_path / "eros-denoiser--aya", strength)
+        merge_character(base, lora, tmp_path / "eros-denoiser--aya", Strength(strength))
         graph = onnx.load(tmp_path / "eros-denoiser--aya" / "1" / "model.onnx").graph
         merged = next(tensor for tensor in graph.initializer if tensor.name == name)
         changes.append(numpy_helper.to_array(merged) - plain)
@@ -171,7 +172,7 @@ def test_second_merge_of_the_same_files_does_nothing(repository: Path, lora: Pat
     again = merge_character(base, lora, target)
     assert (again.written, again.layers) == (False, LAYERS)
     assert (target / "1" / "model.onnx").stat() == made
-    assert merge_character(base, lora, target, 0.5).written
+    assert merge_character(base, lora, target, Strength(0.5)).written
     (target / "merge.json").write_text("{")
     assert merge_character(base, lora, target).written
 
@@ -249,7 +250,9 @@ def test_strength_out_of_range_is_refused(
     repository: Path, lora: Path, tmp_path: Path, strength: float
 ) -> None:
     with pytest.raises(ExportError, match="strength"):
-        merge_character(repository / "eros-denoiser", lora, tmp_path / "eros-denoiser--aya", strength)
+        merge_character(
+            repository / "eros-denoiser", lora, tmp_path / "eros-denoiser--aya", Strength(strength)
+        )
 
 
 def test_base_that_is_not_there_is_refused(lora: Path, tmp_path: Path) -> None:

@@ -67,6 +67,21 @@ def text_config(width: int, **more: Any) -> CLIPTextConfig:
     )
 
 
+def unet_sd15(width: int = 32) -> UNet2DConditionModel:
+    """As SD 1.5's: projections are convolutions, nothing is added to the timestep."""
+    return UNet2DConditionModel(
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        attention_head_dim=4,
+        cross_attention_dim=width,
+        norm_num_groups=8,
+    )
+
+
 def unet(width: int = 96) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         in_channels=CHANNELS,
@@ -124,7 +139,22 @@ def save_tiny(folder: Path, prediction: str = "flow", seed: int = 0) -> Path:
         "tokenizer": tokenizer(END),
         "tokenizer_2": tokenizer(PAD),
     }
-    index: dict[str, Any] = {"_class_name": "StableDiffusionXLPipeline"}
+    return _save(folder, "StableDiffusionXLPipeline", networks, prediction)
+
+
+def save_tiny_sd15(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    networks: dict[str, Any] = {
+        "text_encoder": CLIPTextModel(text_config(32, eos_token_id=2)),
+        "unet": unet_sd15(),
+        "vae": vae(),
+        "tokenizer": tokenizer(END),
+    }
+    return _save(folder, "StableDiffusionPipeline", networks, prediction)
+
+
+def _save(folder: Path, pipeline: str, networks: dict[str, Any], prediction: str) -> Path:
+    index: dict[str, Any] = {"_class_name": pipeline}
     for name, network in networks.items():
         if isinstance(network, torch.nn.Module):
             round_to_fp16(network)

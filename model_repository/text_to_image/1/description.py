@@ -9,6 +9,7 @@ from typing import Any
 from schedule import FlowSchedule, ScaledLinearSchedule, Schedule
 
 FORMAT = 1
+PADS = ("pad_token", "pad_token_2")
 
 
 class BadDescription(Exception):
@@ -20,7 +21,7 @@ class Description:
     schedule: Schedule
     latent_channels: int
     downscale: int  # pixels of the picture per latent, along one side
-    pad_tokens: tuple[int, int]  # of tokenizer and tokenizer_2
+    pad_tokens: tuple[int, ...]  # of tokenizer and, for SDXL, tokenizer_2
     token_window: int
 
 
@@ -34,9 +35,9 @@ def read_description(path: Path) -> Description:
             schedule=_schedule(table["sigmas"]),
             latent_channels=_bounded(table, "latent_channels", 1, 256),
             downscale=_bounded(table, "downscale", 1, 64),
-            pad_tokens=(
-                _bounded(table, "pad_token", 0, 2**31),
-                _bounded(table, "pad_token_2", 0, 2**31),
+            # SD 1.5 has one text encoder, so no second kind of padding.
+            pad_tokens=tuple(
+                _bounded(table, name, 0, 2**31) for name in PADS if name in table or name == PADS[0]
             ),
             token_window=_bounded(table, "token_window", 3, 1024),
         )

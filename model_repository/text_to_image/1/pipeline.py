@@ -76,26 +76,35 @@ class Pipeline(Generic[T]):
         chunks = [slice(at, at + MAX_BATCH) for at in range(0, 2 * count, MAX_BATCH)]
         parts = await asyncio.gather(*(self._encode_rows([row[chunk] for row in rows]) for chunk in chunks))
         embeddings = np.concatenate([part[0] for part in parts])  # [2 count, window, D]
-        pooled = np.concatenate([part[1] for part in parts])  # [2 count, P]
         width = embeddings.shape[-1]
         arrays = {
             "guidance": np.array([[order.guidance]], np.float32),
             "embeddings": embeddings[:count].reshape(1, -1, width),
             "negative_embeddings": embeddings[count:].reshape(1, -1, width),
-            "pooled": pooled[:1],
-            "negative_pooled": pooled[count : count + 1],
-            # SDXL's micro-conditioning: original size, crop corner, target size.
-            "time_ids": np.array([[order.height, order.width, 0, 0, order.height, order.width]], np.float32),
         }
+        if self._is_sdxl:
+            pooled = np.concatenate([part[1] for part in parts])  # [2 count, P]
+            # SDXL's micro-conditioning: original size, crop corner, target size.
+            size = [order.height, order.width]
+            arrays |= {
+                "pooled": pooled[:1],
+                "negative_pooled": pooled[count : count + 1],
+                "time_ids": np.array([[*size, 0, 0, *size]], np.float32),
+            }
         return [self.engine.tensor(name, array) for name, array in arrays.items()]
 
-    async def _encode_rows(self, rows: list[npt.NDArray[np.int64]]) -> tuple[Array, Array]:
+    @property
+    def _is_sdxl(self) -> bool:
+        """SD 1.5 has one text encoder, no pooled text and no time ids."""
+        return len(self.base.description.pad_tokens) == 2
+
+    async def _encode_rows(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
         inputs = [
             self.engine.tensor(name, row) for name, row in zip(("tokens", "tokens_2"), rows, strict=False)
         ]
-        outputs = await self.engine.run(self.networks[0], inputs, ["embeddings", "pooled"])
-        embeddings, pooled = (self.engine.array(tensor) for tensor in outputs)
-        return embeddings, pooled
+        names = ["embeddings", "pooled"] if self._is_sdxl else ["embeddings"]
+        outputs = await self.engine.run(self.networks[0], inputs, names)
+        return [self.engine.array(tensor) for tensor in outputs]
 
     async def _denoise(
         self, order: Order, conditions: list[T], step_done: Callable[[float], Awaitable[None]]

@@ -79,7 +79,7 @@ def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
     files = [encoder / name / "tokenizer.json" for name in TOKENIZERS]
     tokenizers = tuple(
         TextTokenizer(path, pad=pad, window=description.token_window)
-        for path, pad in zip(files, description.pad_tokens, strict=True)
+        for path, pad in zip(files, description.pad_tokens, strict=False)
         if path.is_file()
     )
     return BaseModel(description=description, tokenizers=tokenizers, weights=_hashes(denoiser))
