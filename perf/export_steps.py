@@ -1,0 +1,97 @@
+"""Single steps of perf.bench_export, each a process of its own in the exporter's environment.
+
+python -m perf.export_steps export|fuse|plan FOLDER: FOLDER is as perf.full_size writes it.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+from safetensors.torch import load_file
+
+from export import parts
+from export.config import config_of
+from export.denoiser import Denoiser
+from export.names import name_weights
+from export.parts import Part
+from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
+from export.schedule import read_schedule
+from export.storage import MODEL_FILE, load_model, save_model, write_hashes
+from export.trace import declare_outputs, trace
+
+
+def load(folder: Path) -> UNet2DConditionModel:
+    network = UNet2DConditionModel.from_pretrained(
+        folder / "checkpoint" / "unet", torch_dtype=torch.float16, use_safetensors=True
+    )
+    network.eval().requires_grad_(False)
+    return network  # type: ignore[no-any-return]
+
+
+def part_of(unet: UNet2DConditionModel) -> Part:
+    config = unet.config
+    sdxl = config.addition_embed_type == "text_time"
+    times = 6 * (config.addition_time_embed_dim or 0)
+    pooled = config.projection_class_embeddings_input_dim - times if sdxl else None
+    return parts.denoiser(channels=config.in_channels, width=config.cross_attention_dim, pooled=pooled)
+
+
+def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:
+    """The denoiser as `imgen export --precision fp16` writes it."""
+    part, target = part_of(unet), folder / "repository" / name
+    schedule = read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json")
+    network = Denoiser(unet, schedule)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        trace(network, part, Path(scratch) / MODEL_FILE)
+        model = load_model(Path(scratch) / MODEL_FILE)
+    declare_outputs(model, part)
+    weights: dict[str, Any] = {key: value.numpy() for key, value in network.named_parameters()}
+    name_weights(model, weights, required=set(weights))
+    save_model(model, target / "1")
+    (target / "config.pbtxt").write_text(config_of(name, part))
+    write_hashes(target)
+
+
+def fuse(folder: Path) -> UNet2DConditionModel:
+    """The usual way to a character: diffusers loads the LoRA and fuses it into the weights."""
+    unet = load(folder)
+    sdxl = unet.config.addition_embed_type == "text_time"
+    loader: Any = StableDiffusionXLLoraLoaderMixin if sdxl else StableDiffusionLoraLoaderMixin
+    state, alphas = loader.lora_state_dict(load_file(folder / "lora.safetensors"), unet_config=unet.config)
+    loader.load_lora_into_unet(state, alphas, unet)
+    unet.fuse_lora()
+    unet.unload_lora()
+    return unet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=("export", "fuse", "plan"))
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    started = time.monotonic()
+    seconds: dict[str, float] = {}
+    if given.step == "export":
+        export(load(given.folder), given.folder, "eros-denoiser")
+    elif given.step == "fuse":
+        unet = fuse(given.folder)
+        seconds["fuse"] = time.monotonic() - started
+        export(unet, given.folder, "fused-denoiser")
+    else:
+        unet = load(given.folder)
+        part = part_of(unet)
+        del unet
+        recipe = Recipe.of(part, Wish(sizes=[(1024, 1024)], batch=1), downscale=8)
+        add_plan(given.folder / "repository" / "eros-denoiser", recipe, given.folder / TIMING_CACHE)
+    seconds["all"] = time.monotonic() - started
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Checkpoints and LoRA files of published sizes with seeded random weights: no real one can be shipped.
+
+In the environment of the exporter: python -m perf.full_size FOLDER [--family sdxl|sd15] [--rank 32] [...]
+writes FOLDER/checkpoint (diffusers' layout, fp16) and FOLDER/lora.safetensors (kohya's keys).
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from safetensors.torch import save_file
+
+from export.checkpoint import NETWORKS, empty_network
+from export.clip_tokenizer import write_clip_tokenizer
+from export.families import SD15, SDXL, Family
+from export.sgm import sgm_names
+from export.single_file import SCHEDULERS
+
+FAMILIES = {"sdxl": SDXL, "sd15": SD15}
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")
+CONVOLUTIONS = (
+    "conv1",
+    "conv2",
+    "conv_shortcut",
+    "time_emb_proj",
+    "downsamplers.0.conv",
+    "upsamplers.0.conv",
+)
+TEXT = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+LORA_SIZE = 0.02  # standard deviation of both factors; small beside the weights, as a trained one is
+SHARD_BYTES = 2_000_000_000
+
+
+def write_checkpoint(family: Family, folder: Path, seed: int = 0) -> Path:
+    """Weights as layers are initialised: normal, with the deviation that keeps a signal's size."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, config in track(family.configs.items(), f"{family.name} checkpoint"):
+        network = empty_network(name, config)
+        state = {key: _weight(key, value, generator) for key, value in network.state_dict().items()}
+        _save(network, name, state, folder / name)
+    for tokenizer, pad in family.pads.items():
+        write_clip_tokenizer(folder / tokenizer, pad)
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULERS["epsilon"]))
+    index = {
+        name: [NETWORKS[name].__module__.partition(".")[0], NETWORKS[name].__name__]
+        for name in family.configs
+    }
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": family.pipeline, **index}))
+    return folder
+
+
+def _weight(key: str, value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if not value.is_floating_point():
+        return torch.arange(value.numel()).reshape(value.shape)  # position ids
+    if value.ndim < 2:
+        return torch.full(value.shape, float(key.endswith("weight"))).half()  # norms 1, biases 0
+    size = (value.numel() / value.shape[0]) ** -0.5
+    return (torch.randn(value.shape, generator=generator) * size).half()
+
+
+def _save(network: Any, name: str, state: Mapping[str, torch.Tensor], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    config = network.config.to_dict() if hasattr(network.config, "to_dict") else dict(network.config)
+    (folder / "config.json").write_text(json.dumps(config, default=str))
+    transformers = NETWORKS[name].__module__.startswith("transformers")
+    stem = "model" if transformers else "diffusion_pytorch_model"
+    shards: list[dict[str, torch.Tensor]] = [{}]
+    for key, value in state.items():
+        if sum(tensor.nbytes for tensor in shards[-1].values()) > SHARD_BYTES:
+            shards.append({})
+        shards[-1][key] = value
+    if len(shards) == 1:
+        save_file(shards[0], folder / f"{stem}.safetensors", {"format": "pt"})
+        return
+    places = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
+        save_file(shard, folder / file, {"format": "pt"})
+        places |= dict.fromkeys(shard, file)
+    total = sum(tensor.nbytes for tensor in state.values())
+    content = {"metadata": {"total_size": total}, "weight_map": places}
+    (folder / f"{stem}.safetensors.index.json").write_text(json.dumps(content))
+
+
+def write_lora(
+    family: Family, path: Path, rank: int, *, conv: bool = False, text: bool = False, seed: int = 1
+) -> Path:
+    """kohya's layout: for SDXL with Stability's names of the UNet's layers, as its trainer writes them."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, shape in _layers(family, conv=conv, text=text):
+        out, *inner = shape
+        down = torch.randn((rank, *inner), generator=generator) * LORA_SIZE
+        up = torch.randn((out, rank, *(1 for _ in inner[1:])), generator=generator) * LORA_SIZE
+        tensors |= {f"{name}.lora_down.weight": down.half(), f"{name}.lora_up.weight": up.half()}
+        tensors[f"{name}.alpha"] = torch.tensor(rank / 2).half()
+    save_file(tensors, path)
+    return path
+
+
+def _layers(family: Family, *, conv: bool, text: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+    unet = empty_network("unet", family.configs["unet"])
+    shapes = {name.removesuffix(".weight"): tuple(value.shape) for name, value in unet.state_dict().items()}
+    wanted = ATTENTION + (CONVOLUTIONS if conv else ())
+    theirs = sgm_names(shapes) if family is SDXL else {}
+    for name, shape in shapes.items():
+        if len(shape) > 1 and name.endswith(tuple(f".{end}" for end in wanted)):
+            yield f"lora_unet_{theirs.get(name, name).replace('.', '_')}", shape
+    encoders = [name for name in family.configs if name.startswith("text_encoder")] if text else []
+    for number, encoder in enumerate(encoders, 1):
+        prefix = f"lora_te{number}_" if family is SDXL else "lora_te_"
+        for name, value in empty_network(encoder, family.configs[encoder]).state_dict().items():
+            module = name.removesuffix(".weight")
+            if value.ndim == 2 and module.endswith(TEXT):
+                yield f"{prefix}{module.replace('.', '_')}", tuple(value.shape)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--family", choices=FAMILIES, default="sdxl")
+    parser.add_argument("--rank", type=int, default=32)
+    parser.add_argument("--conv", action="store_true", help="a LoRA over convolutions too")
+    parser.add_argument("--text", action="store_true", help="a LoRA over the text encoders too")
+    parser.add_argument("--lora-only", action="store_true")
+    given = parser.parse_args()
+    family = FAMILIES[given.family]
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if not given.lora_only:
+        write_checkpoint(family, given.folder / "checkpoint")
+    write_lora(family, given.folder / "lora.safetensors", given.rank, conv=given.conv, text=given.text)
+
+
+if __name__ == "__main__":
+    main()
