@@ -31,7 +31,7 @@ def load(folder: Path) -> UNet2DConditionModel:
         folder / "checkpoint" / "unet", torch_dtype=torch.float16, use_safetensors=True
     )
     network.eval().requires_grad_(False)
-    return network  # type: ignore[no-any-return]
+    return network
 
 
 def part_of(unet: UNet2DConditionModel) -> Part:
