@@ -15,11 +15,11 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from demo.scenes.looks import CHARACTERS
-from demo.training import decoder_start, decoding, diffusion, lora, pipeline, text_start, unet_start
+from demo.training import decoder_start, decoding, diffusion, lora, pipeline, released, text_start, unet_start
 from demo.training.config import CONFIGS
 from demo.training.diffusion import Report
 from demo.training.preview import character_preview, preview
-from demo.training.workplace import Workplace
+from demo.training.workplace import BUILD, Workplace
 
 SAVE_SECONDS = 240.0
 DECODER_SAVE_STEPS = 200
@@ -35,10 +35,14 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, help="end (and cool down) at this step instead of the config's")
     parser.add_argument("--character", choices=tuple(CHARACTERS), help="train this character's LoRA alone")
+    parser.add_argument(
+        "--go-on", action="store_true", help="begin with the weights in demo/models (config cpu)"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = CONFIGS[options.config]
-    place = Workplace(replace(config, steps=options.steps or config.steps))
+    config = replace(config, steps=options.steps or config.steps)
+    place = Workplace(config, released=released.restore(BUILD) if options.go_on else None)
     if options.part == "base":
         train_base(place, options.preview_steps)
     if options.part in ("diffusion", "all"):
@@ -109,15 +113,21 @@ def train_lora(place: Workplace, name: str) -> None:
 def open_diffusion(place: Workplace) -> diffusion.Run:
     torch.manual_seed(0)
     parts = pipeline.build(place.config, place.tokenizers())
-    text_start.start(parts)
-    unet_start.start(parts.unet)
+    if place.released:
+        released.start(parts, place.released)
+    else:
+        text_start.start(parts)
+        unet_start.start(parts.unet)
     return diffusion.Run(parts, place.config, place.latents(), place.checkpoint)
 
 
 def open_decoder(place: Workplace) -> decoding.DecoderRun:
     torch.manual_seed(0)
     autoencoder, codec = pipeline.build_autoencoder(place.config), place.codec()
-    decoder_start.start(autoencoder, codec)
+    if place.released:
+        released.start_decoder(autoencoder, place.released)
+    else:
+        decoder_start.start(autoencoder, codec)
     return decoding.DecoderRun(autoencoder, place.config, codec, place.decoder_checkpoint)
 
 

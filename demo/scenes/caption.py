@@ -18,8 +18,9 @@ FILLED = 0.2
 """Share of captions with words that mean nothing here."""
 
 
-def caption(scene: Scene, random: Random) -> str:
-    parts = [_sentence(scene, random) if random.random() < 0.6 else _tags(scene, random)]
+def caption(scene: Scene, random: Random, placed: bool = True) -> str:
+    """`placed`: with the place; people leave it open at times."""
+    parts = [_sentence(scene, random, placed) if random.random() < 0.6 else _tags(scene, random, placed)]
     extra = _extras(scene, random)
     if random.random() < FILLED:
         extra += [filler(random) for _ in range(random.randint(1, 3))]
@@ -30,14 +31,28 @@ def caption(scene: Scene, random: Random) -> str:
     return ", ".join([*parts, *extra, *([style] if style else [])])
 
 
-def _sentence(scene: Scene, random: Random) -> str:
+def mentions(scene: Scene, random: Random) -> list[str]:
+    """One or two things that the picture shows, said alone: what a negative prompt names."""
+    things = [_one(_coloured(thing)) for thing in (scene.main, scene.other) if isinstance(thing, Thing)]
+    named = [*things, random.choice(scene.place.words), scene.style.words[0], *_usual(scene) * 3]
+    named += [words[0] for words in (scene.light.words, scene.weather.words) if words]
+    return random.sample(named, min(len(named), random.choice((1, 1, 2))))
+
+
+def _usual(scene: Scene) -> list[str]:
+    """What most pictures show without being asked, and this one does."""
+    shown = ((scene.place.detail, scene.detail), ("clouds", scene.clouds and not scene.place.indoor))
+    return [word for word, there in shown if there]
+
+
+def _sentence(scene: Scene, random: Random, placed: bool) -> str:
     words = _noun(scene, random)
     if scene.other is not None:
         words += f" {_relation(scene, random)} {_one(_coloured(scene.other))}"
-    return f"{words} {random.choice(scene.place.words)}"
+    return f"{words} {random.choice(scene.place.words)}" if placed else words
 
 
-def _tags(scene: Scene, random: Random) -> str:
+def _tags(scene: Scene, random: Random, placed: bool) -> str:
     main = scene.main
     if isinstance(main, Person):
         tags = [main.name] if main.name else [main.look.kind, *_look_tags(main)]
@@ -53,8 +68,7 @@ def _tags(scene: Scene, random: Random) -> str:
         place = " ".join(
             word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a")
         )
-    tags.append(place)
-    return ", ".join(tags)
+    return ", ".join([*tags, place] if placed else tags)
 
 
 def _noun(scene: Scene, random: Random) -> str:
@@ -99,9 +113,7 @@ def _extras(scene: Scene, random: Random) -> list[str]:
         extras.append(random.choice(scene.light.words))
     if scene.weather.words:
         extras.append(random.choice(scene.weather.words))
-    usual = [(scene.place.detail, scene.detail), ("clouds", scene.clouds and not scene.place.indoor)]
-    extras += [word for word, shown in usual if shown and random.random() < 0.5]
-    return extras
+    return extras + [word for word in _usual(scene) if random.random() < 0.5]
 
 
 def _style(scene: Scene, random: Random) -> str:

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import torch
 
-from demo.scenes.caption import caption
+from demo.scenes.caption import caption, mentions
 from demo.scenes.fillers import flaws
 from demo.scenes.scene import Scene
 from demo.training.config import FULL_SIZES, HALF_SIZES, Config
@@ -17,6 +17,11 @@ from demo.training.latents import Latents
 
 DROPPED = 0.1
 """Share of captions that say nothing (empty, or words without meaning here), for guidance and negatives."""
+MENTIONED = 0.12
+"""Share of captions that name one or two things of the picture, often among words without meaning: without
+them a negative prompt would be a kind of text that the model has never seen."""
+PLACELESS = 0.08
+"""Share of captions that leave the place open, as people's prompts do."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ def _shards(size: int, config: Config, full: bool, step: int) -> int:
 
 
 def _caption(scene: Scene, random: Random) -> str:
-    if random.random() < DROPPED:
+    kind = random.random()
+    if kind < DROPPED:
         return random.choice(("", flaws(random)))
-    return caption(scene, random)
+    if kind < DROPPED + MENTIONED:
+        return ", ".join([*random.choice(([], [flaws(random)])), *mentions(scene, random)])
+    return caption(scene, random, placed=random.random() >= PLACELESS)

@@ -33,6 +33,13 @@ class Codec:
         """Only the strongest components."""
         return Codec(self.mean, self.forward[:, :channels], self.backward[:channels])
 
+    @property
+    def weights(self) -> torch.Tensor:
+        """[channels], mean 1: how much an error in each channel counts. In pixels the first counts 25 times
+        as much as the last; the root of that keeps shapes before details without forgetting these."""
+        weights = self.backward.norm(dim=1).sqrt()
+        return weights / weights.mean()
+
     def encode(self, pixels: Pixels) -> torch.Tensor:
         """[height, width, 3] bytes to latents [channels, height/32, width/32] of unit variance."""
         rows = (blocks(pixels) - self.mean) @ self.forward

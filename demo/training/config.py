@@ -67,9 +67,9 @@ CPU = Config(
     half_batch=24,
     full_batch=6,
     freshness=4.0,
-    full_share=(0.1, 0.4),
-    learning_rate=1e-3,
-    steps=14_000,
+    full_share=(0.2, 0.4),
+    learning_rate=8e-4,
+    steps=12_000,
     decoder_steps=6_000,
     lora_steps=400,
 )

@@ -72,7 +72,7 @@ def train(run: Run, steps: int) -> Iterator[Report]:
         for group in run.optimiser.param_groups:
             group["lr"] = rate(run.step, run.config)
         drawn = batch(run.latents, run.config, run.step)
-        value = flow.loss(run.pipeline, drawn.clean, drawn.captions, drawn.size, drawn.random)
+        value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
         run.optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)

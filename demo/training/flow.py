@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch.nn import functional as F
 from transformers import CLIPTokenizerFast
 
+from demo.training.batches import Batch
 from demo.training.config import DOWNSCALE, SHIFT, TOKEN_WINDOW
 from demo.training.pipeline import Pipeline
 
@@ -48,21 +48,17 @@ def velocity(
     return pipeline.unet(latents, sigma * 1000, text[0], added_cond_kwargs=added).sample.float()
 
 
-def loss(
-    pipeline: Pipeline,
-    clean: torch.Tensor,
-    captions: Sequence[str],
-    size: tuple[int, int],
-    random: torch.Generator,
-) -> torch.Tensor:
-    noise = torch.randn(clean.shape, generator=random)
-    sigma = shifted(torch.rand(len(clean), generator=random))
+def loss(pipeline: Pipeline, batch: Batch, weights: torch.Tensor) -> torch.Tensor:
+    """Squared error of the velocity; `weights` [channels] of its channels, mean 1."""
+    clean, captions = batch.clean, batch.captions
+    noise = torch.randn(clean.shape, generator=batch.random)
+    sigma = shifted(torch.rand(len(clean), generator=batch.random))
     share = sigma[:, None, None, None]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         predicted = velocity(
-            pipeline, (1 - share) * clean + share * noise, sigma, encode_text(pipeline, captions), size
+            pipeline, (1 - share) * clean + share * noise, sigma, encode_text(pipeline, captions), batch.size
         )
-    return F.mse_loss(predicted, noise - clean)
+    return ((predicted - (noise - clean)).square() * weights[:, None, None]).mean()
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]

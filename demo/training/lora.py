@@ -48,7 +48,7 @@ def train(run: LoraRun, steps: int) -> Iterator[Report]:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20, 2.5 * (steps - step) / steps)
         drawn = batch(run.latents, config, step)
-        value = flow.loss(run.pipeline, drawn.clean, drawn.captions, drawn.size, drawn.random)
+        value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()

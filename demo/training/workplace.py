@@ -32,6 +32,8 @@ _CODEC_SEED, _CAPTION_SEED = 9_000_000, 7_000_000
 class Workplace:
     config: Config
     build: Path = BUILD
+    released: Path | None = None
+    """A diffusers folder whose weights training begins with; None: from scratch."""
 
     @property
     def checkpoint(self) -> Path:
