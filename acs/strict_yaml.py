@@ -1,4 +1,7 @@
-"""YAML files read into checked types: a mistake stops the start and names file, key and what was expected."""
+"""YAML files read into checked types: a mistake stops the start and names file, key and what was expected.
+
+The API server's catalogue has a loader of its own: the two share no code, so that either can be replaced.
+"""
 
 from collections.abc import Hashable
 from pathlib import Path

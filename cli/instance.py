@@ -29,7 +29,7 @@ class Instance:
 
     def prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.logs.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True, mode=0o700)
 
     def hold(self) -> int:
         """Locks the folder for this process; the lock ends with it, however it ends. Raises UserError."""

@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import orjson
 from rich.console import Console
@@ -23,7 +23,14 @@ from frontend.settings import Settings
 PROMPT = "@aya reading a book under a tree, warm lighting, -rain"
 
 
-async def run_system(settings: Settings, instance: Instance, *, llm: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    llm: bool  # whether the packaged language model is started
+    quiet: bool  # whether URL and key are printed
+    given: frozenset[str]  # the settings that somebody set
+
+
+async def run_system(settings: Settings, instance: Instance, options: Options) -> None:
     console = Console(stderr=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -35,8 +42,8 @@ async def run_system(settings: Settings, instance: Instance, *, llm: bool) -> No
 
     console.print(f"[bold]imgen[/] starting, logs in {instance.logs}", highlight=False)
     models = [] if settings.triton_urls else await model_repositories(settings, say)
-    parts = plan(settings, models, llm=llm, workers_set="IMGEN_WORKERS" in os.environ)
-    serving = asyncio.create_task(_keep(parts, settings, instance, say))
+    parts = await plan(settings, models, llm=options.llm, given=options.given)
+    serving = asyncio.create_task(_keep(parts, settings, instance, say, quiet=options.quiet))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
@@ -47,11 +54,12 @@ async def run_system(settings: Settings, instance: Instance, *, llm: bool) -> No
         await serving
 
 
-async def _keep(parts: Plan, settings: Settings, instance: Instance, say: Say) -> None:
+async def _keep(parts: Plan, settings: Settings, instance: Instance, say: Say, *, quiet: bool) -> None:
     async with keeping(parts.stages, instance.logs, say):
         key = await _local_key(replace(settings, redis_url=parts.redis_url), instance)
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
-        print(_welcome(parts.url, key), flush=True)
+        if not quiet:
+            print(_welcome(parts.url, key), flush=True)
         await asyncio.Event().wait()  # until cancelled
 
 

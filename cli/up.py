@@ -9,14 +9,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from cli.errors import UserError
 from cli.help import Commands, command
 from cli.instance import Instance
-from embedded.part import free_port
-from frontend.settings import Settings, load
+from embedded.logs import open_log
+from frontend.address import only_local
+from frontend.settings import Settings, given
 
 START_S = 180.0
 
@@ -30,22 +32,27 @@ def add(commands: Commands) -> None:
     )
     parser = command(commands, "up", "Run the whole system on this machine", examples, run)
     parser.add_argument("--detach", action="store_true", help="run in the background")
+    parser.add_argument("--quiet", action="store_true", help="print no URL and no key (they are in up.json)")
     parser.add_argument("--no-llm", action="store_true", help="without the packaged language model")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load()
+    values = given()
+    settings = Settings(**values)
     instance = Instance(settings.data_dir)
     instance.prepare()
+    if words := only_local(settings):
+        print(f"imgen: {words}", file=sys.stderr, flush=True)
     if arguments.detach:
         return _detach(instance, arguments)
     # Here, because the other commands need none of what a system is made of.
-    from cli.system import run_system
+    from cli.system import Options, run_system
 
     settings = replace(settings, port=_port(settings))
     lock = instance.hold()
     try:
-        asyncio.run(run_system(settings, instance, llm=not arguments.no_llm))
+        options = Options(llm=not arguments.no_llm, quiet=arguments.quiet, given=frozenset(values))
+        asyncio.run(run_system(settings, instance, options))
     finally:
         instance.withdraw()
         os.close(lock)
@@ -54,14 +61,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _port(settings: Settings) -> int:
     """A port that can be listened on. Raises UserError where the wanted one is taken."""
-    if settings.port == 0:
-        return free_port()
+    port = settings.port
     try:
-        with socket.create_server((settings.host, settings.port)):
-            return settings.port
+        for family, _, _, _, address in _addresses(settings.host):
+            with socket.create_server((address[0], port, *address[2:]), family=family) as probe:
+                port = probe.getsockname()[1]
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise UserError(f"cannot listen on {where}: {error.strerror}; choose another IMGEN_PORT") from None
+        where = f"{settings.host}:{port}"
+        raise UserError(
+            f"cannot listen on {where}: {error.strerror}; choose another IMGEN_HOST or IMGEN_PORT"
+        ) from None
+    return port
+
+
+def _addresses(host: str) -> list[Any]:
+    """All that the API server will listen on, as socket.getaddrinfo gives them."""
+    return socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
 
 
 def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
@@ -70,9 +85,10 @@ def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
         raise UserError(f"already running on {instance.folder} (stop it with `imgen down`)")
     options = ["--no-llm"] if arguments.no_llm else []
     log = instance.logs / "up.log"
-    with log.open("wb") as output:
+    with open_log(log, afresh=True) as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "up", *options],
+            # --quiet: a key belongs in no log.
+            [sys.executable, "-m", "cli.main", "up", "--quiet", *options],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,11 +1,9 @@
 """The reference ACS reviewer as a part of the embedded default."""
 
-import asyncio
 from pathlib import Path
 
-import aiohttp
-
 from embedded.part import Part, python_of
+from embedded.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent  # what `acs` is imported from
 
@@ -15,14 +13,6 @@ def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Pa
     url = f"http://127.0.0.1:{port}"
     chosen = ("--rulesets", str(rulesets)) if rulesets else ()
 
-    async def ready() -> bool:
-        try:
-            async with asyncio.timeout(2), aiohttp.ClientSession() as session:
-                async with session.get(f"{url}/readyz") as response:
-                    return response.status == 200
-        except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
-            return False
-
     return Part(
         name="acs",
         url=url,
@@ -31,6 +21,6 @@ def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Pa
             *(python_of("acs"), "-P", "-m", "acs"),
             *("--host", "127.0.0.1", "--port", str(port), "--fetch-allow", fetch_allow, *chosen),
         ),
-        ready=ready,
+        ready=lambda: answers(f"{url}/readyz"),
         environment={"PYTHONPATH": str(ROOT)},
     )

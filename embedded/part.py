@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embedded.logs import open_log
+
 PR_SET_PDEATHSIG = 1
 # glibc otherwise keeps the memory of past pictures in the arena of every thread that ever held one. From
 # 1 MiB up, a buffer is now mapped by itself and goes back to the system at once; see perf/README.md.
@@ -67,7 +69,7 @@ async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
     """The part's process, ready to serve. Raises PartError."""
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{part.name}.log"
-    with log.open("ab") as output:
+    with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,
             env={**MALLOC, **os.environ, **part.environment},

@@ -1,15 +1,18 @@
 """Which parts `imgen up` starts: each one whose URL is not set; the one whose URL is set is used."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedded.acs import acs_part
 from embedded.frontend import frontend_part
 from embedded.llm import llm_part
-from embedded.part import Part, free_port
+from embedded.part import Part, PartError, free_port
 from embedded.redis import redis_part
 from embedded.triton import stubs_died, triton_part
 from frontend.settings import Settings
+from frontend.storage import StorageError
+from frontend.storage.opening import where_links_lead
 
 # A CPU gains little from more pictures at a time, and each one then takes longer.
 WORKERS_ON_A_CPU = 2
@@ -22,10 +25,12 @@ class Plan:
     url: str  # where the API will be
 
 
-def plan(settings: Settings, models: list[Path], *, llm: bool, workers_set: bool) -> Plan:
-    """`models`: repositories for the Triton that is started here. Raises PartError."""
+async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Collection[str]) -> Plan:
+    """`models`: repositories for the Triton that is started here. `given`: the settings that somebody set.
+
+    Raises PartError, and SettingError where the settings allow no links to pictures.
+    """
     data_dir = settings.data_dir.resolve()
-    settings = replace(settings, port=settings.port or free_port())
     parts: list[Part] = []
     told: dict[str, str] = {}
     if not settings.redis_url:
@@ -37,10 +42,10 @@ def plan(settings: Settings, models: list[Path], *, llm: bool, workers_set: bool
         )
         parts.append(replace(triton, ill=stubs_died))
         told["IMGEN_TRITON_URLS"] = triton.url
-        if not workers_set:
+        if "workers" not in given:
             told["IMGEN_WORKERS"] = str(WORKERS_ON_A_CPU)
     if not settings.acs_url:
-        parts.append(acs_part(free_port(), fetch_allow=_pictures(settings)))
+        parts.append(acs_part(free_port(), fetch_allow=await _pictures(settings)))
         told["IMGEN_ACS_URL"] = parts[-1].url
     if llm and not settings.llm_url:
         parts.append(replace(llm_part(free_port(), data_dir), background=True))
@@ -49,8 +54,9 @@ def plan(settings: Settings, models: list[Path], *, llm: bool, workers_set: bool
     return Plan([parts, [frontend]], told.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url)
 
 
-def _pictures(settings: Settings) -> str:
-    """Where pictures are fetched from: the object store, or this server's own /files."""
-    if settings.s3_bucket:
-        return settings.s3_endpoint or "https://"
-    return settings.public_url or f"http://127.0.0.1:{settings.port}"
+async def _pictures(settings: Settings) -> str:
+    """Where the reviewer may fetch pictures from. Raises PartError."""
+    try:
+        return await where_links_lead(settings)
+    except StorageError as error:
+        raise PartError(f"no link to a picture can be made, see the settings of storage: {error}") from None

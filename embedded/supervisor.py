@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from embedded.logs import keep_bounded
 from embedded.part import Part, PartError, start, stop
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ class Running:
         self._logs = logs
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self.starting = True
 
     @property
     def pid(self) -> int | None:
@@ -29,11 +29,8 @@ class Running:
 
     async def start(self) -> None:
         """Raises PartError where the first start fails."""
-        try:
-            self._process = await start(self.part, self._logs)
-            self._keeper = asyncio.create_task(self._keep())
-        finally:
-            self.starting = False
+        self._process = await start(self.part, self._logs)
+        self._keeper = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         while True:
@@ -66,7 +63,7 @@ Say = Callable[[str], None]
 async def keeping(stages: list[list[Part]], logs: Path, say: Say) -> AsyncIterator[dict[str, Running]]:
     """Starts each stage's parts side by side, one stage after the other. Raises PartError."""
     kept: list[Running] = []
-    behind: list[asyncio.Task[None]] = []
+    behind = [asyncio.create_task(keep_bounded(logs))]
     try:
         for stage in stages:
             runs = [Running(part, logs) for part in stage]

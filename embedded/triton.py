@@ -143,7 +143,7 @@ def _installed() -> _Install:
     sites = sorted((Path(python_of("triton")).parent.parent / "lib").glob("python3.*/site-packages"))
     homes = sorted(servers.glob("python3.*/site-packages/pytriton/tritonserver"))
     if not sites or not homes:
-        raise PartError("triton is not installed; run scripts/install, or name one in IMGEN_TRITON_URLS")
+        raise PartError("triton is not installed; run `make install`, or name one in IMGEN_TRITON_URLS")
     install = _Install(
         server=homes[-1],
         libraries=homes[-1].parent.parent / "nvidia_pytriton.libs",

@@ -26,7 +26,7 @@ SERVICES = web.AppKey("services", Services)
 async def api(request: web.Request) -> web.Response:
     """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
     services = request.app[SERVICES]
-    raw = await read_body(request)
+    raw = await read_body(request, services.settings.body_timeout_s)
     key = await services.keys.authorize(request.headers.get(hdrs.AUTHORIZATION))
     body = read_object(raw)
     name = body.get("action")

@@ -34,7 +34,11 @@ def row(
 class Settings:
     host: str = row("127.0.0.1", "Address that the API listens on")
     port: int = row(8080, "Port that the API listens on; 0 takes a free one", low=0, high=65535)
-    public_url: str = row("", "Base URL that clients reach this server by; empty: http://HOST:PORT")
+    public_url: str = row(
+        "",
+        "Base URL that clients reach this server by; empty: http://HOST:PORT, or this machine's loopback "
+        "address where HOST stands for all addresses",
+    )
     data_dir: Path = row(Path(".imgen"), "Folder for everything that the embedded default keeps")
     catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
     models_dir: Path = row(
@@ -43,6 +47,9 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = row(("*",), "Browser origins that may call the API; * for all")
     max_body_mb: int = row(8, "Largest request body, in MiB", low=1, high=64)
+    body_timeout_s: float = row(
+        60.0, "Seconds that a request's body may take to arrive; longer is answered 408", low=0.1, high=3_600
+    )
 
     redis_url: str = row(
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
@@ -101,6 +108,11 @@ class Settings:
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process. Raises SettingError."""
+    return Settings(**given(environ))
+
+
+def given(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The rows that the environment or the file sets, by name. Raises SettingError."""
     environ = os.environ if environ is None else environ
     table = _toml(environ.get("IMGEN_CONFIG", ""))
     known = {item.name: item for item in fields(Settings)}
@@ -113,7 +125,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name] = _convert(item, environ[variable], variable)
         elif name in table:
             values[name] = _convert(item, table[name], f"{environ['IMGEN_CONFIG']}: {name}")
-    return Settings(**values)
+    return values
 
 
 def _toml(path: str) -> dict[str, Any]:
@@ -152,8 +164,8 @@ def _typed(default: Any, raw: Any) -> Any:
         return Path(_text(raw)).expanduser()
     if isinstance(default, str):
         return _text(raw)
-    if isinstance(raw, bool):
-        raise TypeError
+    if isinstance(raw, bool) or (isinstance(default, int) and isinstance(raw, float)):
+        raise TypeError  # Python would take true for 1, and 8080.9 for 8080
     return type(default)(raw)
 
 

@@ -22,6 +22,7 @@ import orjson
 
 from embedded.frontend import frontend_part
 from embedded.part import Part, free_port, python_of, running
+from embedded.readiness import answers
 from embedded.redis import redis_part
 from frontend.catalogue import load
 from frontend.database import connect
@@ -215,15 +216,9 @@ def bare_part(name: str, folder: Path, body: bytes) -> Part:
 
 def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> Part:
     url = f"http://127.0.0.1:{port}"
-
-    async def ready() -> bool:
-        try:
-            async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
-                return response.status == 200
-        except (aiohttp.ClientError, OSError):
-            return False
-
-    return Part(name=name, url=url, command=command, ready=ready, environment=environment)
+    return Part(
+        name=name, url=url, command=command, ready=lambda: answers(f"{url}/healthz"), environment=environment
+    )
 
 
 async def _started(stack: contextlib.AsyncExitStack, part: Part, folder: Path) -> Server:

@@ -7,6 +7,8 @@ import pytest
 
 from cli.main import COMMANDS, main
 
+IPV6 = Path("/proc/net/if_inet6")
+
 
 @pytest.mark.parametrize("command", [module.__name__.rpartition(".")[2] for module in COMMANDS])
 def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,15 +63,40 @@ def test_bad_setting_stops_the_start(
     assert capsys.readouterr().err == "imgen: IMGEN_PORT: expected int, got 'many'\n"
 
 
+@pytest.mark.parametrize(
+    ("host", "family"),
+    [
+        ("127.0.0.1", socket.AF_INET),
+        pytest.param(
+            "::1",
+            socket.AF_INET6,
+            marks=pytest.mark.skipif(not IPV6.exists(), reason="no IPv6 on this machine"),
+        ),
+    ],
+)
 def test_taken_port_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    host: str,
+    family: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
+    with socket.create_server((host, 0), family=family) as holder:
         port = holder.getsockname()[1]
+        monkeypatch.setenv("IMGEN_HOST", host)
         monkeypatch.setenv("IMGEN_PORT", str(port))
         monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
         assert main(["up"]) == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert f"cannot listen on {host}:{port}: Address already in use" in capsys.readouterr().err
+
+
+def test_host_that_does_not_exist_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGEN_HOST", "192.0.2.7")
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
+    assert main(["up"]) == 2
+    assert "cannot listen on 192.0.2.7:8080" in capsys.readouterr().err
 
 
 def test_down_with_nothing_running_is_fine(

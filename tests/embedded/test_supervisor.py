@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded.logs import MAX_BYTES
 from embedded.part import Part, PartError, never_ill
 from embedded.supervisor import keeping
 
@@ -89,12 +90,14 @@ async def test_part_that_ends_while_starting_stops_all_and_names_its_log(tmp_pat
             raise AssertionError("a broken system was handed out")
 
 
-async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(tmp_path: Path) -> None:
+async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     broken = sleeper(tmp_path, "broken", "import sys; sys.exit(1)", background=True)
     async with keeping([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
         good = running["good"].pid
         assert good is not None
-        await until(lambda: not running["broken"].starting)
+        await until(lambda: "broken ended while starting" in caplog.text)
         assert exists(good)
 
 
@@ -103,6 +106,13 @@ async def test_part_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         pid = running["one"].pid
         assert pid is not None
     assert not exists(pid)
+
+
+async def test_logs_are_kept_bounded_while_parts_run(tmp_path: Path) -> None:
+    async with keeping([[sleeper(tmp_path, "one")]], tmp_path, lambda _: None):
+        log = tmp_path / "one.log"
+        os.truncate(log, MAX_BYTES + 1)
+        await until(lambda: log.stat().st_size == 0)
 
 
 async def test_stages_start_one_after_the_other(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frontend.settings import ROOT, SettingError, Settings, load
+from frontend.settings import ROOT, SettingError, Settings, given, load
 
 
 def shown(value: object) -> str:
@@ -35,6 +35,15 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.acs_timeout_s, settings.triton_urls) == (2.0, ("a:1", "b:2"))
 
 
+def test_what_was_set_is_known_wherever_it_was_set(tmp_path: Path) -> None:
+    file = tmp_path / "imgen.toml"
+    file.write_text("workers = 8\n")
+    assert given({"IMGEN_CONFIG": str(file), "IMGEN_PORT": "8080", "HOME": "/"}) == {
+        "workers": 8,
+        "port": 8080,
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -55,6 +64,7 @@ def test_bad_value_names_the_setting_and_what_was_expected(name: str, value: str
     [
         ("prot = 1", "unknown setting 'prot'"),
         ("port = true", "port: expected int, got True"),
+        ("port = 8080.9", "port: expected int, got 8080.9"),
         ("host = 5", "host: expected str, got 5"),
         ("port = ", "Invalid value"),
     ],

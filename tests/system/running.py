@@ -60,9 +60,9 @@ def imgen(environment: Mapping[str, str], *arguments: str) -> "subprocess.Comple
     )
 
 
-def start(folder: Path, **more: str) -> System:
+def start(folder: Path, *options: str, **more: str) -> System:
     environment = {"IMGEN_DATA_DIR": str(folder), "IMGEN_PORT": "0", **more}
-    started = imgen(environment, "up", "--detach")
+    started = imgen(environment, "up", "--detach", *options)
     assert started.returncode == 0, started.stderr
     announced = msgspec.json.decode(started.stdout.strip().splitlines()[-1], type=Announced)
     return System(announced.url, announced.key, announced.pid, folder, environment)
@@ -74,8 +74,8 @@ def stop(system: System) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **more: str) -> Iterator[System]:
-    system = start(folder, **more)
+def running(folder: Path, *options: str, **more: str) -> Iterator[System]:
+    system = start(folder, *options, **more)
     try:
         yield system
     finally:

@@ -29,6 +29,14 @@ def test_generate_writes_a_picture(system: System, tmp_path: Path) -> None:
     assert output.read_bytes()[8:12] == b"WEBP"
 
 
+def test_picture_is_reviewed_and_fetched_where_the_api_listens_on_all_addresses(tmp_path: Path) -> None:
+    output = tmp_path / "picture.jpg"
+    with running(tmp_path, "--no-llm", IMGEN_HOST="0.0.0.0") as system:
+        done = system.imgen("generate", "a red car on the beach", "-o", str(output), "--size", "1024x1024")
+        assert done.returncode == 0, done.stderr
+    assert output.read_bytes()[:2] == b"\xff\xd8"
+
+
 def test_optimize_and_random_work_out_of_the_box(system: System) -> None:
     random = system.post({"action": "random", "character": "aya"})["prompt"]
     assert random.startswith("@aya ")
@@ -64,9 +72,11 @@ def test_secrets_are_for_this_user_only(system: System) -> None:
     private = [path for path in system.folder.rglob("*.pem") if b"PRIVATE KEY" in path.read_bytes()]
     assert private
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in private)
-    for log in (system.folder / "logs").glob("*.log"):
-        if log.name != "up.log":  # the welcome, for whoever started it
-            assert system.key not in log.read_text(errors="replace"), log
+    logs = list((system.folder / "logs").iterdir())
+    assert {"up.log", "frontend.log"} <= {log.name for log in logs}
+    for log in logs:
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600, log
+        assert system.key not in log.read_text(errors="replace"), log
 
 
 def test_second_up_on_the_same_folder_is_refused_in_one_line(system: System) -> None:

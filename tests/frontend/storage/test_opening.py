@@ -28,6 +28,7 @@ async def test_links_survive_a_restart(tmp_path: Path) -> None:
     ("settings", "expected"),
     [
         (Settings(host="::1", port=81), "http://[::1]:81/files/a.jpg?"),
+        (Settings(host="0.0.0.0", port=81), "http://127.0.0.1:81/files/a.jpg?"),
         (Settings(public_url="https://api.example.org"), "https://api.example.org/files/a.jpg?"),
         (Settings(public_url="https://example.org/imgen/"), "https://example.org/imgen/files/a.jpg?"),
     ],
@@ -53,3 +54,10 @@ async def test_setting_that_cannot_work_stops_the_start(tmp_path: Path, settings
     with pytest.raises(SettingError, match="IMGEN_"):
         async with open_storage(Settings(**values)):
             pass
+
+
+async def test_links_that_work_here_alone_are_told_to_the_operator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_storage(Settings(data_dir=tmp_path, host="0.0.0.0")):
+        assert "set IMGEN_PUBLIC_URL" in caplog.text
