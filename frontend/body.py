@@ -9,7 +9,19 @@ from frontend.errors import ApiError
 
 
 async def read_body(request: web.Request) -> bytes:
-    """All of it. Raises HTTPRequestEntityTooLarge."""
+    """All of it.
+
+    Raises HTTPRequestEntityTooLarge; ApiError 400 for what its Content-Encoding does not fit.
+    """
+    try:
+        return await _read(request)
+    except web.RequestPayloadError:
+        request.content.feed_eof()  # the rest of it cannot be told from the next request
+        request.protocol.close()
+        raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
+
+
+async def _read(request: web.Request) -> bytes:
     if not request.content.is_eof():
         return await request.read()
     body = request.content.read_nowait()  # small bodies come together with their headers
