@@ -1,5 +1,6 @@
 """The reviewer over HTTP, with a picture server beside it and a function for a detector."""
 
+import io
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -135,7 +136,7 @@ async def test_broken_detector_gets_no_verdict(ask: Callable[..., Any], eye: Eye
     ],
 )
 async def test_body_that_is_no_order_is_refused(client: Client, data: bytes, expected: int) -> None:
-    async with client.post("/v1/reviews", data=data) as response:
+    async with client.post("/v1/reviews", data=io.BytesIO(data)) as response:
         assert response.status == expected
         assert list(await response.json()) == ["error"]
 
