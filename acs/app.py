@@ -23,7 +23,7 @@ from acs.review import Review, ReviewOrder, judge
 from acs.ruleset import FOLDER, Ruleset, load_rulesets
 from acs.wordlist import load_all
 
-MAX_BODY_BYTES = 512 << 10  # every field at its longest, as escaped JSON
+MAX_BODY_BYTES = 2 << 20  # every field at its longest, as escaped JSON
 MAX_OPEN = 64  # reviews at the same time; the detector works on one
 
 log = logging.getLogger("acs")

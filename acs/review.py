@@ -13,7 +13,7 @@ from acs.ruleset import Ruleset
 
 _RISK_SCORE = re.compile(r"\brisk_score\s{0,3}[=:]\s{0,3}(\d(?:\.\d{1,9})?)(?![\w.])")
 
-Text = Annotated[str, Meta(max_length=20_000)]
+Text = Annotated[str, Meta(max_length=32_000)]  # a composed prompt has at most 30,008 characters
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]*\Z", max_length=100)]
 
 

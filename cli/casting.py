@@ -16,7 +16,7 @@ import yaml
 
 from cli.errors import UserError
 from embedded.models import merge
-from frontend.catalogue import NAME, RIGHTS, Catalogue, Character, load, to_struct
+from frontend.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, Character, load, to_struct
 from frontend.settings import Settings
 
 WORDS_OF_RIGHTS = "fictional, or consent:REFERENCE where REFERENCE leads to the written consent"
@@ -112,7 +112,7 @@ class Casting:
 
     def _check(self, name: str, entry: Entry, lora: Path, replace: bool) -> None:
         if not NAME.fullmatch(name):
-            raise UserError(f"the name {name!r} must be 1 to 32 of a-z, 0-9, _ and -")
+            raise UserError(f"the name {name!r} must be {NAME_WORDS}")
         if not RIGHTS.fullmatch(entry.rights):
             raise UserError(f"--rights {entry.rights}: expected {WORDS_OF_RIGHTS}")
         if not lora.is_file():

@@ -33,9 +33,15 @@ class Client:
         return cls(url.rstrip("/"), key)
 
     def call(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Raises UserError."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
         request = urllib.request.Request(f"{self.url}/api/v2", orjson.dumps(body), headers)  # noqa: S310
-        answer: dict[str, Any] = orjson.loads(self._fetch(request))
+        try:
+            answer = orjson.loads(self._fetch(request))
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise UserError(f"{self.url} answers, but not as an imgen server does")
         return answer
 
     def download(self, url: str) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.client import Client
@@ -41,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     meta = await_picture(client, job["id"])
     output = arguments.output or Path(meta["images"][0]["filename"])
     _save(client.download(meta["images"][0]["url"]), output)
+    name, prompt = escape(str(output)), escape(meta["prompt"])
     Console().print(
-        f"[bold]{output}[/]  {meta['width']}x{meta['height']}  seed {meta['seed']}  [dim]{meta['prompt']}[/]"
+        f"[bold]{name}[/]  {meta['width']}x{meta['height']}  seed {meta['seed']}  [dim]{prompt}[/]"
     )
     return 0
 

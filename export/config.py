@@ -5,12 +5,13 @@ import re
 from export.errors import ExportError
 from export.parts import MAX_BATCH, Part, Tensor
 
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
+"""The catalogue's and text_to_image's too."""
 
 
 def check_name(name: str) -> str:
     """A model's or character's name: it becomes a folder and, joined by dashes, a Triton model."""
-    if not NAME.fullmatch(name) or len(name) > 64:
+    if not NAME.fullmatch(name):
         raise ExportError(f"Invalid name {name!r}: at most 64 of a-z, 0-9 and single dashes between them")
     return name
 

@@ -23,7 +23,7 @@ from export.storage import MODEL_FILE, PLAN_FILE, graph_digest
 SIZES = ((1344, 768), (1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 """(width, height) in pixels; those of the API."""
 TOKENS = (77, 77, 308)
-"""Shortest, usual and longest prompt: one to four windows."""
+"""Shortest, usual and longest prompt: one to four windows. text_to_image averages those of longer ones."""
 LIBRARIES = ("tensorrt", "tensorrt_rtx_bindings")
 LOG_FILE, RECORD_FILE = "build.log", "plan.json"
 TIMING_CACHE = ".timing.cache"  # in the repository; Triton loads no file of it
@@ -107,8 +107,9 @@ def recipe_beside(model: Path) -> Recipe | None:
 def add_plan(model: Path, recipe: Recipe, timing_cache: Path) -> None:
     """Builds the plan of the graph in a model's folder, and has Triton's tensorrt backend run it.
 
-    Writes 1/model.plan, build.log and plan.json, and changes config.pbtxt. The graph stays: LoRAs are merged
-    into it. Raises ExportError with what the builder said; the folder is then the caller's to drop.
+    Writes 1/model.plan, build.log and plan.json, and changes config.pbtxt and pipeline.json. The graph stays:
+    LoRAs are merged into it. Raises ExportError with what the builder said; the folder is then the caller's
+    to drop.
     """
     trt = load_builder()
     with _logger(trt, model / LOG_FILE) as logger:
@@ -122,8 +123,21 @@ def add_plan(model: Path, recipe: Recipe, timing_cache: Path) -> None:
         "recipe": asdict(recipe),
     }
     (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n")
+    _bound_windows(model / "pipeline.json")
     config = model / "config.pbtxt"
     config.write_text(for_tensorrt(config.read_text(), len(recipe.profiles)))
+
+
+def _bound_windows(description: Path) -> None:
+    """Tells text_to_image how long a prompt the plan takes. A new file: the old one may be a hard link."""
+    if not description.is_file():
+        return
+    table = json.loads(description.read_bytes())
+    beside = description.with_name(f".{description.name}.tmp")
+    beside.write_text(
+        json.dumps(table | {"max_windows": TOKENS[2] // table["token_window"]}, indent=2) + "\n"
+    )
+    beside.rename(description)
 
 
 def for_tensorrt(config: str, profiles: int) -> str:

@@ -10,16 +10,25 @@ from frontend.errors import ApiError
 
 
 async def read_body(request: web.Request, timeout_s: float) -> bytes:
-    """All of it. Raises HTTPRequestEntityTooLarge, and ApiError 408.
+    """All of it.
 
-    It is read before the key is looked at, so a stranger must not keep it waiting.
+    It is read before the key is looked at, so a stranger must not keep it waiting. Raises
+    HTTPRequestEntityTooLarge; ApiError 408; ApiError 400 for what its Content-Encoding does not fit.
     """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read(request)
+    except TimeoutError:
+        raise ApiError(408, "Request body came too slowly") from None
+    except web.RequestPayloadError:
+        request.content.feed_eof()  # the rest of it cannot be told from the next request
+        request.protocol.close()
+        raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
+
+
+async def _read(request: web.Request) -> bytes:
     if not request.content.is_eof():
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await request.read()
-        except TimeoutError:
-            raise ApiError(408, "Request body came too slowly") from None
+        return await request.read()
     body = request.content.read_nowait()  # small bodies come together with their headers
     if len(body) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size)

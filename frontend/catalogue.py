@@ -14,7 +14,9 @@ from msgspec import Meta
 
 T = TypeVar("T")
 
-NAME = re.compile(r"[a-z0-9_-]{1,32}")
+# The exporter's and text_to_image's too, since names become folders and, joined by dashes, Triton models.
+NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
+NAME_WORDS = "1 to 64 of a-z, 0-9 and single dashes between them"
 MAX_FILE_BYTES = 262_144
 MAX_FILES = 2_000
 
@@ -42,7 +44,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     order: int = 100  # the model with the lowest one is the default
     default_style: str
-    steps: Annotated[int, Meta(ge=1, le=150)]
+    steps: Annotated[int, Meta(ge=1, le=100)]
     guidance: Annotated[float, Meta(ge=0, le=30)]
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
@@ -182,7 +184,7 @@ def to_struct(where: object, raw: dict[str, Any], kind: type[T]) -> T:
 
 def _name(name: object, where: object) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise CatalogueError(f"{where}: expected a name of 1 to 32 of a-z, 0-9, _ and -, got {name!r}")
+        raise CatalogueError(f"{where}: expected a name of {NAME_WORDS}, got {name!r}")
     return name
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from frontend import llm_answer
+from frontend.answer import read_bounded
 from frontend.errors import ApiError
 from frontend.prompt import Prompt
 from frontend.settings import Settings
@@ -98,7 +99,7 @@ class Enhancer:
         ) as response:
             if response.status != 200:
                 raise NoAnswer(f"status {response.status}")
-            data = await _bounded(response)
+            data = await read_bounded(response, MAX_ANSWER_BYTES)
         try:
             return msgspec.json.decode(data, type=_Completion).choices[0].message.content
         except (msgspec.DecodeError, RecursionError):
@@ -131,12 +132,3 @@ def _covers(said: list[str], term: str) -> bool:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(1 << 14):
-        data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
-            raise NoAnswer("too large an answer")
-    return bytes(data)

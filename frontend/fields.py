@@ -12,13 +12,13 @@ def _invalid(name: str, expected: str) -> ApiError:
     return ApiError(400, f"Invalid {name}: expected {expected}")
 
 
-def text(body: Body, name: str, default: str = "", *, most: int = 1_000) -> str:
-    """Trimmed text of at most `most` characters that can be stored as UTF-8."""
+def text(body: Body, name: str, default: str = "", *, most: int | None = 1_000) -> str:
+    """Trimmed text of at most `most` characters (None: as many as a body may have), storable as UTF-8."""
     value = body.get(name, default)
     if not isinstance(value, str):
         raise _invalid(name, "string")
     value = value.strip()
-    if len(value) > most:
+    if most is not None and len(value) > most:
         raise _invalid(name, f"string of at most {most} characters")
     return value
 

@@ -1,13 +1,13 @@
 """The body of `generate`, validated: types checked, ranges clamped, the API's silent fallbacks applied."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from frontend.errors import ApiError
 from frontend.fields import Body, boolean, integer, text
+from frontend.finishing.anchor import spelled
 from frontend.jobs.record import CredentialTexts, MarkOptions
 from frontend.jobs.store import Once
 from frontend.picture import SIZES
@@ -49,7 +49,7 @@ class GenerateRequest:
         return cls(
             prompt=raw_prompt(body),
             model=body.get("model"),
-            style=text(body, "style"),
+            style=text(body, "style", most=None),
             negative=text(body, "negative", most=MAX_LENGTH),
             optimize=boolean(body, "optimize"),
             use_cache=boolean(body, "use_cache"),
@@ -61,7 +61,7 @@ class GenerateRequest:
             quality=integer(body, "quality", 95, 1, 100),
             lossless=boolean(body, "lossless"),
             compliance_ruleset=text(body, "compliance_ruleset", most=100) or "default",
-            precompliance=text(body, "precompliance", most=8 * 1024 * 1024)[:2000],
+            precompliance=text(body, "precompliance", most=None)[:2000],
             wm_image=text(body, "wm_image", most=WM_IMAGE_MOST),
             mark=_mark(body),
             texts=_texts(body),
@@ -86,7 +86,7 @@ def _size(body: Body) -> tuple[int, int]:
 
 
 def _format(body: Body) -> str:
-    name = text(body, "format", "jpeg").lower()
+    name = text(body, "format", "jpeg", most=None).lower()
     return name if name in FORMATS else "jpeg"
 
 
@@ -96,7 +96,7 @@ def _seed(body: Body) -> int | None:
 
 def _mark(body: Body) -> MarkOptions:
     return MarkOptions(
-        position=text(body, "wm_position", "bottom-right", most=100),
+        position=spelled(text(body, "wm_position", most=None)),
         scale=integer(body, "wm_scale", 5, 1, 100),
         transparency=integer(body, "wm_transparency", 100, 0, 100),
         rotation=integer(body, "wm_rotation", 0, -360, 360),
@@ -111,7 +111,10 @@ def _texts(body: Body) -> CredentialTexts:
 
 
 def once(body: Body, header: str | None, owner: str) -> Once | None:
-    """The idempotency key of a request, from its header or its body, bound to the rest of the body."""
+    """The idempotency key of a request, from its header or its body, bound to the rest of the body.
+
+    Raises ApiError 400.
+    """
     key = header if header is not None else body.get("idempotency_key")
     if key is None:
         return None
@@ -122,4 +125,8 @@ def once(body: Body, header: str | None, owner: str) -> Once | None:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """Of the value as JSON. The standard library's, because orjson reads deeper than it writes."""
+    try:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    except RecursionError:
+        raise ApiError(400, "Invalid JSON") from None

@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 from msgspec import Meta
 
+from frontend.answer import read_bounded
 from frontend.settings import Settings
 
 MAX_ANSWER_BYTES = 64 << 10
@@ -112,17 +113,8 @@ class Reviewer:
                 raise NoVerdict(f"status {response.status}")
             if response.content_type != "application/json":
                 raise NoVerdict("not JSON")
-            answer = await _bounded(response)
+            answer = await read_bounded(response, MAX_ANSWER_BYTES)
         try:
             return msgspec.json.decode(answer, type=_Judged)
         except msgspec.DecodeError:
             raise NoVerdict("not the shape of a verdict") from None
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(1 << 14):
-        data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
-            raise NoVerdict("too large an answer")
-    return bytes(data)

@@ -22,6 +22,7 @@ REQUEST_ID = istr("X-Request-ID")
 _JSON = CIMultiDict({hdrs.CONTENT_TYPE: "application/json; charset=utf-8"})
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORDS = {404: "Not found", 405: "Method not allowed", 413: "Request body is too large"}
+_ALLOW_ORIGIN, _EXPOSE = hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
 _EXPOSED = "X-Request-ID, Retry-After"
 _ALLOWED = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 
@@ -92,10 +93,15 @@ def _preflight(request: web.Request) -> web.Response | None:
 
 def _allow(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
     """No credentials mode: the key travels in a header that only the page's own code can set."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or response.prepared:
+    if response.prepared:
         return
-    response.headers["Vary"] = "Origin"
-    if "*" in origins or origin in origins:
-        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    headers = response.headers
+    if "*" in origins:  # also where no origin is named: a cache may keep this answer for those that name one
+        headers[_ALLOW_ORIGIN] = "*"
+        headers[_EXPOSE] = _EXPOSED
+        return
+    headers.add(hdrs.VARY, hdrs.ORIGIN)
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin in origins:
+        headers[_ALLOW_ORIGIN] = origin
+        headers[_EXPOSE] = _EXPOSED

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "model_repository" / "text
 
 from description import Description, read_description
 from noise import first_noise
-from tokens import TextTokenizer, encode_pair
+from tokens import TextTokenizer, rows_of
 
 JPEG_QUALITY = 95
 Array = npt.NDArray[Any]
@@ -58,11 +58,13 @@ def load(repository: Path, model: str) -> Networks:
 
 def encode(networks: Networks, order: dict[str, Any]) -> dict[str, Array]:
     """The denoiser's inputs that stay the same; short prompts only (one window)."""
-    rows = encode_pair(networks.tokenizers, order["positive"], order["negative"])
-    embeddings, pooled = networks.encoder.run(
-        ["embeddings", "pooled"], dict(zip(("tokens", "tokens_2"), rows, strict=True))
+    rows = rows_of(
+        networks.tokenizers, order["positive"], order["negative"], networks.description.max_windows
     )
-    count, width = len(rows[0]) // 2, embeddings.shape[-1]
+    embeddings, pooled = networks.encoder.run(
+        ["embeddings", "pooled"], dict(zip(("tokens", "tokens_2"), rows.tokens, strict=True))
+    )
+    count, width = rows.count, embeddings.shape[-1]
     height, long_side = order["height"], order["width"]
     return {
         "guidance": np.array([[order["guidance"]]], np.float32),

@@ -1,22 +1,38 @@
 """`generate`: from a raw body to an accepted job. Nothing is drawn here."""
 
 import asyncio
+import logging
 import secrets
 from datetime import UTC, datetime
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from frontend import prompt as prompts
 from frontend.actions.context import Call
 from frontend.catalogue import Catalogue
 from frontend.errors import ApiError
 from frontend.finishing import visible_mark
+from frontend.finishing.credentials import DESCRIPTION_LIMIT, clean
 from frontend.jobs.record import CredentialTexts, Job, new_id
 from frontend.prompt import Prompt, compose, parse
-from frontend.request import SEED_MAX, GenerateRequest, once
+from frontend.request import GenerateRequest, once
 from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
 
 
 async def generate(call: Call) -> dict[str, Any]:
+    """Raises ApiError; 502 where the jobs' store is out of order, as nothing is wrong with the request."""
+    try:
+        return await _accepted(call)
+    except RedisError:
+        log.exception("no job was accepted")
+        raise ApiError(502, "Generation failed") from None
+
+
+async def _accepted(call: Call) -> dict[str, Any]:
     services = call.services
     if services.gate.closed:
         raise ApiError(503, "Server is shutting down", {"Retry-After": "5"})
@@ -71,7 +87,7 @@ def plan(
         height=height,
         steps=model.steps,
         guidance=model.guidance,
-        seed=secrets.randbelow(SEED_MAX) if request.seed is None else request.seed,
+        seed=secrets.randbelow(RANDOM_SEEDS) if request.seed is None else request.seed,
         format=request.format,
         quality=request.quality,
         lossless=request.lossless,
@@ -84,12 +100,14 @@ def plan(
 
 
 def _texts(asked: CredentialTexts, settings: Settings) -> CredentialTexts:
+    """As they will be signed, so that `meta` tells the same."""
     return CredentialTexts(
-        author=asked.author or settings.cs_author,
-        title=asked.title or settings.cs_title,
-        description=asked.description or settings.cs_description,
-        organization=asked.organization or settings.cs_organization,
-        vendor=asked.vendor or settings.cs_vendor,
+        author=clean(asked.author) or clean(settings.cs_author),
+        title=clean(asked.title) or clean(settings.cs_title),
+        description=clean(asked.description, DESCRIPTION_LIMIT)
+        or clean(settings.cs_description, DESCRIPTION_LIMIT),
+        organization=clean(asked.organization) or clean(settings.cs_organization),
+        vendor=clean(asked.vendor) or clean(settings.cs_vendor),
     )
 
 

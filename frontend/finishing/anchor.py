@@ -34,6 +34,14 @@ def _table() -> dict[str, Anchor]:
 _PLACES = _table()
 
 
+def spelled(position: str) -> str:
+    """The place that `position` names, in one spelling: `bottom-right`, `top`, `center`."""
+    place = anchor(position)
+    vertical = {0.0: "top", 1.0: "bottom"}.get(place.y, "")
+    horizontal = {0.0: "left", 1.0: "right"}.get(place.x, "")
+    return "-".join(filter(None, (vertical, horizontal))) or "center"
+
+
 def anchor(position: str) -> Anchor:
     """The place that `position` names, in any of the usual spellings.
 

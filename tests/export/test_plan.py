@@ -43,6 +43,13 @@ def test_every_part_has_a_plan_and_keeps_its_graph(planned: Path) -> None:
         assert record["gpu"]
 
 
+def test_text_to_image_is_told_how_long_a_prompt_the_plan_takes(planned: Path) -> None:
+    denoiser = planned / "eros-denoiser"
+    described = json.loads((denoiser / "pipeline.json").read_text())
+    profile = json.loads((denoiser / "plan.json").read_text())["recipe"]["profiles"][0]
+    assert profile["embeddings"][2][1] == described["max_windows"] * described["token_window"]
+
+
 def test_triton_is_told_of_the_profiles(planned: Path) -> None:
     denoiser, encoder = (
         (planned / f"eros-{part}" / "config.pbtxt").read_text() for part in ("denoiser", "text-encoder")

@@ -103,6 +103,7 @@ def test_catalogue_cannot_be_changed(tmp_path: Path, write: Write) -> None:
     [
         ("models/eros.yaml", MODEL.replace("steps: 8", "steps: many"), "steps: expected `int`, got `str`"),
         ("models/eros.yaml", MODEL.replace("steps: 8", "steps: 0"), "steps: expected `int` >= 1"),
+        ("models/eros.yaml", MODEL.replace("steps: 8", "steps: 101"), "steps: expected `int` <= 100"),
         ("models/eros.yaml", MODEL.replace("steps: 8\n", ""), "required field `steps`"),
         ("models/eros.yaml", MODEL + "stepz: 9\n", "unknown field `stepz`"),
         ("models/eros.yaml", MODEL + "name: eros\n", "name: expected no such key"),

@@ -1,9 +1,12 @@
 from collections.abc import Callable
 
+import msgspec
+import order
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from acs.review import ReviewOrder
 from frontend.catalogue import Character, Model, Style
 from frontend.errors import ApiError
 from frontend.prompt import MAX_LENGTH, Prompt, compose, parse
@@ -264,3 +267,24 @@ def test_bad_explicit_negative_is_refused(negative: str) -> None:
     with pytest.raises(ApiError, match="Invalid negative: expected") as refusal:
         compose(Prompt("", ("tree",), ()), negative, MODEL, STYLE, None)
     assert refusal.value.status == 400
+
+
+def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_reviewer() -> None:
+    letters = iter(map(chr, range(0x4E00, 0x9FFF)))
+
+    def full(length: int = MAX_LENGTH) -> str:
+        """As many different terms as fit, which gain a space each."""
+        return ",".join(next(letters) for _ in range((length + 1) // 2))
+
+    style = msgspec.structs.replace(STYLE, positive=full(), negative=full())
+    model = msgspec.structs.replace(MODEL, negative=full(), quality=full())
+    character = msgspec.structs.replace(AYA, trigger=full(200), positive=full(), negative=full())
+    asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_LENGTH // 3))]
+    for text in asked:
+        prompt = parse(text, ())
+        composed = compose(prompt, full(), model, style, character)
+        assert max(len(composed.positive), len(composed.negative)) > 20_000
+        assert max(len(composed.positive), len(composed.negative)) <= order.MAX_TEXT
+        reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
+        rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
+        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewOrder)

@@ -10,6 +10,8 @@ from schedule import FlowSchedule, ScaledLinearSchedule, Schedule
 
 FORMAT = 1
 PADS = ("pad_token", "pad_token_2")
+MAX_WINDOWS = 32
+"""Windows of one prompt that a denoiser looks at, unless its description says fewer: 2,400 tokens."""
 
 
 class BadDescription(Exception):
@@ -23,6 +25,7 @@ class Description:
     downscale: int  # pixels of the picture per latent, along one side
     pad_tokens: tuple[int, ...]  # of tokenizer and, for SDXL, tokenizer_2
     token_window: int
+    max_windows: int  # of one prompt that the denoiser takes; a TensorRT plan is built for few
 
 
 def read_description(path: Path) -> Description:
@@ -40,6 +43,7 @@ def read_description(path: Path) -> Description:
                 _bounded(table, name, 0, 2**31) for name in PADS if name in table or name == PADS[0]
             ),
             token_window=_bounded(table, "token_window", 3, 1024),
+            max_windows=_bounded({"max_windows": MAX_WINDOWS, **table}, "max_windows", 1, MAX_WINDOWS),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadDescription(f"{path.parent.name}/{path.name}: {type(error).__name__}: {error}") from None

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from noise import first_noise
 from order import BadOrder, Order
 from repositories import BaseModel
-from tokens import encode_pair
+from tokens import Rows, rows_of
 
 MAX_BATCH = 8  # max_batch_size of every exported network
+ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
 Array = npt.NDArray[Any]
 
@@ -51,7 +52,7 @@ class Pipeline(Generic[T]):
     async def paint(self, order: Order, step_done: Callable[[float], Awaitable[None]]) -> Painting:
         """`step_done` is told the share of the work done (0 to 1) after each step; what it raises ends it.
 
-        Raises BadOrder where the model cannot make a picture of that size or take so long a prompt.
+        Raises BadOrder where the model cannot make a picture of that size.
         """
         started = time.monotonic()
         conditions = await self._encode(order)
@@ -71,24 +72,21 @@ class Pipeline(Generic[T]):
 
         Through NumPy: the windows of a long prompt must be laid end to end, and it happens once a picture.
         """
-        rows = encode_pair(self.base.tokenizers, order.prompt, order.negative)
-        count = len(rows[0]) // 2  # windows of each of the two prompts
-        chunks = [slice(at, at + MAX_BATCH) for at in range(0, 2 * count, MAX_BATCH)]
-        parts = await asyncio.gather(*(self._encode_rows([row[chunk] for row in rows]) for chunk in chunks))
-        embeddings = np.concatenate([part[0] for part in parts])  # [2 count, window, D]
+        most = self.base.description.max_windows
+        rows = rows_of(self.base.tokenizers, order.prompt, order.negative, most)
+        embeddings, pooled = await self._embed(rows)
         width = embeddings.shape[-1]
         arrays = {
             "guidance": np.array([[order.guidance]], np.float32),
-            "embeddings": embeddings[:count].reshape(1, -1, width),
-            "negative_embeddings": embeddings[count:].reshape(1, -1, width),
+            "embeddings": embeddings[: rows.count].reshape(1, -1, width),
+            "negative_embeddings": embeddings[rows.count :].reshape(1, -1, width),
         }
         if self._is_sdxl:
-            pooled = np.concatenate([part[1] for part in parts])  # [2 count, P]
             # SDXL's micro-conditioning: original size, crop corner, target size.
             size = [order.height, order.width]
             arrays |= {
-                "pooled": pooled[:1],
-                "negative_pooled": pooled[count : count + 1],
+                "pooled": pooled[0][np.newaxis],
+                "negative_pooled": pooled[1][np.newaxis],
                 "time_ids": np.array([[*size, 0, 0, *size]], np.float32),
             }
         return [self.engine.tensor(name, array) for name, array in arrays.items()]
@@ -98,7 +96,30 @@ class Pipeline(Generic[T]):
         """SD 1.5 has one text encoder, no pooled text and no time ids."""
         return len(self.base.description.pad_tokens) == 2
 
+    async def _embed(self, rows: Rows) -> tuple[Array, list[Array]]:
+        """Embeddings [2 count, window, D], and the pooled vectors [P] of the first window of both texts.
+
+        However long a prompt is, no more than ROWS_AT_ONCE of what the encoder made are held at a time.
+        """
+        embeddings, pooled = np.zeros(0, np.float32), []
+        firsts = np.searchsorted(rows.places, [0, rows.count])
+        for start in range(0, len(rows.places), ROWS_AT_ONCE):
+            made = await self._encode_rows([tokens[start : start + ROWS_AT_ONCE] for tokens in rows.tokens])
+            if not start:
+                embeddings = np.zeros((2 * rows.count, *made[0].shape[1:]), np.float32)
+            for number, row in enumerate(made[0], start):
+                embeddings[rows.places[number]] += rows.shares[number] * row
+            here = [first - start for first in firsts if 0 <= first - start < len(made[0])]
+            pooled += [outputs[row] for outputs in made[1:] for row in here]
+        return embeddings, pooled
+
     async def _encode_rows(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
+        """The encoder's outputs for at most ROWS_AT_ONCE rows, in batches that run side by side."""
+        chunks = [slice(at, at + MAX_BATCH) for at in range(0, len(rows[0]), MAX_BATCH)]
+        parts = await asyncio.gather(*(self._encode_batch([row[chunk] for row in rows]) for chunk in chunks))
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    async def _encode_batch(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
         inputs = [
             self.engine.tensor(name, row) for name, row in zip(("tokens", "tokens_2"), rows, strict=False)
         ]

@@ -1,14 +1,13 @@
 """A prompt as windows of tokens: long prompts take several, and nothing is ever cut off."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from order import BadOrder
 from tokenizers import Tokenizer
 
-MAX_WINDOWS = 32
 Windows = list[list[int]]
 
 
@@ -31,15 +30,13 @@ class TextTokenizer:
         self._window = window
 
     def windows(self, text: str) -> Windows:
-        """At least one window. Raises BadOrder for a text of more than MAX_WINDOWS."""
+        """At least one window."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         room = self._window - 2
-        if len(ids) > MAX_WINDOWS * room:
-            raise BadOrder(f"prompt has {len(ids)} tokens, at most {MAX_WINDOWS * room} are taken")
         return [self._framed(ids[at : at + room]) for at in range(0, max(len(ids), 1), room)]
 
     def padded(self, windows: Windows, count: int) -> Windows:
-        """As many windows as the longest text of the order has; the added ones hold no text."""
+        """At least `count` windows; the added ones hold no text."""
         return windows + [self._framed([])] * (count - len(windows))
 
     def _framed(self, ids: Sequence[int]) -> list[int]:
@@ -47,17 +44,36 @@ class TextTokenizer:
         return framed + [self._pad] * (self._window - len(framed))
 
 
-def encode_pair(
-    tokenizers: Sequence[TextTokenizer], prompt: str, negative: str
-) -> list[npt.NDArray[np.int64]]:
-    """For each tokenizer int64 [2 n, window]: n windows of the prompt, then n of the negative prompt.
+@dataclass(frozen=True)
+class Rows:
+    """What the text encoder is given, and what becomes of its embeddings.
 
-    n is the same for all, because the network joins its encoders token by token and guidance compares the
-    two prompts token by token. Raises BadOrder.
+    The denoiser looks at `count` windows of the prompt (places 0 to count - 1) and as many of the negative
+    prompt (count to 2 count - 1). A place is the sum of its rows, each times its share.
     """
-    texts = [[tokenizer.windows(prompt), tokenizer.windows(negative)] for tokenizer in tokenizers]
-    count = max(len(windows) for pair in texts for windows in pair)
-    return [
-        np.array(tokenizer.padded(pair[0], count) + tokenizer.padded(pair[1], count), dtype=np.int64)
-        for tokenizer, pair in zip(tokenizers, texts, strict=True)
-    ]
+
+    tokens: tuple[npt.NDArray[np.int64], ...]  # [rows, window] for each tokenizer
+    places: npt.NDArray[np.int64]  # [rows], rising
+    shares: npt.NDArray[np.float32]  # [rows], summing up to 1 at each place
+    count: int
+
+
+def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str, most: int) -> Rows:
+    """At most `most` places for each of the two texts.
+
+    Both take as many, in all tokenizers, because the network joins its encoders token by token and guidance
+    compares the two prompts token by token. So the shorter text gets empty windows. A text of more windows
+    than `most` has neighbours averaged, in groups that differ by one at most: every word of it counts, and
+    the denoiser's time and memory stay bounded.
+    """
+    texts = [[tokenizer.windows(text) for tokenizer in tokenizers] for text in (prompt, negative)]
+    lengths = [max(len(windows) for windows in text) for text in texts]
+    count = min(max(lengths), most)
+    rows = [max(length, count) for length in lengths]
+    places = np.concatenate([at * count + np.arange(n) * count // n for at, n in enumerate(rows)])
+    tokens = tuple(
+        np.array([row for text, n in zip(each, rows, strict=True) for row in tokenizer.padded(text, n)])
+        for tokenizer, each in zip(tokenizers, zip(*texts, strict=True), strict=True)
+    )
+    shares = (1 / np.bincount(places))[places].astype(np.float32)
+    return Rows(tokens=tokens, places=places, shares=shares, count=count)

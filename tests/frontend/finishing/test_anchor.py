@@ -1,6 +1,6 @@
 import pytest
 
-from frontend.finishing.anchor import anchor
+from frontend.finishing.anchor import anchor, spelled
 
 SPELLINGS = [
     ((0.0, 0.0), ["top-left", "TOP_LEFT", "topLeft", "left top", " Top  Left ", "tl", "north-west"]),
@@ -23,3 +23,14 @@ def test_usual_spellings_name_one_place(place: tuple[float, float], names: list[
 @pytest.mark.parametrize("name", ["", "somewhere", "top-bottom", "tile", "left right", "\0", "top" * 10_000])
 def test_unknown_place_is_bottom_right(name: str) -> None:
     assert anchor(name) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("place", "names"), SPELLINGS)
+def test_every_place_is_told_in_one_spelling(place: tuple[float, float], names: list[str]) -> None:
+    (told,) = {spelled(name) for name in names}
+    assert anchor(told) == place
+
+
+def test_unknown_place_is_told_as_where_the_mark_goes() -> None:
+    assert spelled("somewhere") == spelled("") == "bottom-right"
+    assert (spelled("Middle"), spelled("TOP_centre")) == ("center", "top")

@@ -1,6 +1,7 @@
 """text_to_image in a real Triton, with the networks of the demo catalogue."""
 
 import numpy as np
+import pytest
 
 from frontend.inference import Inference
 from tests.model_repository.text_to_image.test_model import furthest, paint, paint_all
@@ -43,3 +44,25 @@ async def test_the_tail_of_a_long_prompt_counts(demo_inference: Inference) -> No
         [order(long + end, model="eros", width=128, height=128) for end in ("a fox", "a book")],
     )
     assert furthest(first, second) > 0
+
+
+@pytest.mark.parametrize(
+    "char",
+    [
+        "1",  # a token
+        "\u6c34",  # three
+        "\U00020000",  # four: 214 windows
+        "\U0001d160",  # twelve, the most there are: the tokenizers spell it as three characters
+    ],
+)
+async def test_a_prompt_of_4000_characters_of_any_script_is_drawn_and_none_is_cut(
+    demo_inference: Inference, char: str
+) -> None:
+    first, second = await paint_all(
+        demo_inference,
+        [
+            order(char * 3996 + end, negative=char * 8000, model="eros", width=128, height=128)
+            for end in (" fox", " sea")
+        ],
+    )
+    assert first.shape == (128, 128, 3) and furthest(first, second) > 0

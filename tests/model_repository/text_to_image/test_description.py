@@ -40,6 +40,11 @@ def test_a_flow_model_is_read(tmp_path: Path) -> None:
     assert description.pad_tokens == (49407, 0)
 
 
+def test_a_denoiser_takes_32_windows_unless_it_says_fewer(tmp_path: Path) -> None:
+    assert read_description(written(tmp_path, GOOD)).max_windows == 32
+    assert read_description(written(tmp_path, GOOD | {"max_windows": 4})).max_windows == 4
+
+
 def test_an_sdxl_model_is_read(tmp_path: Path) -> None:
     description = read_description(written(tmp_path, GOOD | {"sigmas": SDXL}))
     assert isinstance(description.schedule, ScaledLinearSchedule)
@@ -52,6 +57,7 @@ def test_an_sdxl_model_is_read(tmp_path: Path) -> None:
         ({"downscale": 0}, "downscale is 0, expected 1 to 64"),
         ({"downscale": True}, "downscale is True"),
         ({"latent_channels": "4"}, "latent_channels is '4'"),
+        ({"max_windows": 33}, "max_windows is 33, expected 1 to 32"),
         ({"sigmas": {"kind": "karras"}}, "karras"),
         ({"sigmas": {"kind": "flow"}}, "shift"),
         ({"sigmas": SDXL | {"spacing": "random"}}, "spacing is 'random'"),

@@ -93,6 +93,12 @@ async def test_the_tail_of_a_long_prompt_counts(inference: Inference) -> None:
     assert furthest(first, second) > 0
 
 
+async def test_the_longest_prompt_that_can_be_composed_is_drawn(inference: Inference) -> None:
+    longest = "one word " * 4 + "n" * 31_950  # 427 windows
+    first, second = await paint_all(inference, [order(longest + end, negative=longest) for end in ("x", "y")])
+    assert furthest(first, second) > 0
+
+
 async def test_a_cancelled_order_stops_at_its_next_step(inference: Inference, triton: RunningTriton) -> None:
     before, _ = await denoiser_steps(triton)
     started = asyncio.Event()
@@ -202,7 +208,7 @@ def replace_network(folder: Path, data: bytes) -> None:
         (order(steps=101), "steps is 101, expected 1 to 100"),
         (order(guidance=31), "guidance is 31.0, expected 0.0 to 30.0"),
         (order(seed=-1), "seed is -1"),
-        (order("a" * 2401), "prompt has 2401 tokens, at most 2400 are taken"),
+        (order("a" * 32_001), "prompt has 32001 characters, at most 32000 are taken"),
     ],
 )
 async def test_a_bad_order_is_refused_in_one_line(

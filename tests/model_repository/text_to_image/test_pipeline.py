@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from description import MAX_WINDOWS
 from order import BadOrder, Order
 from pipeline import Array, Painting, Pipeline
 from repositories import Repositories
@@ -105,6 +106,20 @@ async def test_a_long_prompt_is_encoded_in_batches_and_joined(tiny_repository: P
     assert embeddings.shape == (1, 6 * 77, 8)
     starts = [embeddings[0, window * 77 + 1, 0] + 29 for window in range(6)]
     assert starts == [ord(letter) for letter in "abbbbc"]
+
+
+async def test_windows_beyond_the_models_most_are_averaged(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    text = "".join(letter * 75 for letter in "abcdefgh" * 16)  # 128 windows, four at a place
+    await paint(engine, tiny_repository, replace(ORDER, prompt=text))
+    assert sum(len(given["tokens"].values) for given in engine.of("encoder")) == 128 + MAX_WINDOWS
+    step = engine.of("denoiser")[0]
+    embeddings = step["embeddings"].values
+    assert embeddings.shape == step["negative_embeddings"].values.shape == (1, MAX_WINDOWS * 77, 8)
+    firsts = embeddings[0, 1::77, 0] + 29
+    assert firsts.tolist() == [sum(map(ord, "abcd")) / 4, sum(map(ord, "efgh")) / 4] * 16
+    assert step["pooled"].values[0, 1] == ord("a") - 29
+    assert step["negative_pooled"].values[0, 1] == ord("r") - 29
 
 
 async def test_a_size_that_the_model_cannot_make_is_refused(tiny_repository: Path) -> None:

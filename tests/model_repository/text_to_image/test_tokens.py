@@ -1,11 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from order import BadOrder
 from tokenizers import Tokenizer, models, pre_tokenizers
-from tokens import MAX_WINDOWS, TextTokenizer, encode_pair
+from tokens import Rows, TextTokenizer, rows_of
 
 START, END, PAD, WINDOW = 1, 2, 0, 77
 
@@ -33,17 +33,36 @@ def test_a_new_window_begins_after_75_tokens(tokenizer: TextTokenizer, length: i
     assert len(tokenizer.windows("a" * length)) == count
 
 
-def test_a_text_beyond_the_bound_is_refused_not_cut(tokenizer: TextTokenizer) -> None:
-    assert len(tokenizer.windows("a" * 75 * MAX_WINDOWS)) == MAX_WINDOWS
-    with pytest.raises(BadOrder, match="2401 tokens, at most 2400"):
-        tokenizer.windows("a" * (75 * MAX_WINDOWS + 1))
+def rows(tokenizer: TextTokenizer, prompt: str, negative: str, most: int = 32) -> Rows:
+    return rows_of([tokenizer, tokenizer], prompt, negative, most)
 
 
 def test_both_prompts_get_as_many_windows_as_the_longer_one(tokenizer: TextTokenizer) -> None:
-    first, second = encode_pair([tokenizer, tokenizer], "a" * 100, "b")
-    assert first.shape == second.shape == (4, WINDOW)
+    made = rows(tokenizer, "a" * 100, "b")
+    first, second = made.tokens
+    assert first.shape == second.shape == (4, WINDOW) and first.dtype == np.int64
     assert first[2, 1] == ord("b") - 29
     assert first[3].tolist() == [START, END] + [PAD] * 75
+    assert (made.count, made.places.tolist(), made.shares.tolist()) == (2, [0, 1, 2, 3], [1, 1, 1, 1])
+
+
+def test_neighbours_share_places_where_there_are_too_few(tokenizer: TextTokenizer) -> None:
+    made = rows(tokenizer, "a" * 75 * 7, "b", most=3)
+    assert len(made.tokens[0]) == 10  # none of the seven is cut off, and the short text is not thinned out
+    assert made.places.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4, 5]
+    assert made.shares.tolist() == pytest.approx([1 / 3] * 3 + [1 / 2] * 4 + [1] * 3)
+
+
+@settings(deadline=None)
+@given(lengths=st.tuples(st.integers(0, 3000), st.integers(0, 3000)), most=st.integers(1, 40))
+def test_every_place_has_rows_and_every_row_counts(
+    tokenizer: TextTokenizer, lengths: tuple[int, int], most: int
+) -> None:
+    made = rows(tokenizer, "a" * lengths[0], "b" * lengths[1], most)
+    assert made.count <= most and set(made.places) == set(range(2 * made.count))
+    assert np.bincount(made.places, made.shares) == pytest.approx(1)
+    for letter, length in zip("ab", lengths, strict=True):
+        assert (made.tokens[1] == ord(letter) - 29).sum() == length
 
 
 def test_a_tokenizer_without_start_and_end_is_refused(tmp_path: Path) -> None:

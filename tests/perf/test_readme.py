@@ -1,0 +1,47 @@
+"""The README shows the figures of perf/results/, misses included."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPEED = (ROOT / "README.md").read_text().partition("## How fast")[2].partition("\n## ")[0]
+FIGURES = {name: orjson.loads((ROOT / f"perf/results/{name}.json").read_bytes()) for name in (
+    "api", "memory", "picture", "triton"
+)}  # fmt: skip
+PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ("`models`", f"{FIGURES['api']['models_vs_bare']:.2f}"),
+        ("`status` of finished jobs beside a bare", f"{FIGURES['api']['status_vs_bare']:.2f}"),
+        ("`status` of finished jobs beside a FastAPI", f"{FIGURES['api']['status_vs_fastapi']:.2f}"),
+        ("one 1344x768 picture", f"{1 + PICTURE['overhead']:.3f}"),
+        ("the same picture", f"{1 + PICTURE['overhead_whole']:.2f}"),
+        ("pictures/s", f"{TRITON['pictures_per_s']['8'] / TRITON['pictures_per_s']['1']:.2f}"),
+        ("pictures/s", f"(mean batch of a denoising step {TRITON['mean_batch']['8']:.1f})"),
+        ("memory", f"{FIGURES['memory']['largest_growth']:.2f}"),
+        ("That picture", f"{PICTURE['seconds']:.2f} s"),
+        ("That picture", f"finishing was {PICTURE['api_ms']['finish']:.0f} ms"),
+        ("That picture", f"review {PICTURE['api_ms']['review']:.0f} ms"),
+    ],
+)
+def test_figure_is_the_measured_one(row: str, shown: str) -> None:
+    (line,) = [line for line in SPEED.splitlines() if line.removeprefix("| ").startswith(row)]
+    assert shown in line
+
+
+@pytest.mark.parametrize(
+    ("row", "missed"),
+    [
+        ("`models`", FIGURES["api"]["models_vs_bare"] < 0.6),
+        ("one 1344x768 picture", PICTURE["overhead"] > 0.1),
+        ("memory", FIGURES["memory"]["largest_growth"] > 1.1),
+    ],
+)
+def test_missed_aim_is_called_missed(row: str, missed: bool) -> None:
+    (line,) = [line for line in SPEED.splitlines() if line.startswith(f"| {row}")]
+    assert ("missed" in line) is missed
