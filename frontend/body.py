@@ -16,8 +16,7 @@ async def read_body(request: web.Request, timeout_s: float) -> bytes:
     HTTPRequestEntityTooLarge; ApiError 408; ApiError 400 for what its Content-Encoding does not fit.
     """
     try:
-        async with asyncio.timeout(timeout_s):
-            return await _read(request)
+        return await _read(request, timeout_s)
     except TimeoutError:
         raise ApiError(408, "Request body came too slowly") from None
     except web.RequestPayloadError:
@@ -26,9 +25,10 @@ async def read_body(request: web.Request, timeout_s: float) -> bytes:
         raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, timeout_s: float) -> bytes:
     if not request.content.is_eof():
-        return await request.read()
+        async with asyncio.timeout(timeout_s):
+            return await request.read()
     body = request.content.read_nowait()  # small bodies come together with their headers
     if len(body) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size)
