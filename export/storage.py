@@ -3,25 +3,24 @@
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 Storage = Literal["fp16", "fp32"]
 
-# protobuf cannot hold 2 GiB; above this, weights go into model.onnx.data beside the graph.
-ONE_FILE_BYTES = 1_800_000_000
+# Above this, weights go into model.onnx.data beside the graph: a LoRA is then merged one tensor at a time, where
+# a protobuf is read, changed and written as a whole (and cannot hold 2 GiB at all).
+ONE_FILE_BYTES = 256_000_000
 SMALL = 1024  # elements; below, and for vectors, half the size is not worth the rounding
 LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 PLAN_FILE = "model.plan"
+PLAN_RECORD_FILE = "plan.json"
 HASHES_FILE = "weights.json"
 """Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
@@ -55,45 +54,6 @@ def store_fp16(model: onnx.ModelProto) -> None:
 def load_model(path: Path) -> onnx.ModelProto:
     """With its weights in memory, wherever they are kept."""
     return onnx.load(path, load_external_data=True)
-
-
-class Weights:
-    """Reads and writes a graph's initialisers where they are: in the graph itself, or in the file beside it.
-
-    A tensor in the file is changed there, in place, so that one tensor at a time is in memory.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """`folder`: where model.onnx is, or will be."""
-        self._path = folder / WEIGHTS_FILE
-
-    def read(self, tensor: TensorProto) -> npt.NDArray[np.generic]:
-        if not uses_external_data(tensor):
-            value: npt.NDArray[np.generic] = numpy_helper.to_array(tensor)
-            return value
-        with self._path.open("rb") as file:
-            place = ExternalDataInfo(tensor)
-            file.seek(place.offset)
-            data = file.read(place.length)
-        flat: npt.NDArray[np.generic] = np.frombuffer(data, helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        return flat.reshape(tuple(tensor.dims))
-
-    def write(self, tensor: TensorProto, value: npt.NDArray[np.generic]) -> None:
-        """`value` has the tensor's own type and shape, so it takes the same place."""
-        if not uses_external_data(tensor):
-            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
-            return
-        with self._path.open("r+b") as file:
-            file.seek(ExternalDataInfo(tensor).offset)
-            file.write(np.ascontiguousarray(value).tobytes())
-
-
-def copy_model(source: Path, folder: Path) -> onnx.ModelProto:
-    """The graph of `source`, whose large weights are now in a copy of their file in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if (source / WEIGHTS_FILE).is_file():
-        shutil.copyfile(source / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-    return onnx.load(source / MODEL_FILE, load_external_data=False)
 
 
 def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_FILE_BYTES) -> None:
@@ -130,10 +90,31 @@ def _digest(folder: Path, *names: str) -> str:
     return digest.hexdigest()
 
 
-def write_hashes(folder: Path, **made_of: str) -> None:
-    """`engine`, and what it was made of, if not of a checkpoint: `base` and `lora`; all of them SHA-256."""
-    hashes = {"engine": engine_digest(folder), **made_of}
+def write_hashes(folder: Path, engine: str | None = None, **made_of: str) -> None:
+    """`engine` (computed if not given), and what it was made of, if not of a checkpoint: `base` and `lora`; all
+    of them SHA-256."""
+    hashes = {"engine": engine or engine_digest(folder), **made_of}
     (folder / HASHES_FILE).write_text(json.dumps(hashes, indent=2) + "\n")
+
+
+def noted_engine(folder: Path) -> str:
+    """engine_digest as weights.json has it, which spares reading gigabytes; computed where there is none."""
+    return _noted(folder / HASHES_FILE, "engine") or engine_digest(folder)
+
+
+def noted_graph(folder: Path) -> str:
+    """The same of graph_digest; a plan's record has it."""
+    if (folder / "1" / PLAN_FILE).is_file():
+        return _noted(folder / PLAN_RECORD_FILE, "onnx_sha256") or graph_digest(folder)
+    return _noted(folder / HASHES_FILE, "engine") or graph_digest(folder)
+
+
+def _noted(path: Path, key: str) -> str | None:
+    try:
+        found = json.loads(path.read_bytes())[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _worth_halving(tensor: onnx.TensorProto) -> bool:
