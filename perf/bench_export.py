@@ -1,4 +1,4 @@
-"""A new character at full size, by our merge and by the usual way: python -m perf.bench_export [--family sdxl]
+"""A new character at full size, by our merge and the usual way: python -m perf.bench_export [--family sdxl]
 
 Each step is a process of its own: its time from start to end, its largest resident memory. The usual way is
 diffusers' LoRA loader, fuse_lora and another ONNX export.
