@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import ml_dtypes
-import numpy.typing as npt
-import torch
+from typing import Literal
 
 from export.beside import publish, staging
 from export.checkpoint import Checkpoint, open_checkpoint
@@ -25,9 +21,9 @@ from export.precision import LIMITS, Precision, cast, precision_of
 from export.progress import stages
 from export.schedule import Prediction
 from export.single_file import unpack
-from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16, write_hashes
+from export.storage import Storage, save_model, store_fp16, write_hashes
 from export.tokens import ClipTokenizer, open_tokenizer
-from export.trace import declare_outputs, trace
+from export.trace import declare_outputs, trace, weights_of
 from export.work import Work, digests, key
 
 Engine = Literal["onnx", "tensorrt"]
@@ -164,17 +160,13 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     precision = precision_of(network.part.name, options.precision, upcast)
     cast(network.module, precision)
     tokenizers = _tokenizers(checkpoint)
-    traced = folder / "traced.tmp"
-    traced.mkdir(parents=True)
-    trace(network.module, network.part, traced / MODEL_FILE)
-    model = load_model(traced / MODEL_FILE)
-    shutil.rmtree(traced)
+    model = trace(network.module, network.part)
     declare_outputs(model, network.part)
-    weights = {name: _array(tensor) for name, tensor in network.module.named_parameters()}
-    name_weights(model, weights, required=set(weights) if network.all_used else set())
+    required = {name for name, _ in network.module.named_parameters()} if network.all_used else set()
+    weights = name_weights(model, weights_of(network.module), required)
     if precision == "fp32" and options.storage == "fp16":
-        store_fp16(model)
-    save_model(model, folder / "1")
+        store_fp16(model, weights)
+    save_model(model, folder / "1", weights)
     (folder / "config.pbtxt").write_text(config_of(folder.name, network.part))
     for source in network.sources:
         kept = folder / "checkpoint" / source
@@ -187,15 +179,6 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
         write_hashes(folder)
         description = json.dumps(_pipeline(checkpoint, tokenizers), indent=2)
         (folder / "pipeline.json").write_text(description + "\n")
-
-
-def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    """numpy has no bfloat16 of its own."""
-    if tensor.dtype == torch.bfloat16:
-        found: npt.NDArray[Any] = tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-        return found
-    array: npt.NDArray[Any] = tensor.detach().numpy()
-    return array
 
 
 def _check(export: Export, made: Mapping[str, Path]) -> None:

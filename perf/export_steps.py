@@ -5,7 +5,6 @@ python -m perf.export_steps export|fuse|plan FOLDER: FOLDER is as perf.full_size
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from export.names import name_weights
 from export.parts import Part
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
 from export.schedule import read_schedule
-from export.storage import MODEL_FILE, load_model, save_model, write_hashes
-from export.trace import declare_outputs, trace
+from export.storage import save_model, write_hashes
+from export.trace import declare_outputs, trace, weights_of
 
 
 def load(folder: Path) -> UNet2DConditionModel:
@@ -31,7 +30,7 @@ def load(folder: Path) -> UNet2DConditionModel:
         folder / "checkpoint" / "unet", torch_dtype=torch.float16, use_safetensors=True
     )
     network.eval().requires_grad_(False)
-    return network  # type: ignore[no-any-return]
+    return network
 
 
 def part_of(unet: UNet2DConditionModel) -> Part:
@@ -47,13 +46,10 @@ def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:
     part, target = part_of(unet), folder / "repository" / name
     schedule = read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json")
     network = Denoiser(unet, schedule)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        trace(network, part, Path(scratch) / MODEL_FILE)
-        model = load_model(Path(scratch) / MODEL_FILE)
+    model = trace(network, part)
     declare_outputs(model, part)
-    weights: dict[str, Any] = {key: value.numpy() for key, value in network.named_parameters()}
-    name_weights(model, weights, required=set(weights))
-    save_model(model, target / "1")
+    required = {name for name, _ in network.named_parameters()}
+    save_model(model, target / "1", name_weights(model, weights_of(network), required))
     (target / "config.pbtxt").write_text(config_of(name, part))
     write_hashes(target)
 

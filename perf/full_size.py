@@ -77,7 +77,7 @@ def _save(network: Any, name: str, state: Mapping[str, torch.Tensor], folder: Pa
     if len(shards) == 1:
         save_file(shards[0], folder / f"{stem}.safetensors", {"format": "pt"})
         return
-    places = {}
+    places: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
         file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
         save_file(shard, folder / file, {"format": "pt"})
