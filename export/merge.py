@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +10,12 @@ import onnx
 
 from export.errors import ExportError
 from export.lora import Layer, Lora, listed
+from export.storage import LARGEST_FP16
 from export.strength import Strength
 from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer
 
-Array = npt.NDArray[np.generic]
+STRIP = 1 << 18  # values
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,25 @@ def _changed(weight: Array, target: Target, layer: Layer, strength: float) -> Ar
             f"its target is {[out, *inputs]}"
         )
     change = layer.change.reshape(out, *inputs)
-    change *= np.float32(strength)
-    merged = change.T if target.transposed else change
-    with np.errstate(over="ignore"):  # looked for below
-        merged += weight.astype(np.float32)
-        stored: Array = merged.astype(weight.dtype)
-    if not np.isfinite(stored).all():
+    stored = _sum(weight, change.T if target.transposed else change, strength)
+    if stored is None:
         raise ExportError(f"LoRA layer {layer.name} makes values that {weight.dtype} cannot hold")
+    return stored
+
+
+def _sum(weight: Array, change: Array, strength: float) -> Array | None:
+    """weight + strength · change, the latter in fp32 and used up; None if the weight's type cannot hold it.
+
+    In strips that stay in the processor's cache: a whole layer would go through memory once for each step.
+    """
+    largest = LARGEST_FP16 if weight.dtype == np.float16 else np.finfo(np.float32).max
+    stored = np.empty_like(weight, order="C")
+    rows = max(1, STRIP * len(weight) // max(weight.size, 1))
+    for start in range(0, len(weight), rows):
+        part, strip = change[start : start + rows], slice(start, start + rows)
+        part *= np.float32(strength)
+        part += weight[strip].astype(np.float32)
+        if not max(part.max(), -part.min()) <= largest:  # NaN is not either
+            return None
+        stored[strip] = part
     return stored

@@ -2,8 +2,8 @@
 
 The graph comes without: its weights are inputs of it, as torch calls them. Each becomes an initialiser
 `{module path}.weight`, or `{module path}.weight.T` where the graph wants it transposed (every linear layer in
-a MatMul), so that no node turns it at run time. Every module has its own, even where two are equal: a LoRA for
-one layer then changes no other.
+a MatMul), so that no node turns it at run time. Every module has its own, even where two are equal: a LoRA
+for one layer then changes no other.
 """
 
 from collections.abc import Mapping, Set
@@ -49,7 +49,7 @@ def parameter_of(initialiser: str) -> tuple[str, bool]:
 
 
 def _turn(graph: onnx.GraphProto, values: dict[str, Array]) -> None:
-    """Does now what nodes would do with a weight alone: transpose a linear layer's, make a norm's [C, 1, 1]."""
+    """Does now what nodes would do with a weight alone: transpose a linear layer's, unsqueeze a norm's."""
     constants = {
         node.output[0]: numpy_helper.to_array(node.attribute[0].t)
         for node in graph.node

@@ -64,8 +64,8 @@ def _example(tensor: Tensor, sizes: Mapping[str, int], generator: torch.Generato
 def trace(network: nn.Module, part: Part) -> onnx.ModelProto:
     """The graph without its weights: they are inputs, after the part's own, under their names in torch.
 
-    So no copy of them is made (torch's exporter makes several, one of them in a file for each weight); names.py
-    gives the graph its weights. Raises ExportError.
+    So no copy of them is made (torch's exporter makes several, one of them in a file for each weight);
+    names.py gives the graph its weights. Raises ExportError.
     """
     config = PartConfig(part)
     with warnings.catch_warnings(), TemporaryDirectory() as folder, torch.no_grad():
