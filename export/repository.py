@@ -14,7 +14,7 @@ from export.checkpoint import Checkpoint, open_checkpoint
 from export.config import check_name, config_of
 from export.errors import ExportError
 from export.names import name_weights
-from export.networks import Network, networks_of
+from export.networks import Network, network_of, networks_of
 from export.parity import compare, not_compared
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan, load_builder
 from export.precision import LIMITS, Precision, cast, precision_of
@@ -59,8 +59,11 @@ class Export:
 
     @cached_property
     def opened(self) -> Checkpoint:
-        """Loaded when the first stage needs it, if any does."""
-        return open_checkpoint(self.checkpoint)
+        """When the first stage needs it, if any does. What casts its weights opens its own."""
+        return open_checkpoint(self.checkpoint, as_stored=True)
+
+    def reference(self, part: str) -> Network:
+        return network_of(open_checkpoint(self.checkpoint, as_stored=True), part)
 
     def key(self, part: str) -> str:
         options = {**asdict(self.options), "like": None}
@@ -72,8 +75,7 @@ class Export:
         graph = f"{self.key(part)}-graph" if self.options.engine == "tensorrt" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            # Casting changes the networks, so each comes from a checkpoint of its own where it is cast.
-            opened = self.opened if self.options.precision == "fp32" else open_checkpoint(self.checkpoint)
+            opened = open_checkpoint(self.checkpoint, as_stored=True)
             _write_part(folder, list(networks_of(opened))[number], opened, self.options)
 
         def make_plan(folder: Path) -> None:
@@ -184,7 +186,7 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
 def _check(export: Export, made: Mapping[str, Path]) -> None:
     """Raises ExportError if the parts do not draw as torch does; the report stays either way."""
     options = export.options
-    checkpoint = open_checkpoint(export.checkpoint) if options.precision != "fp32" else export.opened
+    checkpoint = export.opened
     limit = LIMITS[options.precision, options.stored]
     with staging(export.output / REPORTS, export.name) as folder:
         new = folder / export.name
@@ -192,7 +194,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         if options.precision == "bf16":
             report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
-            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new)
+            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new, export.reference)
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )

@@ -88,7 +88,7 @@ def _bytes_of(tensor: TensorProto | None, block: bytes, change: Change) -> Any:
     return block if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8)
 
 
-def array_of(tensor: TensorProto, block: bytes) -> Array:
+def array_of(tensor: TensorProto, block: bytes | Array) -> Array:
     """What a tensor of this type and shape is, held as these bytes."""
     flat: Array = np.frombuffer(block, helper.tensor_dtype_to_np_dtype(tensor.data_type))
     return flat.reshape(tuple(tensor.dims))
