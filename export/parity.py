@@ -120,7 +120,7 @@ def compare(
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
     `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
-    loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run at all.
+    loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run.
     """
     report = Report(limit)
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):

@@ -1,6 +1,6 @@
 """Single steps of perf.bench_export, each a process of its own in the exporter's environment.
 
-python -m perf.export_steps export|fuse|plan FOLDER: FOLDER is as perf.full_size writes it.
+python -m perf.export_steps export|text|fuse|plan FOLDER: FOLDER is as perf.full_size writes it.
 """
 
 import argparse
@@ -15,9 +15,11 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLL
 from safetensors.torch import load_file
 
 from export import parts
+from export.checkpoint import open_checkpoint
 from export.config import config_of
 from export.denoiser import Denoiser
 from export.names import name_weights
+from export.networks import networks_of
 from export.parts import Part
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
 from export.schedule import read_schedule
@@ -54,6 +56,17 @@ def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:
     write_hashes(target)
 
 
+def export_text(folder: Path) -> None:
+    """The text encoder in fp16, which a LoRA may change too."""
+    checkpoint = open_checkpoint(folder / "checkpoint", as_stored=True)
+    encoder = next(iter(networks_of(checkpoint)))
+    model = trace(encoder.module, encoder.part)
+    declare_outputs(model, encoder.part)
+    target = folder / "repository" / "eros-text-encoder"
+    save_model(model, target / "1", name_weights(model, weights_of(encoder.module), set()))
+    (target / "config.pbtxt").write_text(config_of(target.name, encoder.part))
+
+
 def fuse(folder: Path) -> UNet2DConditionModel:
     """The usual way to a character: diffusers loads the LoRA and fuses it into the weights."""
     unet = load(folder)
@@ -68,13 +81,15 @@ def fuse(folder: Path) -> UNet2DConditionModel:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=("export", "fuse", "plan"))
+    parser.add_argument("step", choices=("export", "text", "fuse", "plan"))
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     started = time.monotonic()
     seconds: dict[str, float] = {}
     if given.step == "export":
         export(load(given.folder), given.folder, "eros-denoiser")
+    elif given.step == "text":
+        export_text(given.folder)
     elif given.step == "fuse":
         unet = fuse(given.folder)
         seconds["fuse"] = time.monotonic() - started
