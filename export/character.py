@@ -24,10 +24,11 @@ from export.errors import ExportError
 from export.lora import ADAPTER_FILE, Lora, read_lora
 from export.merge import Merge
 from export.plan import TIMING_CACHE, add_plan, recipe_beside
-from export.rewrite import rewrite
+from export.rewrite import Array, rewrite
 from export.storage import MODEL_FILE, noted_engine, noted_graph, write_hashes
 from export.strength import Strength, strength_of_options
 from export.targets import TEXT_ENCODERS, UNET, Root
+from export.telling import Tell, counted, silent, tell_a_line
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -49,6 +50,7 @@ def merge_character(
     target_dir: Path,
     strength: Strength = Strength(),  # noqa: B008, frozen
     check: Check | None = None,
+    tell: Tell = silent,
 ) -> MergeReport:
     """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
     text encoder beside it if the LoRA has layers for one.
@@ -68,16 +70,17 @@ def merge_character(
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,))
+        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), tell)
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)
-            changed += _write(of_encoder, new_encoder, layers, of_text, strength, TEXT_ENCODERS)[1]
+            changed += _write(of_encoder, new_encoder, layers, of_text, strength, TEXT_ENCODERS, tell)[1]
         strength.check(changed)
         write_hashes(new, engine, base=noted_engine(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
         if check:
-            check(folder)
+            with counted(tell, "compare with torch", 1):
+                check(folder)
         # The denoiser last: it is what makes the character one, and its report is what says that all is done.
         if of_text:
             publish(new_encoder, encoder)
@@ -99,19 +102,32 @@ def text_encoder_of(denoiser: Path) -> Path:
 
 
 def _write(
-    base: Path, new: Path, lora: Lora, names: list[str], strength: Strength, roots: Sequence[Root]
+    base: Path,
+    new: Path,
+    lora: Lora,
+    names: list[str],
+    strength: Strength,
+    roots: Sequence[Root],
+    tell: Tell,
 ) -> tuple[str | None, list[str]]:
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and the paths of the
     weights that changed."""
     _must_exist(base / "1" / MODEL_FILE)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
     merge = Merge.of(model, lora, names, strength, roots)
-    made = rewrite(base / "1", new / "1", model, merge)
+    with counted(tell, f"merge into {base.name}", len(model.graph.initializer)) as one:
+
+        def change(name: str, weight: Array) -> Array | None:
+            one()
+            return merge(name, weight)
+
+        made = rewrite(base / "1", new / "1", model, change)
     if made.source != noted_graph(base):
         raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
     if recipe := recipe_beside(base):
-        add_plan(new, recipe, base.parent / TIMING_CACHE)
+        with counted(tell, f"build a plan of {new.name}", 1):
+            add_plan(new, recipe, base.parent / TIMING_CACHE)
         return None, merge.paths
     return made.made, merge.paths
 
@@ -198,13 +214,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--torch", help="interpreter that has torch: nothing is published that it draws differently"
     )
+    options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
     try:
         base = f"{check_name(given.model)}-denoiser"
         target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"
         strength = strength_of_options(given.strength, given.block)
         check = _parity(given, target) if given.torch else None
-        report = merge_character(given.repository / base, given.lora, target, strength, check)
+        tell = tell_a_line if given.progress else silent
+        report = merge_character(given.repository / base, given.lora, target, strength, check, tell)
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

@@ -139,7 +139,7 @@ def _load(folder: Path, name: str, as_stored: bool) -> Any:
             local_files_only=True,
             variant=variant,
             output_loading_info=True,
-            torch_dtype=_stored_type(folder) if as_stored else torch.float32,
+            torch_dtype=_stored_type(folder, variant) if as_stored else torch.float32,
         )
     except Exception as error:  # both libraries raise many kinds; the first line says which file and why
         raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
@@ -150,9 +150,10 @@ def _load(folder: Path, name: str, as_stored: bool) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _stored_type(folder: Path) -> torch.dtype:
+def _stored_type(folder: Path, variant: str | None) -> torch.dtype:
     """fp16 or bf16 where all weights of the first file are, else fp32, which holds every other."""
-    with safe_open(next(iter(sorted(folder.glob("*.safetensors")))), framework="pt") as file:
+    files = [path for path in sorted(folder.glob("*.safetensors")) if (".fp16" in path.name) == bool(variant)]
+    with safe_open(files[0], framework="pt") as file:
         kinds = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118, it is no mapping
     return next((kind for name, kind in STORED.items() if kinds <= {name, *WHOLE}), torch.float32)
 
