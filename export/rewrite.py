@@ -1,9 +1,10 @@
-"""A copy of an exported network with some other weights, made in one pass: one tensor in memory at a time.
+"""A copy of an exported network with some other weights, made in one pass: a few tensors in memory at a time.
 
 Both the files that are read and those that are written are hashed on the way, so no gigabyte is read twice.
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,10 +23,11 @@ from export.errors import ExportError
 from export.storage import MODEL_FILE, WEIGHTS_FILE
 
 BLOCK = 1 << 24  # bytes, of what lies between two tensors
+WORKERS = min(4, os.cpu_count() or 1)
 
 Array = npt.NDArray[Any]
 Change = Callable[[str, Array], Array | None]
-"""A weight's name and value → another of its shape and type; None leaves it as it is."""
+"""A weight's name and value → another of its shape and type; None leaves it as it is. For any thread."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,15 @@ def _copy_weights(
             file.write(block)
             written.update(block)
 
-        with _behind(read.update) as note, _behind(write) as put:
+        with _behind(read.update) as note, _behind(write) as put, ThreadPoolExecutor(WORKERS) as pool:
+            changing: deque[Future[Any]] = deque()
             for tensor, block in _blocks(source, model):
                 note(block)
-                put(_bytes_of(tensor, block, change))
+                changing.append(pool.submit(_bytes_of, tensor, block, change))
+                if len(changing) > WORKERS:
+                    put(changing.popleft().result())
+            for one in changing:
+                put(one.result())
 
 
 def _bytes_of(tensor: TensorProto | None, block: bytes, change: Change) -> Any:

@@ -1,5 +1,6 @@
 """How far a merge is, for people: told line by line to the process that started it, which draws the bars."""
 
+import itertools
 import json
 import resource
 from collections.abc import Callable, Iterator
@@ -24,11 +25,10 @@ def tell_a_line(stage: str, done: float) -> None:
 def counted(tell: Tell, stage: str, total: int) -> Iterator[Callable[[], None]]:
     """Yields what is to be called `total` times; not every call is told, but the begin and the end are."""
     tell(stage, 0.0)
-    done = 0
+    numbers = itertools.count(1)  # threads may share it
 
     def one() -> None:
-        nonlocal done
-        done += 1
+        done = next(numbers)
         if done * 100 // total != (done - 1) * 100 // total and done < total:
             tell(stage, done / total)
 

@@ -1,6 +1,6 @@
 """Single steps of perf.bench_export, each a process of its own in the exporter's environment.
 
-python -m perf.export_steps export|text|fuse|plan FOLDER: FOLDER is as perf.full_size writes it.
+python -m perf.export_steps export|text|fuse|usual|plan FOLDER: FOLDER is as perf.full_size writes it.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+from optimum.exporters.onnx.convert import export_pytorch
 from safetensors.torch import load_file
 
 from export import parts
@@ -23,8 +24,8 @@ from export.networks import networks_of
 from export.parts import Part
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
 from export.schedule import read_schedule
-from export.storage import save_model, write_hashes
-from export.trace import declare_outputs, trace, weights_of
+from export.storage import MODEL_FILE, save_model, write_hashes
+from export.trace import OPSET, PartConfig, declare_outputs, trace, weights_of
 
 
 def load(folder: Path) -> UNet2DConditionModel:
@@ -79,9 +80,17 @@ def fuse(folder: Path) -> UNet2DConditionModel:
     return unet
 
 
+def usual(unet: UNet2DConditionModel, folder: Path) -> None:
+    """The same denoiser as optimum exports it, with nothing of ours around."""
+    target = folder / "repository" / "usual-denoiser" / "1"
+    target.mkdir(parents=True)
+    network = Denoiser(unet, read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json"))
+    export_pytorch(network, PartConfig(part_of(unet)), opset=OPSET, output=target / MODEL_FILE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=("export", "text", "fuse", "plan"))
+    parser.add_argument("step", choices=("export", "text", "fuse", "usual", "plan"))
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     started = time.monotonic()
@@ -90,6 +99,8 @@ def main() -> None:
         export(load(given.folder), given.folder, "eros-denoiser")
     elif given.step == "text":
         export_text(given.folder)
+    elif given.step == "usual":
+        usual(fuse(given.folder), given.folder)
     elif given.step == "fuse":
         unet = fuse(given.folder)
         seconds["fuse"] = time.monotonic() - started
