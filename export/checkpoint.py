@@ -139,7 +139,7 @@ def _load(folder: Path, name: str, as_stored: bool) -> Any:
             local_files_only=True,
             variant=variant,
             output_loading_info=True,
-            torch_dtype=_stored_type(folder, variant) if as_stored else torch.float32,
+            **{_type_option(kind): _stored_type(folder, variant) if as_stored else torch.float32},
         )
     except Exception as error:  # both libraries raise many kinds; the first line says which file and why
         raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
@@ -148,6 +148,11 @@ def _load(folder: Path, name: str, as_stored: bool) -> Any:
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
     return network.eval().requires_grad_(False)
+
+
+def _type_option(kind: Any) -> str:
+    """transformers has renamed it, diffusers has not."""
+    return "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
 
 
 def _stored_type(folder: Path, variant: str | None) -> torch.dtype:

@@ -68,7 +68,7 @@ class Layer:
         does so in a graph, and adding the one to the other is then ten times as fast."""
         out, rank = self.up.shape[:2]
         up, down = np.float32(self.scale) * self.up.reshape(out, rank), self.down.reshape(rank, -1)
-        return (down.T @ up.T).T if self.down.ndim == 2 else up @ down
+        return np.asarray((down.T @ up.T).T if self.down.ndim == 2 else up @ down, np.float32)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _put_outside(tensor: TensorProto, data: Array, file: BinaryIO) -> None:
     del tensor.external_data[:]
     for key, value in place.items():
         tensor.external_data.add(key=key, value=str(value))
-    file.write(data)
+    file.write(data.data)
 
 
 def _bytes(tensor: TensorProto, values: Mapping[str, Array]) -> Array:
@@ -124,7 +124,8 @@ def contiguous(value: Array) -> Array:
 
 
 def _size(tensor: TensorProto) -> int:
-    return int(np.prod(tensor.dims)) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    kind: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return int(np.prod(tensor.dims)) * kind.itemsize
 
 
 def engine_digest(folder: Path) -> str:
