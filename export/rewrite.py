@@ -22,7 +22,7 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from export.errors import ExportError
 from export.storage import MODEL_FILE, WEIGHTS_FILE
 
-BLOCK = 1 << 24  # bytes, of what lies between two tensors
+BLOCK = 1 << 20  # bytes, of what lies between two tensors
 WORKERS = min(4, os.cpu_count() or 1)
 
 Array = npt.NDArray[Any]
