@@ -126,7 +126,7 @@ def place_of(tensor: TensorProto) -> tuple[int, int]:
     kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     if offset < 0 or length != int(np.prod(tensor.dims)) * kind.itemsize:
         raise ExportError(
-            f"The weight {tensor.name} has the wrong length in its file; export the model again"
+            f"The weight {tensor.name} has a wrong place in its file; export the model again"
         )
     return offset, length
 
