@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,7 @@ def _blocks(path: Path, model: onnx.ModelProto) -> Iterator[tuple[TensorProto | 
     """The whole file in its order: each tensor's bytes, and (None) what lies between them."""
     tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
     with path.open("rb") as file:
-        for tensor in sorted(tensors, key=lambda one: int(ExternalDataInfo(one).offset or 0)):
-            start, length = place_of(tensor)
+        for (start, length), tensor in sorted(((place_of(one), one) for one in tensors), key=itemgetter(0)):
             if start < file.tell():
                 raise ExportError(f"{path}: two weights share their place; export the model again")
             while gap := file.read(min(BLOCK, start - file.tell())):
@@ -121,13 +121,16 @@ def _blocks(path: Path, model: onnx.ModelProto) -> Iterator[tuple[TensorProto | 
 
 def place_of(tensor: TensorProto) -> tuple[int, int]:
     """Offset and length, in bytes, in the file of weights. Raises ExportError if its shape needs others."""
-    place = ExternalDataInfo(tensor)
-    offset, length = int(place.offset or 0), int(place.length or 0)
-    kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    if offset < 0 or length != int(np.prod(tensor.dims)) * kind.itemsize:
+    size = int(np.prod(tensor.dims)) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    try:
+        place = ExternalDataInfo(tensor)
+        offset, length = int(place.offset or 0), int(place.length or 0)
+    except ValueError:  # what is no number, or negative
+        offset, length = -1, -1
+    if offset < 0 or length != size:
         raise ExportError(
             f"The weight {tensor.name} has a wrong place in its file; export the model again"
-        )
+        ) from None
     return offset, length
 
 
