@@ -7,6 +7,7 @@ that is killed on the way leaves at most weights that nothing offers.
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ import msgspec
 import yaml
 
 from cli.errors import UserError
-from embedded.models import merge
+from embedded.models import Progress, merge
 from frontend.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, Character, load, to_struct
 from frontend.settings import Settings
 
@@ -61,8 +62,18 @@ class Casting:
     def of(cls, settings: Settings) -> Self:
         return cls(settings.catalogue_dir, settings.models_dir, settings.data_dir / "models")
 
-    async def add(self, name: str, entry: Entry, lora: Path, *, replace: bool, torch: str | None) -> None:
+    async def add(
+        self,
+        name: str,
+        entry: Entry,
+        lora: Path,
+        *,
+        replace: bool,
+        torch: str | None,
+        tell: Callable[[Progress], None] | None = None,
+    ) -> None:
         """`torch`: an interpreter that has it, which compares the merged weights' pictures with its own.
+        `tell` is called with how far it is.
 
         Raises UserError, PartError and CatalogueError, with nothing changed in what is served.
         """
@@ -72,7 +83,7 @@ class Casting:
         entry = msgspec.structs.replace(entry, lora=str(kept))
         character = _character(self._file(name), name, entry)
         for model in entry.models:
-            await merge(model, character, self.models.resolve(), self.merged.resolve(), lora, torch)
+            await merge(model, character, self.models.resolve(), self.merged.resolve(), lora, torch, tell)
         _write(self.catalogue / kept, lora.read_bytes())
         text = yaml.safe_dump(msgspec.to_builtins(entry), sort_keys=False, allow_unicode=True)
         _write(self._file(name), text.encode())

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from cli.bars import stage_bars
 from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
 from cli.errors import UserError
 from cli.help import Commands, command
@@ -74,8 +75,10 @@ def _add(given: argparse.Namespace) -> int:
     console = Console(stderr=True)
     python = python_of("export")
     torch = python if Path(python).is_file() else None
-    with console.status(f"merging {given.lora.name} into {', '.join(given.model)}"):
-        adding = Casting.of(load()).add(given.name, entry, given.lora, replace=given.replace, torch=torch)
+    with stage_bars(console) as tell:
+        adding = Casting.of(load()).add(
+            given.name, entry, given.lora, replace=given.replace, torch=torch, tell=tell
+        )
         asyncio.run(adding)
     if torch:
         console.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")

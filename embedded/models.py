@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from embedded.part import PartError, python_of
 from frontend.catalogue import Character, load
 from frontend.settings import ROOT, Settings
@@ -25,8 +27,22 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
     return [base, made]
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """A line of `export.character --progress`."""
+
+    stage: str
+    done: float  # of the stage, 0 to 1
+    gib: float  # the most memory so far
+
+
 async def merge(
-    model: str, character: Character, base: Path, made: Path, lora: Path, torch: str | None = None
+    model: str,
+    character: Character,
+    base: Path,
+    made: Path,
+    lora: Path,
+    torch: str | None = None,
+    tell: Callable[[Progress], None] | None = None,
 ) -> None:
     """Writes the character's denoiser for `model`, from repository `base` into `made`. Raises PartError.
 
@@ -38,11 +54,21 @@ async def merge(
         f"--strength={character.strength}",
         *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
         *(("--torch", torch) if torch else ()),
+        *(("--progress",) if tell else ()),
         cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, errors = await process.communicate()
+    assert process.stdout and process.stderr
+    errors, _ = await asyncio.gather(process.stderr.read(), _listen(process.stdout, tell))
+    await process.wait()
     if process.returncode:
         reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
         raise PartError(f"character {character.name} of {model}: {reason[-1]}")
+
+
+async def _listen(lines: asyncio.StreamReader, tell: Callable[[Progress], None] | None) -> None:
+    """The last line is the result, for people."""
+    async for line in lines:
+        if tell and line.startswith(b"{"):
+            tell(msgspec.json.decode(line, type=Progress))

@@ -21,19 +21,14 @@ import onnx
 from export.beside import publish, staging
 from export.config import check_name, renamed
 from export.errors import ExportError
-from export.lora import ADAPTER_FILE, Layer, read_lora
-from export.merge import merge
+from export.lora import ADAPTER_FILE, Lora, read_lora
+from export.merge import Merge
 from export.plan import TIMING_CACHE, add_plan, recipe_beside
-from export.storage import (
-    MODEL_FILE,
-    WEIGHTS_FILE,
-    Weights,
-    copy_model,
-    engine_digest,
-    write_hashes,
-)
+from export.rewrite import Array, rewrite
+from export.storage import MODEL_FILE, noted_engine, noted_graph, write_hashes
 from export.strength import Strength, strength_of_options
 from export.targets import TEXT_ENCODERS, UNET, Root
+from export.telling import Tell, counted, silent, tell_a_line
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -55,6 +50,7 @@ def merge_character(
     target_dir: Path,
     strength: Strength = Strength(),  # noqa: B008, frozen
     check: Check | None = None,
+    tell: Tell = silent,
 ) -> MergeReport:
     """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
     text encoder beside it if the LoRA has layers for one.
@@ -62,26 +58,29 @@ def merge_character(
     Does nothing if it is already made of exactly these. `check` is given the folder that holds the new
     networks before they are published. Raises ExportError, with nothing published or changed.
     """
-    origin = _origin(base_model_dir, lora, strength)
+    _must_exist(base_model_dir / "1" / MODEL_FILE)
+    _must_exist(lora)
+    layers = read_lora(lora)
+    of_text = [name for name in layers.names if _is_of_text(name)]
+    of_unet = [name for name in layers.names if not _is_of_text(name)]
+    origin = _origin(base_model_dir, lora, strength, bool(of_text))
     made = _made(target_dir)
     if made.get("origin") == origin:
         return MergeReport(target_dir, made["layers"], written=False)
-    layers = read_lora(lora)
-    of_text = [layer for layer in layers if _is_of_text(layer)]
-    of_unet = [layer for layer in layers if not _is_of_text(layer)]
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        changed = _write(base_model_dir, new, of_unet, strength, (UNET,))
+        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), tell)
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)
-            changed += _write(of_encoder, new_encoder, of_text, strength, TEXT_ENCODERS)
+            changed += _write(of_encoder, new_encoder, layers, of_text, strength, TEXT_ENCODERS, tell)[1]
         strength.check(changed)
-        write_hashes(new, base=engine_digest(base_model_dir), lora=origin["lora"][0])
+        write_hashes(new, engine, base=noted_engine(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
         if check:
-            check(folder)
+            with counted(tell, "compare with torch", 1):
+                check(folder)
         # The denoiser last: it is what makes the character one, and its report is what says that all is done.
         if of_text:
             publish(new_encoder, encoder)
@@ -91,8 +90,8 @@ def merge_character(
     return MergeReport(target_dir, len(changed), written=True)
 
 
-def _is_of_text(layer: Layer) -> bool:
-    return any(root.names(layer.name) for root in TEXT_ENCODERS)
+def _is_of_text(layer: str) -> bool:
+    return any(root.names(layer) for root in TEXT_ENCODERS)
 
 
 def text_encoder_of(denoiser: Path) -> Path:
@@ -103,45 +102,64 @@ def text_encoder_of(denoiser: Path) -> Path:
 
 
 def _write(
-    base: Path, new: Path, layers: list[Layer], strength: Strength, roots: Sequence[Root]
-) -> list[str]:
-    """One network with its part of the LoRA; returns the paths of the weights that changed."""
-    if not (base / "1" / MODEL_FILE).is_file():
-        raise ExportError(f"There is no {base / '1' / MODEL_FILE}")
-    model = copy_model(base / "1", new / "1")
-    changed = merge(model, layers, strength, Weights(new / "1"), roots)
-    onnx.save_model(model, os.fspath(new / "1" / MODEL_FILE))
+    base: Path,
+    new: Path,
+    lora: Lora,
+    names: list[str],
+    strength: Strength,
+    roots: Sequence[Root],
+    tell: Tell,
+) -> tuple[str | None, list[str]]:
+    """One network with its part of the LoRA; returns its digest where it runs as ONNX, and the paths of the
+    weights that changed."""
+    _must_exist(base / "1" / MODEL_FILE)
+    model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
+    merge = Merge.of(model, lora, names, strength, roots)
+    with counted(tell, f"merge into {base.name}", len(model.graph.initializer)) as one:
+
+        def change(name: str, weight: Array) -> Array | None:
+            one()
+            return merge(name, weight)
+
+        made = rewrite(base / "1", new / "1", model, change)
+    if made.source != noted_graph(base):
+        raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
     if recipe := recipe_beside(base):
-        add_plan(new, recipe, base.parent / TIMING_CACHE)
-    return changed
+        with counted(tell, f"build a plan of {new.name}", 1):
+            add_plan(new, recipe, base.parent / TIMING_CACHE)
+        return None, merge.paths
+    return made.made, merge.paths
 
 
-def _origin(base: Path, lora: Path, strength: Strength) -> dict[str, Any]:
-    """What decides a merge's outcome: SHA-256 of the files that are read, and the strength."""
+def _origin(base: Path, lora: Path, strength: Strength, text: bool) -> dict[str, Any]:
+    """What decides a merge's outcome: SHA-256 of what is read (of a base, as its export noted it), and the
+    strength."""
     return {
-        "format": 4,
-        "base": _digest(
-            base / "1" / MODEL_FILE,
-            base / "1" / WEIGHTS_FILE,
-            base / CONFIG_FILE,
-            text_encoder_of(base) / "1" / MODEL_FILE,
-        ),
-        "lora": _digest(lora, lora.parent / ADAPTER_FILE),
+        "format": 5,
+        "base": [
+            noted_graph(base),
+            *_digests(base / CONFIG_FILE),
+            *([noted_graph(text_encoder_of(base))] if text else []),
+        ],
+        "lora": _digests(lora, lora.parent / ADAPTER_FILE),
         "strength": strength.whole,
         "blocks": dict(strength.blocks),
     }
 
 
-def _digest(required: Path, *more: Path) -> list[str]:
+def _digests(*paths: Path) -> list[str]:
     """Of each file that there is."""
-    if not required.is_file():
-        raise ExportError(f"There is no {required}")
     digests = []
-    for path in (required, *(path for path in more if path.is_file())):
+    for path in filter(Path.is_file, paths):
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     return digests
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
+        raise ExportError(f"There is no {path}")
 
 
 def _made(target: Path) -> dict[str, Any]:
@@ -196,13 +214,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--torch", help="interpreter that has torch: nothing is published that it draws differently"
     )
+    options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
     try:
         base = f"{check_name(given.model)}-denoiser"
         target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"
         strength = strength_of_options(given.strength, given.block)
         check = _parity(given, target) if given.torch else None
-        report = merge_character(given.repository / base, given.lora, target, strength, check)
+        tell = tell_a_line if given.progress else silent
+        report = merge_character(given.repository / base, given.lora, target, strength, check, tell)
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

@@ -22,11 +22,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from export.beside import publish, staging
-from export.checkpoint import Checkpoint, open_checkpoint
+from export.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
+from export.networks import Network, network_of
 from export.parity import Report, compare
 from export.precision import LIMITS, Limit
-from export.restore import restore_checkpoint
+from export.restore import open_restored
 from export.sgm import sgm_names
 from export.storage import MODEL_FILE
 from export.strength import Strength, strength_of_options
@@ -57,15 +58,23 @@ def compare_character(
         tempfile.TemporaryDirectory() as scratch,
         staging(report_folder.parent, report_folder.name) as folder,
     ):
-        checkpoint = open_checkpoint(restore_checkpoint(base, model, Path(scratch) / "base"))
+        checkpoint = open_restored(base, model, Path(scratch))
         tokenizers = {
             name: open_tokenizer(checkpoint.folder / name, encoder.config)
             for name, encoder in checkpoint.tokenizers.items()
         }
-        _apply(lora, strength, checkpoint)
+
+        def reference(part: str) -> Network:
+            """Of a checkpoint of its own, so that nothing but it is in fp32, and it is gone after use."""
+            own = open_restored(base, model, Path(tempfile.mkdtemp(dir=scratch)))
+            network = network_of(own, part)
+            _apply(lora, strength, own)
+            return network
+
         new = folder / "report"
         new.mkdir()
-        report = compare(parts, checkpoint, tokenizers, _limit(base / f"{model}-denoiser"), new)
+        limit = _limit(base / f"{model}-denoiser")
+        report = compare(parts, checkpoint, tokenizers, limit, new, reference)
         publish(new, report_folder)
     return report
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from export.errors import ExportError, first_line
@@ -20,6 +21,8 @@ NETWORKS = {
     "unet": UNet2DConditionModel,
     "vae": AutoencoderKL,
 }
+STORED = {"F16": torch.float16, "BF16": torch.bfloat16}
+WHOLE = ("I64", "I32")  # types of position ids
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 
@@ -83,10 +86,13 @@ class Checkpoint:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
-    """Raises ExportError for anything but a whole SDXL or SD 1.5 folder with safetensors weights."""
+def open_checkpoint(folder: Path, *, as_stored: bool = False) -> Checkpoint:
+    """With weights in fp32; or in their files' type, which takes no memory until they are used.
+
+    Raises ExportError for anything but a whole SDXL or SD 1.5 folder with safetensors weights.
+    """
     names = networks_in(folder)
-    loaded = {name: _load(folder / name, NETWORKS[name]) if name in names else None for name in NETWORKS}
+    loaded = {name: _load(folder / name, name, as_stored) if name in names else None for name in NETWORKS}
     return Checkpoint(
         folder=folder, schedule=read_schedule(folder / "scheduler" / "scheduler_config.json"), **loaded
     )
@@ -123,8 +129,9 @@ def empty_network(name: str, config: Mapping[str, Any]) -> Any:
         return kind(kind.config_class(**config))
 
 
-def _load(folder: Path, kind: Any) -> Any:
+def _load(folder: Path, name: str, as_stored: bool) -> Any:
     variant = _variant(folder)
+    kind: Any = NETWORKS[name]
     try:
         network, report = kind.from_pretrained(
             folder,
@@ -132,6 +139,7 @@ def _load(folder: Path, kind: Any) -> Any:
             local_files_only=True,
             variant=variant,
             output_loading_info=True,
+            **{_type_option(kind): _stored_type(folder, variant) if as_stored else torch.float32},
         )
     except Exception as error:  # both libraries raise many kinds; the first line says which file and why
         raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
@@ -139,7 +147,20 @@ def _load(folder: Path, kind: Any) -> Any:
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
-    return network.float().eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
+
+
+def _type_option(kind: Any) -> str:
+    """transformers has renamed it, diffusers has not."""
+    return "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
+
+
+def _stored_type(folder: Path, variant: str | None) -> torch.dtype:
+    """fp16 or bf16 where all weights of the first file are, else fp32, which holds every other."""
+    files = [path for path in sorted(folder.glob("*.safetensors")) if (".fp16" in path.name) == bool(variant)]
+    with safe_open(files[0], framework="pt") as file:
+        kinds = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118, it is no mapping
+    return next((kind for name, kind in STORED.items() if kinds <= {name, *WHOLE}), torch.float32)
 
 
 def _variant(folder: Path) -> str | None:

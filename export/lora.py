@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,37 @@ class Layer:
 
     @property
     def change(self) -> Array:
-        """As a matrix [out, in · kh · kw]."""
+        """As a matrix [out, in · kh · kw]; a linear layer's lies column by column in memory, since its weight
+        does so in a graph, and adding the one to the other is then ten times as fast."""
         out, rank = self.up.shape[:2]
-        return np.float32(self.scale) * (self.up.reshape(out, rank) @ self.down.reshape(rank, -1))
+        up, down = np.float32(self.scale) * self.up.reshape(out, rank), self.down.reshape(rank, -1)
+        return np.asarray((down.T @ up.T).T if self.down.ndim == 2 else up @ down, np.float32)
 
 
-def read_lora(path: Path) -> list[Layer]:
-    """Raises ExportError for anything that is not a plain LoRA, with the reason."""
+@dataclass(frozen=True)
+class Lora:
+    """A file's layers, each read when it is asked for and kept by nobody: a large file has gigabytes."""
+
+    file: str
+    sources: Mapping[str, Callable[[], Layer]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.sources)
+
+    def layer(self, name: str) -> Layer:
+        """Raises ExportError if it is no plain LoRA's."""
+        try:
+            return self.sources[name]()
+        except (OSError, SafetensorError) as error:
+            raise ExportError(f"Cannot read {self.file}: {error}") from None
+
+    def __iter__(self) -> Iterator[Layer]:
+        return map(self.layer, self.sources)
+
+
+def read_lora(path: Path) -> Lora:
+    """Raises ExportError for a file that has anything but plain LoRA layers, with the reason."""
     if path.suffix != ".safetensors":
         raise ExportError(
             f"{path.name} is no .safetensors file; other kinds can run code when they are loaded"
@@ -77,8 +102,7 @@ def read_lora(path: Path) -> list[Layer]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ExportError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
-        with safe_open(path, framework="numpy") as file:
-            return _layers(file, path)
+        return _layers(safe_open(path, framework="numpy"), path)  # open for as long as a layer may be read
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path.name}: {error}") from None
 
@@ -88,7 +112,7 @@ def listed(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN]) + more
 
 
-def _layers(file: Any, path: Path) -> list[Layer]:
+def _layers(file: Any, path: Path) -> Lora:
     keys = sorted(file.keys())
     _refuse_unsupported(keys)
     downs, ups, alphas = (_by_layer(keys, suffixes) for suffixes in (DOWN, UP, ALPHA))
@@ -102,11 +126,11 @@ def _layers(file: Any, path: Path) -> list[Layer]:
     if alone or not downs:
         raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {listed(alone)}")
     by_part = _adapter_options(file.metadata() or {}, path, keys)
-    layers = []
+    sources = {}
     for name in downs:
         options = next((options for part, options in by_part.items() if name.startswith(part)), {})
-        layers.append(_layer(file, name, downs[name], ups[name], alphas.get(name), options))
-    return layers
+        sources[name] = partial(_layer, file, name, downs[name], ups[name], alphas.get(name), options)
+    return Lora(path.name, sources)
 
 
 def _refuse_unsupported(keys: list[str]) -> None:

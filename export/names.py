@@ -1,49 +1,46 @@
-"""Gives an ONNX graph's weights the names that they have in torch; later steps then find them without torch.
+"""Gives a traced graph its weights, under the names that they have in torch; later steps find them by those.
 
-A weight is called `{module path}.weight`, or `{module path}.weight.T` where the graph holds it transposed
-(every linear layer in a MatMul). The exporter's own names are `onnx::MatMul_1234`; but its nodes carry their
-module's path, and a module's weights are recognised there by value. It also lets weights of equal value share
-one initialiser, which would let a LoRA for one layer change another: here every module gets its own.
+The graph comes without: its weights are inputs of it, as torch calls them. Each becomes an initialiser
+`{module path}.weight`, or `{module path}.weight.T` where the graph wants it transposed (every linear layer in
+a MatMul), so that no node turns it at run time. Every module has its own, even where two are equal: a LoRA
+for one layer then changes no other.
 """
 
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from export.errors import ExportError
 
 TRANSPOSED = ".T"
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Use:
-    """One input of a node that is a weight or constant."""
+def name_weights(
+    model: onnx.ModelProto, parameters: Mapping[str, Array], required: Set[str]
+) -> dict[str, Array]:
+    """Returns each initialiser's value, a view of the parameter's; the graph has names, types and shapes.
 
-    node: onnx.NodeProto
-    position: int
-    parameter: str | None  # the name that it should have; None: it is no parameter of the node's module
-
-
-def name_weights(model: onnx.ModelProto, parameters: Mapping[str, Array], required: Set[str]) -> None:
-    """Renames in place. `parameters` are torch's; ExportError if one in `required` is nowhere in use."""
+    `parameters` are torch's; ExportError if one in `required` is nowhere in use.
+    """
     graph = model.graph
-    held = {tensor.name: tensor for tensor in graph.initializer}
-    _dissolve_identities(graph, held)
-    uses = _uses(graph, held, parameters)
-    named = {use.parameter for of_one in uses.values() for use in of_one if use.parameter}
-    if missing := sorted(required - {parameter_of(name)[0] for name in named}):
-        raise ExportError(f"{len(missing)} weights were lost in the export, such as {missing[0]}")
-    for name, of_one in uses.items():
-        _give_names(graph, held[name], of_one)
+    values = {one.name: parameters[one.name] for one in graph.input if one.name in parameters}
+    for position in reversed(range(len(graph.input))):
+        if graph.input[position].name in values:
+            del graph.input[position]
+    _turn(graph, values)
     used = {name for node in graph.node for name in node.input}
-    for position in reversed(range(len(graph.initializer))):
-        if graph.initializer[position].name not in used:
-            del graph.initializer[position]
+    values = {name: value for name, value in values.items() if name in used}
+    if missing := sorted(required - {parameter_of(name)[0] for name in values}):
+        raise ExportError(f"{len(missing)} weights were lost in the export, such as {missing[0]}")
+    for name, value in values.items():
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        graph.initializer.add(name=name, data_type=kind, dims=value.shape)
+    return values
 
 
 def parameter_of(initialiser: str) -> tuple[str, bool]:
@@ -51,81 +48,34 @@ def parameter_of(initialiser: str) -> tuple[str, bool]:
     return initialiser.removesuffix(TRANSPOSED), initialiser.endswith(TRANSPOSED)
 
 
-def _dissolve_identities(graph: onnx.GraphProto, held: Mapping[str, onnx.TensorProto]) -> None:
-    """The exporter makes one of equal weights stand for the others through Identity nodes."""
-    stands_for: dict[str, str] = {}
-    kept = []
+def _turn(graph: onnx.GraphProto, values: dict[str, Array]) -> None:
+    """Does now what nodes would do with a weight alone: transpose a linear layer's, unsqueeze a norm's."""
+    constants = {
+        node.output[0]: numpy_helper.to_array(node.attribute[0].t)
+        for node in graph.node
+        if node.op_type == "Constant" and node.attribute[0].name == "value"
+    }
+    users: dict[str, int] = {}
     for node in graph.node:
-        for position, name in enumerate(node.input):
-            node.input[position] = stands_for.get(name, name)
-        if node.op_type == "Identity" and node.input[0] in held:
-            stands_for[node.output[0]] = node.input[0]
+        for name in node.input:
+            users[name] = users.get(name, 0) + 1
+    stands_for: dict[str, str] = {}
+    kept, needless = [], set()
+    for node in graph.node:
+        source = node.input[0] if node.input else ""
+        if node.op_type == "Transpose" and source in values and values[source].ndim == 2:
+            stands_for[node.output[0]] = source + TRANSPOSED
+            values[source + TRANSPOSED] = values[source].T
+        elif node.op_type == "Unsqueeze" and source in values and users[source] == 1:
+            stands_for[node.output[0]] = source
+            axes = node.input[1]
+            values[source] = np.expand_dims(values[source], tuple(constants[axes].tolist()))
+            users[axes] -= 1
+            needless |= {axes} if not users[axes] else set()
         else:
             kept.append(node)
-    del graph.node[:]
-    graph.node.extend(kept)
-
-
-def _by_module(parameters: Iterable[str]) -> dict[str, list[str]]:
-    owned: dict[str, list[str]] = {}
-    for name in parameters:
-        owned.setdefault(name.rpartition(".")[0], []).append(name)
-    return owned
-
-
-def _module_of(node: onnx.NodeProto) -> str:
-    """The node /unet/conv_in/Conv belongs to the module unet.conv_in."""
-    name: str = node.name
-    return name.rpartition("/")[0].strip("/").replace("/", ".")
-
-
-def _uses(
-    graph: onnx.GraphProto, held: Mapping[str, onnx.TensorProto], parameters: Mapping[str, Array]
-) -> dict[str, list[Use]]:
-    """By initialiser."""
-    owned = _by_module(parameters)
-    uses: dict[str, list[Use]] = {}
-    taken: set[str] = set()
-    for node in graph.node:
+    for node in kept:
         for position, name in enumerate(node.input):
-            if name not in held:
-                continue
-            transposed = node.op_type == "MatMul" and position == 1
-            candidates = owned.get(_module_of(node), [])
-            matches = _matches(held[name], transposed, candidates, parameters)
-            # Among equal ones the order decides: torch and the graph both have the weight before the bias.
-            parameter = next(
-                (match for match in matches if match not in taken), matches[0] if matches else None
-            )
-            taken |= {parameter} if parameter else set()
-            uses.setdefault(name, []).append(Use(node, position, parameter))
-    return uses
-
-
-def _matches(
-    tensor: onnx.TensorProto, transposed: bool, candidates: list[str], parameters: Mapping[str, Array]
-) -> list[str]:
-    """The names that this tensor may have. Equal values do not tell a square matrix from its transpose: the
-    operator does."""
-    if not candidates:
-        return []
-    value = numpy_helper.to_array(tensor)
-    if transposed:
-        return [name + TRANSPOSED for name in candidates if np.array_equal(parameters[name].T, value)]
-    # Norms hold theirs as [C, 1, 1], to be broadcast.
-    return [name for name in candidates if np.array_equal(parameters[name].ravel(), value.ravel())]
-
-
-def _give_names(graph: onnx.GraphProto, tensor: onnx.TensorProto, uses: list[Use]) -> None:
-    """The first parameter takes the tensor over, which spares copies of gigabytes; others get their own."""
-    owners = sorted({use.parameter for use in uses if use.parameter})
-    shared = any(use.parameter is None for use in uses)
-    for owner in owners if shared else owners[1:]:
-        copy = graph.initializer.add()
-        copy.CopyFrom(tensor)
-        copy.name = owner
-    if owners and not shared:
-        tensor.name = owners[0]
-    for use in uses:
-        if use.parameter:
-            use.node.input[use.position] = use.parameter
+            node.input[position] = stands_for.get(name, name)
+    del graph.node[:]
+    graph.node.extend(node for node in kept if not needless.intersection(node.output))

@@ -9,6 +9,7 @@ from export import parts
 from export.checkpoint import Checkpoint
 from export.decoder import Decoder
 from export.denoiser import Denoiser
+from export.precision import cast
 from export.text_encoder import SingleTextEncoder, TextEncoder
 
 
@@ -43,6 +44,13 @@ def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
         sources=("vae/config.json",),
         all_used=True,
     )
+
+
+def network_of(checkpoint: Checkpoint, part: str) -> Network:
+    """One of them, in fp32: torch's reference for what was exported. Casts the checkpoint's own weights."""
+    network = next(one for one in networks_of(checkpoint) if one.part.name == part)
+    cast(network.module, "fp32")
+    return network
 
 
 def _text_encoder(checkpoint: Checkpoint) -> nn.Module:

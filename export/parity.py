@@ -1,21 +1,23 @@
 """Whether exported networks draw what torch draws: part by part, and as whole pictures of four steps."""
 
+import ctypes
+import gc
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import torch
 from PIL import Image
-from torch import nn
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
-from export.networks import networks_of
+from export.networks import Network, network_of
 from export.precision import Limit
 from export.schedule import Schedule
 from export.storage import MODEL_FILE, PLAN_FILE
@@ -30,6 +32,15 @@ STEPS, GUIDANCE, SEED = 4, 4.0, 0
 NOT_RUN = "plan not run here"
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, torch.Tensor]
+Reference = Callable[[str], Network]
+"""A part's name → torch's network for it in fp32."""
+
+
+class Run(Protocol):
+    def __call__(self, inputs: Tensors, compared: bool = True) -> Tensors: ...
+
+
+Advance = Callable[[Run, "Drawing"], None]
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,25 @@ class Picture:
     height: int
     psnr: float  # dB; 99 for equal pictures
     largest: int  # of 255
+
+
+@dataclass
+class Drawing:
+    """A picture on its way; each part fills in what the next one needs."""
+
+    prompt: str
+    tokens: tuple[Tensors, Tensors]  # of the prompt and the negative prompt
+    size: tuple[int, int]  # width, height in pixels
+    checkpoint: Checkpoint
+    conditions: Tensors = field(default_factory=dict)
+    latents: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    pixels: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+
+
+@dataclass(frozen=True)
+class Call:
+    inputs: Tensors
+    outputs: Tensors
 
 
 @dataclass
@@ -72,37 +102,6 @@ class Report:
         (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-class Engine:
-    """Exported parts, run by onnxruntime on the CPU."""
-
-    def __init__(self, parts: Mapping[str, Path]) -> None:
-        self._sessions = {part: _session(folder) for part, folder in parts.items()}
-
-    def run(self, part: str, inputs: Tensors) -> dict[str, torch.Tensor]:
-        session = self._sessions[part]
-        names = {one.name for one in session.get_inputs()}
-        found = session.run(None, {name: value.numpy() for name, value in inputs.items() if name in names})
-        return {
-            output.name: torch.from_numpy(value)
-            for output, value in zip(session.get_outputs(), found, strict=True)
-        }
-
-
-class Torch:
-    """The same parts as torch has them, in fp32."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._networks = {network.part.name: network for network in networks_of(checkpoint)}
-
-    def run(self, part: str, inputs: Tensors) -> dict[str, torch.Tensor]:
-        network = self._networks[part]
-        module: nn.Module = network.module
-        with torch.no_grad():
-            found = module(**{tensor.name: inputs[tensor.name] for tensor in network.part.inputs})
-        values = found if isinstance(found, tuple) else (found,)
-        return {tensor.name: value for tensor, value in zip(network.part.outputs, values, strict=True)}
-
-
 def not_compared(limit: Limit, folder: Path, reason: str) -> Report:
     """Writes a report that says why nothing was compared."""
     report = Report(limit, remarks=[f"graphs not run here: {reason}"])
@@ -116,63 +115,117 @@ def compare(
     tokenizers: Mapping[str, ClipTokenizer],
     limit: Limit,
     folder: Path,
+    reference: Reference | None = None,
 ) -> Report:
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
-    `parts`: text-encoder, denoiser and decoder → folder. Raises ExportError if a graph does not run at all.
+    `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
+    loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run.
     """
     report = Report(limit)
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
         report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
-    engine = Engine(parts)
-    reference = Torch(checkpoint)
-    for number, (prompt, negative) in enumerate(PROMPTS):
-        for width, height in SIDES:
-            given = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
-            size = width // checkpoint.downscale, height // checkpoint.downscale
-            wanted = _draw(reference, given, size, checkpoint, report, against=engine)
-            found = _draw(engine, given, size, checkpoint, report, against=None)
-            report.pictures.append(_picture(prompt, found, wanted))
-            pair = Image.fromarray(np.concatenate([wanted, found], axis=1))
-            pair.save(folder / f"{number + 1}-{pair.width // 2}x{pair.height}.png")
+    wanted, found = ([*_drawings(checkpoint, tokenizers)] for _ in range(2))
+    for part, advance in ADVANCE.items():
+        network = reference(part) if reference else network_of(checkpoint, part)
+        calls = _run_torch(network, advance, wanted)
+        del network
+        give_back()
+        _run_engine(parts[part], part, advance, found, calls, report)
+        give_back()
+    for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        report.pictures.append(_picture(one.prompt, one.pixels, other.pixels))
+        pair = Image.fromarray(np.concatenate([other.pixels, one.pixels], axis=1))
+        pair.save(folder / f"{number // len(SIDES) + 1}-{pair.width // 2}x{pair.height}.png")
     report.write(folder)
     return report
 
 
-def _draw(
-    runner: Engine | Torch,
-    given: tuple[Tensors, Tensors],
-    size: tuple[int, int],
-    checkpoint: Checkpoint,
+def _drawings(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> Iterator[Drawing]:
+    for prompt, negative in PROMPTS:
+        for width, height in SIDES:
+            tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
+            yield Drawing(prompt, tokens, (width, height), checkpoint)
+
+
+def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[Call]:
+    """Takes the drawings a part further; returns what the exported one is to be given too."""
+    calls = []
+
+    def run(inputs: Tensors, compared: bool = True) -> Tensors:
+        with torch.no_grad():
+            found = network.module(**{tensor.name: inputs[tensor.name] for tensor in network.part.inputs})
+        values = found if isinstance(found, tuple) else (found,)
+        outputs = {tensor.name: value for tensor, value in zip(network.part.outputs, values, strict=True)}
+        if compared:
+            calls.append(Call(dict(inputs), outputs))
+        return outputs
+
+    for drawing in drawings:
+        advance(run, drawing)
+    return calls
+
+
+def _run_engine(
+    folder: Path,
+    part: str,
+    advance: Advance,
+    drawings: Sequence[Drawing],
+    calls: Sequence[Call],
     report: Report,
-    against: Engine | None,
-) -> npt.NDArray[np.uint8]:
-    """A whole picture. With `against`, each part of it is also given the same inputs there, and compared."""
+) -> None:
+    """The same by onnxruntime on the CPU, and each of torch's calls with torch's inputs."""
+    session = _session(folder)
+    names = {one.name for one in session.get_inputs()}
 
-    def run(part: str, inputs: Tensors, compared: bool = True) -> dict[str, torch.Tensor]:
-        wanted = runner.run(part, inputs)
-        if against is not None and compared:
-            found = against.run(part, inputs)
-            for name, value in wanted.items():
-                _note(report, part, _error(found[name], value))
-        return wanted
+    def run(inputs: Tensors, compared: bool = True) -> Tensors:
+        found = session.run(None, {name: value.numpy() for name, value in inputs.items() if name in names})
+        outputs = zip(session.get_outputs(), found, strict=True)
+        return {output.name: torch.from_numpy(value) for output, value in outputs}
 
-    text, negative = (run("text-encoder", tokens) for tokens in given)
-    conditions = {f"negative_{name}": value for name, value in negative.items()} | text
-    pixels = [side * checkpoint.downscale for side in size]
+    for call in calls:
+        found = run(call.inputs)
+        for name, value in call.outputs.items():
+            _note(report, part, _error(found[name], value))
+    for drawing in drawings:
+        advance(run, drawing)
+
+
+def _encode(run: Run, drawing: Drawing) -> None:
+    text, negative = (run(tokens) for tokens in drawing.tokens)
+    drawing.conditions = {f"negative_{name}": value for name, value in negative.items()} | dict(text)
+
+
+def _denoise(run: Run, drawing: Drawing) -> None:
+    checkpoint, (width, height) = drawing.checkpoint, drawing.size
+    conditions = dict(drawing.conditions)
     conditions["guidance"] = torch.tensor([[GUIDANCE]])
-    conditions["time_ids"] = torch.tensor([[pixels[1], pixels[0], 0, 0, pixels[1], pixels[0]]]).float()
+    conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
     sigmas = _sigmas(checkpoint.schedule)
     random = np.random.Generator(np.random.Philox(SEED))
-    noise = random.standard_normal((1, checkpoint.channels, size[1], size[0]), np.float32)
+    shape = (1, checkpoint.channels, height // checkpoint.downscale, width // checkpoint.downscale)
+    noise = random.standard_normal(shape, np.float32)
     scale = 1.0 if checkpoint.schedule.prediction == "flow" else float(sigmas[0])
     latents = torch.from_numpy(noise) * scale
     for step in range(STEPS):
         levels = {"sigma": sigmas[step : step + 1, None], "sigma_next": sigmas[step + 1 : step + 2, None]}
         inputs = {"latents": latents, **levels, **conditions}
-        latents = run("denoiser", inputs, compared=step in (0, STEPS - 1))["next_latents"]
-    picture: npt.NDArray[np.uint8] = run("decoder", {"latents": latents})["image"][0].numpy()
-    return picture
+        latents = run(inputs, step in (0, STEPS - 1))["next_latents"]
+    drawing.latents = latents
+
+
+def _decode(run: Run, drawing: Drawing) -> None:
+    drawing.pixels = run({"latents": drawing.latents})["image"][0].numpy()
+
+
+ADVANCE: Mapping[str, Advance] = {"text-encoder": _encode, "denoiser": _denoise, "decoder": _decode}
+
+
+def give_back() -> None:
+    """To the system, what networks have left in this process: the next one needs the room."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _session(folder: Path) -> ort.InferenceSession:

@@ -7,27 +7,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import ml_dtypes
-import numpy.typing as npt
-import torch
+from typing import Literal
 
 from export.beside import publish, staging
 from export.checkpoint import Checkpoint, open_checkpoint
 from export.config import check_name, config_of
 from export.errors import ExportError
 from export.names import name_weights
-from export.networks import Network, networks_of
+from export.networks import Network, network_of, networks_of
 from export.parity import compare, not_compared
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan, load_builder
 from export.precision import LIMITS, Precision, cast, precision_of
 from export.progress import stages
 from export.schedule import Prediction
 from export.single_file import unpack
-from export.storage import MODEL_FILE, Storage, load_model, save_model, store_fp16, write_hashes
+from export.storage import Storage, save_model, store_fp16, write_hashes
 from export.tokens import ClipTokenizer, open_tokenizer
-from export.trace import declare_outputs, trace
+from export.trace import declare_outputs, trace, weights_of
 from export.work import Work, digests, key
 
 Engine = Literal["onnx", "tensorrt"]
@@ -63,8 +59,11 @@ class Export:
 
     @cached_property
     def opened(self) -> Checkpoint:
-        """Loaded when the first stage needs it, if any does."""
-        return open_checkpoint(self.checkpoint)
+        """When the first stage needs it, if any does. What casts its weights opens its own."""
+        return open_checkpoint(self.checkpoint, as_stored=True)
+
+    def reference(self, part: str) -> Network:
+        return network_of(open_checkpoint(self.checkpoint, as_stored=True), part)
 
     def key(self, part: str) -> str:
         options = {**asdict(self.options), "like": None}
@@ -76,8 +75,7 @@ class Export:
         graph = f"{self.key(part)}-graph" if self.options.engine == "tensorrt" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            # Casting changes the networks, so each comes from a checkpoint of its own where it is cast.
-            opened = self.opened if self.options.precision == "fp32" else open_checkpoint(self.checkpoint)
+            opened = open_checkpoint(self.checkpoint, as_stored=True)
             _write_part(folder, list(networks_of(opened))[number], opened, self.options)
 
         def make_plan(folder: Path) -> None:
@@ -164,17 +162,13 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     precision = precision_of(network.part.name, options.precision, upcast)
     cast(network.module, precision)
     tokenizers = _tokenizers(checkpoint)
-    traced = folder / "traced.tmp"
-    traced.mkdir(parents=True)
-    trace(network.module, network.part, traced / MODEL_FILE)
-    model = load_model(traced / MODEL_FILE)
-    shutil.rmtree(traced)
+    model = trace(network.module, network.part)
     declare_outputs(model, network.part)
-    weights = {name: _array(tensor) for name, tensor in network.module.named_parameters()}
-    name_weights(model, weights, required=set(weights) if network.all_used else set())
+    required = {name for name, _ in network.module.named_parameters()} if network.all_used else set()
+    weights = name_weights(model, weights_of(network.module), required)
     if precision == "fp32" and options.storage == "fp16":
-        store_fp16(model)
-    save_model(model, folder / "1")
+        store_fp16(model, weights)
+    save_model(model, folder / "1", weights)
     (folder / "config.pbtxt").write_text(config_of(folder.name, network.part))
     for source in network.sources:
         kept = folder / "checkpoint" / source
@@ -189,19 +183,10 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
         (folder / "pipeline.json").write_text(description + "\n")
 
 
-def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    """numpy has no bfloat16 of its own."""
-    if tensor.dtype == torch.bfloat16:
-        found: npt.NDArray[Any] = tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-        return found
-    array: npt.NDArray[Any] = tensor.detach().numpy()
-    return array
-
-
 def _check(export: Export, made: Mapping[str, Path]) -> None:
     """Raises ExportError if the parts do not draw as torch does; the report stays either way."""
     options = export.options
-    checkpoint = open_checkpoint(export.checkpoint) if options.precision != "fp32" else export.opened
+    checkpoint = export.opened
     limit = LIMITS[options.precision, options.stored]
     with staging(export.output / REPORTS, export.name) as folder:
         new = folder / export.name
@@ -209,7 +194,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         if options.precision == "bf16":
             report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
-            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new)
+            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new, export.reference)
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )

@@ -11,25 +11,29 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
+from onnx.external_data_helper import uses_external_data
 from safetensors.torch import save_file
 
 from export.beside import publish, staging
-from export.checkpoint import NETWORKS, empty_network
+from export.checkpoint import NETWORKS, Checkpoint, empty_network
 from export.config import check_name
 from export.errors import ExportError
 from export.families import SD15, SDXL
 from export.names import parameter_of
-from export.storage import MODEL_FILE, load_model
+from export.rewrite import array_of, place_of
+from export.schedule import read_schedule
+from export.storage import MODEL_FILE, WEIGHTS_FILE
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ COMPONENTS = (
     Component("unet", "denoiser", "unet.", "diffusers"),
     Component("vae", "decoder", "", "diffusers"),
 )
-Weights = Mapping[str, npt.NDArray[np.generic]]
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+SCHEDULER = Path("checkpoint", "scheduler")
 
 
 def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
@@ -64,39 +69,90 @@ def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
         raise ExportError(f"{output} exists already")
     with staging(output.parent, output.name) as folder:
         new = folder / output.name
-        kept = repository / f"{name}-text-encoder" / "checkpoint" / "text_encoder_2"
-        components = [one for one in COMPONENTS if one.name != "text_encoder_2" or kept.is_dir()]
+        components = _components(repository, name)
         for component in components:
             _restore(repository / f"{name}-{component.part}", component, new / component.name)
         _restore_tokenizers(repository, name, new)
-        scheduler = repository / f"{name}-denoiser" / "checkpoint" / "scheduler"
+        scheduler = repository / f"{name}-denoiser" / SCHEDULER
         shutil.copytree(scheduler, new / "scheduler")
         (new / "model_index.json").write_text(json.dumps(_index(new, components), indent=2) + "\n")
         publish(new, output)
     return output
 
 
-def weights_of(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.generic]]:
-    """Every named weight of a graph in fp32 under torch's name, the right way round; norms keep [C, 1, 1]."""
+def open_restored(repository: Path, name: str, scratch: Path) -> Checkpoint:
+    """The same without a copy of the weights: they are views of the repository's files, in the type there.
+
+    `scratch`: an empty folder, for the small files, that lasts as long as the checkpoint is used.
+    """
+    components = _components(repository, name)
+    _restore_tokenizers(repository, name, scratch)
+    schedule = read_schedule(repository / f"{name}-denoiser" / SCHEDULER / "scheduler_config.json")
+    networks = {one.name: _view(repository / f"{name}-{one.part}", one) for one in components}
+    networks.setdefault("text_encoder_2", None)
+    return Checkpoint(folder=scratch, schedule=schedule, **networks)
+
+
+def _components(repository: Path, name: str) -> list[Component]:
+    """SD 1.5 has no second text encoder."""
+    kept = repository / f"{name}-text-encoder" / "checkpoint" / "text_encoder_2"
+    return [one for one in COMPONENTS if one.name != "text_encoder_2" or kept.is_dir()]
+
+
+def _view(model: Path, component: Component) -> Any:
+    network = empty_network(component.name, _config(model, component))
+    weights = weights_of(model / "1")
+    state = {
+        key: _filled(weights.get(component.prefix + key), empty)
+        for key, empty in network.state_dict().items()
+    }
+    network.load_state_dict(state, assign=True)
+    for buffer in [key for key, value in network.named_buffers() if value.is_meta]:
+        owner, _, last = buffer.rpartition(".")
+        if last != "position_ids":
+            raise ExportError(f"{component.name} has a buffer {buffer}, which no graph holds")
+        module = network.get_submodule(owner)
+        shape = getattr(module, last).shape
+        setattr(module, last, torch.arange(shape[-1]).expand(shape))
+    return network.eval().requires_grad_(False)
+
+
+def weights_of(folder: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Every named weight of a graph under torch's name, the right way round; norms keep [C, 1, 1].
+
+    Views of the file of weights, where there is one.
+    """
+    model = onnx.load(folder / MODEL_FILE, load_external_data=False)
+    path = folder / WEIGHTS_FILE
+    mapped = np.memmap(path, np.uint8, mode="c") if path.is_file() else np.empty(0, np.uint8)
     weights = {}
     for tensor in model.graph.initializer:
         name, transposed = parameter_of(tensor.name)
-        value = numpy_helper.to_array(tensor)
-        if np.issubdtype(value.dtype, np.floating):
-            weights[name] = (value.T if transposed else value).astype(np.float32)
+        if uses_external_data(tensor):
+            offset, length = place_of(tensor)
+            value = array_of(tensor, mapped[offset : offset + length])
+        else:
+            value = numpy_helper.to_array(tensor).copy()  # torch takes none that is read-only
+        if tensor.data_type in FLOATS:
+            weights[name] = value.T if transposed else value
     return weights
 
 
-def _restore(model: Path, component: Component, target: Path) -> None:
+def _config(model: Path, component: Component) -> Any:
     config = model / "checkpoint" / component.name / "config.json"
     if not config.is_file():
         raise ExportError(f"There is no {config}; only what this exporter wrote can be restored")
-    weights = weights_of(load_model(model / "1" / MODEL_FILE))
+    return json.loads(config.read_bytes())
+
+
+def _restore(model: Path, component: Component, target: Path) -> None:
+    config = _config(model, component)
+    weights = weights_of(model / "1")
     target.mkdir(parents=True)
-    shutil.copy(config, target)
+    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     state = {
-        key: _filled(weights.get(component.prefix + key), empty)
-        for key, empty in empty_network(component.name, json.loads(config.read_bytes())).state_dict().items()
+        key: _filled(weights.get(component.prefix + key), empty).float().contiguous()
+        for key, empty in empty_network(component.name, config).state_dict().items()
     }
     save_file(state, target / component.weights_file, metadata={"format": "pt"})
 
@@ -104,7 +160,10 @@ def _restore(model: Path, component: Component, target: Path) -> None:
 def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
     if value is None:
         return torch.zeros(empty.shape)
-    return torch.from_numpy(value.reshape(empty.shape)).contiguous()
+    shaped = value.reshape(empty.shape)
+    if shaped.dtype == ml_dtypes.bfloat16:  # which torch does not take from numpy
+        return torch.from_numpy(shaped.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(shaped)
 
 
 def _restore_tokenizers(repository: Path, name: str, target: Path) -> None:

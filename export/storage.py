@@ -2,43 +2,51 @@
 
 import hashlib
 import json
-import os
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 Storage = Literal["fp16", "fp32"]
+Array = npt.NDArray[Any]
+NO_VALUES: Mapping[str, Array] = MappingProxyType({})
 
-# protobuf cannot hold 2 GiB; above this, weights go into model.onnx.data beside the graph.
-ONE_FILE_BYTES = 1_800_000_000
+# Above this, weights go into model.onnx.data beside the graph. A LoRA is then merged one tensor at a time; a
+# protobuf is read, changed and written as a whole, and cannot hold 2 GiB at all.
+ONE_FILE_BYTES = 256_000_000
 SMALL = 1024  # elements; below, and for vectors, half the size is not worth the rounding
+PAGE = 4096  # bytes
+STRIP = 64  # columns
 LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 PLAN_FILE = "model.plan"
+PLAN_RECORD_FILE = "plan.json"
 HASHES_FILE = "weights.json"
 """Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
 
-def store_fp16(model: onnx.ModelProto) -> None:
+def store_fp16(model: onnx.ModelProto, values: Mapping[str, Array] = NO_VALUES) -> None:
     """Keeps matrices and kernels as fp16, each cast to fp32 where it is used.
 
-    onnxruntime folds the casts when it loads the file, so it computes in fp32 as before. A weight with a
-    value that fp16 cannot hold stays fp32.
+    `values`: as for save_model, which rounds them. onnxruntime folds the casts when it loads the file, so it
+    computes in fp32 as before. A weight with a value that fp16 cannot hold stays fp32.
     """
     graph = model.graph
     casts = {}
     for tensor in graph.initializer:
         if _worth_halving(tensor):
-            value = numpy_helper.to_array(tensor)
-            if float(np.abs(value).max()) <= LARGEST_FP16:
-                tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), tensor.name))
+            value = _value(tensor, values)
+            if max(float(value.max()), -float(value.min())) <= LARGEST_FP16:
+                if tensor.name in values:
+                    tensor.data_type = TensorProto.FLOAT16
+                else:
+                    tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), tensor.name))
                 casts[tensor.name] = f"{tensor.name}/fp32"
     for node in graph.node:
         for position, name in enumerate(node.input):
@@ -57,56 +65,67 @@ def load_model(path: Path) -> onnx.ModelProto:
     return onnx.load(path, load_external_data=True)
 
 
-class Weights:
-    """Reads and writes a graph's initialisers where they are: in the graph itself, or in the file beside it.
+def save_model(
+    model: onnx.ModelProto,
+    folder: Path,
+    values: Mapping[str, Array] = NO_VALUES,
+    one_file_bytes: int = ONE_FILE_BYTES,
+) -> None:
+    """Writes `folder`/model.onnx and, for large models, model.onnx.data, one tensor after the other.
 
-    A tensor in the file is changed there, in place, so that one tensor at a time is in memory.
+    `values`: of initialisers that have a type and a shape only; they are rounded to the type. The model is
+    changed, and good for nothing else then.
     """
-
-    def __init__(self, folder: Path) -> None:
-        """`folder`: where model.onnx is, or will be."""
-        self._path = folder / WEIGHTS_FILE
-
-    def read(self, tensor: TensorProto) -> npt.NDArray[np.generic]:
-        if not uses_external_data(tensor):
-            value: npt.NDArray[np.generic] = numpy_helper.to_array(tensor)
-            return value
-        with self._path.open("rb") as file:
-            place = ExternalDataInfo(tensor)
-            file.seek(place.offset)
-            data = file.read(place.length)
-        flat: npt.NDArray[np.generic] = np.frombuffer(data, helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        return flat.reshape(tuple(tensor.dims))
-
-    def write(self, tensor: TensorProto, value: npt.NDArray[np.generic]) -> None:
-        """`value` has the tensor's own type and shape, so it takes the same place."""
-        if not uses_external_data(tensor):
-            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
-            return
-        with self._path.open("r+b") as file:
-            file.seek(ExternalDataInfo(tensor).offset)
-            file.write(np.ascontiguousarray(value).tobytes())
-
-
-def copy_model(source: Path, folder: Path) -> onnx.ModelProto:
-    """The graph of `source`, whose large weights are now in a copy of their file in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    if (source / WEIGHTS_FILE).is_file():
-        shutil.copyfile(source / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-    return onnx.load(source / MODEL_FILE, load_external_data=False)
+    sizes = {tensor.name: _size(tensor) for tensor in model.graph.initializer}
+    large = sum(sizes.values()) > one_file_bytes
+    outside = {name for name, size in sizes.items() if large and size >= SMALL}
+    if outside:
+        with (folder / WEIGHTS_FILE).open("wb") as file:
+            for tensor in model.graph.initializer:
+                if tensor.name in outside:
+                    _put_outside(tensor, _bytes(tensor, values), file)
+    for tensor in model.graph.initializer:
+        if tensor.name in values and tensor.name not in outside:
+            tensor.raw_data = bytes(_bytes(tensor, values))
+    (folder / MODEL_FILE).write_bytes(model.SerializeToString(deterministic=True))
 
 
-def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_FILE_BYTES) -> None:
-    """Writes `folder`/model.onnx and, for large models, model.onnx.data."""
-    folder.mkdir(parents=True, exist_ok=True)
-    large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > one_file_bytes
-    onnx.save_model(
-        model,
-        os.fspath(folder / MODEL_FILE),
-        save_as_external_data=large,
-        location=WEIGHTS_FILE,
-        size_threshold=SMALL,
-    )
+def _put_outside(tensor: TensorProto, data: Array, file: BinaryIO) -> None:
+    """Begins at a page, so that a reader may map it."""
+    file.write(bytes(-file.tell() % PAGE))
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    place = {"location": WEIGHTS_FILE, "offset": file.tell(), "length": data.nbytes}
+    del tensor.external_data[:]
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=str(value))
+    file.write(data.data)
+
+
+def _bytes(tensor: TensorProto, values: Mapping[str, Array]) -> Array:
+    kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    value = contiguous(_value(tensor, values)).astype(kind, copy=False)
+    return value.reshape(-1).view(np.uint8)  # not every type has a buffer of its own kind, but all are bytes
+
+
+def _value(tensor: TensorProto, values: Mapping[str, Array]) -> Array:
+    return values[tensor.name] if tensor.name in values else numpy_helper.to_array(tensor)
+
+
+def contiguous(value: Array) -> Array:
+    """As np.ascontiguousarray, which is slow for a transposed matrix; in strips it is ten times as fast."""
+    if value.flags.c_contiguous or value.ndim != 2:
+        return np.ascontiguousarray(value)
+    found = np.empty(value.shape, value.dtype)
+    for start in range(0, value.shape[1], STRIP):
+        found[:, start : start + STRIP] = value[:, start : start + STRIP]
+    return found
+
+
+def _size(tensor: TensorProto) -> int:
+    kind: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return int(np.prod(tensor.dims)) * kind.itemsize
 
 
 def engine_digest(folder: Path) -> str:
@@ -130,10 +149,31 @@ def _digest(folder: Path, *names: str) -> str:
     return digest.hexdigest()
 
 
-def write_hashes(folder: Path, **made_of: str) -> None:
-    """`engine`, and what it was made of, if not of a checkpoint: `base` and `lora`; all of them SHA-256."""
-    hashes = {"engine": engine_digest(folder), **made_of}
+def write_hashes(folder: Path, engine: str | None = None, **made_of: str) -> None:
+    """`engine` (computed if not given), and what it was made of, if not of a checkpoint: `base` and `lora`;
+    all of them SHA-256."""
+    hashes = {"engine": engine or engine_digest(folder), **made_of}
     (folder / HASHES_FILE).write_text(json.dumps(hashes, indent=2) + "\n")
+
+
+def noted_engine(folder: Path) -> str:
+    """engine_digest as weights.json has it, which spares reading gigabytes; computed where there is none."""
+    return _noted(folder / HASHES_FILE, "engine") or engine_digest(folder)
+
+
+def noted_graph(folder: Path) -> str:
+    """The same of graph_digest; a plan's record has it."""
+    if (folder / "1" / PLAN_FILE).is_file():
+        return _noted(folder / PLAN_RECORD_FILE, "onnx_sha256") or graph_digest(folder)
+    return _noted(folder / HASHES_FILE, "engine") or graph_digest(folder)
+
+
+def _noted(path: Path, key: str) -> str | None:
+    try:
+        found = json.loads(path.read_bytes())[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _worth_halving(tensor: onnx.TensorProto) -> bool:

@@ -1,20 +1,24 @@
-"""From a torch network to an ONNX file, through optimum, with the tensors that its part declares."""
+"""From a torch network to an ONNX graph, with optimum's patches and the tensors that its part declares."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import ml_dtypes
+import numpy.typing as npt
 import onnx
 import torch
 from optimum.exporters.onnx.base import OnnxConfig
-from optimum.exporters.onnx.convert import export_pytorch
 from optimum.utils import NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig
 
 from export.errors import ExportError, first_line
 from export.parts import Part, Tensor
+from export.storage import MODEL_FILE
 
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,
@@ -57,16 +61,49 @@ def _example(tensor: Tensor, sizes: Mapping[str, int], generator: torch.Generato
     return torch.rand(shape, generator=generator) * 0.9 + 0.05
 
 
-def trace(network: nn.Module, part: Part, target: Path) -> None:
-    """Writes `target` (and, above 2 GB, one file of weights beside it)."""
-    with warnings.catch_warnings():
+def trace(network: nn.Module, part: Part) -> onnx.ModelProto:
+    """The graph without its weights: they are inputs, after the part's own, under their names in torch.
+
+    So no copy of them is made (torch's exporter makes several, one of them in a file for each weight);
+    names.py gives the graph its weights. Raises ExportError.
+    """
+    config = PartConfig(part)
+    with warnings.catch_warnings(), TemporaryDirectory() as folder, torch.no_grad():
         # The exporter that keeps module paths in node names is deprecated, and the tracer warns of each
-        # Python branch on a size. names.py needs the paths; the parity tests cover the branches.
+        # Python branch on a size. The LoRA merge needs the paths; the parity tests cover the branches.
         warnings.simplefilter("ignore")
         try:
-            export_pytorch(network.eval(), PartConfig(part), opset=OPSET, output=target)
+            with config.patch_model_for_export(network.eval()):
+                torch.onnx.export(
+                    network,
+                    (config.generate_dummy_inputs(),),
+                    os.fspath(Path(folder) / MODEL_FILE),
+                    input_names=list(config.inputs),
+                    output_names=list(config.outputs),
+                    dynamic_axes=config.inputs | config.outputs,
+                    opset_version=OPSET,
+                    dynamo=False,
+                    export_params=False,
+                    keep_initializers_as_inputs=True,  # else equal weights would become one
+                    do_constant_folding=False,  # it would copy what it folds
+                )
         except Exception as error:  # whatever torch says of a network that does not fit together
             raise ExportError(f"The {part.name} cannot be traced: {first_line(error)}") from error
+        return onnx.load(Path(folder) / MODEL_FILE)
+
+
+def weights_of(network: nn.Module) -> dict[str, npt.NDArray[Any]]:
+    """Views of all that a network's graph may use, by name."""
+    return {name: _array(tensor) for name, tensor in network.state_dict().items()}
+
+
+def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """numpy has no bfloat16 of its own."""
+    if tensor.dtype == torch.bfloat16:
+        found: npt.NDArray[Any] = tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return found
+    array: npt.NDArray[Any] = tensor.detach().numpy()
+    return array
 
 
 def declare_outputs(model: onnx.ModelProto, part: Part) -> None:

@@ -1,11 +1,10 @@
 """Single steps of perf.bench_export, each a process of its own in the exporter's environment.
 
-python -m perf.export_steps export|fuse|plan FOLDER: FOLDER is as perf.full_size writes it.
+python -m perf.export_steps export|text|fuse|usual|plan FOLDER: FOLDER is as perf.full_size writes it.
 """
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,20 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+from optimum.exporters.onnx.convert import export_pytorch
 from safetensors.torch import load_file
 
 from export import parts
+from export.checkpoint import open_checkpoint
 from export.config import config_of
 from export.denoiser import Denoiser
 from export.names import name_weights
+from export.networks import networks_of
 from export.parts import Part
 from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
 from export.schedule import read_schedule
-from export.storage import MODEL_FILE, load_model, save_model, write_hashes
-from export.trace import declare_outputs, trace
+from export.storage import MODEL_FILE, save_model, write_hashes
+from export.trace import OPSET, PartConfig, declare_outputs, trace, weights_of
 
 
 def load(folder: Path) -> UNet2DConditionModel:
@@ -47,15 +49,23 @@ def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:
     part, target = part_of(unet), folder / "repository" / name
     schedule = read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json")
     network = Denoiser(unet, schedule)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        trace(network, part, Path(scratch) / MODEL_FILE)
-        model = load_model(Path(scratch) / MODEL_FILE)
+    model = trace(network, part)
     declare_outputs(model, part)
-    weights: dict[str, Any] = {key: value.numpy() for key, value in network.named_parameters()}
-    name_weights(model, weights, required=set(weights))
-    save_model(model, target / "1")
+    required = {name for name, _ in network.named_parameters()}
+    save_model(model, target / "1", name_weights(model, weights_of(network), required))
     (target / "config.pbtxt").write_text(config_of(name, part))
     write_hashes(target)
+
+
+def export_text(folder: Path) -> None:
+    """The text encoder in fp16, which a LoRA may change too."""
+    checkpoint = open_checkpoint(folder / "checkpoint", as_stored=True)
+    encoder = next(iter(networks_of(checkpoint)))
+    model = trace(encoder.module, encoder.part)
+    declare_outputs(model, encoder.part)
+    target = folder / "repository" / "eros-text-encoder"
+    save_model(model, target / "1", name_weights(model, weights_of(encoder.module), set()))
+    (target / "config.pbtxt").write_text(config_of(target.name, encoder.part))
 
 
 def fuse(folder: Path) -> UNet2DConditionModel:
@@ -70,15 +80,27 @@ def fuse(folder: Path) -> UNet2DConditionModel:
     return unet
 
 
+def usual(unet: UNet2DConditionModel, folder: Path) -> None:
+    """The same denoiser as optimum exports it, with nothing of ours around."""
+    target = folder / "repository" / "usual-denoiser" / "1"
+    target.mkdir(parents=True)
+    network = Denoiser(unet, read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json"))
+    export_pytorch(network, PartConfig(part_of(unet)), opset=OPSET, output=target / MODEL_FILE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=("export", "fuse", "plan"))
+    parser.add_argument("step", choices=("export", "text", "fuse", "usual", "plan"))
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     started = time.monotonic()
     seconds: dict[str, float] = {}
     if given.step == "export":
         export(load(given.folder), given.folder, "eros-denoiser")
+    elif given.step == "text":
+        export_text(given.folder)
+    elif given.step == "usual":
+        usual(fuse(given.folder), given.folder)
     elif given.step == "fuse":
         unet = fuse(given.folder)
         seconds["fuse"] = time.monotonic() - started

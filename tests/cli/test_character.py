@@ -97,3 +97,10 @@ def test_a_name_in_service_is_kept_unless_replaced(
     assert "--replace" in capsys.readouterr().err
     assert main([*arguments, "--replace"]) == 0
     assert load(catalogue).characters["aya"].trigger == "nova woman"
+
+
+def test_add_tells_its_stages_where_nobody_sees_bars(
+    catalogue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert "merge into eros-denoiser" in capsys.readouterr().err.splitlines()

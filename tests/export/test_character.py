@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,22 @@ def test_weights_in_a_second_file_are_changed_where_they_are(
     assert largest_error(run(made, inputs_of(tiny))[0], wanted) < 1e-4
     hashes = json.loads((made / "weights.json").read_text())
     assert hashes["engine"] != hashes["base"]
+    whole = weights(repository / "eros-denoiser", lora, tmp_path / "whole-denoiser--aya")
+    apart = onnx.load(made / "1" / "model.onnx").graph.initializer
+    assert whole.keys() == {tensor.name for tensor in apart}
+    for tensor in apart:
+        np.testing.assert_array_equal(numpy_helper.to_array(tensor), whole[tensor.name])
+
+
+def test_base_that_is_not_what_was_exported_is_refused(repository: Path, lora: Path, tmp_path: Path) -> None:
+    """A graph that was changed by hand, or copied only in part, and the hash that its export noted."""
+    base = Path(shutil.copytree(repository / "eros-denoiser", tmp_path / "base" / "eros-denoiser"))
+    model = onnx.load(base / "1" / "model.onnx")
+    model.graph.doc_string = "changed"
+    onnx.save(model, base / "1" / "model.onnx")
+    with pytest.raises(ExportError, match="is not what it was exported as"):
+        merge_character(base, lora, tmp_path / "eros-denoiser--aya")
+    assert not (tmp_path / "eros-denoiser--aya").exists()
 
 
 def test_strength_scales_the_change(repository: Path, lora: Path, tmp_path: Path) -> None:
@@ -272,3 +289,16 @@ def test_command_merges_without_torch(repository: Path, lora: Path, tmp_path: Pa
     assert done.stderr == ""
     assert done.stdout == f"{tmp_path / 'out' / 'eros-denoiser--aya'}: {LAYERS} layers, merged\n"
     assert (tmp_path / "out" / "eros-denoiser--aya" / "1" / "model.onnx").is_file()
+
+
+def test_merge_tells_how_far_it_is(repository: Path, lora: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+
+    def tell(stage: str, done: float) -> None:
+        told.append((stage, done))
+
+    target = tmp_path / "eros-denoiser--aya"
+    merge_character(repository / "eros-denoiser", lora, target, check=lambda _: None, tell=tell)
+    merging = [done for stage, done in told if stage == "merge into eros-denoiser"]
+    assert merging[0] == 0 and merging[-1] == 1 and len(merging) > 20
+    assert told[-2:] == [("compare with torch", 0.0), ("compare with torch", 1.0)]

@@ -52,6 +52,19 @@ def test_half_precision_variant_is_loaded_as_fp32(folder: Path) -> None:
     assert {weight.dtype for weight in open_checkpoint(folder).unet.parameters()} == {torch.float32}
 
 
+def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
+    whole = load_file(folder / "unet" / UNET)
+    halves = {name: value.half() for name, value in whole.items()}
+    save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+
+    def types() -> set[torch.dtype]:
+        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).unet.parameters()}
+
+    assert types() == {torch.float32}  # the whole ones come first
+    (folder / "unet" / UNET).unlink()
+    assert types() == {torch.float16}
+
+
 def test_class_of_the_checkpoints_own_is_never_loaded(folder: Path) -> None:
     (folder / "unet" / "custom.py").write_text("raise SystemExit('this ran')")
     edit(folder / "model_index.json", unet=["custom", "CustomUNet"])

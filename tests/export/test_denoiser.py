@@ -3,17 +3,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
 from export.checkpoint import Checkpoint
 from export.denoiser import Denoiser, parametrisation_of
+from export.names import name_weights
 from export.networks import networks_of
 from export.schedule import Schedule, read_schedule
 from export.storage import save_model
-from export.trace import example_inputs, trace
+from export.trace import example_inputs, trace, weights_of
 from tests.export.session import largest_error, run
 from tests.export.tiny import BETAS, scheduler, tokenizer
 
@@ -37,8 +37,8 @@ def denoiser_of(tiny: Checkpoint, repository: Path, tmp_path_factory: pytest.Tem
             parts = {name: getattr(tiny, name) for name in tiny.__dataclass_fields__}
             checkpoint = Checkpoint(**{**parts, "schedule": schedule})
             network = list(networks_of(checkpoint))[1]
-            trace(network.module, network.part, folder / "traced.onnx")
-            save_model(onnx.load(folder / "traced.onnx"), folder / "1")
+            model = trace(network.module, network.part)
+            save_model(model, folder / "1", name_weights(model, weights_of(network.module), set()))
             made[prediction] = (folder, checkpoint)
         return made[prediction]
 

@@ -95,7 +95,7 @@ def test_file_that_is_not_a_plain_lora_is_refused(
     tmp_path: Path, tensors: Callable[[], Tensors], reason: str
 ) -> None:
     with pytest.raises(ExportError, match=reason) as caught:
-        read_lora(saved(tensors(), tmp_path))
+        list(read_lora(saved(tensors(), tmp_path)))
     assert "\n" not in str(caught.value)
 
 

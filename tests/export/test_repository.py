@@ -5,11 +5,13 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 
 from export.__main__ import main
+from export.checkpoint import open_checkpoint
 from export.errors import ExportError
 from export.repository import export_checkpoint
-from export.restore import restore_checkpoint
+from export.restore import open_restored, restore_checkpoint
 from export.storage import load_model, save_model, store_fp16
 
 PARTS = ["eros-decoder", "eros-denoiser", "eros-text-encoder"]
@@ -90,6 +92,26 @@ def test_export_that_fails_in_the_middle_changes_nothing(tiny_folder: Path, tmp_
         export_checkpoint(broken, "eros", output)
     assert "\n" not in str(caught.value)
     assert files_of(output) == {"eros-text-encoder/config.pbtxt": b"old"}
+
+
+@pytest.mark.parametrize("one_file_bytes", [0, 1 << 30])
+def test_restored_view_has_the_weights_of_the_restored_folder(
+    repository: Path, tmp_path: Path, one_file_bytes: int
+) -> None:
+    views = Path(shutil.copytree(repository, tmp_path / "views"))
+    for part in PARTS:
+        save_model(load_model(views / part / "1" / "model.onnx"), views / part / "1", {}, one_file_bytes)
+    wanted = open_checkpoint(restore_checkpoint(repository, "eros", tmp_path / "restored"))
+    (tmp_path / "scratch").mkdir()
+    found = open_restored(views, "eros", tmp_path / "scratch")
+    for name in ("text_encoder", "text_encoder_2", "unet", "vae"):
+        one, other = getattr(found, name).state_dict(), getattr(wanted, name).state_dict()
+        assert one.keys() == other.keys()
+        assert all((one[key] == other[key]).all() for key in one)
+    tokens = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        encoded = [each.text_encoder(tokens).last_hidden_state for each in (found, wanted)]
+    assert (encoded[0] == encoded[1]).all()
 
 
 def test_restore_needs_what_the_exporter_wrote(repository: Path, tmp_path: Path) -> None:
