@@ -39,6 +39,7 @@ DEAD = "is not healthy"  # a model's process has died; so until that Triton is s
 UNREACHED = (
     "failed to connect to all addresses",
     "connections to all backends failing",
+    "errors resolving",
     "DNS resolution failed",
 )
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it

@@ -3,71 +3,20 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from frontend.errors import ApiError
-from frontend.jobs.record import CredentialTexts, Job, MarkOptions, State, StoredPicture, new_id
+from frontend.jobs.record import Job, State
 from frontend.jobs.store import GROUP, QUEUE, STARTS_LIMIT, Claim, JobStore, Once
-from frontend.review import Verdict
 from frontend.settings import Settings
+from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 from tests.lossy_redis import wired
 
 SETTINGS = Settings(job_lease_s=0.5, job_attempts=2)
-SHA = "a" * 64
-
-
-def a_job(owner: str = "studio") -> Job:
-    return Job(
-        id=f"run_{new_id(20)}",
-        gen_id=new_id(20),
-        owner=owner,
-        time="2026-01-02T03:04:05Z",
-        prompt="@aya tree, -rain",
-        positive="aya, tree",
-        negative="rain",
-        character="aya",
-        model="eros",
-        style="professional",
-        width=1344,
-        height=768,
-        steps=8,
-        guidance=3.0,
-        seed=1,
-        format="jpeg",
-        quality=95,
-        lossless=False,
-        optimized=False,
-        compliance_ruleset="default",
-        precompliance="",
-        mark=MarkOptions(position="center", scale=5, transparency=100, rotation=0, padding_x=0, padding_y=0),
-        texts=CredentialTexts(author="", title="", description="", organization="", vendor=""),
-    )
-
-
-def a_picture(sha256: str = SHA) -> StoredPicture:
-    return StoredPicture(
-        sha256=sha256,
-        key="pictures/p.jpg",
-        filename="p.jpg",
-        thumbnail_key="pictures/t.jpg",
-        thumbnail_filename="t.jpg",
-        fingerprint="f" * 64,
-        timings_ms={"queue": 1.0},
-    )
-
-
-def a_verdict(sha256: str = SHA) -> Verdict:
-    return Verdict(
-        compliance="safe",
-        codes=(),
-        categories=(),
-        sha256=sha256,
-        ruleset="default",
-        when="2026-01-02T03:04:06Z",
-    )
 
 
 @pytest.fixture
@@ -278,7 +227,7 @@ async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> N
         await store.accept(a_job(), b"", None)
     claims = [await taken(store, "busy") for _ in range(24)]
     claims.append(await taken(store, "dead"))
-    entry = (await redis.xrange(QUEUE))[-1][0]
+    entry: Any = await redis.hget(f"imgen:job:{claims[-1].job.id}", "entry")
     await redis.xclaim(QUEUE, GROUP, "dead", 0, [entry], idle=60_000)
     assert (await taken(store, "other")).job == claims[-1].job
 
