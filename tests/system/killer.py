@@ -27,7 +27,8 @@ WINDOWS = {
     "review": r"SET imgen:review:",
     "judged": r"HSET imgen:job:\S+ state COMPLETED verdict ",
 }
-PARTS = {"frontend": (b"cli.main", b"serve"), "redis": (b"--unixsocket",)}
+# By a piece of its command line. Redis changes its own to name the socket.
+PARTS = {"frontend": b"cli.main\0serve", "redis": b"unixsocket"}
 T = TypeVar("T")
 
 
@@ -47,29 +48,31 @@ class Killer:
         os.kill(pid, signal.SIGKILL)
         self._eventually(lambda: self._pid_of(part) not in (None, pid))
 
+    def _client(self) -> "redis.Redis":
+        return redis.Redis.from_url(self._redis_url, protocol=2, socket_timeout=PATIENCE_S)
+
     def left_over(self) -> list[Any]:
         """What is kept of unfinished jobs; nothing, once all are finished."""
-        with redis.Redis.from_url(self._redis_url, protocol=2) as client:
+        with self._client() as client:
             waiting = [entry for entry, _ in client.xrange("imgen:queue")]
             return [*waiting, *client.zrange("imgen:waiting", 0, -1), *client.keys("imgen:open*")]
 
     def _pid_of(self, part: str) -> int | None:
         for pid in children_of(self._system.pid):
             with contextlib.suppress(OSError):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if all(word in command for word in PARTS[part]):
+                if PARTS[part] in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
         return None
 
     def _nobody_is_at_the_limit(self) -> bool:
         """A job may be killed three times by chance; a fourth kill would rightly fail it."""
-        with redis.Redis.from_url(self._redis_url, protocol=2) as client:
+        with self._client() as client:
             jobs = [f"imgen:job:{job.decode()}" for job in client.zrange("imgen:open", 0, -1)]
             return all(int(client.hget(job, "charged") or 0) < ATTEMPTS - 1 for job in jobs)
 
     def _wait_for(self, write: "re.Pattern[str]") -> None:
         deadline = time.monotonic() + PATIENCE_S
-        with redis.Redis.from_url(self._redis_url, protocol=2) as client, client.monitor() as told:
+        with self._client() as client, client.monitor() as told:
             for command in told.listen():
                 if write.match(command["command"]):
                     return
