@@ -13,7 +13,7 @@ from tests.system.running import running
 CUSTOMERS = 3
 KILLS = [("frontend", window) for window in [*WINDOWS, "stored"] * 2]
 KILLS += [("redis", window) for window in WINDOWS]
-# Leases and locks of the dead end soon; all else is as by default. No language model is started: none is needed.
+# Leases and locks of the dead end soon; all else is as by default. No language model is started.
 QUICK = {"IMGEN_JOB_LEASE_S": "2", "IMGEN_ACS_TIMEOUT_S": "5", "IMGEN_LLM_URL": "http://127.0.0.1:9/v1"}
 
 
