@@ -114,6 +114,7 @@ async def test_redis_that_is_away_for_a_moment_costs_neither_picture_nor_attempt
                 await asyncio.sleep(0.02)
             while here.workers.running:
                 await asyncio.sleep(0.02)
+        await asyncio.sleep(3)  # longer than the client library tries by itself, shorter than the lease
         wire.mend()
         view = await here.until(job, State.REVIEWING, State.FAILED)
         assert (view.state, len(here.triton.orders)) == (State.REVIEWING, 1)
