@@ -11,7 +11,7 @@ import requests
 
 from tests.system.running import FINAL, System
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,14 @@ from tests.system.running import running
 CUSTOMERS = 3
 KILLS = [("frontend", window) for window in [*WINDOWS, "stored"] * 2]
 KILLS += [("redis", window) for window in WINDOWS]
-# Leases and locks of the dead end soon; all else is as by default. No language model is started.
-QUICK = {"IMGEN_JOB_LEASE_S": "2", "IMGEN_ACS_TIMEOUT_S": "5", "IMGEN_LLM_URL": "http://127.0.0.1:9/v1"}
+# Leases and locks of the dead end soon, and a slow machine times nothing out; the attempts are the default's. No
+# language model is started.
+QUICK = {
+    "IMGEN_JOB_LEASE_S": "2",
+    "IMGEN_ACS_TIMEOUT_S": "5",
+    "IMGEN_JOB_DEADLINE_S": "900",
+    "IMGEN_LLM_URL": "http://127.0.0.1:9/v1",
+}
 
 
 def test_no_job_is_lost_or_shown_twice(tmp_path: Path) -> None:
