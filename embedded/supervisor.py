@@ -33,15 +33,24 @@ class Running:
         self._keeper = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
+        """No failure, of whatever kind, may end what keeps the part running."""
         while True:
-            assert self._process is not None
-            if not await self._ill(self._process):
-                continue
-            log.warning("%s ended or is ill; starting it again", self.part.name)
-            await stop(self.part, self._process)
-            with contextlib.suppress(PartError):
+            try:
+                await self._restart_if_ill()
+            except PartError as error:
+                log.warning("%s", error)
+            except Exception:
+                log.exception("watching %s failed", self.part.name)
                 await asyncio.sleep(RESTART_PAUSE_S)
-                self._process = await start(self.part, self._logs)
+
+    async def _restart_if_ill(self) -> None:
+        assert self._process is not None
+        if not await self._ill(self._process):
+            return
+        log.warning("%s ended or is ill; starting it again", self.part.name)
+        await stop(self.part, self._process)
+        await asyncio.sleep(RESTART_PAUSE_S)
+        self._process = await start(self.part, self._logs)
 
     async def _ill(self, process: asyncio.subprocess.Process) -> bool:
         with contextlib.suppress(TimeoutError):

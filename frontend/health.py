@@ -19,7 +19,8 @@ async def check(services: Services) -> dict[str, bool]:
         "llm": services.enhancer.ready(),
     }
     answers = await asyncio.gather(*map(_answers, asked.values()))
-    return dict(zip(asked, answers, strict=True)) | {"accepting": not services.gate.closed}
+    own = {"workers": services.workers.running, "accepting": not services.gate.closed}
+    return dict(zip(asked, answers, strict=True)) | own
 
 
 async def _answers(question: Awaitable[object]) -> bool:

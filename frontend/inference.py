@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import enum
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any
@@ -31,26 +32,39 @@ ELSEWHERE = (
     "CANCELLED: ",  # not by us: the server is going down
     "Request for unknown model",  # text_to_image is not loaded there (yet)
     "is not ready",
-    "is not healthy",  # a model's process has died; so until that Triton is started again
+)
+DEAD = "is not healthy"  # a model's process has died; so until that Triton is started again
+# gRPC's phrases for a connection that did not come about, so that nothing was sent. Any other break may be
+# the order's own doing.
+UNREACHED = (
+    "failed to connect to all addresses",
+    "connections to all backends failing",
+    "errors resolving",
+    "DNS resolution failed",
 )
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
 
 Progress = Callable[[float], Awaitable[None]]
 
 
-class InferenceError(Exception):
-    """No picture. One line for logs, never for clients; `retryable` tells whether another try may succeed."""
+class Fault(enum.Enum):
+    """What was to blame for there being no picture, and so what another try can change."""
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    ORDER = enum.auto()  # no server will ever take it
+    WORK = enum.auto()  # it was worked on in vain, and may have brought the server down
+    SERVERS = enum.auto()  # nobody began with it: busy, out of reach, starting or going down
+
+
+class InferenceError(Exception):
+    """No picture. One line for logs, never for clients."""
+
+    def __init__(self, message: str, fault: Fault = Fault.WORK) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.fault = fault
 
 
 class _ServerFailed(InferenceError):
     """This server cannot take orders at the moment; another one can."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=True)
 
 
 class Inference:
@@ -70,17 +84,21 @@ class Inference:
         """
         character = f"{order.model}/{order.character}" if order.character else ""
         progress = _rising(on_progress)
-        failures: dict[str, str] = {}  # by URL
+        failures: dict[str, _ServerFailed] = {}  # by URL
         try:
             async with asyncio.timeout(self._timeout_s):
                 while server := choose(self._servers, character, time.monotonic(), failures):
                     try:
                         return await self._ask(server, order, character, progress)
                     except _ServerFailed as error:
-                        failures[server.url] = str(error)
+                        failures[server.url] = error
         except TimeoutError:
-            raise InferenceError(f"no picture within {self._timeout_s:g} s", retryable=True) from None
-        raise InferenceError(f"no Triton takes orders: {'; '.join(failures.values())}", retryable=True)
+            raise InferenceError(f"no picture within {self._timeout_s:g} s") from None
+        begun = any(error.fault is Fault.WORK for error in failures.values())
+        raise InferenceError(
+            f"no Triton takes orders: {'; '.join(map(str, failures.values()))}",
+            Fault.WORK if begun else Fault.SERVERS,
+        )
 
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
@@ -128,13 +146,15 @@ class Inference:
             yield {"model_name": MODEL, "inputs": _inputs(order)}
 
         refusal: InferenceError | None = None
+        begun = False
         stream = self._clients[url].stream_infer(requests(), stream_timeout=self._timeout_s)
         try:
             # Read to its end in any case: Triton keeps for ever what a stream that is cut off belonged to.
             async for response, error in stream:
                 if error is not None:
-                    refusal = refusal or _refusal(url, error.message())
+                    refusal = refusal or _refusal(url, error.message(), begun)
                 elif refusal is None:
+                    begun = True
                     yield response
         except grpc.RpcError as error:
             raise _broken(url, error) from None
@@ -159,15 +179,18 @@ def _client(url: str) -> triton_aio.InferenceServerClient:
 def _broken(url: str, error: grpc.RpcError) -> InferenceError:
     message = f"{url}: {error.code().name}: {_line(error.details())}"
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # larger than MAX_ANSWER
-        return InferenceError(message, retryable=False)
-    return _ServerFailed(message)
+        return InferenceError(message)
+    unreached = any(phrase in message for phrase in UNREACHED)
+    return _ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
 
 
-def _refusal(url: str, text: str) -> InferenceError:
+def _refusal(url: str, text: str, begun: bool) -> InferenceError:
     message = f"{url}: {_line(text)}"
+    if DEAD in text:
+        return _ServerFailed(message, Fault.WORK if begun else Fault.SERVERS)
     if any(phrase in text for phrase in ELSEWHERE):
-        return _ServerFailed(message)
-    return InferenceError(message, retryable=not text.startswith(REFUSED))
+        return _ServerFailed(message, Fault.SERVERS)
+    return InferenceError(message, Fault.ORDER if text.startswith(REFUSED) else Fault.WORK)
 
 
 def _line(text: str | None) -> str:
@@ -215,14 +238,12 @@ def _picture(response: triton.InferResult, order: PictureOrder) -> Picture:
     try:
         pixels, timings = response.as_numpy("image"), response.as_numpy("timings")
     except ValueError:
-        raise InferenceError(
-            "Triton's picture has another length than its shape says", retryable=False
-        ) from None
+        raise InferenceError("Triton's picture has another length than its shape says") from None
     if pixels.dtype != np.uint8 or pixels.shape != (order.height, order.width, 3):
-        raise InferenceError(f"Triton made {pixels.dtype} {list(pixels.shape)}", retryable=False)
+        raise InferenceError(f"Triton made {pixels.dtype} {list(pixels.shape)}")
     names = ("encode", "denoise", "decode")
     if timings is None or timings.shape != (len(names),):
-        raise InferenceError("Triton sent no timings", retryable=False)
+        raise InferenceError("Triton sent no timings")
     spent = {name: float(value) for name, value in zip(names, timings, strict=True)}
     return Picture(pixels, spent, _weights(response.as_numpy("weights")))
 
@@ -232,5 +253,5 @@ def _weights(told: "np.ndarray[Any, Any] | None") -> dict[str, str]:
     try:
         hashes = msgspec.json.decode(told.reshape(-1)[0], type=dict[str, Sha256]) if told is not None else {}
     except msgspec.MsgspecError:
-        raise InferenceError("Triton tells of weights in other words than hashes", retryable=False) from None
+        raise InferenceError("Triton tells of weights in other words than hashes") from None
     return {role: hashes[role] for role in WEIGHTS if role in hashes}

@@ -9,7 +9,6 @@ import numpy as np
 from aiohttp import ClientSession, web
 
 from embedded.part import free_port
-from frontend.inference import InferenceError
 from frontend.picture import Picture, PictureOrder
 from frontend.settings import Settings
 
@@ -33,7 +32,9 @@ class FakeTriton:
 
     orders: list[PictureOrder] = field(default_factory=list)
     cancelled: int = 0
-    failures: list[InferenceError] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    takes_orders: bool = True
+    asked_ready: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -55,7 +56,8 @@ class FakeTriton:
         return painting(order)
 
     async def ready(self) -> bool:
-        return True
+        self.asked_ready += 1
+        return self.takes_orders
 
     @contextlib.asynccontextmanager
     async def opened(self, settings: Settings) -> AsyncIterator["FakeTriton"]:

@@ -1,11 +1,12 @@
 """Has a made picture judged: once, whichever frontends are polled, and never again."""
 
 import asyncio
+import contextlib
 import logging
-import secrets
 
 from redis.asyncio import Redis
 
+from frontend.jobs.lock import Lock
 from frontend.jobs.record import JobView, State
 from frontend.jobs.store import JobStore
 from frontend.links import Links
@@ -15,19 +16,20 @@ from frontend.settings import Settings
 log = logging.getLogger(__name__)
 # A poll waits this long for the verdict that it caused; a slower one is seen by the next poll.
 POLL_WAIT_S = 5.0
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+ASIDE_S = 2.0  # of a review: looking the job up, signing the picture's URL, storing the verdict
+# A review ends so long before its lock does: two of them never run at the same time.
+MARGIN_S = 3.0
 
 
 class Reviews:
     def __init__(
         self, redis: "Redis", jobs: JobStore, links: Links, reviewer: Reviewer, settings: Settings
     ) -> None:
-        self._redis = redis
         self._jobs = jobs
         self._links = links
         self._reviewer = reviewer
-        self._lock_ms = int(settings.acs_timeout_s * 1000) + 5_000
-        self._unlock = redis.register_script(_UNLOCK)
+        self._limit_s = settings.acs_timeout_s + ASIDE_S
+        self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def settle(self, view: JobView) -> None:
@@ -40,14 +42,16 @@ class Reviews:
         await asyncio.wait([task], timeout=POLL_WAIT_S)
 
     async def _review_once(self, view: JobView) -> None:
-        """One frontend at a time: the lock outlives the longest review, and a dead holder's lock ends."""
-        lock, token = f"imgen:review:{view.job.id}", secrets.token_hex(16)
+        """One frontend at a time. Whatever goes wrong is no verdict, and none that comes too late either."""
+        name = f"imgen:review:{view.job.id}"
         try:
-            if await self._redis.set(lock, token, nx=True, px=self._lock_ms):
-                await self._review_if_open(view)
-                await self._unlock(keys=[lock], args=[token])
-        except Exception:
-            log.exception("review of job %s did not end", view.job.id)
+            async with asyncio.timeout(self._limit_s), self._lock.tried(name) as ours:
+                if ours:
+                    await self._review_if_open(view)
+        except Exception as error:
+            log.exception("review of job %s: %s", view.job.id, type(error).__name__)
+            with contextlib.suppress(Exception):  # the next poll tries again
+                await self._jobs.unjudged(view.job.id)
 
     async def _review_if_open(self, view: JobView) -> None:
         """Looks again under the lock: another frontend may have finished while this one was asking for it."""

@@ -1,13 +1,17 @@
 """Jobs in Redis. Every change of state is one script, so it happens whole or not at all.
 
 imgen:job:{id}      hash: record, state, progress, attempt, charged, entry, deadline,
-                        picture, sha256, verdict, error, mark
+                        picture, sha256, verdict, error, mark; expires once the job is finished
 imgen:queue         stream with the consumer group `workers`; an entry's idle time is its worker's lease
 imgen:waiting       sorted set of waiting ids by order of acceptance
 imgen:open          sorted set of unfinished ids by deadline
 imgen:open:{owner}  set of one key's unfinished ids
+imgen:marks         bytes of all watermarks that unfinished jobs hold
 """
 
+import logging
+import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,15 @@ from frontend.jobs.record import Job, JobView, State, StoredPicture
 from frontend.review import Verdict
 from frontend.settings import Settings
 
+log = logging.getLogger(__name__)
 QUEUE, GROUP = "imgen:queue", "workers"
+MARKS_LIMIT = 256 << 20  # bytes of Redis' memory; more watermarks are answered like a full queue
+ONCE_S = 86_400  # the life of an idempotency key
+# Starts of one job, whoever was to blame for their ends; at a second or more each.
+STARTS_LIMIT = 100
+# A consumer that is silent for so many leases, and holds nothing, belongs to a process that was killed.
+SILENT_LEASES = 4
+FAILED = "Generation failed"
 LUA = Path(__file__).with_name("lua")
 _SHARED = (LUA / "_shared.lua").read_text()
 
@@ -62,9 +74,11 @@ def _raw(answer: Any) -> Any:
 
 
 class JobStore:
-    def __init__(self, redis: "Redis", settings: Settings) -> None:
+    def __init__(self, redis: "Redis", settings: Settings, *, marks_limit: int = MARKS_LIMIT) -> None:
         self._redis = redis
         self._settings = settings
+        self._marks_limit = marks_limit
+        self._lease_ms = int(settings.job_lease_s * 1000)
         self._scripts: dict[str, AsyncScript] = {
             path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
         }
@@ -93,11 +107,14 @@ class JobStore:
             msgspec.json.encode(job),
             mark,
             settings.job_deadline_s * 1000,
-            settings.job_keep_s,
+            # A repeated idempotency key is answered from the job, for as long as the key lives.
+            max(settings.job_keep_s, ONCE_S) if once else settings.job_keep_s,
             settings.queue_limit,
             settings.key_jobs_limit,
+            self._marks_limit,
             once.redis_key if once else "",
             once.body if once else "",
+            ONCE_S,
         )
         match outcome:
             case b"full":
@@ -139,7 +156,7 @@ class JobStore:
 
     async def cancel(self, job_id: str, owner: str) -> State | None:
         """The state in which it was found; None when there is no such job of this owner."""
-        state = await self._run("cancel", job_id, owner)
+        state = await self._run("cancel", job_id, owner, secrets.token_hex(8))
         return State(state.decode()) if state else None
 
     async def judge(self, job_id: str, verdict: Verdict) -> bool:
@@ -154,25 +171,41 @@ class JobStore:
 
     async def next(self, consumer: str, wait_ms: int) -> Claim | None:
         """A job whose worker went silent, else the next waiting one, else None after `wait_ms`."""
-        lease_ms = int(self._settings.job_lease_s * 1000)
-        entries = (await self._redis.xautoclaim(QUEUE, GROUP, consumer, lease_ms, count=1))[1]
-        if not entries:
-            found = _raw(await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
-            entries = found[0][1] if found else []
-        for entry, fields in entries:
+        async for entry, fields in self._abandoned(consumer):
             if claim := await self._take(entry, fields, consumer):
                 return claim
-        return None
-
-    async def _take(self, entry: bytes, fields: dict[bytes, bytes] | None, consumer: str) -> Claim | None:
-        if not fields:  # deleted while it was pending
-            await self._redis.xack(QUEUE, GROUP, entry)
+        found = _raw(await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
+        if not found:
             return None
-        taken = await self._run("take", fields[b"id"], entry, self._settings.job_attempts)
+        ((entry, fields),) = found[0][1]
+        return await self._take(entry, fields, consumer)
+
+    async def _abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
+        """Entries past their lease, one at a time. One call of Redis looks at ten entries only."""
+        cursor = b"0-0"
+        while True:
+            cursor, entries, *_ = _raw(
+                await self._redis.xautoclaim(QUEUE, GROUP, consumer, self._lease_ms, cursor, count=1)
+            )
+            for entry, fields in entries:
+                if entry is not None:  # Redis 6 says so where the entry was deleted while it was pending
+                    yield entry, fields
+            if cursor == b"0-0":
+                return
+
+    async def _take(self, entry: bytes, fields: dict[bytes, bytes], consumer: str) -> Claim | None:
+        job_id, token = fields.get(b"id", b""), secrets.token_hex(8)
+        attempts = self._settings.job_attempts
+        taken = await self._run("take", job_id, entry, token, attempts, STARTS_LIMIT)
         if taken is None:
             return None
         attempt, record, mark, queue_ms = taken
-        return Claim(_decode_job(record), attempt, mark, float(queue_ms), consumer)
+        try:
+            return Claim(_decode_job(record), attempt, mark, float(queue_ms), consumer)
+        except msgspec.MsgspecError as error:  # it would come back to one frontend after the other
+            log.error("job %s cannot be read: %s", job_id.decode(errors="replace"), error)
+            await self._run("fail", job_id, attempt, FAILED)
+            return None
 
     async def beat(self, claim: Claim, progress: float | None = None) -> bool:
         """Renews the lease. False: the job was cancelled, timed out or went to another worker."""
@@ -184,19 +217,18 @@ class JobStore:
         encoded = msgspec.json.encode(picture)
         return bool(await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256))
 
-    async def fail(self, claim: Claim, message: str) -> None:
-        await self._run("fail", claim.job.id, claim.attempt, message)
+    async def fail(self, claim: Claim) -> None:
+        """The end of a job that no further start would help."""
+        await self._run("fail", claim.job.id, claim.attempt, FAILED)
 
     async def release(self, claim: Claim, *, charge: bool) -> None:
         """Back into the queue; uncharged when the job had no part in what went wrong."""
         await self._run("release", claim.job.id, claim.attempt, int(charge))
 
     async def sweep(self) -> None:
-        """Times out what passed its deadline while nobody polled or worked on it."""
-        await self._run("sweep")
+        """Times out what passed its deadline while nobody polled or worked on it; forgets dead consumers."""
+        await self._run("sweep", SILENT_LEASES * self._lease_ms)
 
     async def forget(self, consumer: str) -> None:
         """Removes a consumer that holds nothing; one that still does is left for its leases to end."""
-        for known in await self._redis.xinfo_consumers(QUEUE, GROUP):
-            if known["name"] == consumer.encode() and known["pending"] == 0:
-                await self._redis.xgroup_delconsumer(QUEUE, GROUP, consumer)
+        await self._run("forget", consumer)

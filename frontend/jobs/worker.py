@@ -6,29 +6,27 @@ import logging
 import os
 import secrets
 import socket
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from frontend.finishing.finish import Finisher
-from frontend.inference import InferenceError
-from frontend.jobs.record import Job, StoredPicture
+from frontend.inference import Fault, InferenceError
+from frontend.jobs.instructions import credentials, encoding, locate, order, timings, visible_mark
+from frontend.jobs.lease import Lost, held
+from frontend.jobs.record import StoredPicture
 from frontend.jobs.store import Claim, JobStore
-from frontend.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
+from frontend.picture import Finished, Picture, PictureOrder
 from frontend.settings import Settings
 from frontend.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
 WAIT_MS = 250  # how long one look into the queue waits, and so how long a stop may take
 PAUSE_S = 1.0  # before a part that just failed is asked again
+SWEEP_EVERY_S = 1.0
 STORE_TRIES = 4
-
-
-class Lost(Exception):
-    """The job is no longer this worker's: cancelled, timed out, or taken over."""
 
 
 class TextToImage(Protocol):
@@ -60,11 +58,18 @@ class Workers:
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._free = asyncio.Semaphore(settings.workers)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._failing: set[str] = set()  # loops whose last turn failed
 
     def start(self) -> None:
-        self._spawn(self._sweep())
+        self._loops.append(self._spawn(self._forever("sweep", self._sweep)))
         if self._settings.workers:
-            self._spawn(self._fetch())
+            self._loops.append(self._spawn(self._forever("fetch", self._fetch)))
+
+    @property
+    def running(self) -> bool:
+        """Whether jobs are looked for, and the last look did not fail."""
+        return not self._failing and not any(loop.done() for loop in self._loops)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -81,27 +86,35 @@ class Workers:
         with contextlib.suppress(RedisError):
             await self._shop.jobs.forget(self._consumer)
 
-    async def _sweep(self) -> None:
+    async def _forever(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
+        """One turn after the other. No failure, of whatever kind, may end what all jobs wait for."""
         while True:
-            with contextlib.suppress(RedisError):
-                await self._shop.jobs.sweep()
-            await asyncio.sleep(1.0)
+            try:
+                await turn()
+                self._failing.discard(name)
+            except Exception as error:
+                self._failing.add(name)
+                # That Redis is away needs no traceback each second.
+                log.error("%s failed: %s", name, error, exc_info=not isinstance(error, RedisError))
+                await asyncio.sleep(PAUSE_S)
+
+    async def _sweep(self) -> None:
+        if self._failing:  # perhaps since Redis was emptied, and has no stream any more
+            await self._shop.jobs.prepare()
+        await self._shop.jobs.sweep()
+        await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _fetch(self) -> None:
-        """Looks for a job whenever a place is free."""
-        while True:
-            await self._free.acquire()
-            claim = None
-            try:
-                claim = await self._next()
-            except RedisError as error:
-                log.warning("queue is out of reach: %s", type(error).__name__)
-                await asyncio.sleep(PAUSE_S)
-            finally:
-                if claim is None:
-                    self._free.release()
-            if claim is not None:
-                self._spawn(self._work(claim)).add_done_callback(lambda _: self._free.release())
+        """Looks for a job when a place is free."""
+        await self._free.acquire()
+        claim = None
+        try:
+            claim = await self._next()
+        finally:
+            if claim is None:
+                self._free.release()
+        if claim is not None:
+            self._spawn(self._work(claim)).add_done_callback(lambda _: self._free.release())
 
     async def _next(self) -> Claim | None:
         """Runs to its end even while stopping: a claim that nobody saw would wait for its lease."""
@@ -115,66 +128,53 @@ class Workers:
             raise
 
     async def _work(self, claim: Claim) -> None:
-        """One attempt. However it ends, the job ends with it, waits again, or is found by its lease's end."""
+        """One start. However it ends, the job ends with it, waits again, or is found by its lease's end."""
+        name = f"job {claim.job.id} attempt {claim.attempt}"
         try:
-            await self._attempt(claim)
+            await self._start(claim)
+        except Lost:
+            log.info("%s: no longer ours", name)
         except RedisError as error:
-            log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, type(error).__name__)
+            log.warning("%s: %s", name, error)
+        except Exception:
+            log.exception("%s", name)
 
-    async def _attempt(self, claim: Claim) -> None:
-        jobs, name = self._shop.jobs, claim.job.id
+    async def _start(self, claim: Claim) -> None:
+        """Who was to blame decides whether the job waits again, and whether this start is charged."""
+        jobs = self._shop.jobs
         try:
             async with held(jobs, claim, self._settings.job_lease_s):
-                await make(self._shop, claim)
-        except Lost:
-            log.info("job %s attempt %d: no longer ours", name, claim.attempt)
+                fault = await tried(self._shop, claim)
+                if fault in (Fault.WORK, Fault.SERVERS):
+                    await self._until_ready()
+            if fault is Fault.ORDER:
+                await jobs.fail(claim)
+            elif fault:
+                await jobs.release(claim, charge=fault is Fault.WORK)
         except asyncio.CancelledError:
             await jobs.release(claim, charge=False)
             raise
-        except InferenceError as error:
-            log.warning("job %s attempt %d: %s", name, claim.attempt, error)
-            await jobs.release(claim, charge=not error.retryable)
-            await asyncio.sleep(PAUSE_S)
-        except Exception:
-            log.exception("job %s attempt %d", name, claim.attempt)
-            await jobs.release(claim, charge=True)
+
+    async def _until_ready(self) -> None:
+        """Started anew before, the job would only be counted down while the servers are away."""
+        await asyncio.sleep(PAUSE_S)
+        while not await self._shop.inference.ready():
             await asyncio.sleep(PAUSE_S)
 
 
-@contextlib.asynccontextmanager
-async def held(jobs: JobStore, claim: Claim, lease_s: float) -> AsyncIterator[None]:
-    """Renews the lease while its body runs, and ends the body with Lost when that fails for a whole lease."""
-    body = asyncio.current_task()
-    assert body is not None
-    lost = asyncio.create_task(_until_lost(jobs, claim, lease_s))
-    ended_here = False
-
-    def end_body(task: asyncio.Task[None]) -> None:
-        nonlocal ended_here
-        if not task.cancelled():
-            ended_here = True
-            body.cancel()
-
-    lost.add_done_callback(end_body)
+async def tried(shop: Workshop, claim: Claim) -> Fault | None:
+    """Makes the picture; what was to blame, or None when the job has it now. Raises Lost."""
     try:
-        yield
-    except asyncio.CancelledError:
-        if not ended_here or body.uncancel() > 0:
-            raise
-        raise Lost from None
-    finally:
-        lost.remove_done_callback(end_body)
-        lost.cancel()
-
-
-async def _until_lost(jobs: JobStore, claim: Claim, lease_s: float) -> None:
-    renewed = time.monotonic()
-    while time.monotonic() - renewed < lease_s:
-        await asyncio.sleep(lease_s / 4)
-        with contextlib.suppress(RedisError):
-            if not await jobs.beat(claim):
-                return
-            renewed = time.monotonic()
+        await make(shop, claim)
+    except Lost:
+        raise
+    except InferenceError as error:
+        log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, error)
+        return error.fault
+    except Exception:
+        log.exception("job %s attempt %d", claim.job.id, claim.attempt)
+        return Fault.WORK
+    return None
 
 
 async def make(shop: Workshop, claim: Claim) -> None:
@@ -186,17 +186,29 @@ async def make(shop: Workshop, claim: Claim) -> None:
     )
     stored = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
     await store(shop.storage, stored, finished)
-    if not await shop.jobs.made(claim, stored):
+    if not await recorded(shop.jobs, claim, stored):
         await shop.storage.delete([stored.key, stored.thumbnail_key])
         raise Lost
 
 
 def _reporter(jobs: JobStore, claim: Claim) -> Callable[[float], Awaitable[None]]:
     async def report(progress: float) -> None:
-        if not await jobs.beat(claim, progress):
-            raise Lost
+        # Whether a Redis that is away for a moment costs the job is for the lease to decide.
+        with contextlib.suppress(RedisError):
+            if not await jobs.beat(claim, progress):
+                raise Lost
 
     return report
+
+
+async def recorded(jobs: JobStore, claim: Claim, picture: StoredPicture) -> bool:
+    """Whether the job has this picture now. Asked until Redis answers, or the lease is lost."""
+    while True:
+        try:
+            return await jobs.made(claim, picture)
+        except RedisError as error:
+            log.warning("job %s attempt %d is made, but not recorded: %s", claim.job.id, claim.attempt, error)
+            await asyncio.sleep(PAUSE_S)
 
 
 async def store(storage: Storage, stored: StoredPicture, finished: Finished) -> None:
@@ -212,78 +224,3 @@ async def store(storage: Storage, stored: StoredPicture, finished: Finished) -> 
             if not left:
                 raise
             await asyncio.sleep(PAUSE_S * (STORE_TRIES - left))
-
-
-def order(job: Job) -> PictureOrder:
-    return PictureOrder(
-        prompt=job.positive,
-        negative=job.negative,
-        model=job.model,
-        character=job.character,
-        width=job.width,
-        height=job.height,
-        steps=job.steps,
-        guidance=job.guidance,
-        seed=job.seed,
-    )
-
-
-def visible_mark(claim: Claim) -> VisibleMark | None:
-    mark = claim.job.mark
-    if not claim.mark:
-        return None
-    return VisibleMark(
-        image=claim.mark,
-        position=mark.position,
-        scale=mark.scale,
-        opacity=mark.transparency,
-        rotation=mark.rotation,
-        padding_x=mark.padding_x,
-        padding_y=mark.padding_y,
-    )
-
-
-def encoding(job: Job) -> Encoding:
-    return Encoding(format=job.format, quality=job.quality, lossless=job.lossless)
-
-
-def credentials(job: Job, picture: Picture) -> Credentials:
-    return Credentials(
-        gen_id=job.gen_id,
-        author=job.texts.author,
-        title=job.texts.title,
-        description=job.texts.description,
-        organization=job.texts.organization,
-        vendor=job.texts.vendor,
-        model=job.model,
-        character=job.character,
-        rights=job.rights,
-        seed=job.seed,
-        ruleset=job.compliance_ruleset,
-        weights=picture.weights,
-        when=job.time,
-    )
-
-
-def timings(claim: Claim, picture: Picture, finished: Finished) -> dict[str, float]:
-    made = {"queue": claim.queue_ms, **picture.timings_ms, "finish": sum(finished.timings_ms.values())}
-    return {name: round(value, 1) for name, value in made.items()}
-
-
-def locate(
-    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], weights: Mapping[str, str]
-) -> StoredPicture:
-    """The attempt is part of the key, so a stale worker can never overwrite the files of a newer one."""
-    folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{attempt}"
-    stem, extension = f"{job.gen_id}_{finished.fingerprint}_00001", finished.picture.extension
-    picture, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
-    return StoredPicture(
-        sha256=finished.picture.sha256,
-        key=f"{folder}/{picture}",
-        filename=picture,
-        thumbnail_key=f"{folder}/{thumbnail}",
-        thumbnail_filename=thumbnail,
-        fingerprint=finished.fingerprint,
-        timings_ms=timings_ms,
-        weights=dict(weights),
-    )

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference import InferenceError
+from frontend.inference import Fault, InferenceError
 from frontend.keys import Keys
 from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE
@@ -96,16 +96,17 @@ async def test_blocked_picture_has_no_plain_url(server: Api) -> None:
 
 
 async def test_job_that_cannot_be_drawn_fails(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
-    async with api(redis_url, tmp_path, job_attempts=1) as server:
-        server.triton.failures = [InferenceError("no such model", retryable=False)]
+    async with api(redis_url, tmp_path) as server:
+        server.triton.failures = [InferenceError("no such model", Fault.ORDER)]
         assert await server.finished() == {"status": "FAILED", "error": "Generation failed"}
+        assert len(server.triton.orders) == 1
 
 
 async def test_triton_that_is_away_for_a_moment_costs_no_attempt(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:
     async with api(redis_url, tmp_path, job_attempts=1) as server:
-        server.triton.failures = [InferenceError("connection refused", retryable=True)]
+        server.triton.failures = [InferenceError("connection refused", Fault.SERVERS)]
         assert (await server.finished())["status"] == "COMPLETED"
 
 

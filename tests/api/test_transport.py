@@ -1,5 +1,6 @@
 """Statuses, error words, CORS and headers, in the API's order of checks."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -112,6 +113,24 @@ async def test_health_readiness_and_metrics(server: Api) -> None:
         assert (response.status, parts["redis"], parts["llm"]) == (200, True, False)
     async with server.http.get(f"{server.url}/metrics") as response:
         assert 'imgen_http_requests_total{route="/healthz",status="200"}' in await response.text()
+
+
+async def test_server_that_finds_no_jobs_is_not_ready_until_it_does_again(server: Api) -> None:
+    async def ready() -> tuple[int, bool]:
+        async with server.http.get(f"{server.url}/readyz") as response:
+            return response.status, (await response.json())["parts"]["workers"]
+
+    async def until(wanted: tuple[int, bool]) -> None:
+        async with asyncio.timeout(30):
+            while await ready() != wanted:
+                await asyncio.sleep(0.02)
+
+    assert await ready() == (200, True)
+    await server.services.redis.set("imgen:queue", "not a stream")
+    await until((503, False))
+    await server.services.redis.delete("imgen:queue")
+    await until((200, True))
+    assert (await server.finished())["status"] == "COMPLETED"
 
 
 async def test_draining_server_takes_no_new_job_and_is_not_ready(server: Api) -> None:

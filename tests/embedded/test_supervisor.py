@@ -120,3 +120,19 @@ async def test_stages_start_one_after_the_other(tmp_path: Path) -> None:
     stages = [[sleeper(tmp_path, "first")], [sleeper(tmp_path, "second")]]
     async with keeping(stages, tmp_path, said.append):
         assert said == ["first", "second"]
+
+
+async def test_watch_that_fails_does_not_end_the_watching(tmp_path: Path) -> None:
+    asked = 0
+
+    async def ill(pid: int) -> bool:
+        nonlocal asked
+        asked += 1
+        raise RuntimeError("nobody thought of this")
+
+    async with keeping([[sleeper(tmp_path, "one", ill=ill)]], tmp_path, lambda _: None) as running:
+        first = running["one"].pid
+        assert first is not None
+        await until(lambda: asked > 0)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: running["one"].pid != first)

@@ -12,7 +12,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from embedded.part import free_port
-from frontend.inference import Inference, InferenceError
+from frontend.inference import Fault, Inference, InferenceError
 from tests.orders import ignore, order
 
 Responses = AsyncIterator[Any]
@@ -166,27 +166,59 @@ async def test_an_order_goes_elsewhere_when_a_server_fails(broken: Answer) -> No
     assert len(bad.requests) == 1  # then it rests
 
 
-async def test_when_all_servers_fail_another_try_may_succeed() -> None:
-    async with serving(breaks_off, breaks_off) as (one, two), client(one.url, two.url) as inference:
-        with pytest.raises(InferenceError, match="UNAVAILABLE: Socket closed") as caught:
+async def test_when_all_servers_fail_the_error_names_each() -> None:
+    async with serving(breaks_off, refuses("BUSY: full")) as (one, two):
+        async with client(one.url, two.url) as inference:
+            with pytest.raises(InferenceError, match=r"(?=.*UNAVAILABLE: Socket closed)(?=.*BUSY: full)"):
+                await ask(inference)
+    assert len(one.requests) == len(two.requests) == 1
+
+
+def after_a_step(message: str) -> Answer:
+    return says(progress(0.5), service_pb2.ModelStreamInferResponse(error_message=message))
+
+
+DEAD_STUB = "FAILED: eros-denoiser: Stub process 'eros-denoiser_0_0' is not healthy."
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (refuses("REFUSED: unknown model"), Fault.ORDER),
+        (refuses("FAILED: eros-decoder: out of memory"), Fault.WORK),
+        (refuses("some new error of Triton"), Fault.WORK),
+        (breaks_off, Fault.WORK),
+        (says(progress(0.5)), Fault.WORK),
+        (after_a_step(DEAD_STUB), Fault.WORK),
+        (refuses(DEAD_STUB), Fault.SERVERS),
+        (refuses("BUSY: 64 orders are being worked on"), Fault.SERVERS),
+        (after_a_step("CANCELLED: cancelled"), Fault.SERVERS),
+        (refuses("Request for unknown model: 'text_to_image' is not found"), Fault.SERVERS),
+    ],
+)
+async def test_fault_is_the_servers_only_where_nobody_worked_on_the_order(
+    answer: Answer, fault: Fault
+) -> None:
+    async with serving(answer) as (fake,), client(fake.url) as inference:
+        with pytest.raises(InferenceError) as caught:
             await ask(inference)
-    assert caught.value.retryable and len(one.requests) == len(two.requests) == 1
+    assert caught.value.fault is fault
+
+
+@pytest.mark.parametrize("url", [f"127.0.0.1:{free_port()}", "no-such-host.invalid:8001"])
+async def test_servers_out_of_reach_are_not_the_orders_fault(url: str) -> None:
+    async with client(url) as inference:
+        with pytest.raises(InferenceError) as caught:
+            await ask(inference)
+    assert caught.value.fault is Fault.SERVERS
 
 
 async def test_an_order_at_fault_is_not_tried_elsewhere() -> None:
     refusal = refuses("REFUSED: unknown model\n eros")
     async with serving(refusal, says(picture())) as (bad, good), client(bad.url, good.url) as inference:
-        with pytest.raises(InferenceError, match="REFUSED: unknown model eros") as caught:
+        with pytest.raises(InferenceError, match="REFUSED: unknown model eros"):
             await ask(inference)
-    assert not caught.value.retryable and not good.requests
-
-
-async def test_a_failure_within_a_model_may_be_tried_again_later() -> None:
-    async with serving(refuses("FAILED: eros-decoder: out of memory")) as (fake,):
-        async with client(fake.url) as inference:
-            with pytest.raises(InferenceError, match="out of memory") as caught:
-                await ask(inference)
-    assert caught.value.retryable
+    assert not good.requests
 
 
 @pytest.mark.parametrize(
@@ -206,7 +238,7 @@ async def test_what_is_no_picture_of_the_order_is_refused(wrong: Any) -> None:
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
         with pytest.raises(InferenceError) as caught:
             await ask(inference)
-    assert not caught.value.retryable
+    assert caught.value.fault is Fault.WORK
 
 
 async def test_a_picture_names_the_weights_that_drew_it() -> None:
@@ -219,9 +251,8 @@ async def test_a_picture_shorter_than_its_shape_is_refused() -> None:
     wrong = picture()
     wrong.infer_response.raw_output_contents[0] = b"short"
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
-        with pytest.raises(InferenceError, match="length") as caught:
+        with pytest.raises(InferenceError, match="length"):
             await ask(inference)
-    assert not caught.value.retryable
 
 
 async def test_cancelling_the_call_cancels_the_order_in_triton() -> None:
@@ -255,7 +286,7 @@ async def test_an_order_takes_no_longer_than_it_may() -> None:
         with pytest.raises(InferenceError, match=r"no picture within 0\.3 s") as caught:
             await ask(inference)
         await asyncio.wait_for(fake.ended.wait(), 5)
-    assert caught.value.retryable
+    assert caught.value.fault is Fault.WORK
 
 
 async def test_orders_for_a_character_go_where_it_is_loaded() -> None:

@@ -33,9 +33,12 @@ class System:
     folder: Path
     environment: Mapping[str, str]
 
-    def post(self, body: Any) -> Any:
+    def send(self, body: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return requests.post(f"{self.url}/api/v2", json=body, headers=headers, timeout=30).json()
+        return requests.post(f"{self.url}/api/v2", json=body, headers=headers, timeout=30)
+
+    def post(self, body: Any) -> Any:
+        return self.send(body).json()
 
     def until_final(self, job_id: str) -> Any:
         deadline = time.monotonic() + PATIENCE_S

@@ -1,7 +1,8 @@
 -- Put before every script. One job is one hash; the names of its fields are in store.py.
 local QUEUE, GROUP = 'imgen:queue', 'workers'
-local WAITING, OPEN = 'imgen:waiting', 'imgen:open'
+local WAITING, OPEN, MARKS = 'imgen:waiting', 'imgen:open', 'imgen:marks'
 -- WAITING: ids by order of acceptance, for the position in the queue. OPEN: ids by deadline, for the sweep.
+-- MARKS: bytes of all watermarks that unfinished jobs hold.
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -36,17 +37,39 @@ local function enqueue(id)
   redis.call('ZADD', WAITING, get(id, 'seq'), id)
 end
 
+local function drop_mark(id)
+  local size = redis.call('HSTRLEN', key(id), 'mark')
+  if size == 0 then return end
+  redis.call('HDEL', key(id), 'mark')
+  if redis.call('DECRBY', MARKS, size) <= 0 then redis.call('DEL', MARKS) end
+end
+
 -- Every way out of IN_QUEUE and IN_PROGRESS: the job holds no place, no slot and no watermark any more.
 local function settle(id, state)
   leave_queue(id)
   redis.call('ZREM', OPEN, id)
   redis.call('SREM', 'imgen:open:' .. get(id, 'owner'), id)
   redis.call('HSET', key(id), 'state', state, 'progress', '1')
-  redis.call('HDEL', key(id), 'mark')
+  drop_mark(id)
   redis.call('EXPIRE', key(id), get(id, 'keep_s'))
 end
 
 local function finish(id, state, message)
   settle(id, state)
   if message ~= '' then redis.call('HSET', key(id), 'error', message) end
+end
+
+-- Removes the consumers that hold no entry and that `goes` (name, idle ms) picks; how many. Within a script, since
+-- Redis forgets with a consumer what it holds, and one that is asked about first may take an entry before it goes.
+local function forget_consumers(goes)
+  local gone = 0
+  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', QUEUE, GROUP)) do
+    local consumer = {}
+    for at = 1, #row, 2 do consumer[row[at]] = row[at + 1] end
+    if consumer.pending == 0 and goes(consumer.name, consumer.idle) then
+      redis.call('XGROUP', 'DELCONSUMER', QUEUE, GROUP, consumer.name)
+      gone = gone + 1
+    end
+  end
+  return gone
 end

@@ -1,5 +1,8 @@
 -- id, attempt, picture, its sha256 -> 1 if this attempt's picture is the job's picture
 local id, attempt, picture, sha256 = unpack(ARGV)
+-- A client library that lost our answer asks again, perhaps after a poll has had the picture judged. A 0 would
+-- have the worker delete the files of its own success.
+if get(id, 'attempt') == attempt and get(id, 'picture') == picture then return 1 end
 if not holds(id, attempt) then return 0 end
 settle(id, 'REVIEWING')
 redis.call('HSET', key(id), 'picture', picture, 'sha256', sha256)

@@ -2,70 +2,21 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from frontend.errors import ApiError
-from frontend.jobs.record import CredentialTexts, Job, MarkOptions, State, StoredPicture, new_id
-from frontend.jobs.store import Claim, JobStore, Once
-from frontend.review import Verdict
+from frontend.jobs.record import Job, State
+from frontend.jobs.store import GROUP, QUEUE, STARTS_LIMIT, Claim, JobStore, Once
 from frontend.settings import Settings
+from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
+from tests.lossy_redis import wired
 
 SETTINGS = Settings(job_lease_s=0.5, job_attempts=2)
-SHA = "a" * 64
-
-
-def a_job(owner: str = "studio") -> Job:
-    return Job(
-        id=f"run_{new_id(20)}",
-        gen_id=new_id(20),
-        owner=owner,
-        time="2026-01-02T03:04:05Z",
-        prompt="@aya tree, -rain",
-        positive="aya, tree",
-        negative="rain",
-        character="aya",
-        model="eros",
-        style="professional",
-        width=1344,
-        height=768,
-        steps=8,
-        guidance=3.0,
-        seed=1,
-        format="jpeg",
-        quality=95,
-        lossless=False,
-        optimized=False,
-        compliance_ruleset="default",
-        precompliance="",
-        mark=MarkOptions(position="center", scale=5, transparency=100, rotation=0, padding_x=0, padding_y=0),
-        texts=CredentialTexts(author="", title="", description="", organization="", vendor=""),
-    )
-
-
-def a_picture(sha256: str = SHA) -> StoredPicture:
-    return StoredPicture(
-        sha256=sha256,
-        key="pictures/p.jpg",
-        filename="p.jpg",
-        thumbnail_key="pictures/t.jpg",
-        thumbnail_filename="t.jpg",
-        fingerprint="f" * 64,
-        timings_ms={"queue": 1.0},
-    )
-
-
-def a_verdict(sha256: str = SHA) -> Verdict:
-    return Verdict(
-        compliance="safe",
-        codes=(),
-        categories=(),
-        sha256=sha256,
-        ruleset="default",
-        when="2026-01-02T03:04:06Z",
-    )
 
 
 @pytest.fixture
@@ -128,7 +79,7 @@ async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(store
     assert fresh.attempt == 2
     assert not await store.beat(stale)
     assert not await store.made(stale, a_picture("b" * 64))
-    await store.fail(stale, "late")
+    await store.fail(stale)
     assert await store.made(fresh, a_picture())
     view = await store.view(job.id, job.owner)
     assert view and view.picture == a_picture()
@@ -263,3 +214,144 @@ async def test_nothing_is_left_of_a_finished_job_but_its_record(store: JobStore,
     assert await redis.xlen("imgen:queue") == 0
     assert not await redis.hexists(f"imgen:job:{job.id}", "mark")
     assert 0 < await redis.ttl(f"imgen:job:{job.id}") <= SETTINGS.job_keep_s
+
+
+async def consumers(redis: "Redis") -> set[bytes]:
+    return {known["name"] for known in await redis.xinfo_consumers(QUEUE, GROUP)}
+
+
+async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> None:
+    store = JobStore(redis, Settings())  # a lease that does not end during the test
+    await store.prepare()
+    for _ in range(25):
+        await store.accept(a_job(), b"", None)
+    claims = [await taken(store, "busy") for _ in range(24)]
+    claims.append(await taken(store, "dead"))
+    entry: Any = await redis.hget(f"imgen:job:{claims[-1].job.id}", "entry")
+    await redis.xclaim(QUEUE, GROUP, "dead", 0, [entry], idle=60_000)
+    assert (await taken(store, "other")).job == claims[-1].job
+
+
+async def test_entry_deleted_while_it_was_pending_hides_no_job(redis: "Redis") -> None:
+    store = JobStore(redis, replace(SETTINGS, job_lease_s=0.05))
+    await store.prepare()
+    entry = await redis.xadd(QUEUE, {"id": "run_gone"})
+    await redis.xreadgroup(GROUP, "dead", {QUEUE: ">"})
+    await redis.xdel(QUEUE, entry)
+    await asyncio.sleep(0.1)
+    job = a_job()
+    await store.accept(job, b"", None)
+    assert (await taken(store)).job == job
+
+
+async def test_record_that_cannot_be_read_fails_its_job_and_no_other(store: JobStore, redis: "Redis") -> None:
+    broken, job = a_job(), a_job()
+    await store.accept(broken, b"", None)
+    await store.accept(job, b"", None)
+    await redis.hset(f"imgen:job:{broken.id}", "record", b"{")
+    assert await store.next("one", 100) is None
+    assert await redis.hget(f"imgen:job:{broken.id}", "state") == b"FAILED"
+    assert (await taken(store)).job == job
+
+
+async def test_entry_that_names_no_job_is_cleared_away(store: JobStore, redis: "Redis") -> None:
+    await redis.xadd(QUEUE, {"odd": "entry"})
+    assert await store.next("one", 10) is None
+    assert await redis.xlen(QUEUE) == 0
+
+
+async def test_job_that_is_never_charged_fails_in_the_end(store: JobStore, redis: "Redis") -> None:
+    job = a_job()
+    await store.accept(job, b"", None)
+    await redis.hset(f"imgen:job:{job.id}", "attempt", STARTS_LIMIT - 1)
+    await store.release(await taken(store), charge=False)
+    assert await store.next("one", 10) is None
+    assert await state_of(store, job) is State.FAILED
+
+
+async def test_watermarks_of_all_waiting_jobs_have_a_bound(redis: "Redis") -> None:
+    store = JobStore(redis, SETTINGS, marks_limit=10)
+    await store.prepare()
+    first, plain, second = a_job(), a_job(), a_job()
+    await store.accept(first, b"123456", None)
+    with pytest.raises(ApiError, match="Queue is full") as refused:
+        await store.accept(second, b"12345", None)
+    assert (refused.value.status, "Retry-After" in refused.value.headers) == (503, True)
+    await store.accept(plain, b"", None)
+    await store.cancel(first.id, first.owner)
+    await store.accept(second, b"1234567890", None)
+    assert (await taken(store)).job == plain
+    await store.made(await taken(store), a_picture())
+    assert await redis.exists("imgen:marks") == 0
+
+
+async def test_repeated_order_finds_its_job_as_long_as_its_key_lives(redis: "Redis") -> None:
+    store = JobStore(redis, replace(SETTINGS, job_keep_s=60))
+    await store.prepare()
+    repeated, plain = a_job(), a_job()
+    once = Once("studio", "key", "body")
+    await store.accept(repeated, b"", once)
+    await store.accept(plain, b"", None)
+    for job in (repeated, plain):
+        await store.cancel(job.id, job.owner)
+    assert await redis.ttl(f"imgen:job:{repeated.id}") >= await redis.ttl(once.redis_key) > 86_000
+    assert await redis.ttl(f"imgen:job:{plain.id}") <= 60
+
+
+async def test_unfinished_job_is_kept_until_it_ends(store: JobStore, redis: "Redis") -> None:
+    job = a_job()
+    await store.accept(job, b"", None)
+    assert await redis.ttl(f"imgen:job:{job.id}") == -1
+
+
+async def test_consumers_of_killed_processes_go_once_they_hold_nothing(redis: "Redis") -> None:
+    store = JobStore(redis, replace(SETTINGS, job_lease_s=0.1))
+    await store.prepare()
+    job = a_job()
+    await store.next("killed idle", 1)
+    await store.accept(job, b"", None)
+    await taken(store, "killed at work")
+    await asyncio.sleep(0.5)
+    await store.next("alive", 1)
+    # The job went to the living one; it is the only thing that kept the second one here.
+    await store.sweep()
+    assert await consumers(redis) == {b"alive"}
+    await asyncio.sleep(0.5)
+    await store.sweep()
+    assert await consumers(redis) == {b"alive"}  # it holds a job, however silent it is
+    await store.forget("alive")
+    assert await consumers(redis) == {b"alive"}
+    await store.cancel(job.id, job.owner)
+    await store.forget("alive")
+    assert await consumers(redis) == set()
+
+
+async def test_lost_answers_change_nothing(store: JobStore, redis_url: str, tmp_path: Path) -> None:
+    """The client asks again by itself when the connection breaks after a script was carried out."""
+    async with wired(redis_url, tmp_path) as (wire, redis):
+        wired_store = JobStore(redis, SETTINGS)
+        job = a_job()
+        wire.lose_answer_to(job.owner)
+        assert await wired_store.accept(job, b"", None) == job.id
+        wire.lose_answer_to(f"{SETTINGS.job_attempts}\r\n$3\r\n{STARTS_LIMIT}")  # the end of `take`
+        claim = await taken(wired_store)
+        assert claim.attempt == 1
+        wire.lose_answer_to("p.jpg")
+        assert await wired_store.made(claim, a_picture())
+        assert await wired_store.judge(job.id, a_verdict())
+        other = a_job()
+        await wired_store.accept(other, b"", None)
+        wire.lose_answer_to(other.id)
+        assert await wired_store.cancel(other.id, other.owner) is State.IN_QUEUE
+        assert await wired_store.cancel(other.id, other.owner) is State.CANCELLED
+        assert wire.lost == 4
+
+
+async def test_picture_recorded_before_it_was_judged_is_still_this_attempts(store: JobStore) -> None:
+    job = a_job()
+    await store.accept(job, b"", None)
+    claim = await taken(store)
+    assert await store.made(claim, a_picture())
+    await store.judge(job.id, a_verdict())
+    assert await store.made(claim, a_picture())
+    assert not await store.made(claim, a_picture("b" * 64))

@@ -11,7 +11,7 @@ import pytest
 import tritonclient.grpc.aio as triton_aio
 
 from embedded.triton import processes
-from frontend.inference import Inference, InferenceError
+from frontend.inference import Fault, Inference, InferenceError
 from frontend.picture import PictureOrder
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
@@ -216,4 +216,4 @@ async def test_a_bad_order_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(InferenceError, match=told) as caught:
         await paint(inference, wanted)
-    assert not caught.value.retryable and "\n" not in str(caught.value)
+    assert caught.value.fault is Fault.ORDER and "\n" not in str(caught.value)

@@ -1,0 +1,82 @@
+"""What each stage of a picture is told, from the job's record and from what the stages before it made."""
+
+from collections.abc import Mapping
+
+from frontend.jobs.record import Job, StoredPicture
+from frontend.jobs.store import Claim
+from frontend.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
+
+
+def order(job: Job) -> PictureOrder:
+    return PictureOrder(
+        prompt=job.positive,
+        negative=job.negative,
+        model=job.model,
+        character=job.character,
+        width=job.width,
+        height=job.height,
+        steps=job.steps,
+        guidance=job.guidance,
+        seed=job.seed,
+    )
+
+
+def visible_mark(claim: Claim) -> VisibleMark | None:
+    mark = claim.job.mark
+    if not claim.mark:
+        return None
+    return VisibleMark(
+        image=claim.mark,
+        position=mark.position,
+        scale=mark.scale,
+        opacity=mark.transparency,
+        rotation=mark.rotation,
+        padding_x=mark.padding_x,
+        padding_y=mark.padding_y,
+    )
+
+
+def encoding(job: Job) -> Encoding:
+    return Encoding(format=job.format, quality=job.quality, lossless=job.lossless)
+
+
+def credentials(job: Job, picture: Picture) -> Credentials:
+    return Credentials(
+        gen_id=job.gen_id,
+        author=job.texts.author,
+        title=job.texts.title,
+        description=job.texts.description,
+        organization=job.texts.organization,
+        vendor=job.texts.vendor,
+        model=job.model,
+        character=job.character,
+        rights=job.rights,
+        seed=job.seed,
+        ruleset=job.compliance_ruleset,
+        weights=picture.weights,
+        when=job.time,
+    )
+
+
+def timings(claim: Claim, picture: Picture, finished: Finished) -> dict[str, float]:
+    made = {"queue": claim.queue_ms, **picture.timings_ms, "finish": sum(finished.timings_ms.values())}
+    return {name: round(value, 1) for name, value in made.items()}
+
+
+def locate(
+    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], weights: Mapping[str, str]
+) -> StoredPicture:
+    """The attempt is part of the key, so a stale worker can never overwrite the files of a newer one."""
+    folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{attempt}"
+    stem, extension = f"{job.gen_id}_{finished.fingerprint}_00001", finished.picture.extension
+    picture, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
+    return StoredPicture(
+        sha256=finished.picture.sha256,
+        key=f"{folder}/{picture}",
+        filename=picture,
+        thumbnail_key=f"{folder}/{thumbnail}",
+        thumbnail_filename=thumbnail,
+        fingerprint=finished.fingerprint,
+        timings_ms=timings_ms,
+        weights=dict(weights),
+    )

@@ -1,0 +1,57 @@
+"""Jobs as they are when they were just accepted, and what can become of them."""
+
+from frontend.jobs.record import CredentialTexts, Job, MarkOptions, StoredPicture, new_id
+from frontend.review import Verdict
+
+SHA = "a" * 64
+
+
+def a_job(owner: str = "studio") -> Job:
+    return Job(
+        id=f"run_{new_id(20)}",
+        gen_id=new_id(20),
+        owner=owner,
+        time="2026-01-02T03:04:05Z",
+        prompt="@aya tree, -rain",
+        positive="aya, tree",
+        negative="rain",
+        character="aya",
+        model="eros",
+        style="professional",
+        width=1344,
+        height=768,
+        steps=8,
+        guidance=3.0,
+        seed=1,
+        format="jpeg",
+        quality=95,
+        lossless=False,
+        optimized=False,
+        compliance_ruleset="default",
+        precompliance="",
+        mark=MarkOptions(position="center", scale=5, transparency=100, rotation=0, padding_x=0, padding_y=0),
+        texts=CredentialTexts(author="", title="", description="", organization="", vendor=""),
+    )
+
+
+def a_picture(sha256: str = SHA) -> StoredPicture:
+    return StoredPicture(
+        sha256=sha256,
+        key="pictures/p.jpg",
+        filename="p.jpg",
+        thumbnail_key="pictures/t.jpg",
+        thumbnail_filename="t.jpg",
+        fingerprint="f" * 64,
+        timings_ms={"queue": 1.0},
+    )
+
+
+def a_verdict(sha256: str = SHA) -> Verdict:
+    return Verdict(
+        compliance="safe",
+        codes=(),
+        categories=(),
+        sha256=sha256,
+        ruleset="default",
+        when="2026-01-02T03:04:06Z",
+    )
