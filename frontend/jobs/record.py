@@ -81,6 +81,9 @@ class StoredPicture(msgspec.Struct, frozen=True, kw_only=True):
     thumbnail_key: str
     thumbnail_filename: str
     fingerprint: str
+    fingerprint_quality: int = 0  # PDQ's, 0 to 100
+    mark: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
+    mark_key: int = 0  # version of the key that it was laid with
     timings_ms: dict[str, float]  # queue, denoise, decode, finish
     weights: dict[str, str] = {}  # SHA-256 of the engine and what it was made of
 
