@@ -1,4 +1,4 @@
-"""PEFT's settings of an adapter, where its alpha is: in a LoRA file (diffusers) or beside it (PEFT itself)."""
+"""PEFT's settings of an adapter, where its alpha is: in a LoRA (diffusers) or beside it (PEFT itself)."""
 
 import json
 import re

@@ -30,7 +30,8 @@ class Work:
         if key_of(published) == key:
             return published
         kept = self._folder / key / f"{self._name}-{part}"
-        if not kept.exists():
+        if key_of(kept) != key:  # where a killed run had just published it, there may be what it replaced
+            shutil.rmtree(kept, ignore_errors=True)
             with staging(self._folder, part) as folder:
                 new = folder / kept.name
                 new.mkdir()

@@ -50,7 +50,7 @@ def outputs_of(checkpoint: Checkpoint) -> Outputs:
 
 
 def merged(repository: Path, lora: Path, strength: Strength = Strength()) -> dict[str, Array]:  # noqa: B008
-    """What the character's networks make of the same inputs; its text encoder is the base's if it has none."""
+    """What the character's networks make of the same inputs; the text encoder may be the base's."""
     target = lora.parent / "merged" / "eros-denoiser--aya"
     merge_character(repository / "eros-denoiser", lora, target, strength)
     checkpoint = open_checkpoint(lora.parent / "checkpoint")
@@ -188,7 +188,7 @@ def layer(**tensors: tuple[int, ...]) -> Layer:
     ],
 )
 def test_shapes_that_do_not_belong_together_are_refused(tensors: dict[str, tuple[int, ...]]) -> None:
-    with pytest.raises(ExportError, match="LoRA layer x: shapes .* do not fit"):
+    with pytest.raises(ExportError, match=r"LoRA layer x: shapes .* do not fit"):
         layer(**tensors)
 
 
