@@ -60,7 +60,7 @@ def _locked_folder(parent: Path, name: str) -> tuple[Path, int]:
 
 
 def publish(new: Path, target: Path) -> None:
-    """Puts the folder `new`, which lies in a staging folder, in `target`'s place, in one step of the system."""
+    """Puts the folder `new`, which lies in a staging folder, in `target`'s place, in one step."""
     if not target.exists():
         new.rename(target)
         return

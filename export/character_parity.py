@@ -16,7 +16,7 @@ from onnx import TensorProto
 
 from export.beside import publish, staging
 from export.checkpoint import open_checkpoint
-from export.errors import ExportError
+from export.errors import ExportError, told
 from export.parity import Report, compare
 from export.precision import LIMITS, Limit
 from export.reference import apply_lora
@@ -82,8 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = compare_character(given.lora, strength, given.model, given.base, given.merged, given.report)
         if report.failure:
             raise ExportError(f"does not draw as torch with PEFT does: {report.failure}; see {given.report}")
-    except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
+    except (ExportError, OSError) as error:
+        print(f"export: {told(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -10,8 +10,8 @@ from export.repository import Options, export_checkpoint
 from export.work import KEY_FILE
 
 PARTS = ("decoder", "denoiser", "text-encoder")
-# One process loads torch; each of its children exports, and kills itself at a later change of the output folder
-# than the one before, until one gets to the end. Prints after each what is published: part → digest.
+# One process loads torch; each of its children exports, and kills itself at a later change of the output
+# folder than the one before, until one gets to the end. Prints what is then published: part → digest.
 DRIVER = """
 import hashlib, json, os, signal, sys
 from pathlib import Path
