@@ -99,7 +99,7 @@ def run(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
         preexec_fn=limited if limit else None,
     )
@@ -221,7 +221,8 @@ def test_bad_checkpoint_changes_nothing(case: Case, served: Path, tmp_path: Path
     command = [sys.executable, "-m", "cli.main", "export", str(checkpoint), "--name", case.name]
     done = run([*command, "--output", str(served / "base")], {}, case.file_limit)
     refused(done, case.message)
-    assert {name: digest for name, digest in contents(served).items() if ".work/" not in name} == before
+    after = {name: digest for name, digest in contents(served).items() if ".work/" not in name}
+    assert after == before  # finished stages are kept for the next run, where nothing serves them
 
 
 def test_missing_builder_is_told_at_once(served: Path, tmp_path: Path) -> None:
