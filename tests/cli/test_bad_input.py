@@ -68,6 +68,7 @@ class Case:
     write: Write = good
     name: str = "nova"
     file_limit: int | None = None  # bytes that one file may have, as if the disk were full
+    restored: bool = False  # whether it starts from the demo model's checkpoint
 
     def __str__(self) -> str:
         return self.message
@@ -186,18 +187,23 @@ def pickled(path: Path) -> None:
     (path / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04")
 
 
-def restored(path: Path) -> None:
-    """The demo model's checkpoint."""
-    command = [python_of("export"), "-m", "export.restore", "demo/models", "--name", "eros"]
-    subprocess.run([*command, "--output", str(path)], cwd=ROOT, check=True, capture_output=True)
+def whole(path: Path) -> None:
+    """As it is."""
 
 
 def not_a_number(path: Path) -> None:
-    restored(path)
     weights = path / "unet" / "diffusion_pytorch_model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-4:] = np.float32(np.nan).tobytes()
     weights.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def demo_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "checkpoint"
+    command = [python_of("export"), "-m", "export.restore", "demo/models", "--name", "eros"]
+    subprocess.run([*command, "--output", str(folder)], cwd=ROOT, check=True, capture_output=True)
+    return folder
 
 
 CHECKPOINTS = (
@@ -206,16 +212,20 @@ CHECKPOINTS = (
     Case("Cannot read ", damaged(lambda data: (1 << 40).to_bytes(8, "little") + data[8:])),
     Case("convert it to safetensors first", pickled),
     Case("no diffusers checkpoint", folder_of(lambda path: None)),
-    Case("not finite numbers, in ", not_a_number),
-    Case("make room", restored, file_limit=100_000),
+    Case("not finite numbers, in ", not_a_number, restored=True),
+    Case("make room", whole, file_limit=100_000, restored=True),
     Case("Invalid name '../nova'", name="../nova"),
     Case("Invalid name 'a/b'", name="a/b"),
 )
 
 
 @pytest.mark.parametrize("case", CHECKPOINTS, ids=str)
-def test_bad_checkpoint_changes_nothing(case: Case, served: Path, tmp_path: Path) -> None:
+def test_bad_checkpoint_changes_nothing(
+    case: Case, served: Path, demo_checkpoint: Path, tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
+    if case.restored:
+        shutil.copytree(demo_checkpoint, checkpoint)
     case.write(checkpoint)
     before = contents(served)
     command = [sys.executable, "-m", "cli.main", "export", str(checkpoint), "--name", case.name]
@@ -225,15 +235,14 @@ def test_bad_checkpoint_changes_nothing(case: Case, served: Path, tmp_path: Path
     assert after == before  # finished stages are kept for the next run, where nothing serves them
 
 
-def test_missing_builder_is_told_at_once(served: Path, tmp_path: Path) -> None:
+def test_missing_builder_is_told_at_once(served: Path, demo_checkpoint: Path) -> None:
     """In an interpreter that cannot import one."""
-    restored(tmp_path / "checkpoint")
     before = contents(served)
     program = (
         "import sys, runpy; sys.modules.update(tensorrt=None, tensorrt_rtx_bindings=None);"
         "runpy.run_module('export', run_name='__main__')"
     )
     options = ["--name", "eros", "--output", str(served / "base"), "--engine", "tensorrt"]
-    command = [python_of("export"), "-c", program, str(tmp_path / "checkpoint"), *options]
+    command = [python_of("export"), "-c", program, str(demo_checkpoint), *options]
     refused(run(command, {}, None), "pip install tensorrt")
     assert contents(served) == before
