@@ -65,6 +65,8 @@ def trace(network: nn.Module, part: Part, target: Path) -> None:
         warnings.simplefilter("ignore")
         try:
             export_pytorch(network.eval(), PartConfig(part), opset=OPSET, output=target)
+        except OSError:  # a full disk is told as such
+            raise
         except Exception as error:  # whatever torch says of a network that does not fit together
             raise ExportError(f"The {part.name} cannot be traced: {first_line(error)}") from error
 
