@@ -4,10 +4,12 @@ Weights first, the catalogue's file last: a reader never sees a character withou
 that is killed on the way leaves at most weights that nothing offers.
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,6 +50,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     strength: float
     lora: str
     lora_sha256: str  # empty where the file is gone
+    compared: bool  # whether torch drew the same with it, for every model, when it was merged
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,11 @@ class Casting:
         kept = Path(LORAS) / f"{name}-{digest[:12]}.safetensors"
         entry = msgspec.structs.replace(entry, lora=str(kept))
         character = _character(self._file(name), name, entry)
-        for model in entry.models:
-            await merge(model, character, self.models.resolve(), self.merged.resolve(), lora, torch, tell)
-        _write(self.catalogue / kept, lora.read_bytes())
         text = yaml.safe_dump(msgspec.to_builtins(entry), sort_keys=False, allow_unicode=True)
-        _write(self._file(name), text.encode())
+        # All that may fill a disk is written before anything counts.
+        with _written(self._file(name), text.encode()), _written(self.catalogue / kept, lora.read_bytes()):
+            for model in entry.models:
+                await merge(model, character, self.models.resolve(), self.merged.resolve(), lora, torch, tell)
 
     def remove(self, name: str, *, purge: bool) -> None:
         """Raises UserError where there is no such character."""
@@ -117,17 +120,25 @@ class Casting:
                 strength=character.strength,
                 lora=character.lora,
                 lora_sha256=_sha256(path) if (path := self.catalogue / character.lora).is_file() else "",
+                compared=all(self._compared(model, name) for model in character.models),
             )
             for name, character in self._read().characters.items()
         ]
+
+    def _compared(self, model: str, name: str) -> bool:
+        try:
+            report = json.loads((self.merged / f"{model}-denoiser--{name}" / "merge.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(report, dict) and report.get("compared") is True
 
     def _check(self, name: str, entry: Entry, lora: Path, replace: bool) -> None:
         if not NAME.fullmatch(name):
             raise UserError(f"the name {name!r} must be {NAME_WORDS}")
         if not RIGHTS.fullmatch(entry.rights):
             raise UserError(f"--rights {entry.rights}: expected {WORDS_OF_RIGHTS}")
-        if not lora.is_file():
-            raise UserError(f"there is no file {lora}")
+        if not lora.is_file() or not os.access(lora, os.R_OK):
+            raise UserError(f"there is no file {lora} that can be read")
         catalogue = self._read()
         if unknown := [model for model in entry.models if model not in catalogue.models]:
             known = ", ".join(catalogue.models)
@@ -153,16 +164,30 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Beside and renamed; on disk before it counts. Raises UserError."""
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[None]:
+    """Beside and on disk at once; in its place after the body, if that ends well. Raises UserError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-    except OSError as error:
+        with _or_user_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        with _or_user_error(path):
+            beside.rename(path)
+    finally:
         beside.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _or_user_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"cannot write {path}: {reason}; nothing was changed: make room, then try again"
+        ) from None

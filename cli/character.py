@@ -83,7 +83,10 @@ def _add(given: argparse.Namespace) -> int:
     if torch:
         console.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
     else:
-        console.print("not compared with torch, which is not installed (`make install-export`)")
+        console.print(
+            "not compared with torch, which is not installed here: look at a few of its pictures, or run "
+            "`make install-export` and add it again with --replace"
+        )
     console.print(f"@{given.name} is in service; a running server offers it within 2 s")
     return 0
 
@@ -110,10 +113,11 @@ def _list(casting: Casting, as_json: bool = False) -> int:
         return 0
     if not rows:
         raise UserError("there are no characters; see `imgen character add --help`")
-    table = Table("character", "label", "models", "trigger", "rights", "LoRA (SHA-256)")
+    table = Table("character", "label", "models", "trigger", "rights", "as torch draws it", "LoRA (SHA-256)")
     for row in rows:
         table.add_row(
-            f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights, row.lora_sha256[:16]
+            *(f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights),
+            *("yes" if row.compared else "not compared", row.lora_sha256[:16]),
         )
     Console().print(table)
     return 0

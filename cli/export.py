@@ -8,21 +8,21 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.help import Commands, command
 from embedded.part import python_of
-from frontend.settings import ROOT
+from frontend.settings import ROOT, load
 
 OPTIONAL = ("precision", "prediction", "like", "sizes")
 
 
 def add(commands: Commands) -> None:
     examples = (
-        "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models\n"
+        "  imgen export /models/my-sdxl.safetensors --name eros --output /srv/imgen/models\n"
         "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models --engine tensorrt --batch 4"
     )
     text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
     parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, or one .safetensors file")
     parser.add_argument("--name", required=True, help="the model's name, such as eros")
-    parser.add_argument("--output", type=Path, required=True, help="model repository to write into")
+    parser.add_argument("--output", type=Path, help="model repository (default: IMGEN_MODELS_DIR)")
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
     parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
@@ -36,9 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     python = python_of("export")
     if not Path(python).is_file():
         raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")
+    output = arguments.output or load().models_dir
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
-        *("--output", str(arguments.output), "--storage", arguments.storage),
+        *("--output", str(output), "--storage", arguments.storage),
         *("--engine", arguments.engine, "--batch", str(arguments.batch)),
         *(
             part

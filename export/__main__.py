@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.errors import ExportError
+from export.errors import ExportError, told
 from export.parts import MAX_BATCH
 from export.plan import SIZES, Wish
 from export.repository import Options, export_checkpoint
@@ -69,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prediction=given.prediction,
         )
         folders = export_checkpoint(given.checkpoint, given.name, given.output, wanted)
-    except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
+    except (ExportError, OSError) as error:
+        print(f"export: {told(error)}", file=sys.stderr)
         return 2
     print("\n".join(str(folder) for folder in folders))
     return 0

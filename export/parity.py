@@ -231,6 +231,7 @@ def give_back() -> None:
 def _session(folder: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what it says of a failure is said below
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch takes turns with it
     try:
         return ort.InferenceSession(folder / "1" / MODEL_FILE, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a kind for each of its states

@@ -125,14 +125,9 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
         for folder in published:
             new = made[folder.name.removeprefix(f"{name}-")]
             if new != folder:
-                _publish(new, folder)
+                publish(new, folder)
         work.finish()
         return published
-
-
-def _publish(new: Path, target: Path) -> None:
-    with staging(target.parent, target.name) as folder:
-        publish(Path(shutil.move(new, folder / new.name)), target)
 
 
 def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
