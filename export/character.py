@@ -22,8 +22,11 @@ from export.beside import publish, staging
 from export.config import check_name, renamed
 from export.errors import ExportError
 from export.lora import ADAPTER_FILE, Layer, read_lora
+from export.machine import RECORD_FILE as PLAN_RECORD
 from export.merge import merge
-from export.plan import TIMING_CACHE, add_plan, recipe_beside
+from export.package import RECORD_FILE as PACKAGE_RECORD
+from export.package import add_character_package
+from export.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.storage import (
     MODEL_FILE,
     WEIGHTS_FILE,
@@ -66,6 +69,7 @@ def merge_character(
     made = _made(target_dir)
     if made.get("origin") == origin:
         return MergeReport(target_dir, made["layers"], written=False)
+    check_character_plan(base_model_dir)
     layers = read_lora(lora)
     of_text = [layer for layer in layers if _is_of_text(layer)]
     of_unet = [layer for layer in layers if not _is_of_text(layer)]
@@ -112,8 +116,8 @@ def _write(
     changed = merge(model, layers, strength, Weights(new / "1"), roots)
     onnx.save_model(model, os.fspath(new / "1" / MODEL_FILE))
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
-    if recipe := recipe_beside(base):
-        add_plan(new, recipe, base.parent / TIMING_CACHE)
+    add_character_plan(new, base, changed, base.parent / TIMING_CACHE)
+    add_character_package(new, base, changed)
     return changed
 
 
@@ -125,6 +129,8 @@ def _origin(base: Path, lora: Path, strength: Strength) -> dict[str, Any]:
             base / "1" / MODEL_FILE,
             base / "1" / WEIGHTS_FILE,
             base / CONFIG_FILE,
+            base / PLAN_RECORD,
+            base / PACKAGE_RECORD,
             text_encoder_of(base) / "1" / MODEL_FILE,
         ),
         "lora": _digest(lora, lora.parent / ADAPTER_FILE),

@@ -39,6 +39,20 @@ def renamed(config: str, model: str) -> str:
     return text
 
 
+def for_engine(config: str, backend: str, batch: int, group: str) -> str:
+    """The same config for another of Triton's backends. `batch`: the largest that it takes."""
+    lines = {
+        r'backend: "[^"]*"': f'backend: "{backend}"',
+        r"max_batch_size: \d+": f"max_batch_size: {batch}",
+        r"instance_group .*": f"instance_group [ {group} ]",
+    }
+    for line, new in lines.items():
+        config, count = re.subn(rf"^{line}$", new, config, count=1, flags=re.MULTILINE)
+        if not count:
+            raise ExportError(f"The model's config.pbtxt has no line like {new!r}")
+    return config
+
+
 def _tensors(tensors: tuple[Tensor, ...]) -> str:
     return ",\n".join(
         f'  {{ name: "{tensor.name}", data_type: TYPE_{tensor.dtype}, dims: [ {_dims(tensor)} ] }}'

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ from torch import nn
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
+from export.inductor import PackageRunner
 from export.networks import networks_of
+from export.parts import Part
 from export.precision import Limit
 from export.schedule import Schedule
-from export.storage import MODEL_FILE, PLAN_FILE
+from export.storage import MODEL_FILE, PACKAGE_FILE, PLAN_FILE
 from export.tokens import ClipTokenizer
 
 PROMPTS = (
@@ -72,20 +74,42 @@ class Report:
         (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-class Engine:
-    """Exported parts, run by onnxruntime on the CPU."""
+class Runner(Protocol):
+    """One exported network."""
 
-    def __init__(self, parts: Mapping[str, Path]) -> None:
-        self._sessions = {part: _session(folder) for part, folder in parts.items()}
+    def run(self, inputs: Tensors) -> dict[str, torch.Tensor]: ...
 
-    def run(self, part: str, inputs: Tensors) -> dict[str, torch.Tensor]:
-        session = self._sessions[part]
-        names = {one.name for one in session.get_inputs()}
-        found = session.run(None, {name: value.numpy() for name, value in inputs.items() if name in names})
+
+class GraphRunner:
+    """By onnxruntime on the CPU."""
+
+    def __init__(self, folder: Path) -> None:
+        self._session = _session(folder)
+
+    def run(self, inputs: Tensors) -> dict[str, torch.Tensor]:
+        found = self._session.run(None, {name: value.numpy() for name, value in inputs.items()})
         return {
             output.name: torch.from_numpy(value)
-            for output, value in zip(session.get_outputs(), found, strict=True)
+            for output, value in zip(self._session.get_outputs(), found, strict=True)
         }
+
+
+class Engine:
+    """Exported parts: packages as they are served, anything else by its graph."""
+
+    def __init__(self, parts: Mapping[str, Path], declared: Mapping[str, Part]) -> None:
+        self._declared = declared
+        self._runners = {part: _runner(folder, declared[part]) for part, folder in parts.items()}
+
+    def run(self, part: str, inputs: Tensors) -> dict[str, torch.Tensor]:
+        names = [tensor.name for tensor in self._declared[part].inputs]
+        return self._runners[part].run({name: inputs[name] for name in names})
+
+
+def _runner(folder: Path, part: Part) -> Runner:
+    if (folder / "1" / PACKAGE_FILE).is_file():
+        return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))
+    return GraphRunner(folder)
 
 
 class Torch:
@@ -124,7 +148,7 @@ def compare(
     report = Report(limit)
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
         report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
-    engine = Engine(parts)
+    engine = Engine(parts, {network.part.name: network.part for network in networks_of(checkpoint)})
     reference = Torch(checkpoint)
     for number, (prompt, negative) in enumerate(PROMPTS):
         for width, height in SIDES:

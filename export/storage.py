@@ -22,6 +22,7 @@ LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 PLAN_FILE = "model.plan"
+PACKAGE_FILE, CONSTANTS_FILE = "model.pt2", "weights.safetensors"  # the second is a character's own
 HASHES_FILE = "weights.json"
 """Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
@@ -110,8 +111,11 @@ def save_model(model: onnx.ModelProto, folder: Path, one_file_bytes: int = ONE_F
 
 
 def engine_digest(folder: Path) -> str:
-    """SHA-256 of what runs: the plan in a model's folder, else its graph."""
-    return _digest(folder, PLAN_FILE) if (folder / "1" / PLAN_FILE).is_file() else graph_digest(folder)
+    """SHA-256 of what runs: the plan or package in a model's folder, else its graph."""
+    for files in ((PLAN_FILE,), (PACKAGE_FILE, CONSTANTS_FILE)):
+        if (folder / "1" / files[0]).is_file():
+            return _digest(folder, *files)
+    return graph_digest(folder)
 
 
 def graph_digest(folder: Path) -> str:

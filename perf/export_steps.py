@@ -20,7 +20,8 @@ from export.config import config_of
 from export.denoiser import Denoiser
 from export.names import name_weights
 from export.parts import Part
-from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
+from export.plan import TIMING_CACHE, add_plan
+from export.recipe import Recipe, Wish
 from export.schedule import read_schedule
 from export.storage import MODEL_FILE, load_model, save_model, write_hashes
 from export.trace import declare_outputs, trace

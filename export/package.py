@@ -1,0 +1,77 @@
+"""A character of a model that runs as an AOTInductor package: the same package, and the weights that changed.
+
+Needs numpy, onnx and safetensors only; nothing is compiled again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import safetensors
+
+from export.errors import ExportError
+from export.names import parameter_of
+from export.storage import CONSTANTS_FILE, MODEL_FILE, PACKAGE_FILE, Weights
+
+RECORD_FILE = "package.json"
+PackageRecord = Mapping[str, Any]
+NUMPY: Mapping[str, Any] = {
+    "float32": np.float32,
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+}
+
+
+def write_record(model: Path, record: PackageRecord) -> None:
+    (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def add_character_package(model: Path, base: Path, changed: Iterable[str]) -> None:
+    """Puts the package of `base` and 1/weights.safetensors, from the merged graph, into a character's folder;
+    nothing where `base` has no package. `changed`: paths of the layers that the LoRA changed.
+
+    Raises ExportError where the record is not readable.
+    """
+    package = base / "1" / PACKAGE_FILE
+    if not package.is_file():
+        return
+    record = _record(base)
+    _link(package, model / "1" / PACKAGE_FILE)
+    write_record(model, record)
+    _write_weights(model, set(changed), str(record["weights"]))
+
+
+def _record(base: Path) -> PackageRecord:
+    try:
+        record: dict[str, Any] = json.loads((base / RECORD_FILE).read_bytes())
+        NUMPY[record["weights"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ExportError(f"{base / RECORD_FILE} cannot be read: export the model again") from None
+    return record
+
+
+def _link(source: Path, target: Path) -> None:
+    """Packages are never changed in place, so one file can be in many folders."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _write_weights(model: Path, changed: set[str], dtype: str) -> None:
+    graph = onnx.load(os.fspath(model / "1" / MODEL_FILE), load_external_data=False).graph
+    weights, tensors = Weights(model / "1"), {}
+    for initialiser in graph.initializer:
+        name, transposed = parameter_of(initialiser.name)
+        if name.removesuffix(".weight") not in changed:
+            continue
+        value = weights.read(initialiser).astype(NUMPY[dtype], copy=False)
+        value = np.ascontiguousarray(value.T if transposed else value)
+        tensors[name] = {"dtype": dtype, "shape": list(value.shape), "data": value.tobytes()}
+    safetensors.serialize_file(tensors, os.fspath(model / "1" / CONSTANTS_FILE), {"format": "pt"})
