@@ -55,12 +55,12 @@ def made_by() -> Mapping[str, str]:
     return {"torch": _torch_version(), "device": device(), "gpu": _gpu(), "cpu": " ".join(_cpu_flags())}
 
 
-def ranges(wish: Wish, downscale: int) -> dict[str, Range]:
+def ranges(part: Part, wish: Wish, downscale: int) -> dict[str, Range]:
     """What each named axis may be. A side may be whatever divides those of all the API's sizes."""
     sides = [side // downscale for size in SIZES for side in size]
     step = gcd(*sides)
     return {
-        "batch": (1, wish.batch, 1),
+        "batch": (1, wish.batch_of(part), 1),
         "height": (step, max(sides), step),
         "width": (step, max(sides), step),
         "tokens": (TOKENS[0], TOKENS[-1], TOKENS[0]),
@@ -73,7 +73,7 @@ def add_package(folder: Path, network: Network, wish: Wish, downscale: int) -> N
     Writes 1/model.pt2 and package.json and changes config.pbtxt. Raises ExportError with what the compiler
     said; the folder is then the caller's to drop.
     """
-    part, axes = network.part, ranges(wish, downscale)
+    part, axes = network.part, ranges(network.part, wish, downscale)
     module = network.module.eval().to(device())
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -88,7 +88,7 @@ def add_package(folder: Path, network: Network, wish: Wish, downscale: int) -> N
     config = (folder / "config.pbtxt").read_text()
     on_gpu = device() == "cuda"
     group = f"{{ count: 1, kind: {'KIND_GPU' if on_gpu else 'KIND_CPU'} }}"
-    config = for_engine(config, "inductor", wish.batch, group)
+    config = for_engine(config, "inductor", axes["batch"][1], group)
     (folder / "config.pbtxt").write_text(config + PARAMETERS.format(cpu_only="no" if on_gpu else "yes"))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import onnx
-import safetensors
+from safetensors.numpy import save_file
 
 from export.errors import ExportError
 from export.names import parameter_of
@@ -72,6 +72,7 @@ def _write_weights(model: Path, changed: set[str], dtype: str) -> None:
         if name.removesuffix(".weight") not in changed:
             continue
         value = weights.read(initialiser).astype(NUMPY[dtype], copy=False)
-        value = np.ascontiguousarray(value.T if transposed else value)
-        tensors[name] = {"dtype": dtype, "shape": list(value.shape), "data": value.tobytes()}
-    safetensors.serialize_file(tensors, os.fspath(model / "1" / CONSTANTS_FILE), {"format": "pt"})
+        tensors[name] = np.ascontiguousarray(value.T if transposed else value)
+    target = model / "1" / CONSTANTS_FILE
+    save_file(tensors, target, {"format": "pt"})
+    target.chmod(0o644)  # the library keeps its files to their owner, who is not Triton's user

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from export.errors import ExportError
-from export.parts import MAX_BATCH, Part, Tensor
+from export.parts import MAX_BATCH, MAX_WINDOWS, Part, Tensor
 
 SIZES = ((1344, 768), (1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 """(width, height) in pixels; those of the API."""
-TOKENS = (77, 77, 308)
+Triple = tuple[int, int, int]
+"""Smallest, usual and largest."""
+TOKENS: Triple = (77, 77, 77 * MAX_WINDOWS)
 """Shortest, usual and longest prompt: one to four windows."""
 WORKSPACE_MB = 8192
 LEAST_MB, MOST_MB = 64, 1 << 20
@@ -31,6 +33,10 @@ class Wish:
             known = ", ".join(f"{width}x{height}" for width, height in SIZES)
             raise ExportError(f"The size {wrong[0][0]}x{wrong[0][1]} is none of {known}")
 
+    def batch_of(self, part: Part) -> int:
+        """A part that gets several samples of one picture at once must always be good for them."""
+        return max(self.batch, part.rows)
+
 
 Shapes = Sequence[Sequence[int]]
 """Smallest, usual and largest shape of one input."""
@@ -50,13 +56,14 @@ class Recipe:
     def of(cls, part: Part, wish: Wish, downscale: int, *, refittable: bool = False) -> "Recipe":
         """One profile for each size; a part that no size touches has one. `downscale`: pixels per latent."""
         found: list[Profile] = []
+        batches = (1, min(2, part.rows), wish.batch_of(part))
         for width, height in wish.sizes:
             axes = {
                 "width": (width // downscale,) * 3,
                 "height": (height // downscale,) * 3,
                 "tokens": TOKENS,
             }
-            profile = {tensor.name: _shapes(tensor, axes, wish.batch) for tensor in part.inputs}
+            profile = {tensor.name: _shapes(tensor, axes, batches) for tensor in part.inputs}
             if profile not in found:
                 found.append(profile)
         return cls(profiles=found, workspace_mb=wish.workspace_mb, refittable=refittable)
@@ -67,8 +74,7 @@ class Recipe:
         return max(shapes[-1][0] for profile in self.profiles for shapes in profile.values())
 
 
-def _shapes(tensor: Tensor, axes: Mapping[str, tuple[int, int, int]], batch: int) -> Shapes:
-    batches = (1, 1, batch)
+def _shapes(tensor: Tensor, axes: Mapping[str, Triple], batches: Triple) -> Shapes:
     return [
         [batches[i], *(axes[dim][i] if isinstance(dim, str) else dim for dim in tensor.dims)]
         for i in range(3)

@@ -116,7 +116,7 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
     `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
-    engine `tensorrt` or `inductor` there are plans or packages too, good for what `options.wish` says. Nothing
+    engine `tensorrt` or `inductor` there are plans or packages, good for what `options.wish` says. Nothing
     is published that does not draw as torch does. Stages that an earlier run finished are not run again.
     Returns the folders. Raises ExportError, with nothing published.
     """

@@ -34,6 +34,8 @@ class TritonPythonModel:
 
 def _package(args: Mapping[str, str]) -> Package:
     config = json.loads(args["model_config"])
+    if threads := os.environ.get("IMGEN_ORT_THREADS"):  # of one network, as for onnxruntime
+        torch.set_num_threads(int(threads))
     package = Package(Path(args["model_repository"]))
     declared = {item["name"] for item in config["input"]}
     if declared != set(package.signature.inputs):
