@@ -73,7 +73,19 @@ def add_package(folder: Path, network: Network, wish: Wish, downscale: int) -> N
     Writes 1/model.pt2 and package.json and changes config.pbtxt. Raises ExportError with what the compiler
     said; the folder is then the caller's to drop.
     """
-    part, axes = network.part, ranges(network.part, wish, downscale)
+    axes = ranges(network.part, wish, downscale)
+    compile_network(folder / "1" / PACKAGE_FILE, network, axes)
+    write_record(folder, _record(network.part, network.module, axes))
+    config = (folder / "config.pbtxt").read_text()
+    on_gpu = device() == "cuda"
+    group = f"{{ count: 1, kind: {'KIND_GPU' if on_gpu else 'KIND_CPU'} }}"
+    config = for_engine(config, "inductor", axes["batch"][1], group)
+    (folder / "config.pbtxt").write_text(config + PARAMETERS.format(cpu_only="no" if on_gpu else "yes"))
+
+
+def compile_network(path: Path, network: Network, axes: Mapping[str, Range]) -> None:
+    """The network is then on `device()`. Raises ExportError with what the compiler said."""
+    part = network.part
     module = network.module.eval().to(device())
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -81,15 +93,9 @@ def add_package(folder: Path, network: Network, wish: Wish, downscale: int) -> N
             program = torch.export.export(
                 module, (), kwargs=_example(part, axes), dynamic_shapes=_dynamic(part, axes), strict=False
             )
-            torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "1" / PACKAGE_FILE))
+            torch._inductor.aoti_compile_and_package(program, package_path=str(path))
     except Exception as error:  # torch and the compiler raise many kinds
         raise ExportError(f"torch cannot compile the {part.name}: {first_line(error)}") from error
-    write_record(folder, _record(part, module, axes))
-    config = (folder / "config.pbtxt").read_text()
-    on_gpu = device() == "cuda"
-    group = f"{{ count: 1, kind: {'KIND_GPU' if on_gpu else 'KIND_CPU'} }}"
-    config = for_engine(config, "inductor", axes["batch"][1], group)
-    (folder / "config.pbtxt").write_text(config + PARAMETERS.format(cpu_only="no" if on_gpu else "yes"))
 
 
 class PackageRunner:

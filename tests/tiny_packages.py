@@ -67,7 +67,7 @@ def write_answers(module: nn.Module, path: Path) -> None:
             made, total = module(latents, sigma)
         named = {"latents": latents, "sigma": sigma, "next_latents": made, "total": total}
         arrays |= {f"{name}-{number}": value.numpy() for name, value in named.items()}
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def main(folder: Path) -> None:
