@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from diffusers import UNet2DConditionModel
 
+from embedded.part import python_of
 from export.__main__ import main
 from export.builder import load_builder
 from export.character import merge_character
@@ -20,7 +22,8 @@ from export.recipe import SIZES, Recipe, Wish
 from export.storage import engine_digest
 from tests.export.loras import peft_state, save_kohya, with_lora
 
-DEMO = Path(__file__).parents[2] / "demo" / "models"
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "demo" / "models"
 BUILT = Wish(sizes=SIZES[:2], batch=2)
 
 
@@ -145,6 +148,20 @@ def test_character_of_a_plan_that_another_version_built_is_refused_before_anythi
     lora = save_kohya(peft_state(unet), tmp_path / "lora.safetensors")
     with pytest.raises(ExportError, match=r"was built by tensorrt_rtx 0.1 .* export the model here"):
         merge_character(base, lora, tmp_path / "out" / "eros-denoiser--aya")
+    assert not (tmp_path / "out").exists()
+
+
+def test_character_without_a_builder_is_refused_and_nothing_is_written(planned: Path, tmp_path: Path) -> None:
+    """In the environment that merges characters, which has no TensorRT."""
+    python = Path(python_of("triton"))
+    if not python.is_file():
+        pytest.skip("needs Triton's environment (make install)")
+    (tmp_path / "lora.safetensors").write_bytes(b"never read")
+    command = [str(python), "-m", "export.character", str(tmp_path / "lora.safetensors"), "--name", "aya"]
+    options = ["--model", "eros", "--repository", str(planned), "--output", str(tmp_path / "out")]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert f"uv pip install --python {python} tensorrt" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
