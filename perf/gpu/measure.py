@@ -27,10 +27,12 @@ STEPS = 20
 DOWNSCALE = 8
 TINY: Mapping[str, Any] = {
     **SDXL.configs["unet"],
-    "block_out_channels": [32, 64, 64],
+    "block_out_channels": [32, 64],
     "layers_per_block": 1,
-    "transformer_layers_per_block": [1, 1, 1],
-    "attention_head_dim": [2, 4, 4],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+    "transformer_layers_per_block": [1, 1],
+    "attention_head_dim": [2, 4],
     "cross_attention_dim": 64,
     "addition_time_embed_dim": 8,
     "projection_class_embeddings_input_dim": 6 * 8 + 32,

@@ -1,4 +1,4 @@
-"""The measuring side is tested in export's own environment, which has torch; the table's side in the server's."""
+"""The measuring side is tested where torch is, the table's side in the server's environment."""
 
 from importlib.util import find_spec
 

@@ -14,6 +14,7 @@ from perf.gpu.runners import RUNNERS
 SIZES = {"height": 16, "width": 24, "tokens": 77}
 
 
+@pytest.mark.filterwarnings("ignore")  # torch compiles by deprecated parts of its own
 def test_every_runner_makes_torchs_step() -> None:
     network = denoiser(TINY, "cpu", torch.float32)
     inputs = example_inputs(network.part, {"batch": 2, **SIZES})
