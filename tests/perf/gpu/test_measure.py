@@ -1,6 +1,7 @@
 """The whole measuring side at tiny size on the CPU: its arithmetic, not its figures."""
 
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -38,7 +39,7 @@ def test_guidance_doubles_the_work_and_the_batch_multiplies_it() -> None:
 def test_picture_takes_twenty_steps_from_noise_to_none() -> None:
     levels: list[tuple[float, float]] = []
 
-    def step(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    def step(inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         levels.append((float(inputs["sigma"]), float(inputs["sigma_next"])))
         return inputs["latents"] + 1
 
