@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from diffusers import UNet2DConditionModel
 
-from embedded.part import python_of
 from export.__main__ import main
 from export.builder import load_builder
 from export.character import merge_character
@@ -153,7 +152,7 @@ def test_character_of_a_plan_that_another_version_built_is_refused_before_anythi
 
 def test_character_without_a_builder_is_refused_and_nothing_is_written(planned: Path, tmp_path: Path) -> None:
     """In the environment that merges characters, which has no TensorRT."""
-    python = Path(python_of("triton"))
+    python = ROOT / ".venv" / "parts" / "triton" / "bin" / "python"
     if not python.is_file():
         pytest.skip("needs Triton's environment (make install)")
     (tmp_path / "lora.safetensors").write_bytes(b"never read")
