@@ -10,7 +10,7 @@ from cli.help import Commands, command
 from embedded.part import python_of
 from frontend.settings import ROOT, load
 
-OPTIONAL = ("precision", "prediction", "like", "sizes")
+OPTIONAL = ("precision", "prediction", "like", "sizes", "workspace_mb")
 
 
 def add(commands: Commands) -> None:
@@ -27,8 +27,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
     parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
-    parser.add_argument("--engine", choices=("onnx", "tensorrt"), default="onnx", help="what Triton runs")
-    parser.add_argument("--batch", type=int, default=8, help="largest batch of a TensorRT plan, 1 to 8")
+    parser.add_argument(
+        "--engine", choices=("onnx", "tensorrt", "inductor"), default="onnx", help="what Triton runs"
+    )
+    parser.add_argument("--batch", type=int, default=8, help="largest batch of a plan or package, 1 to 8")
+    parser.add_argument("--workspace-mb", type=int, help="memory for a plan's kernels, MiB (default 8192)")
     parser.add_argument("--sizes", help="sizes that plans are for, such as 1344x768,1024x1024 (default: all)")
 
 
@@ -45,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             part
             for option in OPTIONAL
             if (value := getattr(arguments, option))
-            for part in (f"--{option}", str(value))
+            for part in (f"--{option.replace('_', '-')}", str(value))
         ),
     ]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode

@@ -23,9 +23,19 @@ from export.config import check_name, renamed
 from export.errors import ExportError, told
 from export.lora import ADAPTER_FILE, Lora, read_lora
 from export.merge import Merge
-from export.plan import TIMING_CACHE, add_plan, recipe_beside
+from export.package import add_character_package
+from export.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.rewrite import Array, rewrite
-from export.storage import MODEL_FILE, noted_engine, noted_graph, write_hashes
+from export.storage import (
+    MODEL_FILE,
+    PACKAGE_FILE,
+    PACKAGE_RECORD_FILE,
+    PLAN_FILE,
+    PLAN_RECORD_FILE,
+    noted_engine,
+    noted_graph,
+    write_hashes,
+)
 from export.strength import Strength, strength_of_options
 from export.targets import TEXT_ENCODERS, UNET, Root
 from export.telling import Tell, counted, silent, tell_a_line
@@ -61,6 +71,7 @@ def merge_character(
     """
     _must_exist(base_model_dir / "1" / MODEL_FILE)
     _must_exist(lora)
+    check_character_plan(base_model_dir)
     layers = read_lora(lora)
     of_text = [name for name in layers.names if _is_of_text(name)]
     of_unet = [name for name in layers.names if not _is_of_text(name)]
@@ -127,21 +138,21 @@ def _write(
     if made.source != noted_graph(base):
         raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
-    if recipe := recipe_beside(base):
-        with counted(tell, f"build a plan of {new.name}", 1):
-            add_plan(new, recipe, base.parent / TIMING_CACHE)
-        return None, merge.paths
-    return made.made, merge.paths
+    with counted(tell, f"make the engine of {new.name}", 1):
+        add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
+        add_character_package(new, base, merge.paths)
+    as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
+    return made.made if as_onnx else None, merge.paths
 
 
 def _origin(base: Path, lora: Path, strength: Strength, text: bool) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of what is read (of a base, as its export noted it), and the
     strength."""
     return {
-        "format": 5,
+        "format": 6,
         "base": [
             noted_graph(base),
-            *_digests(base / CONFIG_FILE),
+            *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
             *([noted_graph(text_encoder_of(base))] if text else []),
         ],
         "lora": _digests(lora, lora.parent / ADAPTER_FILE),

@@ -1,5 +1,5 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -16,6 +16,9 @@ bench-memory: install
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
+
+bench-gpu: install install-export
+	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)
 
 # NVIDIA's perf_analyzer lies in a wheel; of the two libraries that it needs, one comes from Debian.
 .venv/parts/perf-analyzer/.installed: requirements/perf-analyzer.txt $(UV)

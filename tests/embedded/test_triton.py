@@ -48,6 +48,14 @@ def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
         triton_part(port=1, data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
 
 
+def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "models" / "eros-denoiser"
+    model.mkdir(parents=True)
+    (model / "config.pbtxt").write_text('name: "eros-denoiser"\nbackend: "tensorrt"\n')
+    with pytest.raises(PartError, match=r"eros-denoiser needs the backend tensorrt, .* --engine onnx"):
+        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+
+
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
 
