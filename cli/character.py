@@ -5,12 +5,13 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
+from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
+from cli.in_service import taken_up
 from embedded.part import python_of
 from frontend.settings import load
 
@@ -29,7 +30,9 @@ def add(commands: Commands) -> None:
     remover = verbs.add_parser("remove", help="take a character out of service")
     remover.add_argument("name")
     remover.add_argument(
-        "--purge", action="store_true", help="delete its weights too; jobs still waiting for it then fail"
+        "--purge",
+        action="store_true",
+        help="delete its weights too, also after it was removed; jobs still waiting for it then fail",
     )
     remover.set_defaults(run=_remove)
     lister = verbs.add_parser("list", help="the characters, their rights and files")
@@ -71,17 +74,23 @@ def _add(given: argparse.Namespace) -> int:
         positive=given.positive,
         negative=given.negative,
     )
-    console = Console(stderr=True)
+    settings, out = load(), console(stderr=True)
     python = python_of("export")
     torch = python if Path(python).is_file() else None
-    with console.status(f"merging {given.lora.name} into {', '.join(given.model)}"):
-        adding = Casting.of(load()).add(given.name, entry, given.lora, replace=given.replace, torch=torch)
+    with out.status(f"merging {given.lora.name} into {', '.join(given.model)}"):
+        adding = Casting.of(settings).add(given.name, entry, given.lora, replace=given.replace, torch=torch)
         asyncio.run(adding)
     if torch:
-        console.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
+        out.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
     else:
-        console.print("not compared with torch, which is not installed (`make install-export`)")
-    console.print(f"@{given.name} is in service; a running server offers it within 2 s")
+        out.print("not compared with torch, which is not installed (`make install-export`)")
+    match taken_up(given.name, settings.data_dir, offered=True):
+        case True:
+            out.print(f"@{given.name} is in service")
+        case None:
+            out.print(f"@{given.name} is added; `imgen up` will offer it")
+        case False:
+            raise UserError(f"@{given.name} is added, but the server does not offer it yet; see frontend.log")
     return 0
 
 
@@ -94,9 +103,12 @@ def _block(text: str) -> tuple[str, float]:
 
 
 def _remove(given: argparse.Namespace) -> int:
-    Casting.of(load()).remove(given.name, purge=given.purge)
+    settings = load()
+    Casting.of(settings).remove(given.name, purge=given.purge)
+    if taken_up(given.name, settings.data_dir, offered=False) is False:
+        raise UserError(f"@{given.name} is removed, but the server still offers it; see frontend.log")
     kept = "its weights are deleted" if given.purge else "its weights are kept (--purge deletes them)"
-    Console(stderr=True).print(f"@{given.name} is out of service; {kept}")
+    console(stderr=True).print(f"@{given.name} is out of service; {kept}")
     return 0
 
 
@@ -112,5 +124,5 @@ def _list(casting: Casting, as_json: bool = False) -> int:
         table.add_row(
             f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights, row.lora_sha256[:16]
         )
-    Console().print(table)
+    console().print(table)
     return 0

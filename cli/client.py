@@ -1,9 +1,12 @@
 """A small client of the API for the command line."""
 
+import http.client
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -11,8 +14,27 @@ from cli.errors import UserError
 from cli.instance import Instance
 from frontend.settings import load
 
+T = TypeVar("T")
 TIMEOUT_S = 60.0
+PATIENCE_S = 30.0
+PAUSE_S = 1.0
 LARGEST_PICTURE = 64 * 1024 * 1024
+
+
+class Unreachable(UserError):
+    """No answer came."""
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused  # nothing listens there, so nothing was asked
+
+
+class Refusal(UserError):
+    """The server's own words."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status  # of HTTP
 
 
 @dataclass(frozen=True)
@@ -33,9 +55,15 @@ class Client:
         return cls(url.rstrip("/"), key)
 
     def call(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Raises UserError."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
         request = urllib.request.Request(f"{self.url}/api/v2", orjson.dumps(body), headers)  # noqa: S310
-        answer: dict[str, Any] = orjson.loads(self._fetch(request))
+        try:
+            answer = orjson.loads(self._fetch(request))
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise UserError(f"{self.url} answers, but not as an imgen server does")
         return answer
 
     def download(self, url: str) -> bytes:
@@ -48,9 +76,30 @@ class Client:
                 data: bytes = response.read(LARGEST_PICTURE)
                 return data
         except urllib.error.HTTPError as error:
-            raise UserError(_reason(error)) from None
-        except (urllib.error.URLError, OSError) as error:
-            raise UserError(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from None
+            raise Refusal(_reason(error), error.code) from None
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            cause = getattr(error, "reason", error)
+            refused = isinstance(cause, ConnectionRefusedError)
+            raise Unreachable(f"{self.url} does not answer: {cause}", refused=refused) from None
+
+
+def patiently(
+    ask: Callable[[], T], patience_s: float = PATIENCE_S, waiting: Callable[[], None] | None = None
+) -> T:
+    """Asks again while the server is away, such as one that is started anew. Raises UserError.
+
+    `waiting` is called before each pause.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return ask()
+        except (Unreachable, Refusal) as error:
+            if (isinstance(error, Refusal) and error.status < 500) or time.monotonic() >= deadline:
+                raise
+            if waiting:
+                waiting()
+            time.sleep(PAUSE_S)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -1,22 +1,23 @@
 """Makes each character's denoiser out of the base model and its LoRA, once: only those two are shipped."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from embedded.part import PartError, python_of
 from frontend.catalogue import Character, load
-from frontend.settings import ROOT, Settings
+from frontend.settings import ROOT, Settings, catalogue_folders
 
 
 async def model_repositories(settings: Settings, say: Callable[[str], None]) -> list[Path]:
     """The Triton repositories of base models and of characters. Raises PartError and CatalogueError."""
     base, made = settings.models_dir.resolve(), settings.data_dir.resolve() / "models"
     made.mkdir(parents=True, exist_ok=True)
-    catalogue = await asyncio.to_thread(load, settings.catalogue_dir)
+    catalogue = await asyncio.to_thread(load, *catalogue_folders(settings))
     merges = [
-        merge(model, character, base, made, settings.catalogue_dir / character.lora)
-        for character in catalogue.characters.values()
+        merge(model, character, base, made, catalogue.lora(name))
+        for name, character in catalogue.characters.items()
         for model in character.models
     ]
     await asyncio.gather(*merges)
@@ -41,8 +42,15 @@ async def merge(
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        process_group=0,  # Ctrl-C is ours to handle
     )
-    _, errors = await process.communicate()
+    try:
+        _, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-        raise PartError(f"character {character.name} of {model}: {reason[-1]}")
+        raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
