@@ -39,9 +39,8 @@ help:
 	@echo "make check            lint and types alone"
 	@echo "make bench-api bench-picture bench-triton bench-memory   measurements, see perf/README.md"
 
-# 130: stopped by Ctrl-C while starting, which is no error.
 up: install
-	@.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP) || [ $$? -eq 130 ]
+	@.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)
 
 down:
 	@.venv/bin/imgen down

@@ -41,13 +41,14 @@ class Refusal(UserError):
 class Client:
     url: str
     key: str
+    kept: bool = False  # a supervisor on this machine starts it again when it ends
 
     @classmethod
     def find(cls, url: str | None, key: str | None) -> "Client":
         """The server that was named, else the one that runs here. Raises UserError."""
         if url is None:
             serving = Instance(load().data_dir).running()
-            return cls(serving.url, key or serving.key)
+            return cls(serving.url, key or serving.key, kept=True)
         if not url.startswith(("http://", "https://")):
             raise UserError(f"--url {url}: expected http:// or https://")
         if not key:

@@ -43,11 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     body = order(arguments)
     client = Client.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
     check_names(client, arguments)
-    job_id = submit(client, body)
     try:
-        meta = await_picture(client, job_id)
+        meta = await_picture(client, submit(client, body))
     except KeyboardInterrupt:
-        return _cancel(client, job_id)
+        return _cancel(client, body)
     image = meta["images"][0]
     data = patiently(lambda: client.download(image["url"]))
     output = arguments.output or free_name(meta["prompt"], meta["seed"], Path(image["filename"]).suffix)
@@ -68,7 +67,7 @@ def submit(client: Client, body: dict[str, Any]) -> str:
     try:
         answer = client.call(body)
     except Unreachable as error:
-        if error.refused:
+        if error.refused and not client.kept:
             raise
         answer = patiently(lambda: client.call(body))
     return str(answer["id"])
@@ -82,12 +81,14 @@ def free_name(prompt: str, seed: int, suffix: str) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _cancel(client: Client, job_id: str) -> int:
+def _cancel(client: Client, body: dict[str, Any]) -> int:
+    """Asks for the job's id again, by the same idempotency key: the interrupt may have come before it."""
     try:
+        job_id = client.call(body)["id"]
         client.call({"action": "cancel", "id": job_id})
         print("cancelled", file=sys.stderr)
     except UserError as error:
-        print(f"not cancelled: {error}; the job is {job_id}", file=sys.stderr)
+        print(f"not cancelled: {error}", file=sys.stderr)
     return CANCELLED
 
 

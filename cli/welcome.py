@@ -11,13 +11,14 @@ PROMPT = "a red car on the beach"
 
 
 def welcome(url: str, key: str, data_dir: Path) -> str:
-    call = f'curl -s {url}/api/v2 -H "Authorization: Bearer $KEY" \\\n      '
     return f"""
   URL  {url}
 
   export KEY={key}
-  ID=$({call} -d '{{"action":"generate","prompt":"{PROMPT}"}}' | grep -o 'run_[a-z0-9]*')
-  {call} -d '{{"action":"status","id":"'$ID'"}}'
+  api() {{ curl -s {url}/api/v2 -H "Authorization: Bearer $KEY" -d "$1"; }}
+  ID=$(api '{{"action":"generate","prompt":"{PROMPT}"}}' |
+       grep -o 'run_[a-z0-9]*')
+  api '{{"action":"status","id":"'$ID'"}}'
 
   {_imgen(data_dir)} generate "{PROMPT}" -o picture.jpg
 

@@ -65,28 +65,32 @@ def test_server_that_stays_away_is_told_with_the_jobs_id() -> None:
         await_picture(client, "run_1", patience_s=0)
 
 
-def test_interrupt_cancels_the_job(tmp_path: Path) -> None:
-    actions: list[str] = []
+@pytest.mark.parametrize("moment", ["generate", "status"])
+def test_interrupt_cancels_the_job_also_before_its_id_has_come(moment: str) -> None:
+    asked: list[dict[str, Any]] = []
     running: list[int] = []
 
-    def answer(body: dict[str, Any], url: str) -> Answer:
-        actions.append(body["action"])
+    def answer(body: dict[str, Any], url: str) -> Answer | None:
+        asked.append(body)
+        if [each["action"] for each in asked].count(moment) == 1 and body["action"] == moment:
+            os.kill(running[0], signal.SIGINT)  # known by now: an interpreter takes longer to start
+            return DEAD if moment == "generate" else DRAWING
         match body["action"]:
             case "generate":
                 return 200, {"id": "run_1"}
             case "cancel":
                 return 200, {"status": "CANCELLED"}
-        os.kill(running[0], signal.SIGINT)
         return DRAWING
 
     with serving(answer) as url:
         command = [sys.executable, "-m", "cli.main", "generate", "a red car", "--url", url, "--key", "k"]
-        # The id is known before the first poll: the interpreter takes longer to start than this line.
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         running.append(process.pid)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "cancelled\n")
-    assert actions[-1] == "cancel"
+    assert asked[-1] == {"action": "cancel", "id": "run_1"}
+    keys = {body["idempotency_key"] for body in asked if body["action"] == "generate"}
+    assert len(keys) == 1
 
 
 @pytest.mark.parametrize(

@@ -160,9 +160,10 @@ def refusals() -> list[tuple[int, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Name(id="ApiError"), args=[ast.Constant(value=status), ast.expr() as words, *_]
+                    func=ast.Name(id="ApiError"),
+                    args=[ast.Constant(value=int(status)), ast.expr() as words, *_],
                 ) if pattern := in_words(words):
-                    found.append((int(status), pattern))
+                    found.append((status, pattern))
     return sorted(set(found))
 
 
