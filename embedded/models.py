@@ -1,10 +1,10 @@
 """Makes each character's denoiser out of the base model and its LoRA, once: only those two are shipped."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from embedded.child import child
 from embedded.part import PartError, python_of
 from frontend.catalogue import Character, load
 from frontend.settings import ROOT, Settings, catalogue_folders
@@ -33,7 +33,7 @@ async def merge(
 
     `torch`: an interpreter that has it, which then draws with the LoRA too, and must draw the same.
     """
-    process = await asyncio.create_subprocess_exec(
+    async with child(
         *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
         f"--strength={character.strength}",
@@ -42,15 +42,8 @@ async def merge(
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        process_group=0,  # Ctrl-C is ours to handle
-    )
-    try:
+    ) as process:
         _, errors = await process.communicate()
-    except asyncio.CancelledError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
     if process.returncode:
         reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
         raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")

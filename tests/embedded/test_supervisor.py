@@ -108,6 +108,8 @@ async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(
     async with keeping([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
         good = running["good"].pid
         assert good is not None
+        await running["broken"].settled.wait()
+        assert running["good"].settled.is_set()
         await until(lambda: "broken ended while starting" in caplog.text)
         assert exists(good)
 

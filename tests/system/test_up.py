@@ -89,21 +89,21 @@ def test_second_up_on_the_same_folder_is_refused_in_one_line(system: System) -> 
 
 
 def test_interrupt_while_starting_ends_in_one_word_and_leaves_nothing_running(tmp_path: Path) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "cli.main", "up", "--no-llm"],
         env={**os.environ, "IMGEN_DATA_DIR": str(tmp_path), "IMGEN_PORT": "0"},
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert process.stderr
-    assert "starting" in process.stderr.readline()
-    while not (started := children_of(process.pid)):  # the merges of the characters
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    assert process.stderr.read().split() == ["stopping", "…", "stopped"]
-    assert process.wait() == 130
+    ) as process:
+        assert process.stderr
+        assert "starting" in process.stderr.readline()
+        while not (started := children_of(process.pid)):  # the merges of the characters
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.stderr.read().split() == ["stopping", "…", "stopped"]
+    assert process.returncode == 130
     assert gone(started)
 
 
