@@ -36,6 +36,8 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.checkpoint.exists():
+        raise UserError(f"there is no checkpoint {arguments.checkpoint}")
     python = python_of("export")
     if not Path(python).is_file():
         raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")

@@ -19,6 +19,7 @@ import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import Part, PartError, python_of
+from embedded.plain_path import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging"
@@ -57,20 +58,21 @@ def triton_part(
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _installed()
-    folders = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     own = data_dir.resolve() / "triton"
-    backends = _assemble_backends(install, own)
+    sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
+    models = base_models(sources)
+    folders = [plain(folder, own) for folder in sources]
+    backends = plain(_assemble_backends(install, own), own)
     remove_shared_memory(data_dir)
     key, value = secrets.token_hex(8), secrets.token_hex(32)
-    names = base_models(folders)
-    _check_backends(folders, names, backends)
+    _check_backends(folders, models, backends)
     command = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={_prefix(data_dir)}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
-        *(f"--load-model={name}" for name in names),
+        *(f"--load-model={name}" for name in models),
         "--allow-http=false",
         "--grpc-address=127.0.0.1",
         f"--grpc-port={port}",
@@ -83,6 +85,7 @@ def triton_part(
     url = f"127.0.0.1:{port}"
     return Part(
         name="triton",
+        title="Triton",
         url=url,
         command=command,
         ready=lambda: _ready(url),

@@ -125,6 +125,17 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
                 await asyncio.sleep(0.1)
 
 
+async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    folder = tmp_path / "a new; $(comer)'s"
+    shutil.copytree(tiny_repository / "tiny-decoder", folder / "models" / "tiny-decoder")
+    port = free_port()
+    part = triton_part(port=port, data_dir=folder / "data", repositories=[folder / "models"], threads=1)
+    async with running(part, tmp_path), triton_aio.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        assert await client.is_model_ready("tiny-decoder")
+
+
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:
     option = "--backend-config=python,shm-region-prefix-name="
     part = triton_part(port=1, data_dir=tmp_path, repositories=[])
