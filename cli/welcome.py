@@ -15,7 +15,8 @@ def welcome(url: str, key: str, data_dir: Path) -> str:
   URL  {url}
 
   export KEY={key}
-  api() {{ curl -s {url}/api/v2 -H "Authorization: Bearer $KEY" -d "$1"; }}
+  api() {{ curl -s {url}/api/v2 -d "$1" \\
+          -H "Authorization: Bearer $KEY"; }}
   ID=$(api '{{"action":"generate","prompt":"{PROMPT}"}}' |
        grep -o 'run_[a-z0-9]*')
   api '{{"action":"status","id":"'$ID'"}}'
