@@ -236,6 +236,19 @@ def test_bad_checkpoint_changes_nothing(
     assert after == before  # finished stages are kept for the next run, where nothing serves them
 
 
+def test_plan_of_another_gpu_gets_no_character_here(served: Path) -> None:
+    """By an interpreter that has a builder: TensorRT for RTX, on a machine that is not the plan's."""
+    model = served / "base" / "eros-denoiser"
+    (model / "1" / "model.plan").write_bytes(b"a plan")
+    machine = {"builder": "tensorrt", "version": "10.13.3.9", "gpu": "NVIDIA H100 80GB HBM3, 9.0"}
+    (model / "plan.json").write_text(json.dumps({**machine, "recipe": {}}))
+    before = contents(served)
+    command, environment = merge_character("zoe", DEMO_LORA, served)
+    done = run([python_of("export"), *command[1:]], environment, None)
+    refused(done, "was built by tensorrt 10.13.3.9 and the GPU NVIDIA H100 80GB HBM3, 9.0")
+    assert contents(served) == before
+
+
 def test_missing_builder_is_told_at_once(served: Path, demo_checkpoint: Path) -> None:
     """In an interpreter that cannot import one."""
     before = contents(served)
