@@ -24,4 +24,5 @@ async def child(*command: str, **options: Any) -> AsyncIterator[asyncio.subproce
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        # To the end of its pipes, else asyncio closes them when the loop is gone, and says so.
+        await process.communicate()

@@ -116,7 +116,9 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
         threads=1,
     )
     async with running(part, tmp_path) as process:
-        addresses = [address for address, _ in listening(process.pid)]
+        async with asyncio.timeout(20):  # gRPC is ready first, metrics a moment later
+            while len(addresses := [address for address, _ in listening(process.pid)]) < 2:
+                await asyncio.sleep(0.1)
         assert len(addresses) == 2 and all(address.endswith("0100007F") for address in addresses)
         assert len(stubs_of(process.pid)) == 3 and not await stubs_died(process.pid)
         os.kill(stubs_of(process.pid)[0], signal.SIGKILL)

@@ -102,7 +102,8 @@ def test_interrupt_while_starting_ends_in_one_word_and_leaves_nothing_running(tm
         while not (started := children_of(process.pid)):  # the merges of the characters
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert process.stderr.read().split() == ["stopping", "…", "stopped"]
+        said = process.stderr.read()
+        assert said.split() == ["stopping", "…", "stopped"], said
     assert process.returncode == 130
     assert gone(started)
 
