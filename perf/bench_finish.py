@@ -18,6 +18,7 @@ import pdqhash
 from PIL import Image, ImageDraw
 
 from frontend.finishing.finish import Finisher
+from frontend.invisible_mark.keys import load_mark_keys
 from frontend.picture import Credentials, Encoding, Finished, Picture, VisibleMark
 from frontend.settings import Settings
 
@@ -71,6 +72,7 @@ CREDENTIALS = Credentials(
     character="aya",
     seed=1,
     ruleset="default",
+    mark="9e3779b97f4a7c15",
     when="2026-01-01T00:00:00Z",
 )
 
@@ -105,7 +107,8 @@ async def measure(pixels: npt.NDArray[np.uint8], rounds: int) -> None:
     image = Image.fromarray(pixels)
     print(f"bare PDQ, full size: {bare(lambda: pdqhash.compute(pixels), rounds):.1f} ms")
     with tempfile.TemporaryDirectory() as folder:
-        async with Finisher.opened(Settings(data_dir=Path(folder))) as finisher:
+        settings = Settings(data_dir=Path(folder))
+        async with Finisher.opened(settings, load_mark_keys(settings)) as finisher:
             for kind, lossless in CASES:
                 encoding = Encoding(format=kind, quality=95, lossless=lossless)
                 runs = [
