@@ -48,7 +48,7 @@ class Picture:
 class VisibleMark:
     """A watermark to lay over the picture. Ranges are the API's, already clamped."""
 
-    image: bytes  # PNG, JPEG or WebP, already checked by finishing.visible_mark.check
+    image: bytes  # PNG, JPEG or WebP, already checked by finishing.wm_image.check
     position: str
     scale: int  # 1 to 100, percent of the picture's width
     opacity: int  # 0 to 100
