@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pdqhash
 
-# PDQ's authors shrink to this before hashing; it also keeps the interpreter lock to a few ms.
-SIDE = 512
+SIDE = 64
+"""What PDQ itself reduces a picture to before its transform; pdqhash does so slowly, holding Python's lock."""
 
 
 class Fingerprint(NamedTuple):
@@ -23,7 +23,7 @@ def fingerprint(pixels: npt.NDArray[np.uint8]) -> Fingerprint:
 
 
 def shrunk(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """[SIDE, SIDE, 3] of grey, three times the same memory. PDQ looks at brightness alone."""
+    """[SIDE, SIDE, 3] of grey, each the mean of its part of the picture; three times the same memory."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     small = np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     return np.broadcast_to(small[..., None], (SIDE, SIDE, 3))
