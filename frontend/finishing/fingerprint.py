@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pdqhash
 
 SIDE = 64
-"""What PDQ itself reduces a picture to before its transform; pdqhash does so slowly, holding Python's lock."""
+"""What PDQ itself reduces a picture to first; pdqhash does that slowly, and holds Python's lock meanwhile."""
 
 
 class Fingerprint(NamedTuple):
