@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -16,12 +16,16 @@ TICK_S = 0.0005
 
 @dataclass(frozen=True)
 class Lateness:
-    """Of each turn of the loop, in ms."""
+    """Of each turn of the loop, in ms.
 
-    whole: list[float]
-    held: list[
-        float
-    ]  # without what it waited, ready to run, for a processor: Python's lock, and our own code
+    `held` is `whole` without what it waited, ready to run, for a processor: Python's lock, and our own code.
+    """
+
+    whole: list[float] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+
+    def __add__(self, other: "Lateness") -> "Lateness":
+        return Lateness(self.whole + other.whole, self.held + other.held)
 
     def spread(self) -> list[float]:
         """Half, 99 of 100 and all of the turns are no later than this; then the same of `held`."""
@@ -36,7 +40,7 @@ async def watched(work: Awaitable[Result]) -> tuple[Result, Lateness]:
     """The result, and by how much the loop came late while it was made. Linux alone tells `held`."""
     task = asyncio.ensure_future(work)
     schedule = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
-    late = Lateness([], [])
+    late = Lateness()
     try:
         last, waited = time.perf_counter(), _waited_s(schedule)
         while not task.done():
