@@ -10,7 +10,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +23,7 @@ from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.finish import Finisher, Tools, finish
 from frontend.invisible_mark.keys import load_mark_keys
-from frontend.picture import Encoding, Finished, Picture
+from frontend.picture import Encoding, Finished, Picture, VisibleMark
 from frontend.serve import keep_what_is_built
 from frontend.settings import Settings
 from perf.finish_parts import CREDENTIALS, QUALITY, Pixels, mark, parts, scene
@@ -35,8 +36,11 @@ PICTURES = 24  # of one run
 PAUSE_S = (
     1.0  # between runs: of each second Linux keeps a twentieth for those whom real-time threads crowd out
 )
-CASES = [("jpeg", False), ("png", False), ("webp", False), ("webp", True), ("avif", False), ("avif", True)]
 JPEG = Encoding(format="jpeg", quality=QUALITY, lossless=False)
+CASES = {"jpeg": JPEG} | {
+    f"{kind} lossless" if lossless else kind: Encoding(format=kind, quality=QUALITY, lossless=lossless)
+    for kind, lossless in [("png", False), ("webp", False), ("webp", True), ("avif", False), ("avif", True)]
+}
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -75,12 +79,10 @@ def _middle(rounds: Sequence[dict[str, float]], stage: str) -> float:
 
 def formats(pixels: Pixels, tools: Tools, rounds: int) -> dict[str, Any]:
     figures = {}
-    for kind, lossless in CASES:
-        encoding = Encoding(format=kind, quality=QUALITY, lossless=lossless)
+    for name, encoding in CASES.items():
         runs = [finish(Picture(pixels), mark(), encoding, CREDENTIALS, tools) for _ in range(rounds)]
         whole = median(sum(run.timings_ms.values()) for run in runs)
         encode = median(run.timings_ms["encode"] for run in runs)
-        name = f"{kind} lossless" if lossless else kind
         size = len(runs[0].picture.data) / 1024
         figures[name] = {"whole_ms": round(whole, 1), "encode_ms": round(encode, 1), "kib": round(size)}
     table(
@@ -93,48 +95,54 @@ def formats(pixels: Pixels, tools: Tools, rounds: int) -> dict[str, Any]:
 
 async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict[str, Any]:
     """Many pictures on the finisher's threads, while the loop that handed them over is watched."""
-    order = mark()
+    speeds, spent, late = [], 0.0, Lateness()
     async with Finisher.running(tools, THREADS) as finisher:
-
-        async def one() -> Finished:
-            return await finisher.finish(Picture(pixels), order, JPEG, CREDENTIALS)
-
-        await _all(one)  # opens the threads, which inherit the priority of this one
+        batch = partial(_batch, finisher, Picture(pixels), mark())
+        await batch(JPEG, AT_A_TIME)  # opens the threads, which inherit the priority of this one
         keep_what_is_built()  # as the server does
         if realtime:
             raise_priority(2)
         _, alone = await watched(asyncio.sleep(1.0))
-        speeds, spent, late = [], 0.0, Lateness()
         for _ in range(runs):
             await asyncio.sleep(PAUSE_S)
             started, before = time.perf_counter(), time.process_time()
-            _, lateness = await watched(_all(one))
+            _, lateness = await watched(batch(JPEG, PICTURES))
             speeds.append(PICTURES / (time.perf_counter() - started))
             spent += time.process_time() - before
             late = late + lateness
-    rows = [["nothing to do", *alone.spread()], [f"{THREADS} threads finishing", *late.spread()]]
+        others = {}
+        for name, encoding in CASES.items():
+            await asyncio.sleep(PAUSE_S)
+            _, others[name] = await watched(batch(encoding, AT_A_TIME))
+    spreads = {"nothing to do": alone, f"jpeg, {runs} runs": late, **others}
     columns = ["", "half", "99 of 100", "most", "held: half", "99 of 100", "most"]
-    table("ms that the event loop comes late; held: without waiting for a processor", columns, rows)
+    table(
+        f"ms that the event loop comes late beside {THREADS} threads; held: without waiting for a processor",
+        columns,
+        [[name, *one.spread()] for name, one in spreads.items()],
+    )
     figures = {
         "per_second": round(median(speeds), 1),
         "cpu_ms": round(spent * 1000 / (runs * PICTURES), 1),
-        "loop_block_ms": late.spread()[5],
-        "loop_late_ms": late.spread()[:3],
-        "loop_held_ms": late.spread()[3:],
+        "loop_block_ms": max(one.spread()[5] for name, one in spreads.items()),
+        "loop_late_ms": {name: one.spread()[:3] for name, one in spreads.items()},
+        "loop_held_ms": {name: one.spread()[3:] for name, one in spreads.items()},
     }
     title = f"{THREADS} threads, {AT_A_TIME} pictures at a time; cpu_ms: processor time of one"
     table(title, ["", ""], [[name, figures[name]] for name in ("per_second", "cpu_ms")])
     return figures
 
 
-async def _all(one: Callable[[], Awaitable[Finished]]) -> None:
+async def _batch(
+    finisher: Finisher, picture: Picture, order: VisibleMark, encoding: Encoding, pictures: int
+) -> None:
     places = asyncio.Semaphore(AT_A_TIME)
 
     async def placed() -> None:
         async with places:
-            await one()
+            await finisher.finish(picture, order, encoding, CREDENTIALS)
 
-    await asyncio.gather(*(placed() for _ in range(PICTURES)))
+    await asyncio.gather(*(placed() for _ in range(pictures)))
 
 
 def raise_priority(level: int) -> None:
