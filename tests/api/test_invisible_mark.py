@@ -1,16 +1,19 @@
 """What a client downloads carries the identity that the job's record names."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
 from frontend.invisible_mark.codes import bits_of
 from frontend.invisible_mark.reading import read
 from frontend.jobs.record import StoredPicture
+from frontend.settings import SettingError
 from tests.api.harness import Api, api
 
 
@@ -51,3 +54,16 @@ async def test_picture_of_an_older_version_is_said_to_have_none(
         await redis.hset(key, "picture", older)
         again = (await server.status(meta["id"]))["meta"]
         assert (meta["enable_invisimark"], again["enable_invisimark"]) == (True, False)
+
+
+async def test_server_whose_key_is_another_one_does_not_start(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with api(redis_url, tmp_path / "one") as server:
+        await server.finished()
+    with pytest.raises(SettingError, match="copy the key file"):
+        async with api(redis_url, tmp_path / "other"):
+            pass
+    shutil.copy(tmp_path / "one" / "mark.key", tmp_path / "copy.key")
+    async with api(redis_url, tmp_path / "other", mark_key=tmp_path / "copy.key") as server:
+        assert (await server.finished())["meta"]["enable_invisimark"] is True
