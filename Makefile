@@ -37,7 +37,7 @@ help:
 	@echo "make clean            delete .venv; pictures, jobs and keys stay in .imgen"
 	@echo "make test             everything that CI runs"
 	@echo "make check            lint and types alone"
-	@echo "make bench-api bench-picture bench-triton bench-memory bench-export bench-gpu   measurements, see perf/README.md"
+	@echo "make bench-…           measurements: perf/README.md lists them"
 
 up: install
 	@.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)

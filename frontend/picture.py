@@ -48,7 +48,7 @@ class Picture:
 class VisibleMark:
     """A watermark to lay over the picture. Ranges are the API's, already clamped."""
 
-    image: bytes  # PNG, JPEG or WebP, already checked by finishing.visible_mark.check
+    image: bytes  # PNG, JPEG or WebP, already checked by finishing.wm_image.check
     position: str
     scale: int  # 1 to 100, percent of the picture's width
     opacity: int  # 0 to 100
@@ -105,4 +105,6 @@ class Finished:
     thumbnail: File
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # PDQ quality, 0 to 100
-    timings_ms: dict[str, float]  # mark, fingerprint, encode, sign, thumbnail
+    mark: str  # identity in the invisible mark, 16 hex digits
+    mark_key: int  # version of the key that it was laid with
+    timings_ms: dict[str, float]  # mark, invisible_mark, fingerprint, encode, sign, thumbnail

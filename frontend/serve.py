@@ -17,6 +17,13 @@ YOUNG_OBJECTS = 5_000
 DRAIN_S = 5.0  # for answers under way
 
 
+def keep_what_is_built() -> None:
+    """It lives as long as the process: looking through it for garbage would hold the loop for tens of ms."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -28,10 +35,7 @@ async def _serve(settings: Settings) -> None:
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         log.info("serving on %s", ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses))
-        # What was built so far lives as long as the process: looking through it for garbage takes tens of ms.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
+        keep_what_is_built()
         await stop.wait()
         app[SERVICES].gate.closed = True
     finally:

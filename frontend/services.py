@@ -13,6 +13,8 @@ from frontend.database import connect
 from frontend.enhance import Enhancer
 from frontend.finishing.finish import Finisher
 from frontend.inference import Inference
+from frontend.invisible_mark.agreement import agreed_mark_keys
+from frontend.invisible_mark.keys import MarkKeys
 from frontend.jobs.reviews import Reviews
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, Workers, Workshop
@@ -50,6 +52,7 @@ class Services:
     inference: TextToImage
     workers: Workers
     gate: Gate
+    mark_keys: MarkKeys
     mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
 
 
@@ -82,7 +85,8 @@ async def open_services(
         storage = await stack.enter_async_context(open_storage(settings))
         catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
         await stack.enter_async_context(in_background(catalogue.watch()))
-        finisher = await stack.enter_async_context(Finisher.opened(settings))
+        mark_keys = await agreed_mark_keys(redis, settings)
+        finisher = await stack.enter_async_context(Finisher.opened(settings, mark_keys))
         inference = await stack.enter_async_context(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
@@ -107,6 +111,7 @@ async def open_services(
             inference=inference,
             workers=workers,
             gate=Gate(),
+            mark_keys=mark_keys,
             mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
         )
 

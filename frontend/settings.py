@@ -94,6 +94,11 @@ class Settings:
     s3_encryption: str = row("", "Server-side encryption: empty, AES256 or aws:kms")
     url_life_s: int = row(900, "Seconds that a picture's URL stays valid", low=5, high=604_800)
 
+    mark_key: Path = row(
+        Path(),
+        "Key file of the invisible mark, the same on all servers; empty: DATA_DIR/mark.key, made at first "
+        "start",
+    )
     c2pa_certificate: Path = row(
         Path(), "PEM certificate chain for content credentials; empty: made at first start"
     )

@@ -12,7 +12,7 @@ from frontend import prompt as prompts
 from frontend.actions.context import Call
 from frontend.catalogue import Catalogue
 from frontend.errors import ApiError
-from frontend.finishing import visible_mark
+from frontend.finishing import wm_image
 from frontend.finishing.credentials import DESCRIPTION_LIMIT, clean
 from frontend.jobs.record import CredentialTexts, Job, new_id
 from frontend.prompt import Prompt, compose, parse
@@ -59,7 +59,7 @@ async def _mark_image(call: Call, data_uri: str) -> bytes:
     if not data_uri:
         return b""
     async with call.services.mark_room:  # a large one takes 100 MiB while it is looked at
-        return await asyncio.to_thread(visible_mark.from_data_uri, data_uri)
+        return await asyncio.to_thread(wm_image.from_data_uri, data_uri)
 
 
 def plan(

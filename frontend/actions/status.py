@@ -82,8 +82,7 @@ def completed(view: JobView, links: ClientLinks) -> dict[str, Any]:
             {"url": links.picture, "filename": picture.filename, "type": "signed"},
             {"url": links.thumbnail, "filename": picture.thumbnail_filename, "type": "thumbnail"},
         ],
-        # The invisible mark has no implementation yet: said as it is.
-        "enable_invisimark": False,
+        "enable_invisimark": bool(picture.mark),  # pictures of older versions have none
         "enable_c2pa": True,
         "compute_pdq": True,
         "weights": picture.weights,

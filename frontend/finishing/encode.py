@@ -31,8 +31,8 @@ FORMATS: Mapping[str, Format] = {
 
 def encode(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> File:
     """The file of pixels [H,W,3]. The same pixels and encoding give the same bytes."""
-    if encoding.format == "avif" and encoding.lossless:
-        data = _lossless_avif(pixels)
+    if encoding.format == "avif":
+        data = _avif(pixels, encoding)
     elif encoding.format == "jpeg":
         data = _jpeg(pixels, encoding.quality)
     else:
@@ -52,9 +52,6 @@ def _options(encoding: Encoding) -> dict[str, Any]:
             return {"lossless": True, "quality": 20, "method": 1}  # quality is effort here
         case "webp":
             return {"quality": encoding.quality, "method": 2}
-        case "avif":
-            subsampling = ":".join(_subsampling(encoding.quality))
-            return {"quality": encoding.quality, "subsampling": subsampling, "speed": 9, "max_threads": 1}
     raise ValueError(f"no such format: {encoding.format}")
 
 
@@ -83,20 +80,23 @@ def _srgb_chunk() -> PngImagePlugin.PngInfo:
     return chunks
 
 
-def _lossless_avif(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """AV1 of the RGB planes themselves (identity matrix).
+def _avif(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
+    """Lossless is AV1 of the RGB planes themselves (identity matrix).
 
-    Pillow cannot: it always goes through YCbCr, which at quality 100 is still off by up to 3 of 255.
+    Pillow always goes through YCbCr, which at quality 100 is still off by up to 3 of 255, and holds Python's
+    lock while it converts.
     """
+    sampling = "444" if encoding.lossless else _subsampling(encoding.quality)
+    matrix = AVIF.MATRIX_COEFFICIENTS
     return bytes(
         avif_encode(
             pixels,
-            level=100,
+            level=100 if encoding.lossless else encoding.quality,
             speed=9,
-            pixelformat=AVIF.PIXEL_FORMAT.YUV444,
+            pixelformat=AVIF.PIXEL_FORMAT[f"YUV{sampling}"],
             primaries=AVIF.COLOR_PRIMARIES.BT709,
             transfer=AVIF.TRANSFER_CHARACTERISTICS.SRGB,
-            matrix=AVIF.MATRIX_COEFFICIENTS.IDENTITY,
+            matrix=matrix.IDENTITY if encoding.lossless else matrix.BT601,
             numthreads=1,
         )
     )

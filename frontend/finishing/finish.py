@@ -8,12 +8,18 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import cv2
+
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.stamps import Stamps
 from frontend.finishing.thumbnail import thumbnail
 from frontend.finishing.visible_mark import lay
+from frontend.invisible_mark.codes import Codes
+from frontend.invisible_mark.keys import MarkKeys
+from frontend.invisible_mark.writing import write
 from frontend.picture import Credentials, Encoding, Finished, Picture, VisibleMark
 from frontend.settings import Settings
 
@@ -29,34 +35,48 @@ class Stopwatch:
         self.timings_ms[stage] = (time.perf_counter() - start) * 1000
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What all pictures of a process are finished with."""
+
+    signatory: Signatory
+    codes: Codes  # of the key that invisible marks are laid with
+    stamps: Stamps = field(default_factory=Stamps)
+
+
 def finish(
     picture: Picture,
     mark: VisibleMark | None,
     encoding: Encoding,
     credentials: Credentials,
-    signatory: Signatory,
+    tools: Tools,
 ) -> Finished:
-    """Visible mark, (invisible mark,) fingerprint, encode, sign, hash: the order is fixed.
+    """Visible mark, invisible mark, fingerprint, encode, sign, hash: the order is fixed.
 
     Marks come first so that everything after describes the pixels that the client gets; nothing may touch the
-    bytes once they are signed. Takes 100 ms and more: not for an event loop.
+    bytes once they are signed. `credentials.mark` is the identity in the invisible mark: what is signed is
+    what is laid. Takes tens of ms: not for an event loop.
     """
     stage = Stopwatch()
     with stage("mark"):
-        pixels = lay(picture.pixels, mark) if mark else picture.pixels
+        pixels = lay(picture.pixels, mark, tools.stamps) if mark else picture.pixels
+    with stage("invisible_mark"):
+        pixels = write(pixels, int(credentials.mark, 16), tools.codes)
     with stage("fingerprint"):
         digits, quality = fingerprint(pixels)
     with stage("encode"):
         plain = encode(pixels, encoding)
     with stage("sign"):
-        signed = signatory.sign(plain, credentials)
+        signed = tools.signatory.sign(plain, credentials)
     with stage("thumbnail"):
-        small = signatory.sign(thumbnail(pixels, encoding), credentials)
+        small = tools.signatory.sign(thumbnail(pixels, encoding), credentials)
     return Finished(
         picture=signed,
         thumbnail=small,
         fingerprint=digits,
         fingerprint_quality=quality,
+        mark=credentials.mark,
+        mark_key=tools.codes.version,
         timings_ms=stage.timings_ms,
     )
 
@@ -64,26 +84,28 @@ def finish(
 class Finisher:
     """Finishes pictures on a few threads of its own, so that the event loop goes on."""
 
-    def __init__(self, signatory: Signatory, threads: ThreadPoolExecutor) -> None:
-        self._signatory = signatory
+    def __init__(self, tools: Tools, threads: ThreadPoolExecutor) -> None:
+        self._tools = tools
         self._threads = threads
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, settings: Settings) -> AsyncIterator["Finisher"]:
+    async def opened(cls, settings: Settings, mark_keys: MarkKeys) -> AsyncIterator["Finisher"]:
         """Raises SettingError where the certificate cannot sign."""
         signatory = await asyncio.to_thread(lambda: Signatory(load_certificate(settings)))
         with signatory:
-            async with cls.running(signatory, threads=max(1, min(8, os.cpu_count() or 1))) as finisher:
+            threads = max(1, min(8, os.cpu_count() or 1))
+            async with cls.running(Tools(signatory, mark_keys.writing), threads) as finisher:
                 yield finisher
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, signatory: Signatory, threads: int) -> AsyncIterator["Finisher"]:
+    async def running(cls, tools: Tools, threads: int) -> AsyncIterator["Finisher"]:
         """At the end, waits for the pictures that are being finished and drops those that wait."""
+        cv2.setNumThreads(1)  # pictures are what runs side by side here, not the parts of one
         pool = ThreadPoolExecutor(threads, thread_name_prefix="finish")
         try:
-            yield cls(signatory, pool)
+            yield cls(tools, pool)
         finally:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
@@ -92,5 +114,5 @@ class Finisher:
     ) -> Finished:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, finish, picture, mark, encoding, credentials, self._signatory
+            self._threads, finish, picture, mark, encoding, credentials, self._tools
         )

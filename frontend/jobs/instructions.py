@@ -40,7 +40,8 @@ def encoding(job: Job) -> Encoding:
     return Encoding(format=job.format, quality=job.quality, lossless=job.lossless)
 
 
-def credentials(job: Job, picture: Picture) -> Credentials:
+def credentials(job: Job, picture: Picture, identity: int) -> Credentials:
+    """`identity`: what the invisible mark of this attempt says, 64 bits."""
     return Credentials(
         gen_id=job.gen_id,
         author=job.texts.author,
@@ -54,6 +55,7 @@ def credentials(job: Job, picture: Picture) -> Credentials:
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
+        mark=f"{identity:016x}",
         when=job.time,
     )
 
@@ -77,6 +79,9 @@ def locate(
         thumbnail_key=f"{folder}/{thumbnail}",
         thumbnail_filename=thumbnail,
         fingerprint=finished.fingerprint,
+        fingerprint_quality=finished.fingerprint_quality,
+        mark=finished.mark,
+        mark_key=finished.mark_key,
         timings_ms=timings_ms,
         weights=dict(weights),
     )

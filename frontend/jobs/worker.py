@@ -181,8 +181,10 @@ async def make(shop: Workshop, claim: Claim) -> None:
     """The stages of a picture, each named for what it adds."""
     job = claim.job
     picture = await shop.inference.text_to_image(order(job), _reporter(shop.jobs, claim))
+    # Unguessable, and never used twice: a later attempt's picture is another picture.
+    identity = secrets.randbits(64)
     finished = await shop.finisher.finish(
-        picture, visible_mark(claim), encoding(job), credentials(job, picture)
+        picture, visible_mark(claim), encoding(job), credentials(job, picture, identity)
     )
     stored = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
     await store(shop.storage, stored, finished)

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from redis.asyncio import Redis
@@ -183,7 +184,8 @@ async def test_watermark_is_laid_on(server: Api) -> None:
     )
     async with server.http.get(state["meta"]["images"][0]["url"]) as response:
         picture = Image.open(io.BytesIO(await response.read()))
-    assert picture.getpixel((20, 20)) == (255, 0, 255)
+    pixel = np.asarray(picture)[20, 20].astype(int)
+    assert np.abs(pixel - (255, 0, 255)).max() <= 8  # the invisible mark lies over it
     assert (state["meta"]["wm_position"], state["meta"]["wm_scale"]) == ("top-left", 20)
     assert "wm_image" not in state["meta"]
 

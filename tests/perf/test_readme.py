@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SPEED = (ROOT / "README.md").read_text().partition("## How fast")[2].partition("\n## ")[0]
 FIGURES = {name: orjson.loads((ROOT / f"perf/results/{name}.json").read_bytes()) for name in (
-    "api", "memory", "picture", "triton"
+    "api", "finish", "memory", "picture", "triton"
 )}  # fmt: skip
 PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
 
@@ -24,6 +24,9 @@ PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
         ("pictures/s", f"{TRITON['pictures_per_s']['8'] / TRITON['pictures_per_s']['1']:.2f}"),
         ("pictures/s", f"(mean batch of a denoising step {TRITON['mean_batch']['8']:.1f})"),
         ("memory", f"{FIGURES['memory']['largest_growth']:.2f}"),
+        ("finishing a picture", f"{FIGURES['finish']['vs_parts']:.2f}"),
+        ("Two cores", f"finish {FIGURES['finish']['per_second']:.0f} pictures"),
+        ("Two cores", f"{FIGURES['finish']['loop_block_ms']:.1f} ms at most"),
         ("That picture", f"{PICTURE['seconds']:.2f} s"),
         ("That picture", f"finishing was {PICTURE['api_ms']['finish']:.0f} ms"),
         ("That picture", f"review {PICTURE['api_ms']['review']:.0f} ms"),
@@ -40,6 +43,7 @@ def test_figure_is_the_measured_one(row: str, shown: str) -> None:
         ("`models`", FIGURES["api"]["models_vs_bare"] < 0.6),
         ("one 1344x768 picture", PICTURE["overhead"] > 0.1),
         ("memory", FIGURES["memory"]["largest_growth"] > 1.1),
+        ("finishing a picture", FIGURES["finish"]["vs_parts"] > 1.1),
     ],
 )
 def test_missed_aim_is_called_missed(row: str, missed: bool) -> None:

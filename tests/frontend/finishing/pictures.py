@@ -68,6 +68,7 @@ def credentials(**changes: Any) -> Credentials:
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
+        "mark": "9e3779b97f4a7c15",
         "when": "2026-03-29T20:02:50Z",
     }
     return Credentials(**values | changes)

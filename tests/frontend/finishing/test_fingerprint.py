@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pdqhash
 import pytest
 from PIL import Image
 
@@ -38,6 +39,14 @@ def test_resized_picture_still_matches_and_another_does_not() -> None:
     half = np.asarray(Image.fromarray(pixels).resize((336, 192), Image.Resampling.LANCZOS))
     assert distance(fingerprint(pixels).digits, fingerprint(half).digits) <= MATCH
     assert distance(fingerprint(pixels).digits, fingerprint(pixels[::-1].copy()).digits) > MATCH
+
+
+@pytest.mark.parametrize("size", [(1344, 768), (768, 1344), (1024, 1024), (200, 300)])
+def test_other_programs_that_hash_the_whole_picture_find_it(size: tuple[int, int]) -> None:
+    pixels = scene(*size)
+    bits, _ = pdqhash.compute(pixels)
+    whole = np.packbits(bits.astype(np.uint8)).tobytes().hex()
+    assert distance(fingerprint(pixels).digits, whole) <= MATCH // 2
 
 
 def test_even_picture_has_no_quality() -> None:

@@ -12,14 +12,22 @@ from PIL import Image
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.fingerprint import fingerprint
-from frontend.finishing.finish import Finisher, finish
+from frontend.finishing.finish import Finisher, Tools, finish
+from frontend.finishing.stamps import Stamps
 from frontend.finishing.visible_mark import lay
+from frontend.invisible_mark import reading as invisible
+from frontend.invisible_mark.codes import bits_of
+from frontend.invisible_mark.keys import MarkKeys
+from frontend.invisible_mark.writing import write
 from frontend.picture import Credentials, Encoding, File, Picture
 from frontend.settings import SettingError, Settings
 
 from .pictures import credentials, mark, scene
 from .test_credentials import SIGNATORY, read
 
+KEYS = MarkKeys.of({7: b"k" * 32})
+TOOLS = Tools(SIGNATORY, KEYS.writing)
+IDENTITY = int(credentials().mark, 16)
 PNG = Encoding(format="png", quality=95, lossless=False)
 
 
@@ -30,7 +38,7 @@ def pixels_of(file: File) -> npt.NDArray[np.uint8]:
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
 def test_picture_and_thumbnail_are_signed(kind: str) -> None:
     encoding = Encoding(format=kind, quality=95, lossless=False)
-    finished = finish(Picture(scene(800, 600)), mark(), encoding, credentials(), SIGNATORY)
+    finished = finish(Picture(scene(800, 600)), mark(), encoding, credentials(), TOOLS)
     for file in (finished.picture, finished.thumbnail):
         assert read(file)["validation_state"] == "Valid"
         assert file.sha256 == hashlib.sha256(file.data).hexdigest()
@@ -40,22 +48,44 @@ def test_picture_and_thumbnail_are_signed(kind: str) -> None:
 
 def test_everything_describes_the_marked_pixels() -> None:
     what = mark(scale=60, position="center")
-    finished = finish(Picture(scene()), what, PNG, credentials(), SIGNATORY)
-    marked = lay(scene(), what)
+    finished = finish(Picture(scene()), what, PNG, credentials(), TOOLS)
+    marked = write(lay(scene(), what, Stamps()), IDENTITY, KEYS.writing)
     assert (pixels_of(finished.picture) == marked).all()
     assert (pixels_of(finished.thumbnail) == marked).all()
     assert (finished.fingerprint, finished.fingerprint_quality) == fingerprint(marked)
     assert finished.fingerprint != fingerprint(scene()).digits
 
 
-def test_picture_without_a_mark_keeps_its_pixels() -> None:
-    finished = finish(Picture(scene()), None, PNG, credentials(), SIGNATORY)
-    assert (pixels_of(finished.picture) == scene()).all()
+def test_picture_carries_the_identity_that_its_credentials_name() -> None:
+    order = credentials()
+    finished = finish(Picture(scene(1344, 768)), None, PNG, order, TOOLS)
+    reading = invisible.read(pixels_of(finished.picture), KEYS.reading)
+    assert reading
+    assert f"{bits_of(reading.soft):016x}" == order.mark == finished.mark
+    assert reading.version == finished.mark_key == 7
+
+
+def test_picture_without_an_identity_is_not_finished() -> None:
+    with pytest.raises(ValueError, match="base 16"):
+        finish(Picture(scene()), None, PNG, credentials(mark=""), TOOLS)
+
+
+def test_picture_that_came_in_is_not_changed() -> None:
+    pixels = scene()
+    finish(Picture(pixels), mark(), PNG, credentials(), TOOLS)
+    assert (pixels == scene()).all()
 
 
 def test_every_stage_is_timed() -> None:
-    finished = finish(Picture(scene()), mark(), PNG, credentials(), SIGNATORY)
-    assert list(finished.timings_ms) == ["mark", "fingerprint", "encode", "sign", "thumbnail"]
+    finished = finish(Picture(scene()), mark(), PNG, credentials(), TOOLS)
+    assert list(finished.timings_ms) == [
+        "mark",
+        "invisible_mark",
+        "fingerprint",
+        "encode",
+        "sign",
+        "thumbnail",
+    ]
     assert min(finished.timings_ms.values()) >= 0
 
 
@@ -74,7 +104,7 @@ class NotingSignatory(Signatory):
 async def test_work_happens_off_the_event_loop(tmp_path: Path) -> None:
     with NotingSignatory(tmp_path) as signatory:
         signatory.threads.clear()
-        async with Finisher.running(signatory, threads=2) as finisher:
+        async with Finisher.running(Tools(signatory, KEYS.writing), threads=2) as finisher:
             work = (finisher.finish(Picture(scene()), None, PNG, credentials()) for _ in range(6))
             await asyncio.gather(*work)
     assert len(signatory.threads) == 12  # picture and thumbnail
@@ -82,7 +112,7 @@ async def test_work_happens_off_the_event_loop(tmp_path: Path) -> None:
 
 
 async def test_finisher_signs_with_the_settings_certificate(tmp_path: Path) -> None:
-    async with Finisher.opened(Settings(data_dir=tmp_path)) as finisher:
+    async with Finisher.opened(Settings(data_dir=tmp_path), KEYS) as finisher:
         finished = await finisher.finish(Picture(scene()), None, PNG, credentials())
     assert read(finished.picture)["validation_state"] == "Valid"
     assert (tmp_path / "credentials" / "chain.pem").exists()
@@ -90,5 +120,5 @@ async def test_finisher_signs_with_the_settings_certificate(tmp_path: Path) -> N
 
 async def test_bad_certificate_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingError):
-        async with Finisher.opened(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem")):
+        async with Finisher.opened(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem"), KEYS):
             pass

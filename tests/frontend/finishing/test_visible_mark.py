@@ -1,9 +1,3 @@
-import base64
-import contextlib
-import io
-import struct
-import zlib
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,18 +5,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from frontend.errors import ApiError
-from frontend.finishing.visible_mark import MAX_BYTES, check, from_data_uri, lay
+from frontend.finishing.stamps import Stamps
+from frontend.finishing.visible_mark import lay
 from frontend.picture import VisibleMark
 
-from .pictures import black, block, data_uri, file_of, mark, scene
+from .pictures import black, block, file_of, mark, scene
 
 
-def refusal(text: str) -> str:
-    with pytest.raises(ApiError) as caught:
-        from_data_uri(text)
-    assert caught.value.status == 400
-    return caught.value.message.removeprefix("Invalid wm_image: ")
+def laid(pixels: npt.NDArray[np.uint8], what: VisibleMark) -> npt.NDArray[np.uint8]:
+    return lay(pixels, what, Stamps())
 
 
 def changed(pixels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -30,100 +21,6 @@ def changed(pixels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     box = Image.fromarray(pixels).convert("L").getbbox()
     assert box
     return box
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that promises more than it holds."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    body = b"IDAT" + zlib.compress(b"\0" * 100)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
-        for part in (header, body, b"IEND")
-    )
-
-
-def animation(kind: str) -> bytes:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    return file_of(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_three_formats_are_taken(kind: str) -> None:
-    data = file_of(Image.new("RGB", (30, 20), "blue"), kind)
-    assert from_data_uri(data_uri(data, "application/octet-stream")) == data
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_every_png_colour_type_is_taken(mode: str) -> None:
-    assert from_data_uri(data_uri(file_of(Image.new(mode, (5, 5)))))
-
-
-def test_cmyk_jpeg_is_taken() -> None:
-    assert from_data_uri(data_uri(file_of(Image.new("CMYK", (5, 5)), "JPEG")))
-
-
-def test_what_browsers_forgive_is_forgiven() -> None:
-    data = block()
-    wrapped = base64.encodebytes(data).decode().rstrip("=\n")
-    assert from_data_uri("DATA:image/png;charset=utf-8;BASE64," + wrapped.replace("+", "%2B")) == data
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("https://example.com/mark.png", "expected a base64 data URI"),
-        ("data:image/png,abc", "expected a base64 data URI"),
-        (base64.b64encode(block()).decode(), "expected a base64 data URI"),
-        ("data:image/png;base64,a*b!", "bad base64"),
-        ("data:image/png;base64,aaaaa", "bad base64"),
-        ("data:image/png;base64,äöü", "bad base64"),
-        ("data:image/png;base64,", "expected PNG, JPEG or WebP"),
-        (
-            data_uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
-            "expected PNG, JPEG or WebP",
-        ),
-        (data_uri(file_of(Image.new("P", (5, 5)), "GIF"), "image/gif"), "expected PNG, JPEG or WebP"),
-        (data_uri(file_of(Image.new("RGB", (5, 5)), "BMP")), "expected PNG, JPEG or WebP"),
-        (data_uri(file_of(Image.new("RGB", (5, 5)), "AVIF")), "expected PNG, JPEG or WebP"),
-        (data_uri(bytes(MAX_BYTES + 1)), "larger than 4 MiB"),
-        (data_uri(bytes(6_000_000)), "larger than 4 MiB"),
-        (data_uri(file_of(Image.new("L", (4097, 1)))), "larger than 4096 px a side"),
-        (data_uri(png_header(60_000, 60_000)), "larger than 4096 px a side"),
-        (data_uri(png_header(4000, 4000)), "damaged file"),
-        (data_uri(png_header(0, 0)), "damaged file"),
-        (data_uri(animation("PNG")), "animated pictures are not accepted"),
-        (data_uri(animation("WEBP")), "animated pictures are not accepted"),
-    ],
-)
-def test_refusal_says_why(text: str, reason: str) -> None:
-    assert refusal(text) == reason
-
-
-def test_webp_bomb_is_refused_by_its_header() -> None:
-    data = bytearray(file_of(Image.new("RGB", (64, 64)), "WEBP"))
-    data[26:30] = struct.pack("<HH", 16_383, 16_383)
-    assert refusal(data_uri(bytes(data))) == "larger than 4096 px a side"
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_truncated_file_is_damaged(kind: str) -> None:
-    data = file_of(Image.fromarray(scene(64, 64)), kind)
-    assert refusal(data_uri(data[: len(data) * 2 // 3])) == "damaged file"
-
-
-@given(
-    kind=st.sampled_from(["PNG", "JPEG", "WEBP"]),
-    at=st.floats(0, 1),
-    value=st.integers(0, 255),
-    cut=st.booleans(),
-)
-@settings(max_examples=150, deadline=None)
-def test_damaged_bytes_are_refused_or_read(kind: str, at: float, value: int, cut: bool) -> None:
-    data = bytearray(file_of(Image.fromarray(scene(24, 24)), kind))
-    place = int(at * (len(data) - 1))
-    data[place] = value
-    with contextlib.suppress(ApiError):  # anything else fails the test
-        check(bytes(data[:place] if cut else data))
 
 
 @pytest.mark.parametrize(
@@ -142,35 +39,35 @@ def test_damaged_bytes_are_refused_or_read(kind: str, at: float, value: int, cut
     ],
 )
 def test_mark_lies_at_its_anchor(position: str, box: tuple[int, int, int, int]) -> None:
-    marked = lay(black(), mark(position=position, padding_x=7, padding_y=5))
+    marked = laid(black(), mark(position=position, padding_x=7, padding_y=5))
     assert changed(marked) == box
     assert (marked[box[1] : box[3], box[0] : box[2]] == (255, 0, 0)).all()
 
 
 @pytest.mark.parametrize(("scale", "width"), [(1, 2), (5, 10), (50, 100), (100, 200)])
 def test_scale_is_percent_of_the_pictures_width(scale: int, width: int) -> None:
-    left, top, right, bottom = changed(lay(black(), mark(block(400, 200), scale=scale)))
+    left, top, right, bottom = changed(laid(black(), mark(block(400, 200), scale=scale)))
     assert (right - left, bottom - top) == (width, width // 2)
 
 
 def test_too_tall_a_mark_is_shrunk_whole() -> None:
-    left, top, right, bottom = changed(lay(black(), mark(block(20, 80), scale=100, position="center")))
+    left, top, right, bottom = changed(laid(black(), mark(block(20, 80), scale=100, position="center")))
     assert (right - left, bottom - top) == (25, 100)
 
 
 def test_padding_gives_way_before_the_mark_leaves() -> None:
-    assert changed(lay(black(), mark(padding_x=500, padding_y=500))) == (0, 0, 20, 10)
+    assert changed(laid(black(), mark(padding_x=500, padding_y=500))) == (0, 0, 20, 10)
 
 
 def test_opacity_mixes() -> None:
     grey = np.full((100, 200, 3), 100, np.uint8)
-    assert (lay(grey, mark(opacity=50))[85, 180] == (178, 50, 50)).all()
-    assert (lay(grey, mark(opacity=0)) == grey).all()
+    assert (laid(grey, mark(opacity=50))[85, 180] == (178, 50, 50)).all()
+    assert (laid(grey, mark(opacity=0)) == grey).all()
 
 
 def test_alpha_of_the_mark_counts() -> None:
     grey = np.full((100, 200, 3), 100, np.uint8)
-    half = lay(grey, mark(block(colour=(255, 255, 255, 51))))
+    half = laid(grey, mark(block(colour=(255, 255, 255, 51))))
     assert (half[85, 180] == 131).all()
 
 
@@ -180,20 +77,20 @@ def test_resized_edges_have_no_dark_fringe() -> None:
     ImageDraw.Draw(disc).ellipse((40, 40, 360, 360), fill=(255, 255, 255, 255))
     white = np.full((100, 200, 3), 255, np.uint8)
     for rotation in (0, 33):
-        assert lay(white, mark(file_of(disc), scale=20, rotation=rotation)).min() >= 253
+        assert laid(white, mark(file_of(disc), scale=20, rotation=rotation)).min() >= 253
 
 
 def test_quarter_turn_is_counter_clockwise() -> None:
     half_red = Image.new("RGBA", (40, 20), (0, 0, 255, 255))
     half_red.paste((255, 0, 0, 255), (20, 0, 40, 20))
-    marked = lay(black(), mark(file_of(half_red), rotation=90, scale=20, position="top-left"))
+    marked = laid(black(), mark(file_of(half_red), rotation=90, scale=20, position="top-left"))
     assert changed(marked) == (10, 10, 30, 50)
     assert marked[15, 20].tolist() == [255, 0, 0]
     assert marked[45, 20].tolist() == [0, 0, 255]
 
 
 def test_turning_keeps_the_centre() -> None:
-    left, top, right, bottom = changed(lay(black(), mark(rotation=30, scale=20, position="center")))
+    left, top, right, bottom = changed(laid(black(), mark(rotation=30, scale=20, position="center")))
     assert abs((left + right) / 2 - 100) <= 1
     assert abs((top + bottom) / 2 - 50) <= 1
 
@@ -204,7 +101,7 @@ def test_phone_photo_is_laid_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned a quarter clockwise: red on top
     data = file_of(photo, "JPEG", quality=100, subsampling=0, exif=exif)
-    marked = lay(black(), mark(data, scale=10, position="top-left", padding_x=0, padding_y=0))
+    marked = laid(black(), mark(data, scale=10, position="top-left", padding_x=0, padding_y=0))
     assert changed(marked) == (0, 0, 20, 40)
     assert marked[5, 10, 0] > 200
     assert marked[35, 10, 2] > 200
@@ -212,13 +109,13 @@ def test_phone_photo_is_laid_upright() -> None:
 
 def test_sixteen_bit_grey_is_not_clipped() -> None:
     grey = Image.fromarray(np.full((20, 40), 0x8000, np.uint16))
-    assert (lay(black(), mark(file_of(grey)))[85, 180] == 128).all()
+    assert (laid(black(), mark(file_of(grey)))[85, 180] == 128).all()
 
 
 def test_picture_that_came_in_is_not_changed() -> None:
     pixels = scene()
     before = pixels.copy()
-    assert (lay(pixels, mark()) != before).any()
+    assert (laid(pixels, mark()) != before).any()
     assert (pixels == before).all()
 
 
@@ -240,7 +137,7 @@ marks = st.builds(
 @settings(max_examples=200, deadline=None)
 def test_no_mark_leaves_the_picture_or_fails(what: VisibleMark, width: int, height: int) -> None:
     """An offset outside the picture would make an empty slice, and laying into that fails."""
-    marked = lay(black(width, height), what)
+    marked = laid(black(width, height), what)
     assert marked.shape == (height, width, 3)
     assert marked.dtype == np.uint8
     if what.opacity >= 20:
@@ -250,10 +147,5 @@ def test_no_mark_leaves_the_picture_or_fails(what: VisibleMark, width: int, heig
 @pytest.mark.parametrize("degrees", [-360, -217, -90, -45, 1, 30, 89, 180, 315, 360])
 def test_turned_mark_is_never_cut_off(degrees: int) -> None:
     """Whatever its direction, an opaque mark colours as much as its area is."""
-    marked = lay(black(200, 200), mark(block(80, 40), scale=40, rotation=degrees))
+    marked = laid(black(200, 200), mark(block(80, 40), scale=40, rotation=degrees))
     assert int(marked.sum()) == pytest.approx(255 * 80 * 40, rel=0.02)
-
-
-def test_checked_bytes_open_as_they_came() -> None:
-    with Image.open(io.BytesIO(from_data_uri(data_uri(block(12, 34))))) as image:
-        assert image.size == (12, 34)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from frontend.finishing.finish import Finisher
 from frontend.inference import Fault, InferenceError
+from frontend.invisible_mark.keys import load_mark_keys
 from frontend.jobs.record import Job, JobView, State
 from frontend.jobs.store import Claim, JobStore
 from frontend.jobs.worker import Workers, Workshop
@@ -45,7 +46,8 @@ async def shop(
     redis: "Redis", folder: Path, store: Callable[["Redis", Settings], JobStore] = JobStore, **changes: Any
 ) -> AsyncIterator[Shop]:
     settings = replace(Settings(data_dir=folder, workers=2), **changes)
-    async with Finisher.opened(settings) as finisher, open_storage(settings) as storage:
+    keys = load_mark_keys(settings)
+    async with Finisher.opened(settings, keys) as finisher, open_storage(settings) as storage:
         triton, jobs = FakeTriton(), store(redis, settings)
         await jobs.prepare()
         workers = Workers(Workshop(jobs, triton, finisher, storage), settings)

@@ -1,0 +1,69 @@
+"""What a client downloads carries the identity that the job's record names."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from redis.asyncio import Redis
+
+from frontend.invisible_mark.codes import bits_of
+from frontend.invisible_mark.reading import read
+from frontend.jobs.record import StoredPicture
+from frontend.settings import SettingError
+from tests.api.harness import Api, api
+
+
+async def recorded(server: Api, job_id: str) -> StoredPicture:
+    owner = (await server.services.keys.authorize(f"Bearer {server.key}")).id
+    view = await server.services.jobs.view(job_id, owner)
+    assert view and view.picture
+    return view.picture
+
+
+async def test_downloaded_picture_carries_the_recorded_identity(server: Api) -> None:
+    identities = set()
+    for _ in range(2):
+        meta = (await server.finished())["meta"]
+        picture = await recorded(server, meta["id"])
+        async with server.http.get(meta["images"][0]["url"]) as response:
+            pixels = np.asarray(Image.open(io.BytesIO(await response.read())))
+        reading = read(pixels, server.services.mark_keys.reading)
+        assert reading
+        assert f"{bits_of(reading.soft):016x}" == picture.mark
+        assert (reading.version, picture.mark_key) == (1, 1)
+        assert 0 <= picture.fingerprint_quality <= 100
+        identities.add(picture.mark)
+    assert len(identities) == 2  # though the orders were alike
+
+
+async def test_picture_of_an_older_version_is_said_to_have_none(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with api(redis_url, tmp_path) as server:
+        meta = (await server.finished())["meta"]
+        key = f"imgen:job:{meta['id']}"
+        stored: Any = await redis.hget(key, "picture")
+        assert stored
+        mark = (await recorded(server, meta["id"])).mark
+        older = stored.replace(f'"mark":"{mark}"'.encode(), b'"mark":""')
+        assert older != stored
+        await redis.hset(key, "picture", older)
+        again = (await server.status(meta["id"]))["meta"]
+        assert (meta["enable_invisimark"], again["enable_invisimark"]) == (True, False)
+
+
+async def test_server_whose_key_is_another_one_does_not_start(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with api(redis_url, tmp_path / "one") as server:
+        await server.finished()
+    with pytest.raises(SettingError, match="copy the key file"):
+        async with api(redis_url, tmp_path / "other"):
+            pass
+    shutil.copy(tmp_path / "one" / "mark.key", tmp_path / "copy.key")
+    async with api(redis_url, tmp_path / "other", mark_key=tmp_path / "copy.key") as server:
+        assert (await server.finished())["meta"]["enable_invisimark"] is True

@@ -1,0 +1,54 @@
+"""The bare calls make what finishing makes, and a held loop is seen."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frontend.finishing.encode import encode
+from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.stamps import Stamps
+from frontend.finishing.visible_mark import lay
+from frontend.invisible_mark.codes import Codes
+from perf.bench_finish import CASES, JPEG
+from perf.finish_parts import SIZE, mark, parts, scene
+from perf.loop_watch import Lateness, watched
+
+
+def test_bare_calls_make_what_finishing_makes(tmp_path: Path) -> None:
+    pixels = scene()
+    made = {stage: call() for stage, call in parts(pixels, Codes.of(b"k" * 32), tmp_path).items()}
+    assert list(made) == ["mark", "invisible_mark", "fingerprint", "encode", "sign", "thumbnail"]
+    assert made["encode"] == encode(pixels, JPEG).data
+    bits, quality = np.asarray(made["fingerprint"], object)
+    digits = np.packbits(bits.astype(np.uint8)).tobytes().hex()
+    assert (digits, quality) == tuple(fingerprint(pixels))
+    laid = lay(pixels, mark(), Stamps()).astype(int)
+    assert np.abs(laid - np.asarray(made["mark"], int)).max() <= 2
+    assert np.asarray(made["invisible_mark"]).shape == (SIZE[1], SIZE[0], 3)
+
+
+def test_every_format_is_measured() -> None:
+    assert list(CASES) == ["jpeg", "png", "webp", "webp lossless", "avif", "avif lossless"]
+
+
+async def test_held_loop_is_seen() -> None:
+    async def hold() -> str:
+        await asyncio.sleep(0.01)
+        spin_until = time.thread_time() + 0.05
+        while time.thread_time() < spin_until:
+            pass
+        return "done"
+
+    result, late = await watched(hold())
+    assert result == "done"
+    assert len(late.whole) == len(late.held)
+    assert max(late.whole) >= 49 <= max(late.held)
+
+
+@pytest.mark.parametrize("more", [Lateness(), Lateness([9.0], [3.0])])
+def test_spread_is_of_all_turns(more: Lateness) -> None:
+    both = Lateness([1.0, 2.0, 3.0], [0.0, 0.0, 1.0]) + more
+    assert both.spread()[2::3] == [max(both.whole), max(both.held)]
