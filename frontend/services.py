@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from frontend.database import connect
 from frontend.enhance import Enhancer
+from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
 from frontend.inference import Inference
 from frontend.jobs.reviews import Reviews
@@ -48,6 +49,7 @@ class Services:
     reviews: Reviews
     enhancer: Enhancer
     inference: TextToImage
+    certificate: Certificate  # of the content credentials
     workers: Workers
     gate: Gate
     mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
@@ -105,6 +107,7 @@ async def open_services(
             reviews=reviews,
             enhancer=Enhancer(http, settings),
             inference=inference,
+            certificate=finisher.certificate,
             workers=workers,
             gate=Gate(),
             mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),

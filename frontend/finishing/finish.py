@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from frontend.finishing.certificate import load_certificate
+from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.signing import open_signatory
 from frontend.finishing.thumbnail import thumbnail
 from frontend.finishing.visible_mark import lay
 from frontend.picture import Credentials, Encoding, Finished, Picture, VisibleMark
@@ -68,12 +69,15 @@ class Finisher:
         self._signatory = signatory
         self._threads = threads
 
+    @property
+    def certificate(self) -> Certificate:
+        return self._signatory.certificate
+
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator["Finisher"]:
         """Raises SettingError where the certificate cannot sign."""
-        signatory = await asyncio.to_thread(lambda: Signatory(load_certificate(settings)))
-        with signatory:
+        async with open_signatory(settings) as signatory:
             async with cls.running(signatory, threads=max(1, min(8, os.cpu_count() or 1))) as finisher:
                 yield finisher
 

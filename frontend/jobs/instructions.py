@@ -54,6 +54,7 @@ def credentials(job: Job, picture: Picture) -> Credentials:
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
+        prompt=job.prompt,
         when=job.time,
     )
 

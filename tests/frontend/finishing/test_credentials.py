@@ -12,8 +12,10 @@ from PIL import Image
 
 from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
-from frontend.finishing.credentials import GENERATION, Signatory, clean
+from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
+from frontend.finishing.manifest import GENERATION
+from frontend.finishing.texts import clean
 from frontend.picture import Credentials, Encoding, File
 
 from .pictures import credentials, scene
