@@ -26,9 +26,12 @@ SIGNATORY = Signatory(Certificate(chain=CHAIN, key=KEY, algorithm=b"es256"))
 AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
+def plain(kind: str = "jpeg", lossless: bool = False) -> File:
+    return encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=lossless))
+
+
 def signed(kind: str = "jpeg", who: Credentials | None = None, lossless: bool = False) -> File:
-    file = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=lossless))
-    return SIGNATORY.sign(file, who or credentials())
+    return SIGNATORY.sign(plain(kind, lossless), who or credentials())
 
 
 def read(file: File, context: Any = None) -> dict[str, Any]:
@@ -158,11 +161,11 @@ def test_cleaned_text_is_bounded_printable_and_final(text: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_one_changed_byte_of_the_picture_is_found(kind: str) -> None:
-    plain = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=False))
-    file = SIGNATORY.sign(plain, credentials())
-    middle = len(plain.data) // 2
+    before = plain(kind)
+    file = SIGNATORY.sign(before, credentials())
+    middle = len(before.data) // 2
     data = bytearray(file.data)
-    data[file.data.index(plain.data[middle : middle + 32])] ^= 1
+    data[file.data.index(before.data[middle : middle + 32])] ^= 1
     report = read(File(data=bytes(data), media_type=file.media_type, extension=file.extension))
     assert report["validation_state"] == "Invalid"
     assert any(code.endswith("Hash.mismatch") for code in failures(report))
@@ -170,14 +173,12 @@ def test_one_changed_byte_of_the_picture_is_found(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_signing_leaves_the_pixels_alone(kind: str) -> None:
-    plain = encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=False))
-    one, other = (np.asarray(Image.open(io.BytesIO(file.data))) for file in (plain, signed(kind)))
+    one, other = (np.asarray(Image.open(io.BytesIO(file.data))) for file in (plain(kind), signed(kind)))
     assert (one == other).all()
 
 
 def test_no_picture_of_the_picture_goes_in() -> None:
-    plain = encode(scene(64, 48), Encoding(format="jpeg", quality=95, lossless=False))
-    assert len(signed().data) - len(plain.data) < 6000
+    assert len(signed().data) - len(plain().data) < 6000
 
 
 def test_threads_share_one_signatory() -> None:
