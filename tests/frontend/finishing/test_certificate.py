@@ -49,14 +49,14 @@ def self_signed(days: int = 10) -> tuple[bytes, bytes]:
     return certificate.public_bytes(Encoding.PEM), pem_of(key)
 
 
-def chain_for(key: PrivateKeyTypes) -> bytes:
-    """Signed by an authority of its own; fit for content credentials."""
+def chain_for(key: PrivateKeyTypes, days: int = 90) -> bytes:
+    """Signed by an authority of its own; fit for content credentials, for so many days."""
     authority = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     draft = x509.CertificateBuilder().subject_name(named("harbour")).issuer_name(named("authority"))
     draft = draft.serial_number(7).not_valid_before(now - datetime.timedelta(days=1))
-    draft = draft.not_valid_after(now + datetime.timedelta(days=90)).public_key(key.public_key())  # type: ignore[arg-type]
+    draft = draft.not_valid_after(now + datetime.timedelta(days=days)).public_key(key.public_key())  # type: ignore[arg-type]
     draft = draft.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     draft = draft.add_extension(usage, critical=True)
     draft = draft.add_extension(x509.ExtendedKeyUsage(PURPOSES), critical=False)

@@ -158,7 +158,7 @@ async def test_finished_pictures_are_signed_by_the_other_process(tmp_path: Path)
 async def test_signer_that_others_could_overhear_is_refused(tmp_path: Path, url: str) -> None:
     (tmp_path / "chain.pem").write_bytes(issue()[0])
     settings = Settings(data_dir=tmp_path, c2pa_certificate=tmp_path / "chain.pem", c2pa_signer=url)
-    with pytest.raises(SettingError, match="^c2pa_signer: expected https://"):
+    with pytest.raises(SettingError, match=r"^c2pa_signer: expected https://"):
         async with open_signatory(settings):
             pass
 

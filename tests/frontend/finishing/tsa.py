@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from embedded.part import free_port
 from tests.fakes import listening
@@ -22,7 +23,6 @@ default_tsa = one
 [one]
 serial = {folder}/serial
 signer_cert = {folder}/tsa.pem
-certs = {folder}/tsa.pem
 signer_key = {folder}/tsa.key
 signer_digest = sha256
 default_policy = 1.2.3.4.1
@@ -84,7 +84,7 @@ class Tsa:
         leaf = leaf.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
         leaf = leaf.add_extension(usage, critical=True)
-        purpose = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING])
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
         leaf = leaf.add_extension(purpose, critical=True)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
         leaf = leaf.add_extension(issuer, critical=False)
