@@ -15,16 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from embedded.part import free_port
 from frontend.finishing.authority import issue
-from frontend.finishing.finish import Finisher
 from frontend.finishing.remote_key import MAX_SIGNATURE_BYTES
 from frontend.finishing.signing import open_signatory
-from frontend.picture import Encoding, Picture
 from frontend.settings import ROOT, SettingError, Settings
 from tests.fakes import listening
 
-from .pictures import credentials, scene
+from .pictures import credentials
 from .test_certificate import chain_for
-from .test_credentials import FORMATS, plain, read
+from .test_credentials import FORMATS, assertion, plain, read
 from .tsa import Tsa
 
 
@@ -143,13 +141,15 @@ async def test_bad_signature_fails_the_picture_and_not_the_next(
     assert read(file)["validation_state"] == "Valid"
 
 
-async def test_finished_pictures_are_signed_by_the_other_process(tmp_path: Path) -> None:
-    async with FakeSigner(tmp_path).running() as settings, Finisher.opened(settings) as finisher:
-        encoding = Encoding(format="webp", quality=95, lossless=False)
-        work = (finisher.finish(Picture(scene()), None, encoding, credentials()) for _ in range(6))
-        for finished in await asyncio.gather(*work):
-            assert read(finished.picture)["validation_state"] == "Valid"
-            assert read(finished.thumbnail)["validation_state"] == "Valid"
+async def test_many_pictures_are_signed_by_the_other_process_at_a_time(tmp_path: Path) -> None:
+    async with FakeSigner(tmp_path).running() as settings, open_signatory(settings) as signatory:
+        names = [f"Painter {number}" for number in range(12)]
+        work = (asyncio.to_thread(signatory.sign, plain("webp"), credentials(author=name)) for name in names)
+        reports = [read(file) for file in await asyncio.gather(*work)]
+    assert {report["validation_state"] for report in reports} == {"Valid"}
+    assert [assertion(report, "cawg.metadata")["dc:creator"] for report in reports] == [
+        [name] for name in names
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What we sign, read by an implementation that shares no code with the one that signed it."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,17 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCYPHER_C2PA_TELEMETRY", "off")
 
 
-def second(file: File, chain: bytes = CHAIN, clock: str | None = None) -> dict[str, Any]:
-    """Its report, for someone who trusts the chain's issuer and, for timestamps, `clock`; offline."""
+def second(
+    file: File, chain: bytes = CHAIN, clock: str | None = None, when: str | None = None
+) -> dict[str, Any]:
+    """Its report at some time, for who trusts the chain's issuer and, for timestamps, `clock`; offline."""
     report = verify(
         file.data,
         file.media_type,
         no_default_trust=True,
         trust_pem=chain.decode(),
         tsa_trust_pem=clock,
+        validation_time=when,
         online=False,
     )
     return dict(report)
@@ -86,3 +90,15 @@ async def test_timestamp_is_trusted(tmp_path: Path, kind: str) -> None:
             report = second(file, signatory.certificate.chain, tsa.anchor)
     assert report["validation_state"] == "Trusted"
     assert "timeStamp.trusted" in codes(report, "success")
+
+
+@pytest.mark.parametrize("stamped", [False, True])
+async def test_only_a_timestamp_outlives_the_certificate(tmp_path: Path, stamped: bool) -> None:
+    async with Tsa(tmp_path).running() as tsa:
+        settings = Settings(data_dir=tmp_path / "data", tsa_url=tsa.url if stamped else "")
+        async with open_signatory(settings) as signatory:
+            file, certificate = await sign(signatory), signatory.certificate
+    later = f"{certificate.expires + datetime.timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
+    report = second(file, certificate.chain, tsa.anchor, later)
+    assert (report["validation_state"] == "Trusted") is stamped
+    assert ("claimSignature.outsideValidity" in codes(report, "failure")) is not stamped
