@@ -18,6 +18,7 @@ from frontend.finishing.certificate import Certificate
 from frontend.settings import SettingError, Settings
 
 MAX_SIGNATURE_BYTES = 4096
+PAUSE_S = 0.2  # before a process that is away or busy is asked again
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 class NoSignature(Exception):
     """Why there is none, for the log: nothing that the signing process wrote."""
+
+
+class _Busy(Exception):
+    """For the moment."""
 
 
 class RemoteKey:
@@ -46,17 +51,28 @@ class RemoteKey:
     async def sign(self, data: bytes) -> bytes:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return self._algorithm.checked(await self._ask(data), data)
-        except (NoSignature, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
-            reason = type(error).__name__ if isinstance(error, (aiohttp.ClientError, OSError)) else str(error)
+                return self._algorithm.checked(await self._patiently(data), data)
+        except (NoSignature, OSError, ValueError) as error:  # TimeoutError is an OSError
+            reason = "not in time" if isinstance(error, OSError) else str(error)
             log.warning("c2pa_signer: no signature: %s", reason)
             raise NoSignature(reason) from None
+
+    async def _patiently(self, data: bytes) -> bytes:
+        """Asked until it answers: one that is away for a moment must not cost the picture."""
+        while True:
+            try:
+                return await self._ask(data)
+            except (aiohttp.ClientError, _Busy) as error:
+                log.info("c2pa_signer: %s, asked again", str(error) or type(error).__name__)
+                await asyncio.sleep(PAUSE_S)
 
     async def _ask(self, data: bytes) -> bytes:
         headers = {"Content-Type": "application/octet-stream", "C2PA-Algorithm": self._algorithm.name}
         async with self._session.post(
             self._url, data=data, headers=headers, allow_redirects=False
         ) as response:
+            if response.status == 429 or response.status >= 500:
+                raise _Busy(f"status {response.status}")
             if response.status != 200:
                 raise NoSignature(f"status {response.status}")
             return await read_bounded(response, MAX_SIGNATURE_BYTES)

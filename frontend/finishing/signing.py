@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import datetime
+import logging
 from collections.abc import AsyncIterator
 
 from frontend.finishing.certificate import load_certificate
@@ -10,11 +12,15 @@ from frontend.finishing.remote_key import open_remote_key
 from frontend.finishing.timestamps import open_timestamps
 from frontend.settings import Settings
 
+log = logging.getLogger(__name__)
+
 
 @contextlib.asynccontextmanager
 async def open_signatory(settings: Settings) -> AsyncIterator[Signatory]:
     """Raises SettingError where it could not sign."""
     certificate = await asyncio.to_thread(load_certificate, settings)
+    if warning := certificate.warning(datetime.datetime.now(datetime.UTC)):
+        log.warning("%s", warning)
     async with contextlib.AsyncExitStack() as stack:
         remote_key = None
         if settings.c2pa_signer:

@@ -97,8 +97,12 @@ class FakeSigner:
                 data_dir=self.folder / "data",
                 c2pa_certificate=self.folder / "chain.pem",
                 c2pa_signer=f"http://127.0.0.1:{port}/sign",
-                c2pa_signer_timeout_s=0.5,
+                c2pa_signer_timeout_s=1,
             )
+
+
+async def out_of_order(data: bytes) -> web.Response:
+    return web.Response(status=500)
 
 
 async def refused(data: bytes) -> web.Response:
@@ -127,7 +131,9 @@ async def elsewhere(data: bytes) -> web.Response:
     return web.Response(status=307, headers={"Location": "http://169.254.169.254/"})
 
 
-@pytest.mark.parametrize("spoilt", [refused, of_another_key, of_other_bytes, endless, silent, elsewhere])
+@pytest.mark.parametrize(
+    "spoilt", [out_of_order, refused, of_another_key, of_other_bytes, endless, silent, elsewhere]
+)
 async def test_bad_signature_fails_the_picture_and_not_the_next(
     tmp_path: Path, spoilt: Callable[[bytes], Awaitable[web.Response]]
 ) -> None:
@@ -139,6 +145,24 @@ async def test_bad_signature_fails_the_picture_and_not_the_next(
         signer.spoilt = None
         file = await asyncio.to_thread(signatory.sign, plain(), credentials())
     assert read(file)["validation_state"] == "Valid"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_busy_process_is_asked_again(tmp_path: Path, status: int) -> None:
+    signer = FakeSigner(tmp_path)
+    busy = [status, status]
+
+    async def at_first_busy(data: bytes) -> web.Response:
+        if busy:
+            return web.Response(status=busy.pop())
+        return web.Response(body=signer.key.sign(data, ec.ECDSA(hashes.SHA256())))
+
+    async with signer.running() as settings:
+        async with open_signatory(with_changes(settings, c2pa_signer_timeout_s=30)) as signatory:
+            signer.spoilt = at_first_busy
+            file = await asyncio.to_thread(signatory.sign, plain(), credentials())
+    assert read(file)["validation_state"] == "Valid"
+    assert busy == []
 
 
 async def test_many_pictures_are_signed_by_the_other_process_at_a_time(tmp_path: Path) -> None:
