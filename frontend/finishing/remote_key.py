@@ -80,14 +80,19 @@ class RemoteKey:
 
 @contextlib.asynccontextmanager
 async def open_remote_key(settings: Settings, certificate: Certificate) -> AsyncIterator[RemoteKey]:
-    """Raises SettingError for a URL that would not keep what is signed to the two."""
+    """Raises SettingError for a URL that would not keep what is signed to the two, or that signs nothing."""
     url, connector = _connection(settings.c2pa_signer)
     token = settings.c2pa_signer_token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     algorithm = algorithm_of(certificate.certificates[0].public_key())
     assert algorithm is not None  # load_certificate refuses others
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        yield RemoteKey(session, url, algorithm, settings.c2pa_signer_timeout_s)
+        key = RemoteKey(session, url, algorithm, settings.c2pa_signer_timeout_s)
+        try:
+            await key.sign(b"imgen asks whether this is signed")
+        except NoSignature as error:
+            raise SettingError(f"c2pa_signer: no signature: {error}") from None
+        yield key
 
 
 def _connection(text: str) -> tuple[URL, aiohttp.BaseConnector]:

@@ -65,11 +65,19 @@ async def test_key_of_another_process_signs_with_timestamps(tmp_path: Path) -> N
     assert tsa.asked == 1
 
 
-async def test_wrong_token_stops_the_start() -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"c2pa_signer_token": "other"}, "status 401"),
+        ({"c2pa_signer": "unix:/nowhere", "c2pa_signer_timeout_s": 0.5}, "not in time"),
+    ],
+)
+async def test_process_that_does_not_sign_stops_the_start(changes: dict[str, Any], reason: str) -> None:
     async with signing_process("raw") as settings:
-        with pytest.raises(SettingError, match="not fit for content credentials"):
-            async with open_signatory(with_changes(settings, c2pa_signer_token="other")):
+        with pytest.raises(SettingError) as refused:
+            async with open_signatory(with_changes(settings, **changes)):
                 pass
+    assert str(refused.value) == f"c2pa_signer: no signature: {reason}"
 
 
 @dataclass
