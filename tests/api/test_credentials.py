@@ -10,6 +10,7 @@ from typing import Any
 import c2pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from redis.asyncio import Redis
 
 from frontend import health
 from frontend.finishing.certificate import Certificate
@@ -58,7 +59,9 @@ async def test_text_of_10_kb_is_refused_by_its_name(server: Api, name: str) -> N
     assert answer == (400, {"error": f"Invalid {name}: expected string of at most 1000 characters"})
 
 
-async def test_credentials_tell_no_prompt_unless_the_settings_say_so(redis_url: str, tmp_path: Path) -> None:
+async def test_credentials_tell_no_prompt_unless_the_settings_say_so(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
     async with api(redis_url, tmp_path) as server:
         _, report = await signed(server)
         assert "reading a book" not in json.dumps(report)
@@ -67,7 +70,9 @@ async def test_credentials_tell_no_prompt_unless_the_settings_say_so(redis_url: 
         assert "reading a book" in assertions(report)[GENERATION]["prompt"]
 
 
-async def test_certificate_that_ends_soon_is_told_and_serves_on(redis_url: str, tmp_path: Path) -> None:
+async def test_certificate_that_ends_soon_is_told_and_serves_on(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     settings = provided(tmp_path, chain_for(key, days=29), pem_of(key))
     names = ("c2pa_certificate", "c2pa_key")
