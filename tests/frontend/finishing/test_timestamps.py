@@ -89,6 +89,15 @@ async def test_no_timestamp_is_signed_without_or_fails_as_the_settings_say(
         assert stamped(await sign(signatory))  # at once: what is required is asked for each time
 
 
+async def test_timestamp_of_another_signature_is_not_taken(tsa: Tsa) -> None:
+    async with open_signatory(settings(tsa, tsa_required=True)) as signatory:
+        await sign(signatory)
+        before = tsa.replies[-1]
+        tsa.answer = lambda: web.Response(body=before)
+        with pytest.raises(c2pa.C2paError):
+            await sign(signatory)
+
+
 async def test_unreachable_authority_does_not_stop_the_start(tmp_path: Path, unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}/"
     async with open_signatory(Settings(data_dir=tmp_path, tsa_url=url)) as signatory:

@@ -38,6 +38,7 @@ class Tsa:
     url: str = ""
     anchor: str = ""  # PEM of who issued its certificate
     asked: int = 0
+    replies: list[bytes] = field(default_factory=list)
     answer: Callable[[], web.Response] | None = None  # in place of a timestamp
     gate: asyncio.Event = field(default_factory=asyncio.Event)  # closed: it stays silent
 
@@ -73,6 +74,7 @@ class Tsa:
         )
         reply, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
+        self.replies.append(reply)
         return web.Response(body=reply, content_type="application/timestamp-reply")
 
     def _equip(self) -> None:
