@@ -23,6 +23,7 @@ def frontend_part(settings: Settings, environment: Mapping[str, str]) -> Part:
             "IMGEN_DATA_DIR": str(settings.data_dir.resolve()),
             **environment,
         },
+        secrets=True,
         # Listening is enough: /readyz may wait for an outside part that `imgen up` has no say in.
         ready=lambda: answers(f"{url}/healthz"),
         stop_timeout_s=30.0,

@@ -9,15 +9,17 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from embedded.logs import open_log
+from frontend.settings import Settings
 
 PR_SET_PDEATHSIG = 1
 # glibc otherwise keeps the memory of past pictures in the arena of every thread that ever held one. From
 # 1 MiB up, a buffer is now mapped by itself and goes back to the system at once; see perf/README.md.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+SECRETS = frozenset(f"IMGEN_{item.name.upper()}" for item in fields(Settings) if item.metadata["secret"])
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,6 +39,7 @@ class Part:
     title: str = ""  # what people call it; empty: its name
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
     environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
+    secrets: bool = False  # whether ours is passed on with the settings that are secret
     ill: Callable[[int], Awaitable[bool]] = never_ill  # whether the running process must be replaced
     background: bool = False  # nobody waits for it at start, and its failure stops nothing
     start_timeout_s: float = 60.0
@@ -70,6 +73,10 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _inherited(part: Part) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if part.secrets or name not in SECRETS}
+
+
 async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
     """The part's process, ready to serve. Raises PartError."""
     logs.mkdir(parents=True, exist_ok=True)
@@ -77,7 +84,7 @@ async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
     with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
             *part.command,
-            env={**MALLOC, **os.environ, **part.environment},
+            env={**MALLOC, **_inherited(part), **part.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

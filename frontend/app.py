@@ -44,8 +44,10 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    parts = await health.check(request.app[SERVICES])
-    return json_response({"parts": parts}, status=200 if health.is_ready(parts) else 503)
+    services = request.app[SERVICES]
+    parts = await health.check(services)
+    told = {"parts": parts, "warnings": health.warnings(services)}
+    return json_response(told, status=200 if health.is_ready(parts) else 503)
 
 
 async def metrics_page(request: web.Request) -> web.Response:

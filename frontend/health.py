@@ -1,6 +1,7 @@
 """Which parts of the system answer."""
 
 import asyncio
+import datetime
 from collections.abc import Awaitable, Mapping
 
 from frontend.services import Services
@@ -19,7 +20,11 @@ async def check(services: Services) -> dict[str, bool]:
         "llm": services.enhancer.ready(),
     }
     answers = await asyncio.gather(*map(_answers, asked.values()))
-    own = {"workers": services.workers.running, "accepting": not services.gate.closed}
+    own = {
+        "workers": services.workers.running,
+        "accepting": not services.gate.closed,
+        "credentials": datetime.datetime.now(datetime.UTC) < services.certificate.expires,
+    }
     return dict(zip(asked, answers, strict=True)) | own
 
 
@@ -32,3 +37,8 @@ async def _answers(question: Awaitable[object]) -> bool:
 
 def is_ready(parts: Mapping[str, bool]) -> bool:
     return all(works for name, works in parts.items() if name not in OPTIONAL)
+
+
+def warnings(services: Services) -> list[str]:
+    """What works, and will not for long."""
+    return [text for text in [services.certificate.warning(datetime.datetime.now(datetime.UTC))] if text]

@@ -1,5 +1,6 @@
 """Prometheus metrics of this process."""
 
+import datetime
 import functools
 
 from aiohttp import web
@@ -16,6 +17,11 @@ SECONDS = Histogram(
 )
 WAITING = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
 OPEN = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")
+
+CERTIFICATE_ENDS = Gauge(
+    "imgen_certificate_expires_timestamp_seconds", "When the content credentials' certificate ends, Unix time"
+)
+CERTIFICATE_ENDING = Gauge("imgen_certificate_expiring", "1 from 30 days before that certificate's end on")
 
 
 def observe(request: web.Request, status: int, seconds: float) -> None:
@@ -36,4 +42,7 @@ def _of(route: str, status: int) -> tuple[Counter, Histogram]:
 async def page(services: Services) -> web.Response:
     WAITING.set(await services.redis.zcard("imgen:waiting"))
     OPEN.set(await services.redis.zcard("imgen:open"))
+    certificate = services.certificate
+    CERTIFICATE_ENDS.set(certificate.expires.timestamp())
+    CERTIFICATE_ENDING.set(bool(certificate.warning(datetime.datetime.now(datetime.UTC))))
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -80,6 +80,7 @@ class Credentials:
     seed: int
     ruleset: str
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
+    prompt: str = ""  # signed only where the settings say so
     mark: str = ""  # the invisible mark's identity, 16 hex digits; "" for none
     when: str  # RFC 3339, UTC
 

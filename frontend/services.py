@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from frontend.database import connect
 from frontend.enhance import Enhancer
+from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
 from frontend.inference import Inference
 from frontend.invisible_mark.agreement import agreed_mark_keys
@@ -50,6 +51,7 @@ class Services:
     reviews: Reviews
     enhancer: Enhancer
     inference: TextToImage
+    certificate: Certificate  # of the content credentials
     workers: Workers
     gate: Gate
     mark_keys: MarkKeys
@@ -109,6 +111,7 @@ async def open_services(
             reviews=reviews,
             enhancer=Enhancer(http, settings),
             inference=inference,
+            certificate=finisher.certificate,
             workers=workers,
             gate=Gate(),
             mark_keys=mark_keys,

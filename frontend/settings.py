@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+_BOOLEANS = {"true": True, "false": False}
+_KINDS = {tuple: "comma-separated text", bool: "true or false"}  # where the type's name would not do
 
 
 class SettingError(Exception):
@@ -102,7 +104,21 @@ class Settings:
     c2pa_certificate: Path = row(
         Path(), "PEM certificate chain for content credentials; empty: made at first start"
     )
-    c2pa_key: Path = row(Path(), "PEM private key of that certificate")
+    c2pa_key: Path = row(
+        Path(), "PEM private key of that certificate, in a file that its owner alone may read (0600)"
+    )
+    c2pa_key_pem: str = row("", "That key itself, in place of a file", secret=True)
+    c2pa_signer: str = row(
+        "", "Signing process that holds that key: https://…, http:// on loopback, or unix:/PATH"
+    )
+    c2pa_signer_token: str = row("", "Bearer token sent to the signing process", secret=True)
+    c2pa_signer_timeout_s: float = row(5.0, "Seconds that one signature may take there", low=0.1, high=60)
+    c2pa_prompt: bool = row(False, "Whether the content credentials tell the prompt")
+    tsa_url: str = row(
+        "", "RFC 3161 timestamp authority for content credentials; empty: no timestamps", secret=True
+    )
+    tsa_required: bool = row(False, "Whether a picture fails without a timestamp; else it is signed without")
+    tsa_timeout_s: float = row(5.0, "Seconds that one timestamp may take", low=0.1, high=20)
     cs_author: str = row("", "Author in the content credentials where a request names none")
     cs_title: str = row("AI Image", "Title in the content credentials where a request names none")
     cs_description: str = row("", "Description in the content credentials where a request names none")
@@ -153,8 +169,8 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     default = None if item.default is MISSING else item.default
     try:
         value = _typed(default, raw)
-    except (TypeError, ValueError):
-        kind = "comma-separated text" if isinstance(default, tuple) else type(default).__name__
+    except (TypeError, ValueError, KeyError):
+        kind = _KINDS.get(type(default), type(default).__name__)
         shown = "the value" if item.metadata["secret"] else repr(raw)
         raise SettingError(f"{where}: expected {kind}, got {shown}") from None
     low, high = item.metadata["low"], item.metadata["high"]
@@ -174,6 +190,8 @@ def _typed(default: Any, raw: Any) -> Any:
         return Path(_text(raw)).expanduser()
     if isinstance(default, str):
         return _text(raw)
+    if isinstance(default, bool):
+        return raw if isinstance(raw, bool) else _BOOLEANS[_text(raw).lower()]
     if isinstance(raw, bool) or (isinstance(default, int) and isinstance(raw, float)):
         raise TypeError  # Python would take true for 1, and 8080.9 for 8080
     return type(default)(raw)

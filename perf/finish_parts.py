@@ -14,8 +14,8 @@ from imagecodecs import jpeg8_encode
 from PIL import Image, ImageDraw
 
 from frontend.finishing.certificate import load_certificate
-from frontend.finishing.credentials import manifest
 from frontend.finishing.fingerprint import shrunk
+from frontend.finishing.manifest import manifest
 from frontend.finishing.stamps import Stamps
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.writing import write

@@ -13,7 +13,7 @@ from frontend.actions.context import Call
 from frontend.catalogue import Catalogue
 from frontend.errors import ApiError
 from frontend.finishing import wm_image
-from frontend.finishing.credentials import DESCRIPTION_LIMIT, clean
+from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 from frontend.jobs.record import CredentialTexts, Job, new_id
 from frontend.prompt import Prompt, compose, parse
 from frontend.request import GenerateRequest, once

@@ -1,17 +1,15 @@
-"""The certificate chain and key that sign content credentials: the operator's, or our own, made once."""
+"""In whose name content credentials are signed: a certificate chain, and its key if this process has it.
 
-import contextlib
+Both are the operator's, or our own, made once.
+"""
+
 import datetime
 import itertools
-import os
-import secrets
-import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,62 +17,90 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from frontend.finishing.authority import issue
+from frontend.finishing.algorithm import algorithm_of
+from frontend.finishing.own_chain import own_chain
 from frontend.settings import SettingError, Settings
 
-FOLDER, CHAIN, KEY = "credentials", "chain.pem", "key.pem"
 MAX_PEM_BYTES = 256 * 1024
+WARN_BEFORE = datetime.timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
     chain: bytes  # PEM, the signing certificate first
-    key: bytes = field(repr=False)  # PEM, PKCS #8, unencrypted
+    key: bytes = field(default=b"", repr=False)  # PEM, PKCS #8, unencrypted; empty: a signing process has it
     algorithm: bytes  # C2PA's name of the signature algorithm: es256, ...
+
+    @property
+    def certificates(self) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates(self.chain)
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the first certificate of the chain ends, UTC. Nothing that is signed later would be valid."""
+        return min(certificate.not_valid_after_utc for certificate in self.certificates)
+
+    def warning(self, now: datetime.datetime) -> str:
+        """What an operator should know 30 days before the end, and after it; else nothing."""
+        if now < self.expires - WARN_BEFORE:
+            return ""
+        word = "ended" if now >= self.expires else "ends"
+        return (
+            f"c2pa_certificate {word} at {self.expires:%Y-%m-%dT%H:%M:%SZ}; no picture is signed after that"
+        )
 
 
 def load_certificate(settings: Settings) -> Certificate:
     """The operator's chain and key where they are set, else ours in the data folder, made if need be.
 
-    Raises SettingError, one line, for files that cannot sign.
+    Raises SettingError, one line, for what cannot sign.
     """
-    chain, key = settings.c2pa_certificate, settings.c2pa_key
-    if (chain == Path()) != (key == Path()):
-        raise SettingError("c2pa_certificate and c2pa_key: set both or neither")
-    if chain != Path():
-        return _load(chain, key)
-    folder = settings.data_dir / FOLDER
-    if not folder.exists():
-        _make(folder)
-    return _load(folder / CHAIN, folder / KEY)
+    path, key_path = settings.c2pa_certificate, settings.c2pa_key
+    keys = [key_path != Path(), bool(settings.c2pa_key_pem), bool(settings.c2pa_signer)]
+    if sum(keys) > 1:
+        raise SettingError("c2pa_key, c2pa_key_pem and c2pa_signer: set one of them")
+    if (path == Path()) == any(keys):
+        raise SettingError(
+            "c2pa_certificate and its key (c2pa_key, c2pa_key_pem or c2pa_signer): set both or neither"
+        )
+    if path == Path():
+        path, key_path = own_chain(settings.data_dir)
+    certificate = _checked(_read("c2pa_certificate", path), path)
+    if settings.c2pa_signer:
+        return certificate
+    if settings.c2pa_key_pem:  # "\n", because some environments hold a single line only
+        return _with_key(
+            certificate, settings.c2pa_key_pem.replace("\\n", "\n").encode(), "c2pa_key_pem", path
+        )
+    return _with_key(certificate, _read_key(key_path), f"c2pa_key: {key_path}", path)
 
 
-def _load(chain_path: Path, key_path: Path) -> Certificate:
-    chain, pem = _read("c2pa_certificate", chain_path), _read("c2pa_key", key_path)
-    try:
-        certificates = x509.load_pem_x509_certificates(chain)
-    except ValueError:
-        raise SettingError(f"c2pa_certificate: {chain_path} holds no PEM certificate") from None
+def _with_key(certificate: Certificate, pem: bytes, source: str, path: Path) -> Certificate:
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise SettingError(f"c2pa_key: {key_path} holds no unencrypted PEM private key") from None
-    leaf = certificates[0]
-    if leaf.public_key() != key.public_key():
-        raise SettingError(f"c2pa_key: {key_path} is not the key of the first certificate in {chain_path}")
-    if not leaf.not_valid_before_utc <= datetime.datetime.now(datetime.UTC) <= leaf.not_valid_after_utc:
-        raise SettingError(f"c2pa_certificate: {chain_path} is not valid today")
-    _check_chain(certificates, chain_path)
+        raise SettingError(f"{source} holds no unencrypted PEM private key") from None
+    if certificate.certificates[0].public_key() != key.public_key():
+        raise SettingError(f"{source} is not the key of the first certificate in {path}")
     pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Certificate(chain=chain, key=pkcs8, algorithm=_algorithm(key, key_path))
+    return replace(certificate, key=pkcs8)
 
 
-def _read(setting: str, path: Path) -> bytes:
+def _checked(chain: bytes, path: Path) -> Certificate:
     try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_PEM_BYTES)
-    except OSError as error:
-        raise SettingError(f"{setting}: cannot read {path}: {error.strerror}") from None
+        certificates = x509.load_pem_x509_certificates(chain)
+    except ValueError:
+        raise SettingError(f"c2pa_certificate: {path} holds no PEM certificate") from None
+    now = datetime.datetime.now(datetime.UTC)
+    if not all(one.not_valid_before_utc <= now <= one.not_valid_after_utc for one in certificates):
+        raise SettingError(f"c2pa_certificate: {path} is not valid today")
+    _check_chain(certificates, path)
+    algorithm = algorithm_of(certificates[0].public_key())
+    if algorithm is None:
+        raise SettingError(
+            f"c2pa_certificate: {path}: C2PA signs with P-256, P-384, P-521, Ed25519 or RSA keys"
+        )
+    return Certificate(chain=chain, algorithm=algorithm.name.encode())
 
 
 def _check_chain(certificates: list[x509.Certificate], path: Path) -> None:
@@ -87,49 +113,17 @@ def _check_chain(certificates: list[x509.Certificate], path: Path) -> None:
             ) from None
 
 
-def _algorithm(key: object, path: Path) -> bytes:
-    match key:
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
-            return b"es256"
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
-            return b"es384"
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP521R1()):
-            return b"es512"
-        case ed25519.Ed25519PrivateKey():
-            return b"ed25519"
-        case rsa.RSAPrivateKey(key_size=bits) if bits >= 2048:
-            return b"ps256"
-    raise SettingError(f"c2pa_key: {path}: C2PA signs with P-256, P-384, P-521, Ed25519 or RSA keys")
+def _read_key(path: Path) -> bytes:
+    """Raises SettingError for a file that others may read too."""
+    pem = _read("c2pa_key", path)
+    if path.stat().st_mode & 0o077:
+        raise SettingError(f"c2pa_key: others may read {path}; chmod 600 it")
+    return pem
 
 
-def _make(folder: Path) -> None:
-    """Write both files beside and rename the folder: of two starts at once the first wins, whole."""
-    chain, key = issue()
-    beside = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}.tmp")
+def _read(setting: str, path: Path) -> bytes:
     try:
-        beside.mkdir(mode=0o700, parents=True)
-        _write(beside / CHAIN, chain, 0o644)
-        _write(beside / KEY, key, 0o600)
-        with contextlib.suppress(FileExistsError):
-            _rename(beside, folder)
+        with path.open("rb") as stream:
+            return stream.read(MAX_PEM_BYTES)
     except OSError as error:
-        raise SettingError(f"data_dir: cannot write {folder}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _rename(beside: Path, folder: Path) -> None:
-    """Raises FileExistsError where the folder is already there with its files."""
-    try:
-        beside.rename(folder)
-    except OSError:
-        if (folder / KEY).exists():
-            raise FileExistsError from None
-        raise
+        raise SettingError(f"{setting}: cannot read {path}: {error.strerror}") from None

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import cv2
 
-from frontend.finishing.certificate import load_certificate
+from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.signing import open_signatory
 from frontend.finishing.stamps import Stamps
 from frontend.finishing.thumbnail import thumbnail
 from frontend.finishing.visible_mark import lay
@@ -88,12 +89,15 @@ class Finisher:
         self._tools = tools
         self._threads = threads
 
+    @property
+    def certificate(self) -> Certificate:
+        return self._tools.signatory.certificate
+
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, settings: Settings, mark_keys: MarkKeys) -> AsyncIterator["Finisher"]:
         """Raises SettingError where the certificate cannot sign."""
-        signatory = await asyncio.to_thread(lambda: Signatory(load_certificate(settings)))
-        with signatory:
+        async with open_signatory(settings) as signatory:
             threads = max(1, min(8, os.cpu_count() or 1))
             async with cls.running(Tools(signatory, mark_keys.writing), threads) as finisher:
                 yield finisher

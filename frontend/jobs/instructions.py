@@ -56,6 +56,7 @@ def credentials(job: Job, picture: Picture, identity: int) -> Credentials:
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
         mark=f"{identity:016x}",
+        prompt=job.prompt,
         when=job.time,
     )
 

@@ -112,7 +112,9 @@ async def test_health_readiness_and_metrics(server: Api) -> None:
         parts = (await response.json())["parts"]
         assert (response.status, parts["redis"], parts["llm"]) == (200, True, False)
     async with server.http.get(f"{server.url}/metrics") as response:
-        assert 'imgen_http_requests_total{route="/healthz",status="200"}' in await response.text()
+        text = await response.text()
+    assert 'imgen_http_requests_total{route="/healthz",status="200"}' in text
+    assert "imgen_certificate_expiring 0.0" in text
 
 
 async def test_server_that_finds_no_jobs_is_not_ready_until_it_does_again(server: Api) -> None:

@@ -1,10 +1,12 @@
 """Parts are started, started again, and stopped, whatever happens to them. They are real processes."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,21 @@ async def test_watch_that_fails_does_not_end_the_watching(tmp_path: Path) -> Non
         await until(lambda: asked > 0)
         os.kill(first, signal.SIGKILL)
         await until(lambda: running["one"].pid != first)
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+async def test_only_a_part_that_needs_them_is_told_secret_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: bool
+) -> None:
+    monkeypatch.setenv("IMGEN_C2PA_KEY_PEM", "a key")
+    monkeypatch.setenv("IMGEN_DATA_DIR", "a folder")
+    code = (
+        "import json, os, pathlib, sys, time; "
+        "beside = pathlib.Path(sys.argv[1] + '.new'); beside.write_text(json.dumps(dict(os.environ))); "
+        "beside.rename(sys.argv[1]); time.sleep(600)"
+    )
+    part = replace(sleeper(tmp_path, "one", code), secrets=secrets)
+    async with keeping([[part]], tmp_path / "logs", print):
+        told = json.loads((tmp_path / "one").read_text())
+    assert ("IMGEN_C2PA_KEY_PEM" in told) is secrets
+    assert told["IMGEN_DATA_DIR"] == "a folder"

@@ -11,6 +11,8 @@ from frontend.settings import ROOT, SettingError, Settings, given, load
 def shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, Path):
         return "" if value == Path() else str(value).replace(f"{ROOT}/", "")
     return str(value)
@@ -50,6 +52,7 @@ def test_what_was_set_is_known_wherever_it_was_set(tmp_path: Path) -> None:
         ("PORT", "many", "IMGEN_PORT: expected int, got 'many'"),
         ("PORT", "70000", "IMGEN_PORT: expected 0 to 65535, got 70000"),
         ("JOB_LEASE_S", "nan", "IMGEN_JOB_LEASE_S: expected 0.5 to 600, got nan"),
+        ("TSA_REQUIRED", "1", "IMGEN_TSA_REQUIRED: expected true or false, got '1'"),
         ("LOG_LEVEL", "loud", "IMGEN_LOG_LEVEL: expected debug, info, warning or error, got 'loud'"),
     ],
 )
@@ -59,6 +62,14 @@ def test_bad_value_names_the_setting_and_what_was_expected(name: str, value: str
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("True", True), ("false", False)])
+def test_yes_and_no_are_true_and_false(tmp_path: Path, text: str, value: bool) -> None:
+    assert load({"IMGEN_TSA_REQUIRED": text}).tsa_required is value
+    file = tmp_path / "imgen.toml"
+    file.write_text(f"tsa_required = {text.lower()}")
+    assert load({"IMGEN_CONFIG": str(file)}).tsa_required is value
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -66,6 +77,7 @@ def test_bad_value_names_the_setting_and_what_was_expected(name: str, value: str
         ("port = true", "port: expected int, got True"),
         ("port = 8080.9", "port: expected int, got 8080.9"),
         ("host = 5", "host: expected str, got 5"),
+        ("tsa_required = 1", "tsa_required: expected true or false, got 1"),
         ("port = ", "Invalid value"),
     ],
 )

@@ -2,12 +2,13 @@ import datetime
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -17,10 +18,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from frontend.finishing.authority import issue
+from frontend.finishing.authority import PURPOSES, issue
 from frontend.finishing.certificate import load_certificate
-from frontend.finishing.credentials import Signatory
-from frontend.settings import SettingError, Settings
+from frontend.finishing.credentials import CertificateExpired, Signatory
+from frontend.picture import File
+from frontend.settings import SettingError, Settings, load
+
+from .pictures import credentials
 
 START = """
 import pathlib, sys
@@ -45,9 +49,31 @@ def self_signed(days: int = 10) -> tuple[bytes, bytes]:
     return certificate.public_bytes(Encoding.PEM), pem_of(key)
 
 
+def chain_for(key: PrivateKeyTypes, days: int = 90) -> bytes:
+    """Signed by an authority of its own; fit for content credentials, for so many days."""
+    authority = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    draft = x509.CertificateBuilder().subject_name(named("harbour")).issuer_name(named("authority"))
+    draft = draft.serial_number(7).not_valid_before(now - datetime.timedelta(days=1))
+    draft = draft.not_valid_after(now + datetime.timedelta(days=days)).public_key(key.public_key())  # type: ignore[arg-type]
+    draft = draft.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    draft = draft.add_extension(usage, critical=True)
+    draft = draft.add_extension(x509.ExtendedKeyUsage(PURPOSES), critical=False)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
+    draft = draft.add_extension(issuer, critical=False)
+    return draft.sign(authority, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def named(common: str) -> x509.Name:
+    organization = x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Harbour Prints")
+    return x509.Name([organization, x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
+
+
 def provided(folder: Path, chain: bytes, key: bytes) -> Settings:
     (folder / "mine.pem").write_bytes(chain)
     (folder / "mine.key").write_bytes(key)
+    (folder / "mine.key").chmod(0o600)
     return Settings(data_dir=folder, c2pa_certificate=folder / "mine.pem", c2pa_key=folder / "mine.key")
 
 
@@ -101,9 +127,83 @@ def test_operators_certificate_signs(tmp_path: Path) -> None:
 
 
 def test_half_an_operators_pair_is_refused(tmp_path: Path) -> None:
-    words = "c2pa_certificate and c2pa_key: set both or neither"
+    words = "c2pa_certificate and its key (c2pa_key, c2pa_key_pem or c2pa_signer): set both or neither"
     assert refusal(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem")) == words
     assert refusal(Settings(data_dir=tmp_path, c2pa_certificate=tmp_path / "chain.pem")) == words
+    assert refusal(Settings(data_dir=tmp_path, c2pa_signer="unix:/run/signer")) == words
+
+
+def test_two_keys_are_refused(tmp_path: Path) -> None:
+    settings = replace(provided(tmp_path, *issue()), c2pa_key_pem="-----BEGIN PRIVATE KEY-----")
+    assert refusal(settings) == "c2pa_key, c2pa_key_pem and c2pa_signer: set one of them"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    settings = provided(tmp_path, *issue())
+    settings.c2pa_key.chmod(mode)
+    assert refusal(settings) == "c2pa_key: others may read /mine.key; chmod 600 it"
+
+
+@pytest.mark.parametrize("one_line", [False, True])
+def test_key_comes_from_the_environment(tmp_path: Path, one_line: bool) -> None:
+    chain, key = issue()
+    (tmp_path / "mine.pem").write_bytes(chain)
+    text = key.decode().replace("\n", "\\n") if one_line else key.decode()
+    environ = {
+        "IMGEN_DATA_DIR": str(tmp_path / "data"),
+        "IMGEN_C2PA_CERTIFICATE": str(tmp_path / "mine.pem"),
+        "IMGEN_C2PA_KEY_PEM": text,
+    }
+    assert load_certificate(load(environ)).key == key
+    assert not (tmp_path / "data").exists()
+
+
+def test_bad_key_in_the_environment_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "mine.pem").write_bytes(issue()[0])
+    settings = Settings(
+        data_dir=tmp_path, c2pa_certificate=tmp_path / "mine.pem", c2pa_key_pem="MIGHAgEAMBMG"
+    )
+    assert refusal(settings) == "c2pa_key_pem holds no unencrypted PEM private key"
+
+
+KEYS: dict[str, PrivateKeyTypes] = {
+    "es256": ec.generate_private_key(ec.SECP256R1()),
+    "es384": ec.generate_private_key(ec.SECP384R1()),
+    "es512": ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+    "ps256": rsa.generate_private_key(65537, 2048),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_kind_of_key_that_c2pa_knows_signs(tmp_path: Path, name: str) -> None:
+    certificate = load_certificate(provided(tmp_path, chain_for(KEYS[name]), pem_of(KEYS[name])))
+    assert certificate.algorithm.decode() == name
+    Signatory(certificate).close()  # it signs a probe and reads it back
+
+
+def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256K1())
+    words = "c2pa_certificate: /mine.pem: C2PA signs with P-256, P-384, P-521, Ed25519 or RSA keys"
+    assert refusal(provided(tmp_path, chain_for(key), pem_of(key))) == words
+
+
+def test_warning_comes_30_days_before_the_end_and_stays(tmp_path: Path) -> None:
+    certificate = load_certificate(Settings(data_dir=tmp_path))
+    end, second = certificate.expires, datetime.timedelta(seconds=1)
+    month = datetime.timedelta(days=30)
+    assert certificate.warning(end - month - second) == ""
+    told = f"at {end:%Y-%m-%dT%H:%M:%SZ}; no picture is signed after that"
+    assert certificate.warning(end - month) == f"c2pa_certificate ends {told}"
+    assert certificate.warning(end) == f"c2pa_certificate ended {told}"
+
+
+def test_expired_certificate_signs_no_more(tmp_path: Path) -> None:
+    certificate = load_certificate(Settings(data_dir=tmp_path))
+    with Signatory(certificate, now=lambda: certificate.expires) as signatory:
+        with pytest.raises(CertificateExpired):
+            signatory.sign(File(data=b"", media_type="image/jpeg", extension="jpg"), credentials())
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

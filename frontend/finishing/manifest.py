@@ -1,0 +1,86 @@
+"""What the content credentials of one picture say: a C2PA manifest, https://c2pa.org/specifications/.
+
+That a trained model made the picture, which one, when, on whose behalf, and which invisible mark it carries.
+"""
+
+from typing import Any
+
+from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
+from frontend.picture import Credentials
+from frontend.prompt import MAX_LENGTH as PROMPT_LIMIT
+
+GENERATION = "org.imgen.generation"
+"""Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""
+ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
+MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
+"""The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
+
+# Facts are ours ("created"); the texts that a client sent stay "gathered".
+OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, GENERATION)
+
+_AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_AGENT = {"name": "imgen"}
+_NAMESPACES = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+}
+
+
+def manifest(credentials: Credentials, *, with_prompt: bool = False) -> dict[str, Any]:
+    """The C2PA manifest definition of one picture, as the library's Builder takes it."""
+    assertions: list[dict[str, Any]] = [
+        {"label": ACTIONS, "data": {"actions": _actions(credentials)}},
+        {"label": GENERATION, "data": _facts(credentials, with_prompt)},
+    ]
+    if credentials.mark:
+        assertions.append({"label": SOFT_BINDING, "data": _soft_binding(credentials.mark)})
+    if texts := _texts(credentials):
+        assertions.append(
+            {"label": "cawg.metadata", "kind": "Json", "data": {"@context": _NAMESPACES, **texts}}
+        )
+    title = clean(credentials.title)
+    return {"claim_generator_info": [_AGENT], "assertions": assertions} | ({"title": title} if title else {})
+
+
+def _actions(credentials: Credentials) -> list[dict[str, Any]]:
+    """`c2pa.created` is always the first. A mark that points to this manifest is an action of its own."""
+    created = {"action": "c2pa.created", "digitalSourceType": _AI_MADE, "softwareAgent": _AGENT}
+    marked = {"action": "c2pa.watermarked.bound", "softwareAgent": _AGENT}
+    done = [created, marked] if credentials.mark else [created]
+    return [action | {"when": credentials.when} for action in done]
+
+
+def _soft_binding(mark: str) -> dict[str, Any]:
+    """The whole picture carries `mark` (16 hex digits).
+
+    The specification wants `value` and `pad` as byte strings. C2PA's own library reads `value` as text, and
+    takes manifests as JSON, which has no byte strings.
+    """
+    return {"alg": MARK_ALGORITHM, "blocks": [{"scope": {}, "value": mark}], "pad": []}
+
+
+def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "gen_id": credentials.gen_id,
+        "model": credentials.model,
+        "character": credentials.character,
+        "rights": clean(credentials.rights),
+        "seed": credentials.seed,
+        "ruleset": clean(credentials.ruleset),
+        "weights": dict(credentials.weights),
+        "prompt": clean(credentials.prompt, PROMPT_LIMIT) if with_prompt else "",
+    }
+    return {name: value for name, value in facts.items() if value not in ("", {})}
+
+
+def _texts(credentials: Credentials) -> dict[str, Any]:
+    """CAWG metadata (cawg.io/metadata) in the properties that photo software shows for each."""
+    author, organization = clean(credentials.author), clean(credentials.organization)
+    texts: dict[str, Any] = {
+        "dc:creator": [author] if author else [],
+        "dc:title": clean(credentials.title),
+        "dc:description": clean(credentials.description, DESCRIPTION_LIMIT),
+        "dc:publisher": [organization] if organization else [],
+        "photoshop:Credit": clean(credentials.vendor),
+    }
+    return {name: text for name, text in texts.items() if text}

@@ -1,0 +1,96 @@
+"""What a client's texts become in a picture's content credentials, and what operators are told of them."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import c2pa
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from redis.asyncio import Redis
+
+from frontend import health
+from frontend.finishing.certificate import Certificate
+from frontend.finishing.manifest import GENERATION
+from tests.api.harness import PROMPT, Api, api
+from tests.frontend.finishing.test_certificate import chain_for, pem_of, provided, self_signed
+
+TEXTS = ("cs_author", "cs_title", "cs_description", "cs_organization", "cs_vendor")
+
+
+async def signed(server: Api, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The finished job's meta, and what C2PA's reader reports of its picture."""
+    state = await server.finished(**fields)
+    meta = state["meta"]
+    async with server.http.get(meta["images"][0]["url"]) as response:
+        data = await response.read()
+    with c2pa.Reader("image/jpeg", io.BytesIO(data)) as reader:
+        return meta, dict(json.loads(reader.json()))
+
+
+def assertions(report: dict[str, Any]) -> dict[str, Any]:
+    active = report["manifests"][report["active_manifest"]]
+    return {item["label"]: item["data"] for item in active["assertions"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\0b\x1b[31m\r\nc", "ab[31m c"),
+        ("\u200fשלום\u200f \u202egpj.exe", "שלום gpj.exe"),
+        ("灯台 👩‍🚀🏳️‍🌈", "灯台 👩‍🚀🏳️‍🌈"),
+        ('"}],{[\\u0000', '"}],{[\\u0000'),
+    ],
+)
+async def test_texts_are_stored_clean_and_signed_as_stored(server: Api, text: str, kept: str) -> None:
+    meta, report = await signed(server, **dict.fromkeys(TEXTS, text))
+    assert {meta[name] for name in TEXTS} == {kept}
+    assert report["validation_state"] == "Valid"
+    said = assertions(report)["cawg.metadata"]
+    assert (said["dc:creator"], said["dc:title"], said["photoshop:Credit"]) == ([kept], kept, kept)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_text_of_10_kb_is_refused_by_its_name(server: Api, name: str) -> None:
+    answer = await server.post({"action": "generate", "prompt": PROMPT, name: "x" * 10_240})
+    assert answer == (400, {"error": f"Invalid {name}: expected string of at most 1000 characters"})
+
+
+async def test_credentials_tell_no_prompt_unless_the_settings_say_so(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with api(redis_url, tmp_path) as server:
+        _, report = await signed(server)
+        assert "reading a book" not in json.dumps(report)
+    async with api(redis_url, tmp_path, c2pa_prompt=True) as server:
+        _, report = await signed(server)
+        assert "reading a book" in assertions(report)[GENERATION]["prompt"]
+
+
+async def test_certificate_that_ends_soon_is_told_and_serves_on(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    settings = provided(tmp_path, chain_for(key, days=29), pem_of(key))
+    names = ("c2pa_certificate", "c2pa_key")
+    async with api(redis_url, tmp_path, **{name: getattr(settings, name) for name in names}) as server:
+        ends = server.services.certificate.expires
+        async with server.http.get(f"{server.url}/readyz") as response:
+            told = await response.json()
+        assert (response.status, told["parts"]["credentials"]) == (200, True)
+        words = f"c2pa_certificate ends at {ends:%Y-%m-%dT%H:%M:%SZ}; no picture is signed after that"
+        assert told["warnings"] == [words]
+        async with server.http.get(f"{server.url}/metrics") as response:
+            text = await response.text()
+        assert "imgen_certificate_expiring 1.0" in text
+        line = re.search(r"^imgen_certificate_expires_timestamp_seconds (\S+)$", text, re.MULTILINE)
+        assert line and float(line[1]) == ends.timestamp()
+
+
+async def test_server_whose_certificate_has_ended_is_not_ready(server: Api, tmp_path: Path) -> None:
+    ended = Certificate(chain=self_signed(days=-1)[0], algorithm=b"es256")
+    parts = await health.check(replace(server.services, certificate=ended))
+    assert (parts["credentials"], health.is_ready(parts)) == (False, False)
