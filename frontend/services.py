@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import aiohttp
 from redis.asyncio import Redis
 
+from frontend.background import in_background
+from frontend.checks import Checks, open_checks
 from frontend.database import connect
 from frontend.enhance import Enhancer
 from frontend.finishing.finish import Finisher
 from frontend.inference import Inference
+from frontend.invisible_mark.codes import Codes
 from frontend.jobs.reviews import Reviews
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, Workers, Workshop
@@ -51,6 +54,7 @@ class Services:
     workers: Workers
     gate: Gate
     mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
+    checks: Checks
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +71,7 @@ OpenInference = Callable[[Settings], AbstractAsyncContextManager[TextToImage]]
 
 @contextlib.asynccontextmanager
 async def open_services(
-    settings: Settings, draw_with: OpenInference = open_inference
+    settings: Settings, draw_with: OpenInference = open_inference, mark_keys: Sequence[Codes] = ()
 ) -> AsyncIterator[Services]:
     """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
     for name in ("redis_url", "triton_urls", "acs_url"):
@@ -83,6 +87,7 @@ async def open_services(
         catalogue = await asyncio.to_thread(LiveCatalogue, settings.catalogue_dir)
         await stack.enter_async_context(in_background(catalogue.watch()))
         finisher = await stack.enter_async_context(Finisher.opened(settings))
+        checks = await stack.enter_async_context(open_checks(settings, redis, mark_keys))
         inference = await stack.enter_async_context(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
@@ -108,14 +113,5 @@ async def open_services(
             workers=workers,
             gate=Gate(),
             mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
+            checks=checks,
         )
-
-
-@contextlib.asynccontextmanager
-async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

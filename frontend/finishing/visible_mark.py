@@ -1,11 +1,8 @@
 """The visible watermark: reading the client's picture with suspicion, and laying it over ours."""
 
-import base64
-import binascii
 import io
 import math
 import re
-from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +11,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from frontend import data_uri
 from frontend.errors import ApiError
 from frontend.finishing.anchor import anchor
 from frontend.picture import VisibleMark
@@ -21,7 +19,6 @@ from frontend.picture import VisibleMark
 MAX_BYTES = 4 * 1024 * 1024
 MAX_SIDE = 4096  # pixels
 
-_HEADER = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 # Pillow's classes by the first bytes of a file. Image.open would also try every other format that is loaded.
 _FORMATS: dict[bytes, type[ImageFile.ImageFile]] = {
     rb"\x89PNG\r\n\x1a\n": PngImageFile,
@@ -66,15 +63,10 @@ def lay(pixels: npt.NDArray[np.uint8], mark: VisibleMark) -> npt.NDArray[np.uint
 
 
 def _decoded(text: str) -> bytes:
-    if not (header := _HEADER.match(text)):
-        raise _invalid("expected a base64 data URI")
-    encoded = b"".join(unquote_to_bytes(text[header.end() :]).split()).rstrip(b"=")
-    if len(encoded) > math.ceil(MAX_BYTES * 4 / 3):
-        raise _invalid("larger than 4 MiB")
     try:
-        return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
-        raise _invalid("bad base64") from None
+        return data_uri.from_data_uri(text, MAX_BYTES)
+    except ValueError as error:
+        raise _invalid(str(error)) from None
 
 
 def _invalid(reason: str) -> ApiError:
