@@ -61,7 +61,7 @@ class Api:
 
 @contextlib.asynccontextmanager
 async def api(redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Api]:
-    triton = changes.pop("triton", None) or FakeTriton()
+    triton, mark_keys = changes.pop("triton", None) or FakeTriton(), changes.pop("mark_keys", ())
     async with contextlib.AsyncExitStack() as stack:
         acs = await stack.enter_async_context(FakeAcs().running())
         settings = Settings(
@@ -71,7 +71,7 @@ async def api(redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Api
         redis = connect(settings)
         stack.push_async_callback(redis.aclose)
         _, secret = await Keys(redis).create("test")
-        app = build_app(settings, triton.opened)
+        app = build_app(settings, triton.opened, mark_keys)
         await stack.enter_async_context(listening(app, settings.port))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         url = f"http://127.0.0.1:{settings.port}"
