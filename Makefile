@@ -22,7 +22,7 @@ help:
 	@echo "make install-export   add what \`imgen export\` needs (torch)"
 	@echo "make test      everything that CI runs"
 	@echo "make check     lint and types alone"
-	@echo "make bench-api bench-picture bench-triton bench-memory bench-export   measurements, see perf/README.md"
+	@echo "make bench-api bench-picture bench-triton bench-memory bench-export bench-verify   measurements, see perf/README.md"
 
 up: install
 	.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)

@@ -1,5 +1,5 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-verify
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -13,6 +13,9 @@ bench-triton: install .venv/parts/perf-analyzer/.installed
 
 bench-memory: install
 	.venv/bin/python -m perf.bench_memory $(BENCH)
+
+bench-verify: install
+	.venv/bin/python -m perf.bench_verify $(BENCH)
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
