@@ -3,13 +3,13 @@
 import argparse
 import sys
 
-from cli import character, down, export, generate, keys, serve, up
+from cli import character, down, export, generate, keys, serve, up, verify
 from cli.errors import UserError
 from embedded.part import PartError
 from frontend.catalogue import CatalogueError
 from frontend.settings import SettingError
 
-COMMANDS = (up, down, serve, keys, generate, character, export)
+COMMANDS = (up, down, serve, keys, generate, verify, character, export)
 
 
 def main(arguments: list[str] | None = None) -> int:
