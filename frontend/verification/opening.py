@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 MAX_PIXELS = 24_000_000  # 72 MB of RGB
 MAX_SIDE = 16_384
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
+_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} a side"
 _TYPES = {"PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif", "GIF": "image/gif"}
 
 
@@ -29,11 +30,13 @@ def opened(data: bytes) -> Opened:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise Unreadable(f"more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} a side")
+                raise Unreadable(_TOO_LARGE)
             return Opened(pixels=_shown(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg"))
     except Unreadable:
         raise
-    # Broken files make decoders raise nearly anything; bombs are a warning or an error of Pillow's own.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits
+        raise Unreadable(_TOO_LARGE) from None
+    # Broken files make decoders raise nearly anything.
     except Exception:
         raise Unreadable("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
 
