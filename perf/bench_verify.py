@@ -6,6 +6,7 @@ not there, which is looked for in every way. Beside that, what reading the pictu
 """
 
 import argparse
+import functools
 import io
 import time
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def other(row: int) -> Fingerprint:
 def times(search: Callable[[Columns, int], None], columns: Columns, rounds: int) -> list[float]:
     """ms. The first one, which brings pages in, is not counted."""
     rows = np.linspace(0, len(columns) - 1, rounds + 1).astype(int)
-    return [timed(lambda row=row: search(columns, int(row))) for row in rows][1:]
+    return [timed(functools.partial(search, columns, int(row))) for row in rows][1:]
 
 
 def times_of_look(marked: bool, rounds: int) -> list[float]:
