@@ -40,24 +40,26 @@ class Refusal(UserError):
 @dataclass(frozen=True)
 class Client:
     url: str
-    key: str
+    key: str  # "" for none
     kept: bool = False  # a supervisor on this machine starts it again when it ends
 
     @classmethod
-    def find(cls, url: str | None, key: str | None) -> "Client":
+    def find(cls, url: str | None, key: str | None, *, needs_key: bool = True) -> "Client":
         """The server that was named, else the one that runs here. Raises UserError."""
         if url is None:
             serving = Instance(load().data_dir).running()
             return cls(serving.url, key or serving.key, kept=True)
         if not url.startswith(("http://", "https://")):
             raise UserError(f"--url {url}: expected http:// or https://")
-        if not key:
+        if needs_key and not key:
             raise UserError("--url needs a key: --key or IMGEN_API_KEY")
-        return cls(url.rstrip("/"), key)
+        return cls(url.rstrip("/"), key or "")
 
     def call(self, body: dict[str, Any]) -> dict[str, Any]:
         """Raises UserError."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(f"{self.url}/api/v2", orjson.dumps(body), headers)  # noqa: S310
         try:
             answer = orjson.loads(self._fetch(request))

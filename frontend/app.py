@@ -9,8 +9,8 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from frontend import health, metrics
-from frontend.actions import ACTIONS
-from frontend.actions.context import Call
+from frontend.actions import ACTIONS, WITHOUT_KEY
+from frontend.actions.context import Call, Visit
 from frontend.body import read_body, read_object
 from frontend.errors import ApiError
 from frontend.services import OpenInference, Services, open_inference, open_services
@@ -18,8 +18,10 @@ from frontend.settings import Settings
 from frontend.shell import json_response, shell
 from frontend.storage import LocalStorage
 from frontend.storage.files import serve_file
+from frontend.visitors import address_of
 
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
+FORWARDED = istr("X-Forwarded-For")
 SERVICES = web.AppKey("services", Services)
 
 
@@ -27,7 +29,10 @@ async def api(request: web.Request) -> web.Response:
     """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
     services = request.app[SERVICES]
     raw = await read_body(request, services.settings.body_timeout_s)
-    key = await services.keys.authorize(request.headers.get(hdrs.AUTHORIZATION))
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None and (answer := await _without_key(request, raw)):
+        return answer
+    key = await services.keys.authorize(header)
     body = read_object(raw)
     name = body.get("action")
     if name is None or name == "":
@@ -37,6 +42,22 @@ async def api(request: web.Request) -> web.Response:
         raise ApiError(400, "Unknown action")
     call = Call(services, key, body, request.headers.get(IDEMPOTENCY_KEY))
     return json_response(await action(call))
+
+
+async def _without_key(request: web.Request, raw: bytes) -> web.Response | None:
+    """None for whatever needs a key, a body without sense included: that is answered 401 as ever."""
+    services = request.app[SERVICES]
+    try:
+        body = read_object(raw)
+    except ApiError:
+        return None
+    name = body.get("action")
+    action = WITHOUT_KEY.get(name) if isinstance(name, str) else None
+    if action is None:
+        return None
+    forwarded = request.headers.get(FORWARDED, "")
+    address = address_of(request.remote, forwarded, services.checks.proxies)
+    return json_response(await action(Visit(services, address, body)))
 
 
 async def healthz(request: web.Request) -> web.Response:

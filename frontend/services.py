@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import aiohttp
 from redis.asyncio import Redis
 
+from frontend.background import in_background
+from frontend.checks import Checks, open_checks
 from frontend.database import connect
 from frontend.enhance import Enhancer
 from frontend.finishing.certificate import Certificate
@@ -56,6 +58,7 @@ class Services:
     gate: Gate
     mark_keys: MarkKeys
     mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
+    checks: Checks
 
 
 @contextlib.asynccontextmanager
@@ -89,6 +92,9 @@ async def open_services(
         await stack.enter_async_context(in_background(catalogue.watch()))
         mark_keys = await agreed_mark_keys(redis, settings)
         finisher = await stack.enter_async_context(Finisher.opened(settings, mark_keys))
+        checks = await stack.enter_async_context(
+            open_checks(settings, redis, mark_keys.reading, finisher.certificate)
+        )
         inference = await stack.enter_async_context(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
@@ -116,14 +122,5 @@ async def open_services(
             gate=Gate(),
             mark_keys=mark_keys,
             mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
+            checks=checks,
         )
-
-
-@contextlib.asynccontextmanager
-async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -53,6 +53,20 @@ class Settings:
         60.0, "Seconds that a request's body may take to arrive; longer is answered 408", low=0.1, high=3_600
     )
 
+    verify_per_minute: int = row(
+        20,
+        "`verify` calls without a key that one address may make in a minute; more are answered 429; "
+        "0: only with a key",
+        low=0,
+        high=10_000,
+    )
+    trusted_proxies: tuple[str, ...] = row(
+        (), "Networks (10.0.0.0/8, …) of your own proxies, whose X-Forwarded-For is believed"
+    )
+    private_networks: tuple[str, ...] = row(
+        (), "Networks that clients' URLs may lead to although they are not public"
+    )
+
     redis_url: str = row(
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
     )

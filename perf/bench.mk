@@ -1,5 +1,5 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -16,6 +16,9 @@ bench-memory: install
 
 bench-finish: install
 	.venv/bin/python -m perf.bench_finish $(BENCH)
+
+bench-verify: install
+	.venv/bin/python -m perf.bench_verify $(BENCH)
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from frontend.actions.cancel import cancel
-from frontend.actions.context import Call
+from frontend.actions.context import Call, Visit
 from frontend.actions.generate import generate
 from frontend.actions.models import models
 from frontend.actions.optimize import optimize
 from frontend.actions.random import random
 from frontend.actions.status import status
+from frontend.actions.verify import verify, verify_without_key
 
 ACTIONS: Mapping[str, Callable[[Call], Awaitable[Mapping[str, Any]]]] = {
     "models": models,
@@ -18,4 +19,7 @@ ACTIONS: Mapping[str, Callable[[Call], Awaitable[Mapping[str, Any]]]] = {
     "cancel": cancel,
     "optimize": optimize,
     "random": random,
+    "verify": verify,
 }
+
+WITHOUT_KEY: Mapping[str, Callable[[Visit], Awaitable[Mapping[str, Any]]]] = {"verify": verify_without_key}

@@ -1,4 +1,4 @@
-"""What every action gets: one authorised call."""
+"""What every action gets: one authorised call, or the visit of someone without a key."""
 
 import msgspec
 
@@ -12,3 +12,9 @@ class Call(msgspec.Struct, frozen=True):
     key: KeyRecord
     body: Body
     idempotency_key: str | None  # the header of that name
+
+
+class Visit(msgspec.Struct, frozen=True):
+    services: Services
+    address: str  # whose it is, see visitors.py
+    body: Body

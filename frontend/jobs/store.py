@@ -7,6 +7,7 @@ imgen:waiting       sorted set of waiting ids by order of acceptance
 imgen:open          sorted set of unfinished ids by deadline
 imgen:open:{owner}  set of one key's unfinished ids
 imgen:marks         bytes of all watermarks that unfinished jobs hold
+imgen:pictures      stream of all pictures that were made, for good: frontend/registry
 """
 
 import logging
@@ -24,6 +25,7 @@ from redis.exceptions import ResponseError
 from frontend.coalesce import Coalescer
 from frontend.errors import ApiError
 from frontend.jobs.record import Job, JobView, State, StoredPicture
+from frontend.registry.record import registered
 from frontend.review import Verdict
 from frontend.settings import Settings
 
@@ -215,7 +217,8 @@ class JobStore:
     async def made(self, claim: Claim, picture: StoredPicture) -> bool:
         """Whether this attempt's picture is the job's; False: its files are to be deleted."""
         encoded = msgspec.json.encode(picture)
-        return bool(await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256))
+        entry = msgspec.json.encode(registered(claim.job, picture))
+        return bool(await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256, entry))
 
     async def fail(self, claim: Claim) -> None:
         """The end of a job that no further start would help."""

@@ -1,6 +1,7 @@
 -- Put before every script. One job is one hash; the names of its fields are in store.py.
 local QUEUE, GROUP = 'imgen:queue', 'workers'
 local WAITING, OPEN, MARKS = 'imgen:waiting', 'imgen:open', 'imgen:marks'
+local PICTURES = 'imgen:pictures' -- every picture that was made, see frontend/registry
 -- WAITING: ids by order of acceptance, for the position in the queue. OPEN: ids by deadline, for the sweep.
 -- MARKS: bytes of all watermarks that unfinished jobs hold.
 

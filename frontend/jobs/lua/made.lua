@@ -1,9 +1,11 @@
--- id, attempt, picture, its sha256 -> 1 if this attempt's picture is the job's picture
-local id, attempt, picture, sha256 = unpack(ARGV)
+-- id, attempt, picture, its sha256, its entry in the registry -> 1 if this attempt's picture is the job's picture
+local id, attempt, picture, sha256, registered = unpack(ARGV)
 -- A client library that lost our answer asks again, perhaps after a poll has had the picture judged. A 0 would
 -- have the worker delete the files of its own success.
 if get(id, 'attempt') == attempt and get(id, 'picture') == picture then return 1 end
 if not holds(id, attempt) then return 0 end
+-- First, since it is the write that may be refused; it is never trimmed.
+redis.call('XADD', PICTURES, '*', 'picture', registered)
 settle(id, 'REVIEWING')
 redis.call('HSET', key(id), 'picture', picture, 'sha256', sha256)
 return 1

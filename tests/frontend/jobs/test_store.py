@@ -204,13 +204,15 @@ async def test_entry_without_a_job_is_cleared_away(store: JobStore, redis: "Redi
     assert await redis.xlen("imgen:queue") == 0
 
 
-async def test_nothing_is_left_of_a_finished_job_but_its_record(store: JobStore, redis: "Redis") -> None:
+async def test_nothing_is_left_of_a_finished_job_but_its_record_and_its_picture(
+    store: JobStore, redis: "Redis"
+) -> None:
     job = a_job()
     await store.accept(job, b"mark", None)
     await store.made(await taken(store), a_picture())
     await store.judge(job.id, a_verdict())
     left = set(await redis.keys("imgen:*"))
-    assert left == {f"imgen:job:{job.id}".encode(), b"imgen:queue", b"imgen:seq"}
+    assert left == {f"imgen:job:{job.id}".encode(), b"imgen:queue", b"imgen:seq", b"imgen:pictures"}
     assert await redis.xlen("imgen:queue") == 0
     assert not await redis.hexists(f"imgen:job:{job.id}", "mark")
     assert 0 < await redis.ttl(f"imgen:job:{job.id}") <= SETTINGS.job_keep_s

@@ -1,0 +1,109 @@
+"""`imgen verify`: whether a picture was made here."""
+
+import argparse
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from cli.client import Client
+from cli.errors import UserError
+from cli.help import Commands, command
+
+LARGEST = 48 * 1024 * 1024  # bytes; the server's own limit comes sooner
+HEADLINES = {
+    "made_here": "[bold green]made here[/]",
+    "similar": "[bold yellow]similar to a picture that was made here[/]: no proof",
+    "not_found": "[bold]not found[/]: no sign that it was made here",
+}
+PROOFS = {
+    "manifest": "its content credentials, signed by this system",
+    "file": "the very bytes of the file",
+    "mark": "its invisible mark",
+    "fingerprint": "its fingerprint, which is never proof",
+}
+
+
+def add(commands: Commands) -> None:
+    examples = (
+        "  imgen verify picture.jpg\n"
+        "  imgen verify screenshot.png --json\n"
+        "  imgen verify picture.jpg --url https://imgen.example.com   (a key is not needed; it tells more)"
+    )
+    parser = command(commands, "verify", "Tell whether a picture was made here", examples, run)
+    parser.add_argument("file", type=Path, help="JPEG, PNG, WebP, AVIF or GIF")
+    parser.add_argument("--json", action="store_true", help="print the server's answer as it is")
+    parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    parser.add_argument("--key", help="API key (default: IMGEN_API_KEY, or the local server's)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 if it was made here, 1 if not: for scripts."""
+    picture = _read(arguments.file)
+    key = arguments.key or os.environ.get("IMGEN_API_KEY")
+    client = Client.find(arguments.url, key, needs_key=False)
+    image = f"data:application/octet-stream;base64,{base64.b64encode(picture).decode()}"
+    answer = client.call({"action": "verify", "image": image})
+    if arguments.json:
+        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(answer, arguments.file)
+    return 0 if answer.get("result") == "made_here" else 1
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > LARGEST:
+        raise UserError(f"{path} is larger than {LARGEST >> 20} MiB")
+    return data
+
+
+def _show(answer: dict[str, Any], path: Path) -> None:
+    console = Console(highlight=False)
+    console.print(
+        f"{escape(str(path))}  {HEADLINES.get(str(answer.get('result')), 'no answer')}", soft_wrap=True
+    )
+    for name, value in lines(answer):
+        console.print(f"  {name:<12} {escape(value)}", soft_wrap=True)
+
+
+def lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is there to tell, in the order in which people ask."""
+    picture, manifest = answer.get("picture") or {}, answer.get("manifest") or {}
+    evidence = answer.get("evidence") or {}
+    mark, near = evidence.get("mark") or {}, evidence.get("fingerprint") or {}
+    told = [
+        ("shown by", PROOFS.get(str(answer.get("proof")))),
+        ("when", answer.get("time")),
+        ("system", answer.get("system")),
+        ("job", picture.get("id")),
+        ("model", picture.get("model")),
+        ("character", picture.get("character")),
+        ("credentials", _credentials(manifest)),
+        ("mark", _mark(mark)),
+        ("fingerprint", f"{near['distance']} of 256 bits differ" if near.get("distance") is not None else ""),
+    ]
+    return [(name, str(value)) for name, value in told if value]
+
+
+def _credentials(manifest: dict[str, Any]) -> str:
+    if not manifest:
+        return ""
+    by = " by ".join(filter(None, (str(manifest.get("generator", "")), str(manifest.get("issuer", "")))))
+    return f"{manifest.get('state')}, of {manifest.get('made_by')} ({by})"
+
+
+def _mark(mark: dict[str, Any]) -> str:
+    if not mark:
+        return ""
+    wrong = mark.get("wrong_bits")
+    bits = "of no registered picture" if wrong is None else f"{wrong} of 64 bits wrong"
+    return f"{bits}, score {mark.get('score')}{', mirrored' if mark.get('mirrored') else ''}"

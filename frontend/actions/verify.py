@@ -1,0 +1,67 @@
+"""`verify`: whether a picture was made here. The one action that needs no key."""
+
+import asyncio
+import time
+from typing import Any
+
+from frontend.actions.context import Call, Visit
+from frontend.data_uri import from_data_uri
+from frontend.errors import ApiError
+from frontend.fields import Body, text
+from frontend.outside import Unreachable
+from frontend.registry.registry import Behind
+from frontend.room import Room
+from frontend.services import Services
+from frontend.verification.answer import for_anyone, for_key
+from frontend.verification.opening import Unreadable
+from frontend.verification.verifier import Verification
+
+
+async def verify(call: Call) -> dict[str, Any]:
+    services = call.services
+    found = await _verified(services, call.body, services.checks.with_key)
+    return for_key(found, services.settings.cs_vendor, call.key.id)
+
+
+async def verify_without_key(visit: Visit) -> dict[str, Any]:
+    services = visit.services
+    services.checks.visitors.admit(visit.address, time.monotonic())
+    found = await _verified(services, visit.body, services.checks.without_key)
+    return for_anyone(found, services.settings.cs_vendor)
+
+
+async def _verified(services: Services, body: Body, room: Room) -> Verification:
+    """Raises ApiError."""
+    data = await _data(services, body)
+    try:
+        async with room.place():
+            return await services.checks.verifier.verify(data)
+    except Unreadable as error:
+        raise ApiError(400, f"Invalid {_source(body)}: {error}") from None
+    except Behind:
+        raise ApiError(503, "Registry is not ready", {"Retry-After": "5"}) from None
+
+
+def _source(body: Body) -> str:
+    """The one field that says where the picture is. Raises ApiError 400."""
+    given = [name for name in ("image", "url") if body.get(name) not in (None, "")]
+    if len(given) != 1:
+        raise ApiError(400, "Either image or url is required")
+    return given[0]
+
+
+async def _data(services: Services, body: Body) -> bytes:
+    most = services.settings.max_body_mb << 20
+    if _source(body) == "url":
+        url = text(body, "url", most=None)
+        try:
+            async with services.checks.fetching.place():
+                return await services.checks.outside.fetch(url, most)
+        except Unreachable:
+            raise ApiError(
+                400, "Invalid url: no picture was to be had there (https and public addresses only)"
+            ) from None
+    try:
+        return await asyncio.to_thread(from_data_uri, text(body, "image", most=None), most)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid image: {error}") from None

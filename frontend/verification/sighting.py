@@ -1,0 +1,33 @@
+"""What one file says of itself: its manifest, its mark, its fingerprint."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from frontend.finishing.fingerprint import Fingerprint, fingerprint
+from frontend.invisible_mark.codes import Codes
+from frontend.invisible_mark.reading import Reading, read
+from frontend.verification.manifest import Manifest, ManifestReader
+from frontend.verification.opening import opened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    sha256: str  # of the file
+    manifest: Manifest | None
+    reading: Reading | None  # of the invisible mark
+    prints: tuple[Fingerprint, Fingerprint]  # of the picture, and of its mirror image
+
+
+def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader) -> Sighting:
+    """Takes up to about a second: not for an event loop. Raises Unreadable."""
+    picture = opened(data)
+    mirrored = np.ascontiguousarray(picture.pixels[:, ::-1])
+    return Sighting(
+        sha256=hashlib.sha256(data).hexdigest(),
+        manifest=manifests.read(data, picture.media_type),
+        reading=read(picture.pixels, keys) if keys else None,
+        prints=(fingerprint(picture.pixels), fingerprint(mirrored)),
+    )

@@ -1,0 +1,68 @@
+"""Verifies pictures on threads of its own, a bounded number at a time."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from frontend.invisible_mark.codes import Codes
+from frontend.registry.record import RegisteredPicture
+from frontend.registry.registry import Registry
+from frontend.verification.finding import Finding, Proof, find
+from frontend.verification.manifest import ManifestReader
+from frontend.verification.sighting import Sighting, look
+
+THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """All that was found out; what of it is told depends on who asks."""
+
+    seen: Sighting
+    finding: Finding
+    picture: RegisteredPicture | None  # the one that `finding` names
+
+
+class Verifier:
+    def __init__(
+        self,
+        registry: Registry,
+        keys: Sequence[Codes],
+        manifests: ManifestReader,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._registry = registry
+        self._keys = keys
+        self._manifests = manifests
+        self._threads = threads
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(
+        cls, registry: Registry, keys: Sequence[Codes], chain: bytes
+    ) -> AsyncIterator["Verifier"]:
+        """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM."""
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
+        manifests = ManifestReader(chain)
+        try:
+            yield cls(registry, keys, manifests, pool)
+        finally:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+            manifests.close()
+
+    async def verify(self, data: bytes) -> Verification:
+        """Raises Unreadable; Behind where an answer could be untrue."""
+        loop = asyncio.get_running_loop()
+        seen = await loop.run_in_executor(self._threads, look, data, self._keys, self._manifests)
+        columns = await self._registry.columns()
+        finding = await loop.run_in_executor(self._threads, find, columns, seen)
+        picture = await self._picture(finding)
+        if finding.proof is Proof.FILE and (picture is None or picture.sha256 != seen.sha256):
+            again = await loop.run_in_executor(self._threads, lambda: find(columns, seen, trust_files=False))
+            return Verification(seen=seen, finding=again, picture=await self._picture(again))
+        return Verification(seen=seen, finding=finding, picture=picture)
+
+    async def _picture(self, finding: Finding) -> RegisteredPicture | None:
+        return await self._registry.picture(finding.entry) if finding.entry else None

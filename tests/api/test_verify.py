@@ -1,0 +1,231 @@
+"""A picture comes back, changed or not, with a key or without: what is told of it."""
+
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from redis.asyncio import Redis
+
+from frontend.finishing.certificate import load_certificate
+from frontend.finishing.credentials import Signatory
+from frontend.finishing.encode import encode
+from frontend.finishing.fingerprint import fingerprint
+from frontend.invisible_mark.writing import write
+from frontend.jobs.record import Job
+from frontend.keys import Keys
+from frontend.picture import Encoding, File
+from tests.api.harness import Api, api
+from tests.frontend.finishing.pictures import credentials, data_uri, scene
+from tests.frontend.jobs.orders import a_job, a_picture
+
+IDENTITY = 0x9E3779B97F4A7C15
+JPEG = Encoding(format="jpeg", quality=95, lossless=False)
+
+
+@pytest.fixture
+async def server(redis: "Redis", redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """Its jobs are worked on by the test."""
+    async with api(redis_url, tmp_path, workers=0, verify_per_minute=100) as running:
+        yield running
+
+
+async def made(server: Api, owner: str | None = None) -> tuple[Job, File]:
+    """A job as a worker leaves it, and its finished picture."""
+    services = server.services
+    (key,) = await Keys(services.redis).all()
+    job = a_job(owner or key.id)
+    await services.jobs.accept(job, b"", None)
+    claim = await services.jobs.next("test", 100)
+    assert claim is not None
+    codes = services.mark_keys.writing
+    pixels = write(scene(1344, 768), IDENTITY, codes)
+    with Signatory(load_certificate(services.settings)) as signatory:
+        file = signatory.sign(encode(pixels, JPEG), credentials(gen_id=job.gen_id, when=job.time))
+    digits, quality = fingerprint(pixels)
+    stored = msgspec.structs.replace(
+        a_picture(file.sha256),
+        fingerprint=digits,
+        fingerprint_quality=quality,
+        mark=f"{IDENTITY:016x}",
+        mark_key=codes.version,
+    )
+    assert await services.jobs.made(claim, stored)
+    return job, file
+
+
+def changed(data: bytes, *, crop: float = 1.0, scale: float = 1.0, quality: int = 95, **save: Any) -> bytes:
+    """Stripped of its metadata, cropped to its middle, rescaled, encoded again as JPEG."""
+    with Image.open(io.BytesIO(data)) as picture:
+        pixels = Image.fromarray(np.asarray(picture.convert("RGB")))
+    width, height = pixels.size
+    left, top = round(width * (1 - crop) / 2), round(height * (1 - crop) / 2)
+    inner = pixels.crop((left, top, width - left, height - top))
+    small = inner.resize((round(inner.width * scale), round(inner.height * scale)), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=quality, **save)
+    return stream.getvalue()
+
+
+async def verified(server: Api, data: bytes) -> dict[str, Any]:
+    status, answer = await server.post({"action": "verify", "image": data_uri(data)})
+    assert status == 200, answer
+    return answer
+
+
+async def without_key(server: Api, body: dict[str, Any], **headers: str) -> tuple[int, dict[str, Any]]:
+    async with server.http.post(f"{server.url}/api/v2", json=body, headers=headers) as response:
+        if response.status in (429, 503):
+            assert int(response.headers["Retry-After"]) > 0
+        return response.status, await response.json()
+
+
+async def test_stripped_cropped_rescaled_and_recompressed_picture_gets_its_job_back(server: Api) -> None:
+    job, file = await made(server)
+    found = await verified(server, changed(file.data, crop=0.7, scale=0.7, quality=75))
+    assert (found["result"], found["proof"], found["manifest"]) == ("made_here", "mark", None)
+    assert (found["time"], found["system"]) == (job.time, "imgen")
+    assert found["picture"]["id"] == job.id
+    assert (found["picture"]["model"], found["picture"]["gen_id"]) == ("eros", job.gen_id)
+    assert found["evidence"]["mark"]["wrong_bits"] <= 4
+
+
+async def test_untouched_file_is_proved_by_its_manifest(server: Api) -> None:
+    job, file = await made(server)
+    found = await verified(server, file.data)
+    assert (found["result"], found["proof"]) == ("made_here", "manifest")
+    assert (found["manifest"]["state"], found["manifest"]["made_by"]) == ("trusted", "this system")
+    assert found["picture"]["id"] == job.id
+
+
+async def test_file_signed_with_a_certificate_of_before_is_known_by_its_bytes(server: Api) -> None:
+    job, _ = await made(server)
+    data = changed((await made(server))[1].data)
+    other = await _registered_bytes(server, data)
+    found = await verified(server, data)
+    assert (found["proof"], found["picture"]["id"]) == ("file", other.id)
+    assert other.id != job.id
+
+
+async def _registered_bytes(server: Api, data: bytes) -> Job:
+    services = server.services
+    (key,) = await Keys(services.redis).all()
+    job = a_job(key.id)
+    await services.jobs.accept(job, b"", None)
+    claim = await services.jobs.next("test", 100)
+    assert claim is not None
+    file = File(data=data, media_type="image/jpeg", extension="jpg")
+    assert await services.jobs.made(claim, a_picture(file.sha256))
+    return job
+
+
+async def test_hash_that_is_only_alike_proves_nothing(server: Api) -> None:
+    data = changed(encode(scene(640, 384), JPEG).data)
+    sha256 = File(data=data, media_type="image/jpeg", extension="jpg").sha256
+    services = server.services
+    job = a_job()
+    await services.jobs.accept(job, b"", None)
+    claim = await services.jobs.next("test", 100)
+    assert claim is not None
+    await services.jobs.made(claim, a_picture(sha256[:16] + "0" * 48))
+    assert (await verified(server, data))["result"] == "not_found"
+
+
+async def test_picture_that_only_looks_alike_is_similar_and_no_more(server: Api) -> None:
+    job, _ = await made(server)
+    unmarked = encode(scene(1344, 768), JPEG)
+    found = await verified(server, unmarked.data)
+    assert (found["result"], found["proof"]) == ("similar", "fingerprint")
+    assert found["evidence"]["fingerprint"]["distance"] <= 31
+    assert found["picture"]["id"] == job.id
+    flipped = await verified(server, encode(np.ascontiguousarray(scene(1344, 768)[:, ::-1]), JPEG).data)
+    assert (flipped["result"], flipped["evidence"]["fingerprint"]["mirrored"]) == ("similar", True)
+
+
+async def test_picture_of_nobody_is_not_found(server: Api) -> None:
+    await made(server)
+    found = await verified(server, encode(scene(640, 384)[::-1], JPEG).data)
+    assert (found["result"], found["proof"], found["time"], found["system"]) == (
+        "not_found",
+        None,
+        None,
+        None,
+    )
+    assert "picture" not in found
+
+
+async def test_stranger_is_told_neither_whose_nor_which_job(server: Api) -> None:
+    job, file = await made(server)
+    for data in (file.data, changed(file.data)):
+        status, found = await without_key(server, {"action": "verify", "image": data_uri(data)})
+        assert status == 200
+        assert set(found) == {"result", "proof", "time", "system", "manifest"}
+        assert (found["result"], found["time"], found["system"]) == ("made_here", job.time, "imgen")
+        shown = json.dumps(found)
+        assert not any(secret in shown for secret in (job.id, job.owner, job.gen_id, job.prompt))
+
+
+async def test_another_key_is_not_told_the_job(server: Api) -> None:
+    job, file = await made(server, owner="somebody else")
+    found = await verified(server, changed(file.data))
+    assert found["result"] == "made_here"
+    assert "picture" not in found
+    assert job.id not in json.dumps(found)
+
+
+async def test_only_verify_goes_without_a_key(server: Api) -> None:
+    for body in ({"action": "models"}, {"action": "Verify"}, {}, {"action": ["verify"]}):
+        assert await without_key(server, body) == (401, {"error": "Unauthorized"})
+    wrong = {"Authorization": "Bearer imgen_wrong"}
+    assert (await without_key(server, {"action": "verify"}, **wrong))[0] == 401
+    assert (await without_key(server, {"action": "verify"}))[0] == 400
+
+
+async def test_strangers_are_counted_by_address(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
+    behind = {"trusted_proxies": ("127.0.0.0/8",), "verify_per_minute": 2}
+    async with api(redis_url, tmp_path, workers=0, **behind) as server:
+        for address in ("203.0.113.5", "203.0.113.6"):
+            forwarded = {"X-Forwarded-For": f"10.9.8.7, {address}"}
+            codes = [(await without_key(server, {"action": "verify"}, **forwarded))[0] for _ in range(3)]
+            assert codes == [400, 400, 429]
+        for _ in range(3):
+            assert (await server.post({"action": "verify"}))[0] == 400
+
+
+async def test_operator_may_ask_for_a_key(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
+    async with api(redis_url, tmp_path, workers=0, verify_per_minute=0) as server:
+        assert await without_key(server, {"action": "verify"}) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "Either image or url is required"),
+        ({"image": "data:;base64,AA==", "url": "https://example.com/"}, "Either image or url is required"),
+        ({"image": 5}, "Invalid image: expected string"),
+        ({"image": "AAAA"}, "Invalid image: expected a base64 data URI"),
+        ({"image": "data:image/png;base64,??"}, "Invalid image: bad base64"),
+        ({"image": "data:image/png;base64,"}, "Invalid image: expected a whole JPEG, PNG, WebP"),
+        ({"url": ["https://example.com/"]}, "Invalid url: expected string"),
+        ({"url": "http://example.com/a.jpg"}, "Invalid url: no picture was to be had there"),
+        ({"url": "https://127.0.0.1/a.jpg"}, "Invalid url: no picture was to be had there"),
+        ({"url": "https://[::ffff:10.0.0.1]/a.jpg"}, "Invalid url: no picture was to be had there"),
+    ],
+)  # fmt: skip
+async def test_mistakes_are_told(server: Api, fields: dict[str, Any], message: str) -> None:
+    status, answer = await server.post({"action": "verify", **fields})
+    assert status == 400
+    assert answer["error"].startswith(message)
+
+
+async def test_registry_that_is_not_there_is_no_answer(server: Api) -> None:
+    """A "not found" would be untrue where the registry cannot be read."""
+    await server.services.redis.set("imgen:pictures", "not a stream")
+    data = encode(scene(64, 48), JPEG).data
+    status, answer = await server.post({"action": "verify", "image": data_uri(data)})
+    assert (status, answer) == (503, {"error": "Registry is not ready"})

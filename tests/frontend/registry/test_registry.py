@@ -1,0 +1,131 @@
+"""Over the real Redis: pictures that jobs leave there, and what a process knows of them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from frontend.background import in_background
+from frontend.jobs.store import JobStore
+from frontend.registry.registry import BATCH, PICTURES, Behind, Registry
+from frontend.settings import Settings
+from tests.frontend.jobs.orders import a_job, a_picture
+from tests.lossy_redis import wired
+
+from .pictures import a_registered
+
+
+async def register(redis: "Redis", *numbers: int) -> None:
+    for number in numbers:
+        await redis.xadd(PICTURES, {"picture": msgspec.json.encode(a_registered(number))})
+
+
+@contextlib.asynccontextmanager
+async def following(redis: "Redis") -> AsyncIterator[Registry]:
+    registry = Registry(redis)
+    async with in_background(registry.follow()):
+        yield registry
+
+
+async def test_picture_is_registered_the_moment_it_becomes_the_jobs(redis: "Redis") -> None:
+    store = JobStore(redis, Settings())
+    await store.prepare()
+    job = a_job()
+    await store.accept(job, b"", None)
+    claim = await store.next("one", 100)
+    assert claim is not None
+    stored = msgspec.structs.replace(a_picture(), mark="0123456789abcdef", mark_key=2, fingerprint_quality=80)
+    async with following(redis) as registry:
+        assert await store.made(claim, stored)
+        columns = await registry.columns()
+        assert len(columns) == 1
+        picture = await registry.picture(columns.entry(0))
+    assert (picture.job, picture.gen_id, picture.owner, picture.time) == (
+        job.id,
+        job.gen_id,
+        job.owner,
+        job.time,
+    )
+    assert (picture.mark, picture.mark_key, picture.fingerprint_quality) == ("0123456789abcdef", 2, 80)
+    assert (picture.sha256, picture.file) == (stored.sha256, stored.key)
+    assert await redis.ttl(PICTURES) == -1
+
+
+async def test_picture_is_registered_once_however_often_it_is_told(redis: "Redis") -> None:
+    store = JobStore(redis, Settings())
+    await store.prepare()
+    await store.accept(a_job(), b"", None)
+    claim = await store.next("one", 100)
+    assert claim is not None
+    assert await store.made(claim, a_picture())
+    assert await store.made(claim, a_picture())
+    assert not await store.made(claim, a_picture("b" * 64))
+    assert await redis.xlen(PICTURES) == 1
+
+
+async def test_lost_answer_registers_no_picture_twice(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
+    async with wired(redis_url, tmp_path) as (wire, wired_redis):
+        store = JobStore(wired_redis, Settings())
+        await store.prepare()
+        await store.accept(a_job(), b"", None)
+        claim = await store.next("one", 100)
+        assert claim is not None
+        wire.lose_answer_to("p.jpg")
+        assert await store.made(claim, a_picture())
+        assert wire.lost == 1
+    assert await redis.xlen(PICTURES) == 1
+
+
+async def test_all_that_was_there_before_is_read_and_what_comes_later_too(redis: "Redis") -> None:
+    count = BATCH + 7
+    await register(redis, *range(count))
+    async with following(redis) as one, following(redis) as other:
+        assert [len(await registry.columns()) for registry in (one, other)] == [count, count]
+        await register(redis, count)
+        columns = await other.columns()
+        assert len(columns) == count + 1
+        assert (await one.picture(columns.entry(count))).gen_id == f"gen{count}"
+
+
+async def test_nothing_is_registered_at_first(redis: "Redis") -> None:
+    async with following(redis) as registry:
+        assert len(await registry.columns()) == 0
+
+
+async def test_entry_that_cannot_be_read_hides_no_other(redis: "Redis") -> None:
+    await register(redis, 1)
+    await redis.xadd(PICTURES, {"odd": "entry"})
+    await redis.xadd(PICTURES, {"picture": b"{"})
+    await redis.xadd(PICTURES, {"picture": msgspec.json.encode(a_registered(2, sha256="short"))})
+    await register(redis, 3)
+    async with following(redis) as registry:
+        columns = await registry.columns()
+        assert [(await registry.picture(columns.entry(row))).gen_id for row in (0, 1)] == ["gen1", "gen3"]
+        assert len(columns) == 2
+
+
+async def test_redis_that_was_put_back_to_an_earlier_state_is_read_again(redis: "Redis") -> None:
+    await redis.xadd(PICTURES, {"picture": msgspec.json.encode(a_registered(1))}, id="5-0")
+    async with following(redis) as registry:
+        assert len(await registry.columns()) == 1
+        await redis.delete(PICTURES)
+        await redis.xadd(PICTURES, {"picture": msgspec.json.encode(a_registered(2))}, id="4-0")
+        columns = await registry.columns()
+        assert [columns.entry(row) for row in range(len(columns))] == ["4-0"]
+
+
+async def test_index_that_is_behind_gives_no_answer(redis: "Redis") -> None:
+    await register(redis, 1)
+    registry = Registry(redis)  # which nobody lets follow
+    asked = asyncio.create_task(registry.columns())
+    with pytest.raises(Behind):
+        await asked
+
+
+async def test_entry_that_is_gone_gives_no_answer(redis: "Redis") -> None:
+    with pytest.raises(Behind):
+        await Registry(redis).picture("1-0")

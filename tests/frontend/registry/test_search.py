@@ -1,0 +1,113 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from frontend.finishing.fingerprint import Fingerprint
+from frontend.invisible_mark.codes import BITS, variant_of
+from frontend.invisible_mark.reading import Reading
+from frontend.registry.index import Columns
+from frontend.registry.search import FIT, MOST_BITS, NEAR, SURE_BITS, by_mark, by_print, by_word
+
+from .pictures import many
+
+COLUMNS = many(20_000)
+ROW = 12_345
+NOTHING = Fingerprint("0" * 64, 0)
+
+
+def reading(identity: int, flipped: int = 0, *, weak: float = 1.0, version: int = 1) -> Reading:
+    """`flipped` bits are wrong, the first ones after the variant's, read as strongly as `weak`."""
+    bits = np.array([identity >> place & 1 for place in range(BITS)], np.float32) * 2 - 1
+    bits[:flipped] *= -weak
+    return Reading(
+        soft=bits,
+        variant=variant_of(identity),
+        score=9.0,
+        version=version,
+        mirrored=False,
+        edges=np.eye(2) * 256,
+    )
+
+
+def fingerprint(row: int, wrong: int = 0, quality: int = 90, columns: Columns = COLUMNS) -> Fingerprint:
+    bits = int("".join(f"{int(word):016x}" for word in columns.prints[:, row]), 16)
+    return Fingerprint(f"{bits ^ ((1 << wrong) - 1):064x}", quality)
+
+
+def identity(row: int) -> int:
+    return int(COLUMNS.marks[row])
+
+
+@pytest.mark.parametrize("wrong", range(SURE_BITS + 1))
+def test_few_wrong_bits_need_no_fingerprint(wrong: int) -> None:
+    found = by_mark(COLUMNS, reading(identity(ROW), wrong), (NOTHING, NOTHING))
+    assert found is not None
+    assert (found.row, found.wrong_bits, found.print_match) == (ROW, wrong, None)
+
+
+@pytest.mark.parametrize("wrong", [SURE_BITS + 1, MOST_BITS])
+def test_more_wrong_bits_need_a_fingerprint_that_agrees(wrong: int) -> None:
+    read = reading(identity(ROW), wrong)
+    assert by_mark(COLUMNS, read, (NOTHING, NOTHING)) is None
+    assert by_mark(COLUMNS, read, (fingerprint(ROW + 1), NOTHING)) is None
+    assert by_mark(COLUMNS, read, (fingerprint(ROW, NEAR + 1), NOTHING)) is None
+    assert by_mark(COLUMNS, read, (fingerprint(ROW, quality=FIT - 1), NOTHING)) is None
+    for prints in ((fingerprint(ROW, NEAR), NOTHING), (NOTHING, fingerprint(ROW, NEAR))):
+        found = by_mark(COLUMNS, read, prints)
+        assert found is not None
+        assert found.print_match is not None
+        assert (found.row, found.wrong_bits, found.print_match.distance) == (ROW, wrong, NEAR)
+
+
+def test_more_bits_still_are_nobodys_whatever_the_fingerprint_says() -> None:
+    assert by_mark(COLUMNS, reading(identity(ROW), MOST_BITS + 1), (fingerprint(ROW), NOTHING)) is None
+
+
+def test_stored_fingerprint_of_low_quality_confirms_nothing() -> None:
+    poor = dataclasses.replace(COLUMNS, qualities=np.full(len(COLUMNS), FIT - 1, np.uint8))
+    read = reading(identity(ROW), SURE_BITS + 1)
+    assert by_mark(poor, read, (fingerprint(ROW), NOTHING)) is None
+    assert by_print(poor, (fingerprint(ROW), NOTHING)) is None
+
+
+def test_mark_of_another_key_or_another_tile_is_not_ours() -> None:
+    assert by_mark(COLUMNS, reading(identity(ROW), version=2), (NOTHING, NOTHING)) is None
+    other = dataclasses.replace(reading(identity(ROW)), variant=variant_of(identity(ROW)) ^ 1)
+    assert by_mark(COLUMNS, other, (NOTHING, NOTHING)) is None
+
+
+def test_of_two_ids_the_one_that_only_weak_bits_speak_against_is_meant() -> None:
+    """Bits 0 and 1 were read, weakly, as neither has both of them; the other id differs in a strong one."""
+    marks = COLUMNS.marks.copy()
+    marks[7] = np.uint64(identity(ROW) ^ (1 << 20))
+    near = dataclasses.replace(COLUMNS, marks=marks)
+    found = by_mark(near, reading(identity(ROW), 2, weak=0.1), (NOTHING, NOTHING))
+    assert found is not None
+    assert (found.row, found.wrong_bits) == (ROW, 2)
+
+
+def test_most_similar_picture_is_found_across_chunks() -> None:
+    whole = many(150_000)
+    for row in (0, 65_535, 65_536, 149_999):
+        found = by_print(whole, (fingerprint(row, 9, columns=whole), NOTHING))
+        assert found is not None
+        assert (found.row, found.distance, found.mirrored) == (row, 9, False)
+
+
+def test_mirror_image_is_told_as_such() -> None:
+    found = by_print(COLUMNS, (NOTHING, fingerprint(ROW, 3)))
+    assert found is not None
+    assert (found.row, found.distance, found.mirrored) == (ROW, 3, True)
+
+
+def test_nothing_is_found_among_nothing() -> None:
+    none = many(0)
+    assert by_mark(none, reading(5), (fingerprint(ROW), NOTHING)) is None
+    assert by_print(none, (fingerprint(ROW), NOTHING)) is None
+    assert by_word(none.files, 5) == []
+
+
+def test_word_is_found_where_it_stands() -> None:
+    assert by_word(COLUMNS.files, int(COLUMNS.files[ROW])) == [ROW]
+    assert by_word(COLUMNS.files, 1) == []
