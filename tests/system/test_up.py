@@ -70,7 +70,7 @@ def test_keys_are_created_listed_and_disabled(system: System) -> None:
 
 
 def test_secrets_are_for_this_user_only(system: System) -> None:
-    for name in ("key", "up.json", "files.key"):
+    for name in ("key", "up.json", "files.key", "mark.key"):
         assert stat.S_IMODE((system.folder / name).stat().st_mode) == 0o600, name
     private = [path for path in system.folder.rglob("*.pem") if b"PRIVATE KEY" in path.read_bytes()]
     assert private
