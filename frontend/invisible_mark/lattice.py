@@ -83,7 +83,7 @@ def _refined(shifts: Float, edges: Edges) -> Edges:
     for reach in (3, 2):
         places, peaks, weights = [], [], []
         for a, b in STEPS:
-            found = _peak(shifts * 1, edges[0] * a + edges[1] * b, reach, -1 if (a + b) % 2 else 1)
+            found = _peak(shifts, edges[0] * a + edges[1] * b, reach, -1 if (a + b) % 2 else 1)
             if found is not None:
                 places.append((a, b))
                 peaks.append(found[0])

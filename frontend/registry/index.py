@@ -1,4 +1,4 @@
-"""The registry in memory: one column per property, some 75 bytes for a picture."""
+"""The registry in memory: one column per property, 77 bytes for a picture."""
 
 import hashlib
 from collections.abc import Iterable
