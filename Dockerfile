@@ -64,6 +64,8 @@ COPY requirements/triton.txt /requirements/
 RUN pip install --no-cache-dir --require-hashes --target /opt/imgen/site -r /requirements/triton.txt
 COPY deploy/triton.sh /opt/imgen/
 COPY model_repository /opt/imgen/model_repository
+# Runs what `imgen export --engine inductor` writes; needs torch too, see docs/engines.md.
+COPY backends/shared backends/inductor /opt/tritonserver/backends/inductor/
 ENV IMGEN_TRITON_SITE=/opt/imgen/site \
     IMGEN_MODEL_REPOSITORIES=/opt/imgen/model_repository:/models \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -12,23 +12,38 @@ endif
 
 UP_PARTS := triton servers acs $(if $(filter off,$(LLM)),,llm)
 part = .venv/parts/$(1)/.installed
+# What people call the environments, and which of those that make up needs each one is.
+title_frontend := the API server
+title_triton := what Triton's models need
+title_servers := Triton and Redis
+title_acs := the reviewer
+title_llm := the language model (240 MB)
+title_export := the exporter (torch)
+ALL_PARTS := frontend $(UP_PARTS)
+say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
+	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
 .PHONY: help install install-export up down check test clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make up        run the whole system on this machine (Ctrl-C stops it)"
-	@echo "make install   build .venv, which is all that make up needs"
+	@echo "make up               run the whole system on this machine (Ctrl-C stops it)"
+	@echo "    LLM=off           without the packaged language model (240 MB)"
+	@echo "    UP=--detach       in the background; make down stops it"
+	@echo "    PYTHON=/path/to/python3.11   where python3.11 has another name"
+	@echo "make down             stop what runs in the background; accepted jobs are kept"
+	@echo "make install          build .venv, which is all that make up needs"
 	@echo "make install-export   add what \`imgen export\` needs (torch)"
-	@echo "make test      everything that CI runs"
-	@echo "make check     lint and types alone"
-	@echo "make bench-api bench-picture bench-triton bench-memory bench-export   measurements, see perf/README.md"
+	@echo "make clean            delete .venv; pictures, jobs and keys stay in .imgen"
+	@echo "make test             everything that CI runs"
+	@echo "make check            lint and types alone"
+	@echo "make bench-api bench-picture bench-triton bench-memory bench-export bench-gpu   measurements, see perf/README.md"
 
 up: install
-	.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)
+	@.venv/bin/imgen up $(if $(filter off,$(LLM)),--no-llm,) $(UP)
 
 down:
-	.venv/bin/imgen down
+	@.venv/bin/imgen down
 
 install-export: .venv/.installed .venv/parts/export/.installed
 
@@ -37,18 +52,20 @@ install: .venv/.installed $(foreach name,$(UP_PARTS),$(call part,$(name)))
 $(UV):
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 		{ echo "Python 3.11 is needed; say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements/uv.txt
+	@"$(PYTHON)" -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements/uv.txt
 
 .venv/.installed: requirements/frontend.txt pyproject.toml $(UV)
-	$(UV) pip install --quiet --python .venv/bin/python -r $<
-	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	$(call say,frontend)
+	@$(UV) pip install --quiet --python .venv/bin/python -r $<
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
 # Every process that is not the API server has an environment of its own (docs/decisions/).
 .venv/parts/%/.installed: requirements/%.txt $(UV)
-	$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv/parts/$*
-	$(UV) pip install --quiet $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
+	$(call say,$*)
+	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv/parts/$*
+	@$(UV) pip install --quiet $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
 	@touch $@
 
 .venv/parts/export/.dev-installed: requirements/export-dev.txt .venv/parts/export/.installed
@@ -70,7 +87,7 @@ check: .venv/.dev-installed
 # Two interpreters: export and demo need torch, which nothing else does.
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
-	.venv/parts/export/bin/python -m pytest tests/export tests/demo
+	.venv/parts/export/bin/python -m pytest tests/export tests/demo tests/perf/gpu
 
 clean:
 	rm -rf .venv

@@ -5,13 +5,14 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from cli.bars import stage_bars
 from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
+from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
+from cli.in_service import taken_up
 from embedded.part import python_of
 from frontend.settings import load
 
@@ -30,7 +31,9 @@ def add(commands: Commands) -> None:
     remover = verbs.add_parser("remove", help="take a character out of service")
     remover.add_argument("name")
     remover.add_argument(
-        "--purge", action="store_true", help="delete its weights too; jobs still waiting for it then fail"
+        "--purge",
+        action="store_true",
+        help="delete its weights too, also after it was removed; jobs still waiting for it then fail",
     )
     remover.set_defaults(run=_remove)
     lister = verbs.add_parser("list", help="the characters, their rights and files")
@@ -72,19 +75,28 @@ def _add(given: argparse.Namespace) -> int:
         positive=given.positive,
         negative=given.negative,
     )
-    console = Console(stderr=True)
+    settings, out = load(), console(stderr=True)
     python = python_of("export")
     torch = python if Path(python).is_file() else None
-    with stage_bars(console) as tell:
-        adding = Casting.of(load()).add(
+    with stage_bars(out) as tell:
+        adding = Casting.of(settings).add(
             given.name, entry, given.lora, replace=given.replace, torch=torch, tell=tell
         )
         asyncio.run(adding)
     if torch:
-        console.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
+        out.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
     else:
-        console.print("not compared with torch, which is not installed (`make install-export`)")
-    console.print(f"@{given.name} is in service; a running server offers it within 2 s")
+        out.print(
+            "not compared with torch, which is not installed here: look at a few of its pictures, or run "
+            "`make install-export` and add it again with --replace"
+        )
+    match taken_up(given.name, settings.data_dir, offered=True):
+        case True:
+            out.print(f"@{given.name} is in service")
+        case None:
+            out.print(f"@{given.name} is added; `imgen up` will offer it")
+        case False:
+            raise UserError(f"@{given.name} is added, but the server does not offer it yet; see frontend.log")
     return 0
 
 
@@ -97,9 +109,12 @@ def _block(text: str) -> tuple[str, float]:
 
 
 def _remove(given: argparse.Namespace) -> int:
-    Casting.of(load()).remove(given.name, purge=given.purge)
+    settings = load()
+    Casting.of(settings).remove(given.name, purge=given.purge)
+    if taken_up(given.name, settings.data_dir, offered=False) is False:
+        raise UserError(f"@{given.name} is removed, but the server still offers it; see frontend.log")
     kept = "its weights are deleted" if given.purge else "its weights are kept (--purge deletes them)"
-    Console(stderr=True).print(f"@{given.name} is out of service; {kept}")
+    console(stderr=True).print(f"@{given.name} is out of service; {kept}")
     return 0
 
 
@@ -110,10 +125,11 @@ def _list(casting: Casting, as_json: bool = False) -> int:
         return 0
     if not rows:
         raise UserError("there are no characters; see `imgen character add --help`")
-    table = Table("character", "label", "models", "trigger", "rights", "LoRA (SHA-256)")
+    table = Table("character", "label", "models", "trigger", "rights", "as torch draws it", "LoRA (SHA-256)")
     for row in rows:
         table.add_row(
-            f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights, row.lora_sha256[:16]
+            *(f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights),
+            *("yes" if row.compared else "not compared", row.lora_sha256[:16]),
         )
-    Console().print(table)
+    console().print(table)
     return 0

@@ -1,9 +1,12 @@
 """A small client of the API for the command line."""
 
+import http.client
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -11,21 +14,41 @@ from cli.errors import UserError
 from cli.instance import Instance
 from frontend.settings import load
 
+T = TypeVar("T")
 TIMEOUT_S = 60.0
+PATIENCE_S = 30.0
+PAUSE_S = 1.0
 LARGEST_PICTURE = 64 * 1024 * 1024
+
+
+class Unreachable(UserError):
+    """No answer came."""
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused  # nothing listens there, so nothing was asked
+
+
+class Refusal(UserError):
+    """The server's own words."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status  # of HTTP
 
 
 @dataclass(frozen=True)
 class Client:
     url: str
     key: str
+    kept: bool = False  # a supervisor on this machine starts it again when it ends
 
     @classmethod
     def find(cls, url: str | None, key: str | None) -> "Client":
         """The server that was named, else the one that runs here. Raises UserError."""
         if url is None:
             serving = Instance(load().data_dir).running()
-            return cls(serving.url, key or serving.key)
+            return cls(serving.url, key or serving.key, kept=True)
         if not url.startswith(("http://", "https://")):
             raise UserError(f"--url {url}: expected http:// or https://")
         if not key:
@@ -54,9 +77,30 @@ class Client:
                 data: bytes = response.read(LARGEST_PICTURE)
                 return data
         except urllib.error.HTTPError as error:
-            raise UserError(_reason(error)) from None
-        except (urllib.error.URLError, OSError) as error:
-            raise UserError(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from None
+            raise Refusal(_reason(error), error.code) from None
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            cause = getattr(error, "reason", error)
+            refused = isinstance(cause, ConnectionRefusedError)
+            raise Unreachable(f"{self.url} does not answer: {cause}", refused=refused) from None
+
+
+def patiently(
+    ask: Callable[[], T], patience_s: float = PATIENCE_S, waiting: Callable[[], None] | None = None
+) -> T:
+    """Asks again while the server is away, such as one that is started anew. Raises UserError.
+
+    `waiting` is called before each pause.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return ask()
+        except (Unreachable, Refusal) as error:
+            if (isinstance(error, Refusal) and error.status < 500) or time.monotonic() >= deadline:
+                raise
+            if waiting:
+                waiting()
+            time.sleep(PAUSE_S)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -8,43 +8,49 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.help import Commands, command
 from embedded.part import python_of
-from frontend.settings import ROOT
+from frontend.settings import ROOT, load
 
-OPTIONAL = ("precision", "prediction", "like", "sizes")
+OPTIONAL = ("precision", "prediction", "like", "sizes", "workspace_mb")
 
 
 def add(commands: Commands) -> None:
     examples = (
-        "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models\n"
+        "  imgen export /models/my-sdxl.safetensors --name eros --output /srv/imgen/models\n"
         "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models --engine tensorrt --batch 4"
     )
     text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
     parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, or one .safetensors file")
     parser.add_argument("--name", required=True, help="the model's name, such as eros")
-    parser.add_argument("--output", type=Path, required=True, help="model repository to write into")
+    parser.add_argument("--output", type=Path, help="model repository (default: IMGEN_MODELS_DIR)")
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
     parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
-    parser.add_argument("--engine", choices=("onnx", "tensorrt"), default="onnx", help="what Triton runs")
-    parser.add_argument("--batch", type=int, default=8, help="largest batch of a TensorRT plan, 1 to 8")
+    parser.add_argument(
+        "--engine", choices=("onnx", "tensorrt", "inductor"), default="onnx", help="what Triton runs"
+    )
+    parser.add_argument("--batch", type=int, default=8, help="largest batch of a plan or package, 1 to 8")
+    parser.add_argument("--workspace-mb", type=int, help="memory for a plan's kernels, MiB (default 8192)")
     parser.add_argument("--sizes", help="sizes that plans are for, such as 1344x768,1024x1024 (default: all)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.checkpoint.exists():
+        raise UserError(f"there is no checkpoint {arguments.checkpoint}")
     python = python_of("export")
     if not Path(python).is_file():
         raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")
+    output = arguments.output or load().models_dir
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
-        *("--output", str(arguments.output), "--storage", arguments.storage),
+        *("--output", str(output), "--storage", arguments.storage),
         *("--engine", arguments.engine, "--batch", str(arguments.batch)),
         *(
             part
             for option in OPTIONAL
             if (value := getattr(arguments, option))
-            for part in (f"--{option}", str(value))
+            for part in (f"--{option.replace('_', '-')}", str(value))
         ),
     ]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode

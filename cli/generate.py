@@ -1,31 +1,34 @@
 """`imgen generate`: one picture from the command line, through the API like any other client."""
 
 import argparse
+import itertools
 import os
-import time
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import Client
+from cli.client import Client, Unreachable, patiently
+from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
+from cli.order import check_names, order
+from cli.waiting import await_picture
 
-POLL_S = 0.4
-FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".avif": "avif"}
+CANCELLED = 130
+NAME_LENGTH = 40
 
 
 def add(commands: Commands) -> None:
     examples = (
-        '  imgen generate "@aya reading a book under a tree, warm lighting, -rain" -o picture.jpg\n'
-        '  imgen generate "a lighthouse at night" --style neon --size 768x1344 -o tall.avif\n'
-        '  imgen generate "a red car on a beach" --seed 7 --url https://imgen.example.com --key imgen_…'
+        '  imgen generate "a red car on the beach" -o picture.jpg\n'
+        '  imgen generate "@mira waving, in a meadow" --style watercolour --size 768x1344 -o tall.avif\n'
+        '  imgen generate "a lighthouse at night" --seed 7 --url https://imgen.example.com --key imgen_…'
     )
     parser = command(commands, "generate", "Make one picture and save it", examples, run)
-    parser.add_argument("prompt", help="raw prompt: @character, terms, -negatives")
+    parser.add_argument("prompt", nargs="+", help="raw prompt in quotes: @character, terms, -negatives")
     parser.add_argument("-o", "--output", type=Path, help="file to write: .jpg, .png, .webp or .avif")
     parser.add_argument("--model")
     parser.add_argument("--style")
@@ -37,56 +40,56 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    body = order(arguments)
     client = Client.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
-    job = client.call(order(arguments))
-    meta = await_picture(client, job["id"])
-    output = arguments.output or Path(meta["images"][0]["filename"])
-    _save(client.download(meta["images"][0]["url"]), output)
+    check_names(client, arguments)
+    try:
+        meta = await_picture(client, submit(client, body))
+    except KeyboardInterrupt:
+        return _cancel(client, body)
+    image = meta["images"][0]
+    data = patiently(lambda: client.download(image["url"]))
+    output = arguments.output or free_name(meta["prompt"], meta["seed"], Path(image["filename"]).suffix)
+    _save(data, output)
     name, prompt = escape(str(output)), escape(meta["prompt"])
-    Console().print(
-        f"[bold]{name}[/]  {meta['width']}x{meta['height']}  seed {meta['seed']}  [dim]{prompt}[/]"
+    console().print(
+        f"[bold]{name}[/]  {meta['width']}x{meta['height']}  seed {meta['seed']}  [dim]{prompt}[/]",
+        soft_wrap=True,
     )
     return 0
 
 
-def order(arguments: argparse.Namespace) -> dict[str, Any]:
-    body: dict[str, Any] = {"action": "generate", "prompt": arguments.prompt, "optimize": arguments.optimize}
-    body |= {
-        name: value for name in ("model", "style", "seed") if (value := getattr(arguments, name)) is not None
-    }
-    if arguments.output is not None:
-        if arguments.output.suffix.lower() not in FORMATS:
-            raise UserError(f"{arguments.output}: expected a name that ends in {', '.join(FORMATS)}")
-        body["format"] = FORMATS[arguments.output.suffix.lower()]
-    if arguments.size is not None:
-        width, _, height = arguments.size.lower().partition("x")
-        if not (width.isdigit() and height.isdigit()):
-            raise UserError(f"--size {arguments.size}: expected WIDTHxHEIGHT, such as 1024x1024")
-        body |= {"width": int(width), "height": int(height)}
-    return body
+def submit(client: Client, body: dict[str, Any]) -> str:
+    """The job's id. Sent again where no answer came: by its idempotency key it is one job.
+
+    Raises UserError.
+    """
+    try:
+        answer = client.call(body)
+    except Unreachable as error:
+        if error.refused and not client.kept:
+            raise
+        answer = patiently(lambda: client.call(body))
+    return str(answer["id"])
 
 
-def await_picture(client: Client, job_id: str) -> dict[str, Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("waiting", total=1.0)
-        while True:
-            state = client.call({"action": "status", "id": job_id})
-            if state["status"] not in ("IN_QUEUE", "IN_PROGRESS"):
-                break
-            progress = state.get("progress", 0.0)
-            doing = "waiting" if state["status"] == "IN_QUEUE" else "drawing" if progress < 1 else "finishing"
-            bar.update(task, completed=progress, description=doing)
-            time.sleep(POLL_S)
-    if state["status"] != "COMPLETED" or state.get("compliance") == "unsafe":
-        raise UserError(state.get("error", f"job {job_id} is {state['status']}"))
-    meta: dict[str, Any] = state["meta"]
-    return meta
+def free_name(prompt: str, seed: int, suffix: str) -> Path:
+    """A name after prompt and seed that no file has yet."""
+    words = re.sub(r"[\W_]+", "-", prompt.lower()).strip("-")[:NAME_LENGTH].strip("-")
+    stem = f"{words or 'picture'}-{seed}"
+    names = (Path(f"{stem}{f'-{number}' if number > 1 else ''}{suffix}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
+def _cancel(client: Client, body: dict[str, Any]) -> int:
+    """Asks for the job's id again, by the same idempotency key: the interrupt may have come before it."""
+    try:
+        job_id = client.call(body)["id"]
+        client.call({"action": "cancel", "id": job_id})
+        print("cancelled", file=sys.stderr)
+    except UserError as error:
+        print(f"not cancelled: {error}", file=sys.stderr)
+    return CANCELLED
 
 
 def _save(data: bytes, output: Path) -> None:

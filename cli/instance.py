@@ -28,28 +28,50 @@ class Instance:
         self._key = self.folder / "key"
 
     def prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.logs.mkdir(exist_ok=True, mode=0o700)
+        """Raises UserError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.logs.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> UserError:
+        return UserError(
+            f"cannot use {self.folder} ({error.strerror}); name another folder in IMGEN_DATA_DIR"
+        )
 
     def hold(self) -> int:
         """Locks the folder for this process; the lock ends with it, however it ends. Raises UserError."""
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise UserError(f"already running on {self.folder} (stop it with `imgen down`)") from None
+            raise self._held() from None
         self._serving.unlink(missing_ok=True)
         os.truncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         return descriptor
 
+    def refuse_second(self) -> None:
+        """Raises UserError where a process runs on this folder."""
+        if self.holder() is not None:
+            raise self._held()
+
+    def _held(self) -> UserError:
+        return UserError(f"already running on {self.folder} (stop it with `imgen down`)")
+
     def holder(self) -> int | None:
-        """The process that runs on this folder, if one does."""
+        """The process that runs on this folder, if one does. Raises UserError."""
         try:
             descriptor = os.open(self._lock, os.O_RDWR)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise self._unusable(error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -74,14 +96,15 @@ class Instance:
     def serving(self) -> Serving | None:
         try:
             return msgspec.json.decode(self._serving.read_bytes(), type=Serving)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError):
             return None
 
     def running(self) -> Serving:
         """Raises UserError where nothing serves."""
         found = self.serving()
         if found is None or self.holder() is None:
-            raise UserError(f"nothing runs on {self.folder}; start it with `imgen up`")
+            hint = "start it with `imgen up`, or set IMGEN_DATA_DIR to the folder that it runs on"
+            raise UserError(f"nothing runs on {self.folder}; {hint}")
         return found
 
     def _write(self, path: Path, text: str) -> None:

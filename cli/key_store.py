@@ -2,9 +2,9 @@
 
 import re
 
-from rich.console import Console
 from rich.table import Table
 
+from cli.console import console
 from cli.errors import UserError
 from frontend.database import connect
 from frontend.keys import Keys
@@ -25,8 +25,10 @@ async def change(verb: str, name: str, settings: Settings) -> int:
 async def _create(keys: Keys, name: str) -> None:
     if not NAME.fullmatch(name):
         raise UserError("a key's name has 1 to 64 letters, digits, spaces or . _ @ -")
+    if any(record.name == name and not record.disabled for record in await keys.all()):
+        raise UserError(f"there is a key {name!r} already; choose another name, or disable it first")
     _, secret = await keys.create(name)
-    Console(stderr=True).print("[dim]Shown once, stored nowhere:[/]")
+    console(stderr=True).print("[dim]Shown once, stored nowhere:[/]")
     print(secret)
 
 
@@ -35,7 +37,7 @@ async def _list(keys: Keys, name: str) -> None:
     for record in await keys.all():
         state = "[red]disabled[/]" if record.disabled else "enabled"
         table.add_row(record.id, record.name, record.created, state)
-    Console().print(table)
+    console().print(table)
 
 
 async def _disable(keys: Keys, name: str) -> None:
@@ -45,3 +47,5 @@ async def _disable(keys: Keys, name: str) -> None:
         raise UserError(f"there is no key {name!r}; see `imgen keys list`") from None
     for record in disabled:
         print(f"disabled {record.name} ({record.id})")
+    if not disabled:
+        print(f"{name} was disabled already")

@@ -12,13 +12,18 @@ from frontend.settings import Settings, load
 def add(commands: Commands) -> None:
     examples = "  imgen keys create studio-a\n  imgen keys list\n  imgen keys disable studio-a"
     parser = command(commands, "keys", "Create, list and disable API keys", examples, run)
-    parser.add_argument("verb", choices=("create", "list", "disable"))
-    parser.add_argument("name", nargs="?", help="name of the key (create, disable) or its id (disable)")
+    parser.set_defaults(verb="list", name="")
+    verbs = parser.add_subparsers(metavar="VERB")
+    creator = verbs.add_parser("create", help="make a key and print it, once")
+    creator.add_argument("name", help="who it is for: 1 to 64 letters, digits, spaces or . _ @ -")
+    creator.set_defaults(verb="create")
+    verbs.add_parser("list", help="the keys' names and states").set_defaults(verb="list")
+    disabler = verbs.add_parser("disable", help="refuse a key from now on, on every server")
+    disabler.add_argument("name", help="its name or id")
+    disabler.set_defaults(verb="disable")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if (arguments.name is None) != (arguments.verb == "list"):
-        raise UserError(f"usage: imgen keys {arguments.verb}" + ("" if arguments.verb == "list" else " NAME"))
     # Here, because the other commands talk to no Redis.
     from redis.exceptions import RedisError
 

@@ -1,15 +1,30 @@
 """The command line: `imgen COMMAND`. One file per command."""
 
 import argparse
+import importlib.metadata
+import os
 import sys
 
 from cli import character, down, export, generate, keys, serve, up
 from cli.errors import UserError
+from cli.order import prompt_last
 from embedded.part import PartError
 from frontend.catalogue import CatalogueError
 from frontend.settings import SettingError
 
 COMMANDS = (up, down, serve, keys, generate, character, export)
+
+
+class _Version(argparse.Action):
+    """Looked up when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        try:
+            version = importlib.metadata.version("imgen")
+        except importlib.metadata.PackageNotFoundError:  # run from its folder, as in the container
+            version = "(not installed as a package)"
+        print(f"imgen {version}")
+        parser.exit()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,16 +33,23 @@ def main(arguments: list[str] | None = None) -> int:
         description="Image-generation API server. Start here: imgen up",
         epilog="Settings come from IMGEN_… variables or a TOML file (IMGEN_CONFIG); see README.md.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(prompt_last(sys.argv[1:] if arguments is None else arguments))
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
     except (UserError, SettingError, CatalogueError, PartError) as error:
         print(f"imgen: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
         return 130
 
 

@@ -2,25 +2,26 @@
 
 import asyncio
 import contextlib
+import logging
 import os
-import shlex
 import signal
 import time
 from dataclasses import dataclass, replace
 
-import orjson
-from rich.console import Console
-
+from cli.console import console
 from cli.instance import Instance, Serving
+from cli.welcome import welcome
 from embedded.models import model_repositories
-from embedded.plan import Plan, plan
-from embedded.supervisor import Say, keeping
+from embedded.part import PartError
+from embedded.plan import plan
+from embedded.supervisor import Running, Say, keeping
 from frontend.database import connect
 from frontend.keys import Keys
 from frontend.secret import digest
 from frontend.settings import Settings
 
-PROMPT = "@aya reading a book under a tree, warm lighting, -rain"
+INTERRUPTED = 130
+SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,37 +31,55 @@ class Options:
     given: frozenset[str]  # the settings that somebody set
 
 
-async def run_system(settings: Settings, instance: Instance, options: Options) -> None:
-    console = Console(stderr=True)
-    stop = asyncio.Event()
+async def run_system(settings: Settings, instance: Instance, options: Options) -> int:
+    """Until a signal comes. The exit code: 130 where it came before everything served.
+
+    Raises PartError, SettingError and CatalogueError.
+    """
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"  [green]✓[/] {text:<10} [dim]{time.monotonic() - began:5.1f} s[/]", highlight=False)
+        out.print(f"  [green]✓[/] {text:<14} [dim]{time.monotonic() - began:5.1f} s[/]")
 
-    console.print(f"[bold]imgen[/] starting, logs in {instance.logs}", highlight=False)
-    models = [] if settings.triton_urls else await model_repositories(settings, say)
-    parts = await plan(settings, models, llm=options.llm, given=options.given)
-    serving = asyncio.create_task(_keep(parts, settings, instance, say, quiet=options.quiet))
+    out.print(f"[bold]imgen[/] starting, logs in {instance.logs}", soft_wrap=True)
+    serving = asyncio.create_task(_serve(settings, instance, options, say))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-    if not serving.done():
-        console.print("stopping; accepted jobs are kept …")
-        serving.cancel()
     waiting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    if serving.done():
         await serving
+        return 0
+    served = instance.serving() is not None
+    out.print("\nstopping; accepted jobs are kept …" if served else "\nstopping …")
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError, PartError):  # a part that we stop did not start, too
+        await serving
+    out.print("stopped")
+    return 0 if served else INTERRUPTED
 
 
-async def _keep(parts: Plan, settings: Settings, instance: Instance, say: Say, *, quiet: bool) -> None:
-    async with keeping(parts.stages, instance.logs, say):
+async def _serve(settings: Settings, instance: Instance, options: Options, say: Say) -> None:
+    models = [] if settings.triton_urls else await model_repositories(settings, say)
+    parts = await plan(settings, models, llm=options.llm, given=options.given)
+    async with keeping(parts.stages, instance.logs, say) as running:
         key = await _local_key(replace(settings, redis_url=parts.redis_url), instance)
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
-        if not quiet:
-            print(_welcome(parts.url, key), flush=True)
+        if not options.quiet:
+            await _settled(list(running.values()))
+            print(welcome(parts.url, key, instance.folder), flush=True)
         await asyncio.Event().wait()  # until cancelled
+
+
+async def _settled(parts: list[Running]) -> None:
+    """So that what people are to copy comes last. Nothing else waits for parts in the background."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_S):
+            for part in parts:
+                await part.settled.wait()
 
 
 async def _local_key(settings: Settings, instance: Instance) -> str:
@@ -76,14 +95,3 @@ async def _local_key(settings: Settings, instance: Instance) -> str:
         return secret
     finally:
         await redis.aclose()
-
-
-def _welcome(url: str, key: str) -> str:
-    body = orjson.dumps({"action": "generate", "prompt": PROMPT}).decode()
-    return f"""
-  URL   {url}
-  Key   {key}
-
-  curl -s {url}/api/v2 -H 'Authorization: Bearer {key}' -d {shlex.quote(body)}
-  .venv/bin/imgen generate {shlex.quote(PROMPT)} -o picture.jpg
-"""

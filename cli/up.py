@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(**values)
     instance = Instance(settings.data_dir)
     instance.prepare()
+    instance.refuse_second()
     if words := only_local(settings):
         print(f"imgen: {words}", file=sys.stderr, flush=True)
     if arguments.detach:
@@ -52,11 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     lock = instance.hold()
     try:
         options = Options(llm=not arguments.no_llm, quiet=arguments.quiet, given=frozenset(values))
-        asyncio.run(run_system(settings, instance, options))
+        return asyncio.run(run_system(settings, instance, options))
     finally:
         instance.withdraw()
         os.close(lock)
-    return 0
 
 
 def _port(settings: Settings) -> int:
@@ -81,8 +81,6 @@ def _addresses(host: str) -> list[Any]:
 
 def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
     """Starts `imgen up` in a session of its own and waits until it serves."""
-    if instance.holder() is not None:
-        raise UserError(f"already running on {instance.folder} (stop it with `imgen down`)")
     options = ["--no-llm"] if arguments.no_llm else []
     log = instance.logs / "up.log"
     with open_log(log, afresh=True) as output:

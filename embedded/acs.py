@@ -15,6 +15,7 @@ def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Pa
 
     return Part(
         name="acs",
+        title="reviewer",
         url=url,
         # -P: nothing from the folder that the user happens to stand in.
         command=(

@@ -13,6 +13,7 @@ def frontend_part(settings: Settings, environment: Mapping[str, str]) -> Part:
     url = local_url(settings)
     return Part(
         name="frontend",
+        title="API server",
         url=url,
         command=(sys.executable, "-m", "cli.main", "serve"),
         environment={

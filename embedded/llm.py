@@ -14,6 +14,7 @@ def llm_part(port: int, data_dir: Path, *, threads: int = 0) -> Part:
 
     return Part(
         name="llm",
+        title="language model",
         url=f"{url}/v1",
         # -P: nothing from the folder that the user happens to stand in.
         command=(

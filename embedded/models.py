@@ -6,19 +6,20 @@ from pathlib import Path
 
 import msgspec
 
+from embedded.child import child
 from embedded.part import PartError, python_of
 from frontend.catalogue import Character, load
-from frontend.settings import ROOT, Settings
+from frontend.settings import ROOT, Settings, catalogue_folders
 
 
 async def model_repositories(settings: Settings, say: Callable[[str], None]) -> list[Path]:
     """The Triton repositories of base models and of characters. Raises PartError and CatalogueError."""
     base, made = settings.models_dir.resolve(), settings.data_dir.resolve() / "models"
     made.mkdir(parents=True, exist_ok=True)
-    catalogue = await asyncio.to_thread(load, settings.catalogue_dir)
+    catalogue = await asyncio.to_thread(load, *catalogue_folders(settings))
     merges = [
-        merge(model, character, base, made, settings.catalogue_dir / character.lora)
-        for character in catalogue.characters.values()
+        merge(model, character, base, made, catalogue.lora(name))
+        for name, character in catalogue.characters.items()
         for model in character.models
     ]
     await asyncio.gather(*merges)
@@ -48,7 +49,7 @@ async def merge(
 
     `torch`: an interpreter that has it, which then draws with the LoRA too, and must draw the same.
     """
-    process = await asyncio.create_subprocess_exec(
+    async with child(
         *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
         f"--strength={character.strength}",
@@ -58,13 +59,13 @@ async def merge(
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout and process.stderr
-    errors, _ = await asyncio.gather(process.stderr.read(), _listen(process.stdout, tell))
-    await process.wait()
+    ) as process:
+        assert process.stdout and process.stderr
+        errors, _ = await asyncio.gather(process.stderr.read(), _listen(process.stdout, tell))
+        await process.wait()
     if process.returncode:
         reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-        raise PartError(f"character {character.name} of {model}: {reason[-1]}")
+        raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
 
 
 async def _listen(lines: asyncio.StreamReader, tell: Callable[[Progress], None] | None) -> None:

@@ -34,12 +34,17 @@ class Part:
     name: str  # also the name of its log file
     url: str  # what its clients are told
     command: tuple[str, ...]
+    title: str = ""  # what people call it; empty: its name
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
     environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
     ill: Callable[[int], Awaitable[bool]] = never_ill  # whether the running process must be replaced
     background: bool = False  # nobody waits for it at start, and its failure stops nothing
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 10.0
+
+    @property
+    def label(self) -> str:
+        return self.title or self.name
 
 
 def python_of(name: str) -> str:
@@ -92,9 +97,9 @@ async def _until_ready(part: Part, process: asyncio.subprocess.Process, log: Pat
     deadline = time.monotonic() + part.start_timeout_s
     while not await part.ready():
         if process.returncode is not None:
-            raise PartError(f"{part.name} ended while starting (exit {process.returncode}); see {log}")
+            raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}")
         if time.monotonic() > deadline:
-            raise PartError(f"{part.name} was not ready within {part.start_timeout_s:.0f} s; see {log}")
+            raise PartError(f"{part.label} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)
 
 

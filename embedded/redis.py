@@ -1,15 +1,13 @@
 """The Redis of the embedded default: on a socket that only this user can open, every write on disk."""
 
-import hashlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from embedded.part import Part, PartError, site_of
+from embedded.plain_path import private_folder
 
 # A socket's path has room for 107 bytes.
 LONGEST_SOCKET_PATH = 100
@@ -35,19 +33,14 @@ def redis_part(data_dir: Path) -> Part:
         "--maxmemory-policy", "noeviction",
         "--daemonize", "no",
     )  # fmt: skip
-    return Part(name="redis", url=url, command=command, ready=lambda: _ready(url))
+    return Part(name="redis", title="Redis", url=url, command=command, ready=lambda: _ready(url))
 
 
 def _socket(folder: Path) -> Path:
     direct = folder / "redis.sock"
     if len(str(direct)) <= LONGEST_SOCKET_PATH:
         return direct
-    name = f"imgen-{os.getuid()}-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-    short = Path(tempfile.gettempdir()) / name
-    short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
-        raise PartError(f"redis: {short} belongs to somebody else; choose a shorter IMGEN_DATA_DIR")
-    return short / "redis.sock"
+    return private_folder(folder) / "redis.sock"
 
 
 def _binary() -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Running:
         self._logs = logs
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self.settled = asyncio.Event()  # whether the first start has ended, well or not
 
     @property
     def pid(self) -> int | None:
@@ -40,17 +42,19 @@ class Running:
             except PartError as error:
                 log.warning("%s", error)
             except Exception:
-                log.exception("watching %s failed", self.part.name)
+                log.exception("watching %s failed", self.part.label)
                 await asyncio.sleep(RESTART_PAUSE_S)
 
     async def _restart_if_ill(self) -> None:
         assert self._process is not None
         if not await self._ill(self._process):
             return
-        log.warning("%s ended or is ill; starting it again", self.part.name)
+        log.warning("%s %s; starting it again", self.part.label, cause(self._process.returncode))
+        ended = time.monotonic()
         await stop(self.part, self._process)
         await asyncio.sleep(RESTART_PAUSE_S)
         self._process = await start(self.part, self._logs)
+        log.warning("%s is back after %.0f s", self.part.label, time.monotonic() - ended)
 
     async def _ill(self, process: asyncio.subprocess.Process) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -63,6 +67,15 @@ class Running:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._process is not None:
             await stop(self.part, self._process)
+
+
+def cause(returncode: int | None) -> str:
+    """Why a process is started again; None: it still runs, and is of no use."""
+    if returncode is None:
+        return "is ill"
+    if returncode < 0:
+        return f"was killed (signal {-returncode})"
+    return f"ended (exit {returncode})"
 
 
 Say = Callable[[str], None]
@@ -91,8 +104,11 @@ async def keeping(stages: list[list[Part]], logs: Path, say: Say) -> AsyncIterat
 
 
 async def _start(run: Running, say: Say) -> None:
-    await run.start()
-    say(run.part.name)
+    try:
+        await run.start()
+    finally:
+        run.settled.set()
+    say(run.part.label)
 
 
 async def _start_in_background(run: Running, say: Say) -> None:

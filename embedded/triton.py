@@ -7,6 +7,7 @@ listens, both on 127.0.0.1, and the protocols that would hand the server over ar
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import sysconfig
@@ -18,6 +19,7 @@ import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import Part, PartError, python_of
+from embedded.plain_path import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging"
@@ -56,18 +58,21 @@ def triton_part(
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _installed()
-    folders = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     own = data_dir.resolve() / "triton"
-    backends = _assemble_backends(install, own)
+    sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
+    models = base_models(sources)
+    folders = [plain(folder, own) for folder in sources]
+    backends = plain(_assemble_backends(install, own), own)
     remove_shared_memory(data_dir)
     key, value = secrets.token_hex(8), secrets.token_hex(32)
+    _check_backends(folders, models, backends)
     command = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={_prefix(data_dir)}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
-        *(f"--load-model={name}" for name in base_models(folders)),
+        *(f"--load-model={name}" for name in models),
         "--allow-http=false",
         "--grpc-address=127.0.0.1",
         f"--grpc-port={port}",
@@ -80,6 +85,7 @@ def triton_part(
     url = f"127.0.0.1:{port}"
     return Part(
         name="triton",
+        title="Triton",
         url=url,
         command=command,
         ready=lambda: _ready(url),
@@ -103,6 +109,28 @@ def base_models(folders: Sequence[Path]) -> list[str]:
                 raise PartError(f"triton: model {name} is both in {found[name]} and in {folder}")
             found[name] = folder
     return sorted(name for name in found if "--" not in name)
+
+
+def _check_backends(folders: Sequence[Path], names: Sequence[str], backends: Path) -> None:
+    """Raises PartError where a model needs what is not installed here."""
+    for config in (folder / name / "config.pbtxt" for folder in folders for name in names):
+        text = config.read_text() if config.is_file() else ""
+        wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
+        if wanted and not (backends / wanted[1]).is_dir():
+            raise PartError(
+                f"triton: {config.parent.name} needs the backend {wanted[1]}, which this Triton lacks: name "
+                "one that has it in IMGEN_TRITON_URLS, or export the model with --engine onnx"
+            )
+        if wanted and wanted[1] == "inductor" and not _torch_site():
+            raise PartError(f"triton: {config.parent.name} needs torch: run `make install-export`")
+
+
+def _torch_site() -> str | None:
+    """Where torch is, for the backend inductor."""
+    if "IMGEN_TORCH_SITE" in os.environ:
+        return os.environ["IMGEN_TORCH_SITE"]
+    found = sorted((Path(python_of("export")).parent.parent / "lib").glob("python3.*/site-packages"))
+    return str(found[-1]) if found else None
 
 
 async def stubs_died(pid: int) -> bool:
@@ -164,7 +192,9 @@ def _assemble_backends(install: _Install, folder: Path) -> Path:
     for source in (*(install.server / "backends" / "python").iterdir(), install.stub):
         shutil.copy(source, python)  # no links: Triton refuses a library that lies elsewhere
     for own in sorted((ROOT / "backends").glob("*/model.py")):
-        shutil.copytree(own.parent, made / own.parent.name, ignore=shutil.ignore_patterns("__pycache__"))
+        for source in (ROOT / "backends" / "shared", own.parent):
+            target = made / own.parent.name
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     shutil.rmtree(ready, ignore_errors=True)
     made.rename(ready)
     return ready
@@ -182,6 +212,8 @@ def _environment(
         "IMGEN_TRITON_SITE": str(install.site),
         "IMGEN_MODEL_REPOSITORIES": os.pathsep.join(map(str, folders)),
     }
+    if torch := _torch_site():
+        environment["IMGEN_TORCH_SITE"] = torch
     if resident_mb is not None:
         environment["IMGEN_RESIDENT_MB"] = str(resident_mb)
     if threads is not None:

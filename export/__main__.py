@@ -1,4 +1,4 @@
-"""python -m export CHECKPOINT_FOLDER --name eros --output REPOSITORY [--engine onnx|tensorrt] [...]"""
+"""python -m export CHECKPOINT --name eros --output REPOSITORY [--engine onnx|tensorrt|inductor] [...]"""
 
 import argparse
 import re
@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.errors import ExportError
+from export.engines import KINDS
+from export.errors import ExportError, told
 from export.parts import MAX_BATCH
-from export.plan import SIZES, Wish
+from export.recipe import SIZES, WORKSPACE_MB, Wish
 from export.repository import Options, export_checkpoint
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--precision",
         choices=("fp32", "fp16", "bf16"),
-        help="type to compute in (default fp32; fp16 for plans)",
+        help="type to compute in (default fp32; fp16 for plans and for packages on a GPU)",
     )
     options.add_argument(
         "--prediction",
@@ -51,26 +52,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
     )
     options.add_argument(
-        "--engine", choices=("onnx", "tensorrt"), default="onnx", help="what Triton runs (default onnx)"
+        "--engine", choices=tuple(KINDS), default="onnx", help="what Triton runs (default onnx)"
     )
-    options.add_argument("--batch", type=int, default=MAX_BATCH, help="largest batch of a plan (default 8)")
+    options.add_argument(
+        "--batch", type=int, default=MAX_BATCH, help="largest batch of a plan or package (default 8)"
+    )
     options.add_argument(
         "--sizes", help="sizes that plans are for, such as 1344x768,1024x1024 (default: all)"
     )
+    options.add_argument(
+        "--workspace-mb",
+        type=int,
+        default=WORKSPACE_MB,
+        help="memory for a plan's kernels, MiB (default 8192)",
+    )
     given = options.parse_args(arguments)
     try:
-        wish = Wish(sizes=_sizes(given.sizes), batch=given.batch)
+        wish = Wish(sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb)
         wanted = Options(
             storage=given.storage,
-            precision=given.precision or ("fp16" if given.engine == "tensorrt" else "fp32"),
+            precision=given.precision or KINDS[given.engine].precision(),
             engine=given.engine,
             wish=wish,
             like=given.like,
             prediction=given.prediction,
         )
         folders = export_checkpoint(given.checkpoint, given.name, given.output, wanted)
-    except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
+    except (ExportError, OSError) as error:
+        print(f"export: {told(error)}", file=sys.stderr)
         return 2
     print("\n".join(str(folder) for folder in folders))
     return 0

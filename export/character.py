@@ -20,12 +20,22 @@ import onnx
 
 from export.beside import publish, staging
 from export.config import check_name, renamed
-from export.errors import ExportError
+from export.errors import ExportError, told
 from export.lora import ADAPTER_FILE, Lora, read_lora
 from export.merge import Merge
-from export.plan import TIMING_CACHE, add_plan, recipe_beside
+from export.package import add_character_package
+from export.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.rewrite import Array, rewrite
-from export.storage import MODEL_FILE, noted_engine, noted_graph, write_hashes
+from export.storage import (
+    MODEL_FILE,
+    PACKAGE_FILE,
+    PACKAGE_RECORD_FILE,
+    PLAN_FILE,
+    PLAN_RECORD_FILE,
+    noted_engine,
+    noted_graph,
+    write_hashes,
+)
 from export.strength import Strength, strength_of_options
 from export.targets import TEXT_ENCODERS, UNET, Root
 from export.telling import Tell, counted, silent, tell_a_line
@@ -55,17 +65,19 @@ def merge_character(
     """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
     text encoder beside it if the LoRA has layers for one.
 
-    Does nothing if it is already made of exactly these. `check` is given the folder that holds the new
-    networks before they are published. Raises ExportError, with nothing published or changed.
+    Does nothing if it is already made of exactly these, and was checked if it shall be. `check` is given the
+    folder that holds the new networks before they are published. Raises ExportError, with nothing published
+    or changed.
     """
     _must_exist(base_model_dir / "1" / MODEL_FILE)
     _must_exist(lora)
+    check_character_plan(base_model_dir)
     layers = read_lora(lora)
     of_text = [name for name in layers.names if _is_of_text(name)]
     of_unet = [name for name in layers.names if not _is_of_text(name)]
     origin = _origin(base_model_dir, lora, strength, bool(of_text))
     made = _made(target_dir)
-    if made.get("origin") == origin:
+    if made.get("origin") == origin and (made.get("compared") or check is None):
         return MergeReport(target_dir, made["layers"], written=False)
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
@@ -77,6 +89,7 @@ def merge_character(
         strength.check(changed)
         write_hashes(new, engine, base=noted_engine(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
+        report["compared"] = check is not None  # with torch; else nobody has
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
         if check:
             with counted(tell, "compare with torch", 1):
@@ -125,21 +138,21 @@ def _write(
     if made.source != noted_graph(base):
         raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
     (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
-    if recipe := recipe_beside(base):
-        with counted(tell, f"build a plan of {new.name}", 1):
-            add_plan(new, recipe, base.parent / TIMING_CACHE)
-        return None, merge.paths
-    return made.made, merge.paths
+    with counted(tell, f"make the engine of {new.name}", 1):
+        add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
+        add_character_package(new, base, merge.paths)
+    as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
+    return made.made if as_onnx else None, merge.paths
 
 
 def _origin(base: Path, lora: Path, strength: Strength, text: bool) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of what is read (of a base, as its export noted it), and the
     strength."""
     return {
-        "format": 5,
+        "format": 6,
         "base": [
             noted_graph(base),
-            *_digests(base / CONFIG_FILE),
+            *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
             *([noted_graph(text_encoder_of(base))] if text else []),
         ],
         "lora": _digests(lora, lora.parent / ADAPTER_FILE),
@@ -184,9 +197,13 @@ def _parity(given: argparse.Namespace, target: Path) -> Check:
             *("--report", str(target.parent / REPORTS / target.name)),
             *(f"--block={block}" for block in given.block),
         ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PARITY_TIMEOUT_S, check=False, env=_environment()
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=PARITY_TIMEOUT_S, env=_environment()
+            )
+        except subprocess.TimeoutExpired:
+            hours = PARITY_TIMEOUT_S / 3600
+            raise ExportError(f"The comparison with torch took more than {hours:g} h") from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
             raise ExportError(f"{given.name} {last.removeprefix('export: ')}")
@@ -223,8 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check = _parity(given, target) if given.torch else None
         tell = tell_a_line if given.progress else silent
         report = merge_character(given.repository / base, given.lora, target, strength, check, tell)
-    except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
+    except (ExportError, OSError) as error:
+        print(f"export: {told(error)}", file=sys.stderr)
         return 2
     print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
     return 0

@@ -147,6 +147,9 @@ def _load(folder: Path, name: str, as_stored: bool) -> Any:
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
+    for key, weight in network.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
     return network.eval().requires_grad_(False)
 
 

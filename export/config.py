@@ -1,9 +1,11 @@
 """Triton's config.pbtxt of one part, written from its declaration."""
 
+import json
 import re
+from pathlib import Path
 
 from export.errors import ExportError
-from export.parts import MAX_BATCH, Part, Tensor
+from export.parts import MAX_BATCH, MAX_WINDOWS, Part, Tensor
 
 NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
 """The catalogue's and text_to_image's too."""
@@ -38,6 +40,31 @@ def renamed(config: str, model: str) -> str:
     if not count:
         raise ExportError("The base model's config.pbtxt has no line that names it")
     return text
+
+
+def for_engine(config: str, backend: str, batch: int, group: str) -> str:
+    """The same config for another of Triton's backends. `batch`: the largest that it takes."""
+    lines = {
+        r'backend: "[^"]*"': f'backend: "{backend}"',
+        r"max_batch_size: \d+": f"max_batch_size: {batch}",
+        r"instance_group .*": f"instance_group [ {group} ]",
+    }
+    for line, new in lines.items():
+        config, count = re.subn(rf"^{line}$", new, config, count=1, flags=re.MULTILINE)
+        if not count:
+            raise ExportError(f"The model's config.pbtxt has no line like {new!r}")
+    return config
+
+
+def bound_windows(model: Path) -> None:
+    """Tells text_to_image how long a prompt the engine takes. A new file: the old one may be a hard link."""
+    description = model / "pipeline.json"
+    if not description.is_file():
+        return
+    table = json.loads(description.read_bytes())
+    beside = description.with_name(f".{description.name}.tmp")
+    beside.write_text(json.dumps(table | {"max_windows": MAX_WINDOWS}, indent=2) + "\n")
+    beside.rename(description)
 
 
 def _tensors(tensors: tuple[Tensor, ...]) -> str:

@@ -92,7 +92,8 @@ class Denoiser(nn.Module):
             added_cond_kwargs=_added(pooled, negative_pooled, time_ids, dtype),
             return_dict=False,
         )[0].float()
-        negative, positive = both.chunk(2)
+        # Not chunk: torch.export cannot tell that a batch of any size has two halves.
+        negative, positive = both.unflatten(0, (2, -1))
         output = negative + guidance[:, :, None, None] * (positive - negative)
         slope = self.parametrisation.slope(output, latents, wide)
         return latents + slope * (sigma_next - sigma)[:, :, None, None]

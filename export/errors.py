@@ -1,8 +1,23 @@
 """The one error type of export: a refusal in one line, for the person at the command line."""
 
+import errno
+
 
 class ExportError(Exception):
     """Says what is wrong with which file or folder, and what to do about it. Nothing was written."""
+
+
+def told(error: ExportError | OSError) -> str:
+    """The line for whoever typed the command. The system's own errors say of which file and, where it can be
+    said, what to do."""
+    if isinstance(error, ExportError):
+        return str(error)
+    advice = ADVICE.get(error.errno or 0, "")
+    return f"{error.filename or 'a file'}: {error.strerror or error}{advice}"
+
+
+ROOM = "; nothing was changed: make room, then run the command again"
+ADVICE = {errno.ENOSPC: ROOM, errno.EDQUOT: ROOM, errno.EFBIG: ROOM}
 
 
 def first_line(error: Exception) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from export.adapters import Layer
 from export.errors import ExportError
-from export.lora import Layer, Lora, listed
+from export.lora import Lora, listed
 from export.storage import LARGEST_FP16
 from export.strength import Strength
-from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer
+from export.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer, vectors_of
 
 STRIP = 1 << 18  # values
 Array = npt.NDArray[Any]
@@ -57,7 +58,7 @@ def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> d
     known: dict[str, Target] = {}
     for root in roots:
         targets = targets_of(model, root)
-        known |= by_file_name(targets)
+        known |= by_file_name(targets) | by_file_name(vectors_of(model, root))
         names = [name for name in names if not unused_layer(name, targets)]
     lost = [name for name in names if name not in known]
     if lost:
@@ -69,15 +70,10 @@ def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> d
 
 
 def _changed(weight: Array, target: Target, layer: Layer, strength: float) -> Array:
-    out, *inputs = target.shape[::-1] if target.transposed else target.shape
-    if (layer.up.shape[0], layer.down[0].size) != (out, int(np.prod(inputs))) or (
-        layer.down.ndim == 4 and len(inputs) == 3 and list(layer.down.shape[1:]) != inputs
-    ):
-        raise ExportError(
-            f"LoRA layer {layer.name} makes [{layer.up.shape[0]}, {layer.down[0].size}], "
-            f"its target is {[out, *inputs]}"
-        )
-    change = layer.change.reshape(out, *inputs)
+    shape = target.shape[::-1] if target.transposed else target.shape
+    if not layer.fits(shape):
+        raise ExportError(f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}")
+    change = layer.change(weight.T if target.transposed else weight).reshape(shape)
     stored = _sum(weight, change.T if target.transposed else change, strength)
     if stored is None:
         raise ExportError(f"LoRA layer {layer.name} makes values that {weight.dtype} cannot hold")

@@ -17,10 +17,12 @@ from PIL import Image
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
+from export.inductor import PackageRunner
 from export.networks import Network, network_of
+from export.parts import Part
 from export.precision import Limit
 from export.schedule import Schedule
-from export.storage import MODEL_FILE, PLAN_FILE
+from export.storage import MODEL_FILE, PACKAGE_FILE, PLAN_FILE
 from export.tokens import ClipTokenizer
 
 PROMPTS = (
@@ -129,9 +131,10 @@ def compare(
     for part, advance in ADVANCE.items():
         network = reference(part) if reference else network_of(checkpoint, part)
         calls = _run_torch(network, advance, wanted)
+        declared = network.part
         del network
         give_back()
-        _run_engine(parts[part], part, advance, found, calls, report)
+        _run_engine(parts[part], declared, advance, found, calls, report)
         give_back()
     for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
         report.pictures.append(_picture(one.prompt, one.pixels, other.pixels))
@@ -166,27 +169,49 @@ def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) 
     return calls
 
 
+class Runner(Protocol):
+    """One exported network."""
+
+    def run(self, inputs: Tensors) -> Tensors: ...
+
+
+class GraphRunner:
+    """By onnxruntime on the CPU."""
+
+    def __init__(self, folder: Path) -> None:
+        self._session = _session(folder)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        found = self._session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        outputs = zip(self._session.get_outputs(), found, strict=True)
+        return {output.name: torch.from_numpy(value) for output, value in outputs}
+
+
+def _runner(folder: Path, part: Part) -> Runner:
+    """A package as it is served, anything else by its graph."""
+    if (folder / "1" / PACKAGE_FILE).is_file():
+        return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))
+    return GraphRunner(folder)
+
+
 def _run_engine(
     folder: Path,
-    part: str,
+    part: Part,
     advance: Advance,
     drawings: Sequence[Drawing],
     calls: Sequence[Call],
     report: Report,
 ) -> None:
-    """The same by onnxruntime on the CPU, and each of torch's calls with torch's inputs."""
-    session = _session(folder)
-    names = {one.name for one in session.get_inputs()}
+    """The same by what was exported, and each of torch's calls with torch's inputs."""
+    runner = _runner(folder, part)
 
     def run(inputs: Tensors, compared: bool = True) -> Tensors:
-        found = session.run(None, {name: value.numpy() for name, value in inputs.items() if name in names})
-        outputs = zip(session.get_outputs(), found, strict=True)
-        return {output.name: torch.from_numpy(value) for output, value in outputs}
+        return runner.run({tensor.name: inputs[tensor.name] for tensor in part.inputs})
 
     for call in calls:
         found = run(call.inputs)
         for name, value in call.outputs.items():
-            _note(report, part, _error(found[name], value))
+            _note(report, part.name, _error(found[name], value))
     for drawing in drawings:
         advance(run, drawing)
 
@@ -231,6 +256,7 @@ def give_back() -> None:
 def _session(folder: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what it says of a failure is said below
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch takes turns with it
     try:
         return ort.InferenceSession(folder / "1" / MODEL_FILE, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a kind for each of its states

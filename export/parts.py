@@ -9,6 +9,8 @@ from typing import Literal
 
 DType = Literal["FP32", "INT64", "UINT8"]  # Triton's words, without TYPE_
 MAX_BATCH = 8
+MAX_WINDOWS = 4
+"""Of tokens, in the longest prompt."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Part:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     queue_delay_us: int  # how long a request may wait for others to share its batch
+    rows: int = 1  # samples that one picture sends at once, whatever the batch
 
 
 def text_encoder(*, width: int, pooled: int | None, window: int) -> Part:
@@ -48,6 +51,7 @@ def text_encoder(*, width: int, pooled: int | None, window: int) -> Part:
         inputs=(Tensor("tokens", "INT64", (window,)), *second),
         outputs=(Tensor("embeddings", "FP32", (window, width)), *summary),
         queue_delay_us=0,
+        rows=2 * MAX_WINDOWS,  # the prompt and the negative one
     )
 
 

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from export.beside import publish, staging
 from export.checkpoint import Checkpoint, open_checkpoint
 from export.config import check_name, config_of
+from export.engines import KINDS, EngineName, Order
 from export.errors import ExportError
 from export.names import name_weights
 from export.networks import Network, network_of, networks_of
 from export.parity import compare, not_compared
-from export.plan import TIMING_CACHE, Recipe, Wish, add_plan, load_builder
 from export.precision import LIMITS, Precision, cast, precision_of
 from export.progress import stages
+from export.recipe import Wish
 from export.schedule import Prediction
 from export.single_file import unpack
 from export.storage import Storage, save_model, store_fp16, write_hashes
@@ -26,7 +27,6 @@ from export.tokens import ClipTokenizer, open_tokenizer
 from export.trace import declare_outputs, trace, weights_of
 from export.work import Work, digests, key
 
-Engine = Literal["onnx", "tensorrt"]
 PARTS = ("text-encoder", "denoiser", "decoder")
 STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
@@ -36,13 +36,16 @@ REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 class Options:
     storage: Storage = "fp16"  # of the weights of networks that compute in fp32
     precision: Precision = "fp32"
-    engine: Engine = "onnx"
+    engine: EngineName = "onnx"
     wish: Wish = field(default_factory=Wish)
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     prediction: Prediction | None = None  # of a single file that does not say
 
     @property
     def stored(self) -> str:
+        """Type of the weights that run; a package keeps those that it computes with."""
+        if self.precision == "fp32" and self.engine == "inductor":
+            return "fp32"
         return self.storage if self.precision == "fp32" else self.precision
 
 
@@ -65,50 +68,60 @@ class Export:
     def reference(self, part: str) -> Network:
         return network_of(open_checkpoint(self.checkpoint, as_stored=True), part)
 
-    def key(self, part: str) -> str:
+    def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None}
-        return key(part=part, sources=dict(self.sources), options=options, name=self.name)
+        return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
+
+    def network(self, number: int) -> Network:
+        """In the precision asked for. Casting changes a network, so each has its own checkpoint."""
+        opened = open_checkpoint(self.checkpoint, as_stored=True)
+        network = list(networks_of(opened))[number]
+        upcast = bool(opened.vae.config.force_upcast)
+        cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
+        return network
 
     def part(self, number: int) -> Path:
-        """Its graph and, with the engine tensorrt, its plan, each a stage of its own."""
-        part = PARTS[number]
-        graph = f"{self.key(part)}-graph" if self.options.engine == "tensorrt" else self.key(part)
+        """Its graph and, with another engine than onnx, that, each a stage of its own."""
+        part, kind = PARTS[number], KINDS[self.options.engine]
+        graph = f"{self.key(part)}-graph" if self.options.engine != "onnx" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            opened = open_checkpoint(self.checkpoint, as_stored=True)
-            _write_part(folder, list(networks_of(opened))[number], opened, self.options)
+            _write_part(folder, self.network(number), self.opened, self.options)
 
-        def make_plan(folder: Path) -> None:
+        def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
             shutil.copytree(made, folder, copy_function=os.link, dirs_exist_ok=True)
             for file in ("config.pbtxt", "weights.json", "export.json"):  # changed here, so not the same file
                 if (folder / file).exists():
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
-            network = list(networks_of(self.opened))[number]
-            recipe = Recipe.of(network.part, self.options.wish, self.opened.downscale)
-            add_plan(folder, recipe, self.output / TIMING_CACHE)
+            order = Order(
+                network=self.network(number),
+                downscale=self.opened.downscale,
+                wish=self.options.wish,
+                repository=self.output,
+            )
+            kind.add(folder, order)
             if part == "denoiser":
                 write_hashes(folder)
 
-        if self.options.engine == "tensorrt":
-            return self.work.stage(part, self.key(part), make_plan)
-        return self.work.stage(part, graph, make_graph)
+        if self.options.engine == "onnx":
+            return self.work.stage(part, graph, make_graph)
+        return self.work.stage(part, self.key(part, made_by=dict(kind.made_by())), make_engine)
 
 
 def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Options = Options()) -> list[Path]:
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
     `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
-    engine `tensorrt` there are plans too, good for what `options.wish` says. Nothing is published that does
-    not draw as torch does. Stages that an earlier run finished are not run again. Returns the folders. Raises
-    ExportError, with nothing published.
+    engine `tensorrt` or `inductor` there are plans or packages, good for what `options.wish` says. Nothing
+    is published that does not draw as torch does. Stages that an earlier run finished are not run again.
+    Returns the folders. Raises ExportError, with nothing published.
     """
     check_name(name)
     if options.precision == "bf16" and options.engine == "onnx":
         raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
-    if options.engine == "tensorrt":
-        load_builder()  # better refused now than after an hour
+    KINDS[options.engine].made_by()  # better refused now than after an hour
     work = Work(output, name)
     with stages(f"Export {name}", len(STAGES)) as step:
         step(STAGES[0])
@@ -125,14 +138,9 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
         for folder in published:
             new = made[folder.name.removeprefix(f"{name}-")]
             if new != folder:
-                _publish(new, folder)
+                publish(new, folder)
         work.finish()
         return published
-
-
-def _publish(new: Path, target: Path) -> None:
-    with staging(target.parent, target.name) as folder:
-        publish(Path(shutil.move(new, folder / new.name)), target)
 
 
 def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
@@ -158,9 +166,7 @@ def _tokenizers(checkpoint: Checkpoint) -> dict[str, ClipTokenizer]:
 
 def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: Options) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
-    upcast = bool(checkpoint.vae.config.force_upcast)
-    precision = precision_of(network.part.name, options.precision, upcast)
-    cast(network.module, precision)
+    precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
     tokenizers = _tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
@@ -191,7 +197,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
     with staging(export.output / REPORTS, export.name) as folder:
         new = folder / export.name
         new.mkdir()
-        if options.precision == "bf16":
+        if options.precision == "bf16" and options.engine != "inductor":
             report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
             report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new, export.reference)

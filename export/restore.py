@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from export.beside import publish, staging
 from export.checkpoint import NETWORKS, Checkpoint, empty_network
 from export.config import check_name
-from export.errors import ExportError
+from export.errors import ExportError, told
 from export.families import SD15, SDXL
 from export.names import parameter_of
 from export.rewrite import array_of, place_of
@@ -204,9 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse_args(arguments)
     try:
         print(restore_checkpoint(given.repository, given.name, given.output))
-    except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 1
+    except (ExportError, OSError) as error:
+        print(f"export: {told(error)}", file=sys.stderr)
+        return 2
     return 0
 
 

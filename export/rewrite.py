@@ -96,6 +96,17 @@ def _bytes_of(tensor: TensorProto | None, block: bytes, change: Change) -> Any:
     return block if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8)
 
 
+def read_weight(folder: Path, tensor: TensorProto) -> Array:
+    """One initialiser of folder/model.onnx, wherever it is kept."""
+    if not uses_external_data(tensor):
+        inside: Array = numpy_helper.to_array(tensor)
+        return inside
+    start, length = place_of(tensor)
+    with (folder / WEIGHTS_FILE).open("rb") as file:
+        file.seek(start)
+        return array_of(tensor, file.read(length))
+
+
 def array_of(tensor: TensorProto, block: bytes | Array) -> Array:
     """What a tensor of this type and shape is, held as these bytes."""
     flat: Array = np.frombuffer(block, helper.tensor_dtype_to_np_dtype(tensor.data_type))

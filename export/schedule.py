@@ -27,7 +27,6 @@ PREDICTION_OF: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v
 # Options that change the schedule in ways that pipeline.json cannot say.
 REFUSED = (
     "trained_betas",
-    "rescale_betas_zero_snr",
     "use_dynamic_shifting",
     "shift_terminal",
     "invert_sigmas",
@@ -35,6 +34,10 @@ REFUSED = (
     "use_exponential_sigmas",
     "use_beta_sigmas",
 )
+
+
+LEAST_KEPT = 2.0**-24
+"""Of the picture at a zero-SNR schedule's last timestep, where sigma would be infinite; as in diffusers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,9 @@ class Schedule:
     beta_end: float = 0.0
     spacing: str = ""
     steps_offset: int = 0
+    zero_snr: bool = (
+        False  # v only: betas rescaled so that the last timestep is noise alone (Lin et al. 2023)
+    )
 
     def __post_init__(self) -> None:
         if self.train_steps != 1000:
@@ -57,6 +63,8 @@ class Schedule:
             raise ExportError("The scheduler's betas must rise between 0 and 1")
         elif self.spacing not in ("leading", "trailing", "linspace"):
             raise ExportError(f"Unknown timestep_spacing {self.spacing!r} in the scheduler's config")
+        elif self.zero_snr and self.prediction != "v":
+            raise ExportError("Zero terminal SNR goes with v prediction only (for a file: --prediction v)")
 
     def sigmas(self) -> dict[str, Any]:
         """As pipeline.json says it to text_to_image, which makes the sigmas of a picture."""
@@ -69,12 +77,17 @@ class Schedule:
             "train_steps": self.train_steps,
             "spacing": self.spacing,
             "steps_offset": self.steps_offset,
+            **({"zero_snr": True} if self.zero_snr else {}),
         }
 
     def log_sigmas(self) -> npt.NDArray[np.float32]:
         """ln(sigma) at each training timestep, rising, [train_steps]; epsilon and v only."""
         roots = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.train_steps, dtype=np.float32)
         kept = np.cumprod(1 - roots.astype(np.float64) ** 2)
+        if self.zero_snr:
+            whole = np.sqrt(kept)
+            kept = ((whole - whole[-1]) * whole[0] / (whole[0] - whole[-1])) ** 2
+            kept[-1] = LEAST_KEPT
         return np.asarray(np.log(np.sqrt((1 - kept) / kept)), np.float32)
 
 
@@ -113,4 +126,5 @@ def _variance_preserving(options: Mapping[str, Any], spacing: str) -> Schedule:
         beta_end=float(options["beta_end"]),
         spacing=options.get("timestep_spacing", spacing),
         steps_offset=int(options.get("steps_offset", 0)),
+        zero_snr=bool(options.get("rescale_betas_zero_snr")),
     )

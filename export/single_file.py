@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from export.checkpoint import NETWORKS, empty_network
 from export.clip_tokenizer import write_clip_tokenizer
-from export.errors import ExportError, first_line
+from export.errors import ROOM, ExportError, first_line
 from export.families import BETAS, SD15, SDXL, Family
 from export.schedule import Prediction
 
@@ -52,14 +52,14 @@ def unpack(path: Path, folder: Path, like: Path | None = None, prediction: Predi
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
             family = _family(path, keys)
-            predicted = prediction or _prediction(path, keys, file.metadata() or {})
+            scheduler = _scheduler(keys, file.metadata() or {}, prediction)
             for name, source in SOURCES[family.name].items():
                 _unpack_network(name, source, file, _config(name, family, like), folder / name)
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
     except (KeyError, RuntimeError, IndexError) as error:  # what the conversions raise of half a file
         raise ExportError(f"{path} is not whole, or of another size: {first_line(error)}") from None
-    _write_rest(folder, family, like, predicted)
+    _write_rest(folder, family, like, scheduler)
 
 
 def _family(path: Path, keys: list[str]) -> Family:
@@ -72,12 +72,16 @@ def _family(path: Path, keys: list[str]) -> Family:
     raise ExportError(f"{path} is no SDXL or SD 1.5 checkpoint: it lacks the text encoders' or UNet's keys")
 
 
-def _prediction(path: Path, keys: Iterable[str], metadata: Mapping[str, str]) -> Prediction:
-    """What its makers marked it with, else epsilon, which both families were published with."""
-    if "ztsnr" in keys:
-        raise ExportError(f"{path} is marked for zero terminal SNR, which is not supported")
-    said = metadata.get("modelspec.prediction_type", "")
-    return "v" if "v_pred" in keys or said == "v" else "epsilon"
+def _scheduler(
+    keys: Iterable[str], metadata: Mapping[str, str], prediction: Prediction | None
+) -> Mapping[str, Any]:
+    """By what the file's makers marked it with, else epsilon, which both families were published with."""
+    says_v = "v_pred" in keys or metadata.get("modelspec.prediction_type") == "v"
+    found = SCHEDULERS[prediction or ("v" if says_v else "epsilon")]
+    if "ztsnr" not in keys:
+        return found
+    # Its first step must be the last timestep, which is what such a model was trained for.
+    return {**found, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,17 @@ def _unpack_network(name: str, source: Source, file: Any, config: Mapping[str, A
     kept = {key: value.contiguous() for key, value in converted.items() if key in wanted}
     folder.mkdir(parents=True)
     file_name = "model" if NETWORKS[name].__module__.startswith("transformers") else "diffusion_pytorch_model"
-    save_file(kept, folder / f"{file_name}.safetensors", metadata={"format": "pt"})
+    _save(kept, folder / f"{file_name}.safetensors")
     written = network.config if hasattr(network.config, "to_dict") else None
     text = json.dumps(written.to_dict() if written else dict(network.config), indent=2, default=str)
     (folder / "config.json").write_text(text + "\n")
+
+
+def _save(state: State, path: Path) -> None:
+    try:
+        save_file(dict(state), path, metadata={"format": "pt"})
+    except SafetensorError as error:  # the library has no other kind for a full disk
+        raise ExportError(f"Cannot write {path}: {first_line(error)}{ROOM}") from None
 
 
 def _config(name: str, family: Family, like: Path | None) -> Mapping[str, Any]:
@@ -139,7 +150,7 @@ def _config(name: str, family: Family, like: Path | None) -> Mapping[str, Any]:
     return config
 
 
-def _write_rest(folder: Path, family: Family, like: Path | None, prediction: Prediction) -> None:
+def _write_rest(folder: Path, family: Family, like: Path | None, scheduler: Mapping[str, Any]) -> None:
     """Tokenizers, scheduler and index."""
     for tokenizer, pad in family.pads.items():
         if like is None:
@@ -147,8 +158,7 @@ def _write_rest(folder: Path, family: Family, like: Path | None, prediction: Pre
         else:
             shutil.copytree(like / tokenizer, folder / tokenizer)
     (folder / "scheduler").mkdir()
-    scheduler = folder / "scheduler" / "scheduler_config.json"
-    scheduler.write_text(json.dumps(SCHEDULERS[prediction], indent=2) + "\n")
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler, indent=2) + "\n")
     index = {
         name: [NETWORKS[name].__module__.partition(".")[0], NETWORKS[name].__name__]
         for name in family.configs

@@ -26,7 +26,8 @@ LARGEST_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 PLAN_FILE = "model.plan"
-PLAN_RECORD_FILE = "plan.json"
+PLAN_RECORD_FILE, PACKAGE_RECORD_FILE = "plan.json", "package.json"
+PACKAGE_FILE, CONSTANTS_FILE = "model.pt2", "weights.safetensors"  # the second is a character's own
 HASHES_FILE = "weights.json"
 """Beside config.pbtxt. `text_to_image` tells it with every picture, whose credentials name its weights."""
 
@@ -129,8 +130,11 @@ def _size(tensor: TensorProto) -> int:
 
 
 def engine_digest(folder: Path) -> str:
-    """SHA-256 of what runs: the plan in a model's folder, else its graph."""
-    return _digest(folder, PLAN_FILE) if (folder / "1" / PLAN_FILE).is_file() else graph_digest(folder)
+    """SHA-256 of what runs: the plan or package in a model's folder, else its graph."""
+    for files in ((PLAN_FILE,), (PACKAGE_FILE, CONSTANTS_FILE)):
+        if (folder / "1" / files[0]).is_file():
+            return _digest(folder, *files)
+    return graph_digest(folder)
 
 
 def graph_digest(folder: Path) -> str:
@@ -162,9 +166,10 @@ def noted_engine(folder: Path) -> str:
 
 
 def noted_graph(folder: Path) -> str:
-    """The same of graph_digest; a plan's record has it."""
-    if (folder / "1" / PLAN_FILE).is_file():
-        return _noted(folder / PLAN_RECORD_FILE, "onnx_sha256") or graph_digest(folder)
+    """The same of graph_digest; a plan's or package's record has it."""
+    for engine, record in ((PLAN_FILE, PLAN_RECORD_FILE), (PACKAGE_FILE, PACKAGE_RECORD_FILE)):
+        if (folder / "1" / engine).is_file():
+            return _noted(folder / record, "onnx_sha256") or graph_digest(folder)
     return _noted(folder / HASHES_FILE, "engine") or graph_digest(folder)
 
 

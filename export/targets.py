@@ -8,7 +8,7 @@ import onnx
 from export.names import parameter_of
 from export.sgm import sgm_names
 
-WEIGHT = ".weight"
+WEIGHT, BIAS = ".weight", ".bias"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Root:
         return layer.startswith((*self.kohya, *filter(None, self.dotted)))
 
 
-UNET = Root("unet.", ("lora_unet_",), ("unet.", "base_model.model.", "diffusion_model.", ""))
+UNET = Root("unet.", ("lora_unet_", "lycoris_"), ("unet.", "base_model.model.", "diffusion_model.", ""))
 TEXT_ENCODERS = (
     Root("text_encoder.", ("lora_te1_", "lora_te_"), ("text_encoder.", "te1.")),
     Root("text_encoder_2.", ("lora_te2_",), ("text_encoder_2.", "te2.")),
@@ -51,13 +51,24 @@ def targets_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
     return {target.path: target for target in found if target is not None}
 
 
+def vectors_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
+    """Norms' weights by module path and every bias by module path and .bias: what full differences change."""
+    found = {}
+    for tensor in model.graph.initializer:
+        path, kind = _module_of(tensor.name, root)
+        if kind == BIAS or (kind == WEIGHT and len(tensor.dims) in (1, 3)):
+            key = path + (BIAS if kind == BIAS else "")
+            found[key] = Target(root, path, tensor.name, False, tuple(tensor.dims))
+    return found
+
+
 def by_file_name(targets: Mapping[str, Target]) -> dict[str, Target]:
     """The same targets by every name that a LoRA file may use for them, without the suffix of its tensors."""
     names: dict[str, Target] = {}
-    theirs = sgm_names({path: target for path, target in targets.items() if target.root is UNET})
-    for path, target in targets.items():
-        for name in _spellings(target.root, path, theirs.get(path)):
-            names[name] = target
+    theirs = sgm_names({target.path for target in targets.values() if target.root is UNET})
+    for key, target in targets.items():
+        for name in _spellings(target.root, target.path, theirs.get(target.path)):
+            names[name + key.removeprefix(target.path)] = target
     return names
 
 
@@ -82,14 +93,16 @@ def unused_layer(name: str, targets: Mapping[str, Target]) -> bool:
 
 
 def _target(tensor: onnx.TensorProto, root: Root) -> Target | None:
-    parameter, transposed = parameter_of(tensor.name)
-    if not (parameter.startswith(root.graph) and parameter.endswith(WEIGHT)) or len(tensor.dims) not in (
-        2,
-        4,
-    ):
+    path, kind = _module_of(tensor.name, root)
+    if kind != WEIGHT or len(tensor.dims) not in (2, 4):
         return None
-    path = parameter.removeprefix(root.graph).removesuffix(WEIGHT)
-    return Target(root, path, tensor.name, transposed, tuple(tensor.dims))
+    return Target(root, path, tensor.name, parameter_of(tensor.name)[1], tuple(tensor.dims))
+
+
+def _module_of(initialiser: str, root: Root) -> tuple[str, str]:
+    """The module's path and which of its parameters this is (.weight, .bias); neither for another root's."""
+    path, dot, kind = parameter_of(initialiser)[0].rpartition(".")
+    return (path.removeprefix(root.graph), dot + kind) if path.startswith(root.graph) else ("", "")
 
 
 def _spellings(root: Root, path: str, sgm: str | None) -> Iterable[str]:

@@ -87,6 +87,8 @@ def trace(network: nn.Module, part: Part) -> onnx.ModelProto:
                     keep_initializers_as_inputs=True,  # else equal weights would become one
                     do_constant_folding=False,  # it would copy what it folds
                 )
+        except OSError:  # a full disk is told as such
+            raise
         except Exception as error:  # whatever torch says of a network that does not fit together
             raise ExportError(f"The {part.name} cannot be traced: {first_line(error)}") from error
         return onnx.load(Path(folder) / MODEL_FILE)

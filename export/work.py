@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,16 @@ class Work:
         if key_of(published) == key:
             return published
         kept = self._folder / key / f"{self._name}-{part}"
-        if not kept.exists():
+        try:
+            self._make(kept, key, part, make)
+        finally:
+            with suppress(OSError):
+                self._folder.rmdir()  # which goes if nothing was finished
+        return kept
+
+    def _make(self, kept: Path, key: str, part: str, make: Callable[[Path], None]) -> None:
+        if key_of(kept) != key:  # where a killed run had just published it, there may be what it replaced
+            shutil.rmtree(kept, ignore_errors=True)
             with staging(self._folder, part) as folder:
                 new = folder / kept.name
                 new.mkdir()
@@ -38,7 +48,6 @@ class Work:
                 (new / KEY_FILE).write_text(json.dumps({"key": key}) + "\n")
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 new.rename(kept)
-        return kept
 
     def finish(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

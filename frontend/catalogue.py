@@ -76,6 +76,7 @@ class Catalogue:
 
     models: Mapping[str, Model]  # the default one first
     characters: Mapping[str, Character]
+    homes: Mapping[str, Path]  # of each character: the folder that its LoRA's path starts from
 
     @property
     def default_model(self) -> Model:
@@ -85,6 +86,10 @@ class Catalogue:
         """The model of that name, or else the default one."""
         found = self.models.get(name) if isinstance(name, str) else None
         return found or self.default_model
+
+    def lora(self, name: str) -> Path:
+        """The file of that character's LoRA."""
+        return self.homes[name] / self.characters[name].lora
 
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
@@ -98,18 +103,27 @@ class Catalogue:
         }
 
 
-def load(folder: Path) -> Catalogue:
-    """The catalogue in `folder`: models/*.yaml and characters/*.yaml. Raises CatalogueError."""
+def load(folder: Path, *more: Path) -> Catalogue:
+    """The catalogue in `folder`, models/*.yaml and characters/*.yaml, and the characters in `more` folders.
+
+    Raises CatalogueError, also where a name stands in two folders.
+    """
     models = _read_all(folder / "models", _read_model)
-    characters = _read_all(folder / "characters", _read_character)
     if not models:
         raise CatalogueError(f"{folder / 'models'}: expected at least one model, NAME.yaml")
-    for name, character in characters.items():
-        if unknown := [each for each in character.models if each not in models]:
-            where = folder / "characters" / f"{name}.yaml"
-            raise CatalogueError(f"{where}: models: expected some of {_list(models)}, got {unknown[0]!r}")
+    characters: dict[str, Character] = {}
+    homes: dict[str, Path] = {}
+    for home in (folder, *more):
+        for name, character in _read_all(home / "characters", _read_character).items():
+            where = home / "characters" / f"{name}.yaml"
+            if name in homes:
+                raise CatalogueError(f"{where}: expected a name that is not in {homes[name]} too: remove one")
+            if unknown := [each for each in character.models if each not in models]:
+                raise CatalogueError(f"{where}: models: expected some of {_list(models)}, got {unknown[0]!r}")
+            characters[name], homes[name] = character, home
     in_order = dict(sorted(models.items(), key=lambda item: (item[1].order, item[0])))
-    return Catalogue(MappingProxyType(in_order), MappingProxyType(characters))
+    by_name = dict(sorted(characters.items()))
+    return Catalogue(MappingProxyType(in_order), MappingProxyType(by_name), MappingProxyType(homes))
 
 
 def _read_all(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:

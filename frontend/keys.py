@@ -71,11 +71,12 @@ class Keys:
         return sorted(found, key=lambda record: record.created)
 
     async def disable(self, name_or_id: str) -> list[KeyRecord]:
-        """The keys that it stands for, now disabled. Raises KeyError when there is none."""
+        """Those that were enabled until now. Raises KeyError when it stands for no key."""
         found = [record for record in await self.all() if name_or_id in (record.id, record.name)]
         if not found:
             raise KeyError(name_or_id)
-        for record in found:
+        enabled = [record for record in found if not record.disabled]
+        for record in enabled:
             off = msgspec.structs.replace(record, disabled=True)
             await self._redis.hset(KEYS, record.digest, msgspec.json.encode(off))
-        return found
+        return enabled

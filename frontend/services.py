@@ -21,7 +21,7 @@ from frontend.links import Links
 from frontend.live_catalogue import LiveCatalogue
 from frontend.random_prompt import Grammar, load_grammar
 from frontend.review import Reviewer
-from frontend.settings import SettingError, Settings
+from frontend.settings import SettingError, Settings, catalogue_folders
 from frontend.storage import Storage, open_storage
 
 MARKS_AT_A_TIME = 2
@@ -80,7 +80,7 @@ async def open_services(
         stack.push_async_callback(redis.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         storage = await stack.enter_async_context(open_storage(settings))
-        catalogue = await asyncio.to_thread(LiveCatalogue, settings.catalogue_dir)
+        catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
         await stack.enter_async_context(in_background(catalogue.watch()))
         finisher = await stack.enter_async_context(Finisher.opened(settings))
         inference = await stack.enter_async_context(draw_with(settings))

@@ -39,7 +39,7 @@ class Settings:
         "Base URL that clients reach this server by; empty: http://HOST:PORT, or this machine's loopback "
         "address where HOST stands for all addresses",
     )
-    data_dir: Path = row(Path(".imgen"), "Folder for everything that the embedded default keeps")
+    data_dir: Path = row(ROOT / ".imgen", "Folder for everything that the embedded default keeps")
     catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
     models_dir: Path = row(
         ROOT / "demo" / "models",
@@ -104,6 +104,11 @@ class Settings:
     cs_organization: str = row("", "Organization in the content credentials where a request names none")
     cs_vendor: str = row("imgen", "Vendor in the content credentials where a request names none")
     log_level: str = row("info", "How much is logged", choices=("debug", "info", "warning", "error"))
+
+
+def catalogue_folders(settings: Settings) -> tuple[Path, Path]:
+    """The operator's catalogue, and the characters that `imgen character add` puts beside it."""
+    return settings.catalogue_dir, settings.data_dir / "catalogue"
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

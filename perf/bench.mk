@@ -1,5 +1,5 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-watermark
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-watermark
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -23,6 +23,8 @@ bench-watermark: .venv/parts/bench-watermark/.rivals-installed
 .venv/parts/bench-watermark/.rivals-installed: requirements/invisible-watermark.txt .venv/parts/bench-watermark/.installed
 	$(UV) pip install --quiet --no-deps --python .venv/parts/bench-watermark/bin/python -r $<
 	@touch $@
+bench-gpu: install install-export
+	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)
 
 # NVIDIA's perf_analyzer lies in a wheel; of the two libraries that it needs, one comes from Debian.
 .venv/parts/perf-analyzer/.installed: requirements/perf-analyzer.txt $(UV)

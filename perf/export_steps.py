@@ -22,7 +22,8 @@ from export.denoiser import Denoiser
 from export.names import name_weights
 from export.networks import networks_of
 from export.parts import Part
-from export.plan import TIMING_CACHE, Recipe, Wish, add_plan
+from export.plan import TIMING_CACHE, add_plan
+from export.recipe import Recipe, Wish
 from export.schedule import read_schedule
 from export.storage import MODEL_FILE, save_model, write_hashes
 from export.trace import OPSET, PartConfig, declare_outputs, trace, weights_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime
-from merge import Arrays, TensorRule
+from merge import Arrays, TensorRule, check
 
 _TYPES = {
     "tensor(bool)": np.bool_,
@@ -39,6 +39,10 @@ class Session:
             self._run_options.add_run_config_entry(SHRINKAGE, "cpu:0")
         self.inputs = {item.name: _rule(item) for item in self._session.get_inputs()}
         self.outputs = [item.name for item in self._session.get_outputs()]
+
+    def check(self, arrays: Arrays) -> int:
+        """The batch size of one request. Raises BadRequest where it does not fit the network."""
+        return check(arrays, self.inputs)
 
     def run(self, inputs: Arrays) -> Arrays:
         """Raises whatever onnxruntime raises; its text can have many lines."""

@@ -189,6 +189,7 @@ async def make(shop: Workshop, claim: Claim) -> None:
     if not await recorded(shop.jobs, claim, stored):
         await shop.storage.delete([stored.key, stored.thumbnail_key])
         raise Lost
+    log.info("job %s attempt %d: made, ms: %s", job.id, claim.attempt, stored.timings_ms)
 
 
 def _reporter(jobs: JobStore, claim: Claim) -> Callable[[float], Awaitable[None]]:

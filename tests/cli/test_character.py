@@ -24,17 +24,25 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "catalogue"
 
 
+def added(catalogue: Path) -> Path:
+    return catalogue.parent / "data" / "catalogue"
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def merged(catalogue: Path) -> Path:
     return catalogue.parent / "data" / "models" / "eros-denoiser--nova"
 
 
 def test_character_comes_and_goes_while_the_catalogue_is_served(catalogue: Path) -> None:
-    served = LiveCatalogue(catalogue)
+    served = LiveCatalogue(catalogue, added(catalogue))
     assert main([*ADD, "--rights", "consent:file-7", "--strength", "0.5"]) == 0
     served.refresh()
     nova = served.current.characters["nova"]
     assert (nova.trigger, nova.rights, nova.strength) == ("nova woman", "consent:file-7", 0.5)
-    assert (catalogue / nova.lora).read_bytes() == LORA.read_bytes()
+    assert served.current.lora("nova").read_bytes() == LORA.read_bytes()
     assert json.loads((merged(catalogue) / "merge.json").read_text())["origin"]["strength"] == 0.5
 
     assert main(["character", "remove", "nova"]) == 0
@@ -43,13 +51,40 @@ def test_character_comes_and_goes_while_the_catalogue_is_served(catalogue: Path)
     assert merged(catalogue).is_dir()
 
 
-def test_purge_deletes_the_weights_and_no_file_of_others(catalogue: Path) -> None:
+def test_purge_deletes_the_weights_also_after_the_removal(
+    catalogue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main(["character", "remove", "nova"]) == 0
+    assert merged(catalogue).exists() and files(added(catalogue))
+    assert main(["character", "remove", "nova", "--purge"]) == 0
+    assert not merged(catalogue).exists() and not files(added(catalogue))
+    capsys.readouterr()
+    assert main(["character", "remove", "nova", "--purge"]) == 2
+    assert capsys.readouterr().err.startswith("imgen: no character nova")
+
+
+@pytest.mark.parametrize("name", ["*", "../eros", "[a-z]*"])
+def test_purge_takes_names_only(catalogue: Path, name: str) -> None:
+    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main(["character", "remove", name, "--purge"]) == 2
+    assert merged(catalogue).exists()
+
+
+def test_operators_catalogue_is_never_written_to(catalogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(catalogue)
     assert main([*ADD, "--rights", "fictional"]) == 0
     assert main(["character", "remove", "nova", "--purge"]) == 0
-    assert not merged(catalogue).exists()
-    assert not list((catalogue / "loras").iterdir())
-    assert main(["character", "remove", "aya", "--purge"]) == 0
-    assert (catalogue.parent / "loras" / "aya.safetensors").exists()
+    capsys.readouterr()
+    for command, words in (
+        (["character", "remove", "aya", "--purge"], "was not added by this command"),
+        (["character", "add", "aya", *ADD[3:], "--rights", "fictional", "--replace"], "choose another name"),
+    ):
+        assert main(command) == 2
+        error = capsys.readouterr().err
+        assert words in error and str(catalogue / "characters" / "aya.yaml") in error
+        assert error.count("\n") == 1
+    assert files(catalogue) == before
 
 
 def test_list_tells_rights_and_hashes(catalogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,23 +97,23 @@ def test_list_tells_rights_and_hashes(catalogue: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--rights", "mine"], "--rights mine: expected fictional, or consent:REFERENCE"),
+        (["--rights", "mine"], "--rights 'mine': expected fictional, or consent:REFERENCE"),
         (["--rights", "fictional", "--model", "other"], "there is no model 'other'"),
         (["--rights", "fictional", "--lora", "none.safetensors"], "there is no file none.safetensors"),
         (["--rights", "fictional", "--lora", str(ROOT / "README.md")], "is no .safetensors file"),
         (["--rights", "fictional", "--strength", "99"], "strength"),
-        (["--rights", "fictional", "--trigger", ""], "trigger"),
+        (["--rights", "fictional", "--trigger", ""], "imgen: @nova: trigger: expected"),
     ],
 )
 def test_refusal_is_one_line_and_changes_nothing(
     catalogue: Path, capsys: pytest.CaptureFixture[str], change: list[str], message: str
 ) -> None:
-    before = load(catalogue)
+    before = load(catalogue, added(catalogue))
     assert main([*ADD, *change]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert message in lines[0]
-    assert load(catalogue) == before
+    assert load(catalogue, added(catalogue)) == before
     assert not merged(catalogue).exists()
 
 
@@ -92,11 +127,12 @@ def test_names_stay_names(catalogue: Path, capsys: pytest.CaptureFixture[str], n
 def test_a_name_in_service_is_kept_unless_replaced(
     catalogue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["character", "add", "aya", *ADD[3:], "--rights", "fictional"]
+    arguments = [*ADD, "--rights", "fictional"]
+    assert main(arguments) == 0
     assert main(arguments) == 2
     assert "--replace" in capsys.readouterr().err
-    assert main([*arguments, "--replace"]) == 0
-    assert load(catalogue).characters["aya"].trigger == "nova woman"
+    assert main([*arguments, "--trigger", "nova again", "--replace"]) == 0
+    assert load(catalogue, added(catalogue)).characters["nova"].trigger == "nova again"
 
 
 def test_add_tells_its_stages_where_nobody_sees_bars(

@@ -1,11 +1,17 @@
 """The command line's own manners: help with examples, one line of error, exit code 2."""
 
+import importlib.metadata
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cli.instance import Instance
 from cli.main import COMMANDS, main
+from frontend.settings import ROOT, load
 
 IPV6 = Path("/proc/net/if_inet6")
 
@@ -23,7 +29,6 @@ def test_every_command_has_help_with_examples(command: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["keys", "create"], "usage: imgen keys create NAME"),
         (["keys", "list"], "nothing runs on"),
         (["generate", "a tree"], "nothing runs on"),
         (["generate", "a tree", "--url", "ftp://x"], "--url ftp://x: expected http:// or https://"),
@@ -33,9 +38,11 @@ def test_every_command_has_help_with_examples(command: str, capsys: pytest.Captu
             "x.bmp: expected a name",
         ),
         (
-            ["generate", "a tree", "--url", "http://127.0.0.1:1", "--key", "k", "--size", "big"],
-            "--size big: expected",
+            ["generate", "a tree", "--url", "http://127.0.0.1:1", "--key", "k", "--size", "100x100"],
+            "--size 100x100: expected one of 1344x768, 1024x1024, ",
         ),
+        (["generate", "a", "cat", "--url", "http://x", "--key", "k"], "put the prompt in quotes: imgen"),
+        (["export", "no-such-folder", "--name", "eros", "--output", "m"], "there is no checkpoint no-such"),
         (["generate", "a tree", "--url", "http://127.0.0.1:1", "--key", "k"], "does not answer"),
         (["serve"], "IMGEN_REDIS_URL is not set"),
     ],
@@ -97,6 +104,71 @@ def test_host_that_does_not_exist_is_told(
     monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
     assert main(["up"]) == 2
     assert "cannot listen on 192.0.2.7:8080" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_data_folder_that_cannot_be_is_told(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGEN_DATA_DIR", "/proc/x")
+    monkeypatch.setenv("IMGEN_PORT", "0")
+    code, printed = main([command]), capsys.readouterr()
+    words = {"up": "imgen: cannot use /proc/x (", "down": "nothing runs on /proc/x"}[command]
+    assert (code, f"{printed.err}{printed.out}".startswith(words)) == ({"up": 2, "down": 0}[command], True)
+
+
+@pytest.mark.parametrize("options", [[], ["--detach"]])
+def test_second_up_says_so_before_anything_else(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
+    instance = Instance(tmp_path)
+    instance.prepare()
+    lock = instance.hold()
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        monkeypatch.setenv("IMGEN_PORT", str(holder.getsockname()[1]))
+        assert main(["up", *options]) == 2
+    os.close(lock)
+    assert capsys.readouterr().err.startswith(f"imgen: already running on {tmp_path}")
+
+
+def test_data_folder_is_the_same_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load({}).data_dir == ROOT / ".imgen"
+
+
+def test_reader_that_stops_reading_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "cli.main", "character", "list", "--json"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_lines_are_not_wrapped_where_no_terminal_reads_them() -> None:
+    command = [sys.executable, "-m", "cli.main", "character", "list"]
+    narrow = {**os.environ, "COLUMNS": "40"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=narrow, capture_output=True, text=True, timeout=60, check=True
+    )
+    row = next(line for line in done.stdout.splitlines() if "@aya" in line)
+    assert "Aya" in row and "fictional" in row and len(row) > 40
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"imgen {importlib.metadata.version('imgen')}\n"
+
+
+@pytest.mark.parametrize("verb", ["create", "disable"])
+def test_verbs_of_keys_say_what_they_miss(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", verb])
+    assert ended.value.code == 2
+    assert f"usage: imgen keys {verb} [-h] name" in capsys.readouterr().err
 
 
 def test_down_with_nothing_running_is_fine(

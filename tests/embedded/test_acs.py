@@ -50,7 +50,7 @@ async def test_real_detector_finds_a_drawn_picture_safe(pictures: str, tmp_path:
 async def test_mistake_in_a_ruleset_stops_the_start_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "default.yaml").write_text("description: d\ncategories: 7\n")
     part = acs_part(free_port(), "http://127.0.0.1:9", rulesets=tmp_path)
-    with pytest.raises(PartError, match="acs ended while starting"):
+    with pytest.raises(PartError, match="reviewer ended while starting"):
         async with running(part, tmp_path / "logs"):
             pass
     assert (tmp_path / "logs" / "acs.log").read_text().splitlines() == [

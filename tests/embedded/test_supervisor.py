@@ -11,7 +11,7 @@ import pytest
 
 from embedded.logs import MAX_BYTES
 from embedded.part import Part, PartError, never_ill
-from embedded.supervisor import keeping
+from embedded.supervisor import cause, keeping
 
 TOUCH_AND_SLEEP = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('up'); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + TOUCH_AND_SLEEP
@@ -56,7 +56,9 @@ def exists(pid: int) -> bool:
     return True
 
 
-async def test_killed_part_is_started_again(tmp_path: Path) -> None:
+async def test_killed_part_is_started_again_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     said: list[str] = []
     async with keeping([[sleeper(tmp_path, "one")]], tmp_path, said.append) as running:
         first = running["one"].pid
@@ -65,8 +67,17 @@ async def test_killed_part_is_started_again(tmp_path: Path) -> None:
         await until(lambda: running["one"].pid != first)
         second = running["one"].pid
         assert second is not None and exists(second)
+        await until(lambda: "one is back after" in caplog.text)
+    assert "one was killed (signal 9); starting it again" in caplog.text
     assert said == ["one"]
     assert not exists(second)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"), [(None, "is ill"), (-9, "was killed (signal 9)"), (3, "ended (exit 3)")]
+)
+def test_cause_of_a_restart_is_told(returncode: int | None, words: str) -> None:
+    assert cause(returncode) == words
 
 
 async def test_ill_part_is_replaced(tmp_path: Path) -> None:
@@ -97,6 +108,8 @@ async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(
     async with keeping([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
         good = running["good"].pid
         assert good is not None
+        await running["broken"].settled.wait()
+        assert running["good"].settled.is_set()
         await until(lambda: "broken ended while starting" in caplog.text)
         assert exists(good)
 

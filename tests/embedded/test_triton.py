@@ -48,6 +48,14 @@ def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
         triton_part(port=1, data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
 
 
+def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "models" / "eros-denoiser"
+    model.mkdir(parents=True)
+    (model / "config.pbtxt").write_text('name: "eros-denoiser"\nbackend: "tensorrt"\n')
+    with pytest.raises(PartError, match=r"eros-denoiser needs the backend tensorrt, .* --engine onnx"):
+        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+
+
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
 
@@ -115,6 +123,17 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
         async with asyncio.timeout(20):
             while not await stubs_died(process.pid):
                 await asyncio.sleep(0.1)
+
+
+async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    folder = tmp_path / "a new; $(comer)'s"
+    shutil.copytree(tiny_repository / "tiny-decoder", folder / "models" / "tiny-decoder")
+    port = free_port()
+    part = triton_part(port=port, data_dir=folder / "data", repositories=[folder / "models"], threads=1)
+    async with running(part, tmp_path), triton_aio.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        assert await client.is_model_ready("tiny-decoder")
 
 
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:

@@ -217,7 +217,10 @@ def changed(lora: Path, **changes: torch.Tensor | None) -> Path:
             "1 LoRA layers have no target in the model: lora_unet_conv_from_elsewhere",
         ),
         ({"lora_unet_conv_in__lora_up__weight": torch.ones(32, 5, 1, 1)}, "do not fit"),
-        ({"lora_unet_conv_in__lora_up__weight": torch.ones(31, 4, 1, 1)}, r"makes \[31, 36\], its target is"),
+        (
+            {"lora_unet_conv_in__lora_up__weight": torch.ones(31, 4, 1, 1)},
+            r"makes \[31, 4, 3, 3\], its target is",
+        ),
         (
             {"lora_unet_conv_in__lora_down__weight": torch.full((4, 4, 3, 3), torch.nan)},
             "not a finite number",

@@ -118,7 +118,7 @@ def test_flow_loop_makes_what_diffusers_scheduler_makes(denoiser_of: MakeDenoise
     assert largest_error(found.numpy(), latents) < 1e-4
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v", "v, zero SNR"])
 def test_loop_makes_the_latents_of_diffusers_pipeline(denoiser_of: MakeDenoiser, prediction: str) -> None:
     folder, checkpoint = denoiser_of(prediction)
     theirs = scheduler(prediction)

@@ -2,22 +2,27 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from diffusers import UNet2DConditionModel
 
 from export.__main__ import main
+from export.builder import load_builder
 from export.character import merge_character
 from export.checkpoint import Checkpoint
 from export.config import config_of
 from export.errors import ExportError
 from export.networks import networks_of
-from export.plan import SIZES, TIMING_CACHE, Recipe, Wish, add_plan, for_tensorrt, load_builder
+from export.plan import TIMING_CACHE, add_plan, for_tensorrt
+from export.recipe import SIZES, Recipe, Wish
 from export.storage import engine_digest
 from tests.export.loras import peft_state, save_kohya, with_lora
 
-DEMO = Path(__file__).parents[2] / "demo" / "models"
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "demo" / "models"
 BUILT = Wish(sizes=SIZES[:2], batch=2)
 
 
@@ -41,6 +46,7 @@ def test_every_part_has_a_plan_and_keeps_its_graph(planned: Path) -> None:
         assert record["builder"] in ("tensorrt", "tensorrt_rtx")
         assert re.match(r"\d+\.\d+", record["version"])
         assert record["gpu"]
+        assert record["made"] == "built" and record["recipe"]["refittable"] is False
 
 
 def test_text_to_image_is_told_how_long_a_prompt_the_plan_takes(planned: Path) -> None:
@@ -57,6 +63,9 @@ def test_triton_is_told_of_the_profiles(planned: Path) -> None:
     assert 'backend: "tensorrt"' in denoiser
     assert 'profile: [ "0", "1" ]' in denoiser
     assert 'profile: [ "0" ]' in encoder
+    assert "\nmax_batch_size: 2\n" in denoiser
+    # Two prompts of four windows come at once, even for one picture.
+    assert "\nmax_batch_size: 8\n" in encoder
 
 
 def test_the_hash_is_that_of_what_runs(planned: Path) -> None:
@@ -111,6 +120,7 @@ def test_the_demo_model_can_be_built(part: str, tmp_path: Path) -> None:
         (["--sizes", "big"], "--sizes big: expected WIDTHxHEIGHT"),
         (["--sizes", "640x480"], "The size 640x480 is none of 1344x768"),
         (["--batch", "9"], "The batch 9 must be 1 to 8"),
+        (["--workspace-mb", "1"], "The workspace of 1 MiB must be 64 to 1048576"),
     ],
 )
 def test_options_are_refused_in_one_line(
@@ -130,15 +140,42 @@ def test_a_graph_that_tensorrt_cannot_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_builder_the_way_out_is_told() -> None:
-    with pytest.raises(ExportError, match="pip install tensorrt"):
+    with pytest.raises(ExportError, match=r"uv pip install --python \S+ tensorrt"):
         load_builder(("no_such_builder",))
+
+
+def test_character_of_a_plan_that_another_version_built_is_refused_before_anything_is_merged(
+    planned: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(planned, tmp_path / "old")) / "eros-denoiser"
+    record = json.loads((base / "plan.json").read_text())
+    (base / "plan.json").write_text(json.dumps(record | {"version": "0.1"}))
+    unet = with_lora(UNet2DConditionModel.from_pretrained(tiny_folder / "unet"), seed=1)
+    lora = save_kohya(peft_state(unet), tmp_path / "lora.safetensors")
+    with pytest.raises(ExportError, match=r"was built by tensorrt_rtx 0.1 .* export the model here"):
+        merge_character(base, lora, tmp_path / "out" / "eros-denoiser--aya")
+    assert not (tmp_path / "out").exists()
+
+
+def test_character_without_a_builder_is_refused_and_nothing_is_written(planned: Path, tmp_path: Path) -> None:
+    """In the environment that merges characters, which has no TensorRT."""
+    python = ROOT / ".venv" / "parts" / "triton" / "bin" / "python"
+    if not python.is_file():
+        pytest.skip("needs Triton's environment (make install)")
+    (tmp_path / "lora.safetensors").write_bytes(b"never read")
+    command = [str(python), "-m", "export.character", str(tmp_path / "lora.safetensors"), "--name", "aya"]
+    options = ["--model", "eros", "--repository", str(planned), "--output", str(tmp_path / "out")]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert f"uv pip install --python {python} tensorrt" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_rest_of_the_config_stays(tiny: Checkpoint) -> None:
     part = next(iter(networks_of(tiny))).part
     before, after = (
         config_of("eros-text-encoder", part),
-        for_tensorrt(config_of("eros-text-encoder", part), 1),
+        for_tensorrt(config_of("eros-text-encoder", part), Recipe.of(part, Wish(), downscale=8)),
     )
     kept = [line for line in before.splitlines() if not line.startswith(("backend", "instance_group"))]
     assert [line for line in after.splitlines() if not line.startswith(("backend", "instance_group"))] == kept

@@ -19,10 +19,14 @@ def written(folder: Path, options: Any) -> Path:
     return path
 
 
-def test_sigma_table_is_diffusers_own() -> None:
-    ours = Schedule(prediction="epsilon", beta_start=0.00085, beta_end=0.012, spacing="leading")
-    kept = EulerDiscreteScheduler(**BETAS).alphas_cumprod.numpy()
-    np.testing.assert_allclose(np.exp(ours.log_sigmas()), np.sqrt((1 - kept) / kept), rtol=2e-5)
+@pytest.mark.parametrize("zero_snr", [False, True])
+def test_sigma_table_is_diffusers_own(zero_snr: bool) -> None:
+    betas: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012}
+    ours = Schedule(prediction="v", spacing="leading", zero_snr=zero_snr, **betas)
+    kept = EulerDiscreteScheduler(**BETAS, rescale_betas_zero_snr=zero_snr).alphas_cumprod.double().numpy()
+    np.testing.assert_allclose(
+        np.exp(ours.log_sigmas()), np.sqrt((1 - kept) / kept), rtol=2e-4 if zero_snr else 2e-5
+    )
 
 
 def test_published_sdxl_schedule_is_read(tmp_path: Path) -> None:
@@ -48,7 +52,7 @@ def test_flow_schedule_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr is not supported"),
+        ({"rescale_betas_zero_snr": True}, "Zero terminal SNR goes with v prediction only"),
         ({"use_karras_sigmas": True}, "use_karras_sigmas is not supported"),
         ({"prediction_type": "sample"}, "Unknown prediction_type 'sample'"),
         ({"beta_schedule": "linear"}, "'linear' is not scaled_linear"),

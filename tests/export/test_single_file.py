@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,36 @@ def test_prediction_is_read_where_the_file_says_it(said, expected: str, tmp_path
         save_file({**load_file(path), said: torch.zeros(0)}, path)
     unpack(path, tmp_path / "unpacked", like=folder)
     assert open_checkpoint(tmp_path / "unpacked").schedule.prediction == expected
+
+
+@pytest.mark.parametrize(
+    ("save", "marks", "sigmas"),
+    [
+        (save_tiny_sd15, ["v_pred"], {"spacing": "leading"}),
+        (save_tiny, ["v_pred", "ztsnr"], {"spacing": "trailing", "zero_snr": True}),
+    ],
+)
+def test_file_marked_as_published_ones_are_draws_as_torch_does(  # type: ignore[no-untyped-def]
+    save, marks: list[str], sigmas: dict[str, object], tmp_path: Path
+) -> None:
+    """Every export compares itself with torch; the marks are empty tensors, as published files have them."""
+    folder = save(tmp_path / "folder", prediction="epsilon")
+    path = write_single_file(folder, tmp_path / "one.safetensors")
+    save_file({**load_file(path), **{mark: torch.zeros(0) for mark in marks}}, path)
+    export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+    description = json.loads((tmp_path / "out" / "eros-denoiser" / "pipeline.json").read_text())
+    assert description["prediction"] == "v"
+    assert {**description["sigmas"], **sigmas} == description["sigmas"]
+    report = json.loads((tmp_path / "out" / ".reports" / "eros" / "report.json").read_text())
+    assert report["passed"] and len(report["pictures"]) == 4
+
+
+def test_zero_snr_without_v_prediction_is_refused(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "folder", prediction="epsilon")
+    path = write_single_file(folder, tmp_path / "one.safetensors")
+    save_file({**load_file(path), "ztsnr": torch.zeros(0)}, path)
+    with pytest.raises(ExportError, match="goes with v prediction only"):
+        export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from export import repository as exporter
 from export.checkpoint import open_checkpoint
 from export.errors import ExportError
 from export.parity import Report, compare
-from export.plan import Wish
 from export.precision import LIMITS, Limit
+from export.recipe import Wish
 from export.repository import Options, export_checkpoint
 from export.restore import restore_checkpoint
 from tests.export.tiny import save_tiny, save_tiny_sd15

@@ -117,6 +117,9 @@ def vae(**more: Any) -> AutoencoderKL:
 def scheduler(prediction: str) -> Any:
     if prediction == "flow":
         return FlowMatchEulerDiscreteScheduler(**FLOW)
+    if prediction == "v, zero SNR":
+        options = {**BETAS, "timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
+        return EulerDiscreteScheduler(prediction_type="v_prediction", **options)
     kind = {"v": "v_prediction", "epsilon": "epsilon"}[prediction]
     return EulerDiscreteScheduler(prediction_type=kind, **BETAS)
 

@@ -27,6 +27,30 @@ def test_new_character_is_there_after_a_refresh(folder: Path) -> None:
     assert before.characters == {}  # whoever holds the old one keeps a whole one
 
 
+def test_characters_of_a_second_folder_come_and_go_too(folder: Path, tmp_path: Path) -> None:
+    added = tmp_path / "added"
+    live = LiveCatalogue(folder, added)
+    (added / "characters").mkdir(parents=True)
+    (added / "characters" / "nova.yaml").write_text(CHARACTER)
+    live.refresh()
+    assert list(live.current.characters) == ["nova"]
+    assert live.current.lora("nova").is_relative_to(added)
+    (added / "characters" / "nova.yaml").unlink()
+    live.refresh()
+    assert live.current.characters == {}
+
+
+def test_name_in_both_folders_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+    added = tmp_path / "added"
+    (added / "characters").mkdir(parents=True)
+    for home in (folder, added):
+        (home / "characters" / "aya.yaml").write_text(CHARACTER)
+    with pytest.raises(CatalogueError) as refused:
+        LiveCatalogue(folder, added)
+    assert str(refused.value).startswith(str(added / "characters" / "aya.yaml"))
+    assert str(folder) in str(refused.value) and "\n" not in str(refused.value)
+
+
 def test_unchanged_folder_is_not_loaded_again(folder: Path) -> None:
     live = LiveCatalogue(folder)
     before = live.current

@@ -3,11 +3,14 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import requests
 
+from frontend.settings import ROOT
 from tests.system.running import System, alive, children_of, imgen, running, start, stop
 
 PROMPT = "a lighthouse by the sea, -rain"
@@ -83,6 +86,25 @@ def test_second_up_on_the_same_folder_is_refused_in_one_line(system: System) -> 
     done = imgen(system.environment, "up", "--detach")
     assert done.returncode == 2
     assert done.stderr.startswith("imgen: already running") and done.stderr.count("\n") == 1
+
+
+def test_interrupt_while_starting_ends_in_one_word_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "up", "--no-llm"],
+        env={**os.environ, "IMGEN_DATA_DIR": str(tmp_path), "IMGEN_PORT": "0"},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        assert "starting" in process.stderr.readline()
+        while not (started := children_of(process.pid)):  # the merges of the characters
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.stderr.read().split() == ["stopping", "…", "stopped"]
+    assert process.returncode == 130
+    assert gone(started)
 
 
 def test_down_keeps_accepted_jobs_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+LEAST_KEPT = 2.0**-24  # of the picture, where sigma would be infinite; as diffusers has it
 Sigmas = npt.NDArray[np.float32]  # [steps + 1], falling, the last one 0
 
 
@@ -47,6 +48,7 @@ class ScaledLinearSchedule:
     train_steps: int
     spacing: str  # leading, trailing or linspace: which training steps are visited
     steps_offset: int
+    zero_snr: bool = False  # betas rescaled so that the last training step is noise alone (Lin et al. 2023)
 
     def __post_init__(self) -> None:
         if not 0 < self.beta_start <= self.beta_end < 1:
@@ -57,10 +59,16 @@ class ScaledLinearSchedule:
             raise ValueError(f"spacing is {self.spacing!r}, expected leading, trailing or linspace")
         if not 0 <= self.steps_offset <= 1:
             raise ValueError(f"steps_offset is {self.steps_offset}, expected 0 or 1")
+        if not isinstance(self.zero_snr, bool):
+            raise ValueError(f"zero_snr is {self.zero_snr!r}, expected true or false")
 
     def sigmas(self, steps: int) -> Sigmas:
         betas = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.train_steps) ** 2
         kept = np.cumprod(1.0 - betas)
+        if self.zero_snr:
+            whole = np.sqrt(kept)
+            kept = ((whole - whole[-1]) * whole[0] / (whole[0] - whole[-1])) ** 2
+            kept[-1] = LEAST_KEPT
         trained = np.sqrt((1.0 - kept) / kept)
         visited = np.interp(self._times(steps), np.arange(self.train_steps), trained)
         return np.append(visited, 0.0).astype(np.float32)

@@ -5,17 +5,25 @@ from hypothesis import strategies as st
 from schedule import FlowSchedule, ScaledLinearSchedule, Schedule
 
 
-def sdxl(spacing: str = "leading", steps_offset: int = 1) -> ScaledLinearSchedule:
+def sdxl(spacing: str = "leading", steps_offset: int = 1, zero_snr: bool = False) -> ScaledLinearSchedule:
     return ScaledLinearSchedule(
         beta_start=0.00085,
         beta_end=0.012,
         train_steps=1000,
         spacing=spacing,
         steps_offset=steps_offset,
+        zero_snr=zero_snr,
     )
 
 
-SCHEDULES: list[Schedule] = [FlowSchedule(1.0), FlowSchedule(3.0), sdxl(), sdxl("trailing"), sdxl("linspace")]
+SCHEDULES: list[Schedule] = [
+    FlowSchedule(1.0),
+    FlowSchedule(3.0),
+    sdxl(),
+    sdxl("trailing"),
+    sdxl("linspace"),
+    sdxl("trailing", zero_snr=True),
+]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -42,12 +50,23 @@ DIFFUSERS: dict[str, tuple[list[float], float]] = {
 }
 
 
+ZERO_SNR = [4095.9998, 7.4107, 2.6049, 1.2414, 0.5948, 0.0]
+
+
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
 def test_scaled_linear_is_what_diffusers_computes(spacing: str) -> None:
     expected, first_scale = DIFFUSERS[spacing]
     sigmas = sdxl(spacing).sigmas(5)
     assert np.allclose(sigmas, expected, atol=1e-4)
     assert sdxl(spacing).first_scale(sigmas) == pytest.approx(first_scale, rel=1e-4)
+
+
+def test_zero_snr_is_what_diffusers_computes() -> None:
+    """Printed by the same scheduler with rescale_betas_zero_snr=True and trailing spacing."""
+    schedule = sdxl("trailing", zero_snr=True)
+    sigmas = schedule.sigmas(5)
+    assert np.allclose(sigmas, ZERO_SNR, rtol=2e-4)
+    assert schedule.first_scale(sigmas) == pytest.approx(ZERO_SNR[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("shift", [0.0, -1.0, float("nan"), 101.0])

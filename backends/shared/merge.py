@@ -1,12 +1,26 @@
 """Requests of one execute() call become few calls of the network: equal shapes are joined along axis 0."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[np.generic]]  # by tensor name; axis 0 is the batch
+
+
+class Shaped(Protocol):
+    """NumPy's arrays and torch's tensors."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+Array = TypeVar("Array", bound=Shaped)
 
 
 class BadRequest(Exception):
@@ -37,31 +51,32 @@ def check(arrays: Arrays, rules: Mapping[str, TensorRule]) -> int:
     return int(sizes.pop())
 
 
-def groups(requests: Mapping[int, Arrays]) -> list[list[int]]:
+def groups(requests: Mapping[int, Mapping[str, Shaped]]) -> list[list[int]]:
     """Keys of the requests that may be joined: all their tensors agree in every axis but the first."""
     found: dict[tuple[object, ...], list[int]] = {}
     for key, arrays in requests.items():
-        shapes = tuple((name, arrays[name].shape[1:]) for name in sorted(arrays))
+        shapes = tuple((name, tuple(arrays[name].shape[1:])) for name in sorted(arrays))
         found.setdefault(shapes, []).append(key)
     return list(found.values())
 
 
-def join(requests: Sequence[Arrays]) -> Arrays:
+def join(
+    requests: Sequence[dict[str, Array]], concatenate: Callable[[Sequence[Array]], Array]
+) -> dict[str, Array]:
     if len(requests) == 1:
         return requests[0]
-    return {name: np.concatenate([arrays[name] for arrays in requests]) for name in requests[0]}
+    return {name: concatenate([arrays[name] for arrays in requests]) for name in requests[0]}
 
 
-def split(joined: Arrays, sizes: Sequence[int]) -> list[Arrays]:
+def split(joined: Mapping[str, Array], sizes: Sequence[int]) -> list[dict[str, Array]]:
     """The reverse of `join` for the outputs. Raises BadRequest where an output has another batch size."""
     total = sum(sizes)
     for name, array in joined.items():
-        if array.ndim == 0 or array.shape[0] != total:
+        if len(array.shape) == 0 or array.shape[0] != total:
             raise BadRequest(f"output {name} has shape {list(array.shape)} for a batch of {total}")
-    ends = np.cumsum(sizes)
     return [
         {name: array[end - size : end] for name, array in joined.items()}
-        for size, end in zip(sizes, ends, strict=True)
+        for size, end in zip(sizes, accumulate(sizes), strict=True)
     ]
 
 

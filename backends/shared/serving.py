@@ -1,0 +1,90 @@
+"""What a Python-based backend does around its network: requests in, batches through it, answers out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol
+
+import triton_python_backend_utils as pb_utils
+from merge import Array, BadRequest, groups, join, split
+
+
+class Network(Protocol[Array]):
+    def check(self, arrays: dict[str, Array]) -> int:
+        """The batch size of one request's tensors. Raises BadRequest where they do not fit."""
+
+    def run(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Raises whatever the library raises; its text can have many lines."""
+
+
+class Server(Generic[Array]):
+    """`load` makes the network from what Triton says of the model; `read` and `write` translate tensors."""
+
+    def __init__(
+        self,
+        args: Mapping[str, str],
+        load: Callable[[Mapping[str, str]], Network[Array]],
+        read: Callable[["pb_utils.Tensor"], Array],
+        write: Callable[[str, Array], "pb_utils.Tensor"],
+        concatenate: Callable[[Sequence[Array]], Array],
+    ) -> None:
+        self._read, self._write, self._concatenate = read, write, concatenate
+        self._network: Network[Array] | None = None
+        self._reason = ""
+        try:
+            self._network = load(args)
+        except Exception as error:
+            # A character is loaded by text_to_image, and Triton 24.10 crashes now and then when a load that
+            # a model asked for fails. So it "loads" and tells every request what is wrong. Base models are
+            # loaded at start, where a failure is seen and does no harm.
+            if "--" not in args["model_name"]:
+                raise
+            self._reason = f"could not be loaded: {_one_line(error)}"
+            pb_utils.Logger.log_error(f"{args['model_name']} {self._reason}")
+
+    def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
+        if self._network is None:
+            return [self._response(request, RuntimeError(self._reason)) for request in requests]
+        answers: dict[int, dict[str, Array] | Exception] = {}
+        good: dict[int, dict[str, Array]] = {}
+        sizes: dict[int, int] = {}
+        for index, request in enumerate(requests):
+            arrays = {tensor.name(): self._read(tensor) for tensor in request.inputs()}
+            try:
+                sizes[index] = self._network.check(arrays)
+                good[index] = arrays
+            except BadRequest as error:
+                answers[index] = error
+        for members in groups(good):
+            answers.update(self._run(self._network, members, good, sizes))
+        return [self._response(request, answers[index]) for index, request in enumerate(requests)]
+
+    def _run(
+        self,
+        network: Network[Array],
+        members: list[int],
+        requests: Mapping[int, dict[str, Array]],
+        sizes: Mapping[int, int],
+    ) -> dict[int, dict[str, Array] | Exception]:
+        try:
+            joined = network.run(join([requests[index] for index in members], self._concatenate))
+            outputs = split(joined, [sizes[index] for index in members])
+        except Exception as error:  # the libraries have no common base class of errors
+            if len(members) > 1:  # one bad request must not fail its neighbours
+                alone = (self._run(network, [index], requests, sizes) for index in members)
+                return {index: answer for one in alone for index, answer in one.items()}
+            return {members[0]: error}
+        return dict(zip(members, outputs, strict=True))
+
+    def _response(
+        self, request: "pb_utils.InferenceRequest", answer: dict[str, Any] | Exception
+    ) -> "pb_utils.InferenceResponse":
+        if isinstance(answer, Exception):
+            bad = isinstance(answer, BadRequest)
+            code = pb_utils.TritonError.INVALID_ARG if bad else pb_utils.TritonError.INTERNAL
+            error = pb_utils.TritonError(_one_line(answer), code)
+            return pb_utils.InferenceResponse(output_tensors=[], error=error)
+        names = request.requested_output_names()
+        return pb_utils.InferenceResponse([self._write(name, answer[name]) for name in names])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__

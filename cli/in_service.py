@@ -1,0 +1,32 @@
+"""Whether the server that runs here has taken up a change of the characters."""
+
+import time
+from pathlib import Path
+
+from cli.client import Client
+from cli.errors import UserError
+from cli.instance import Instance
+
+PATIENCE_S = 30.0  # a server looks every second; a busy one is slow to answer
+PAUSE_S = 0.2
+
+
+def taken_up(name: str, data_dir: Path, *, offered: bool, patience_s: float = PATIENCE_S) -> bool | None:
+    """Waits until `models` lists the character, or no longer does. None: no server runs on this folder."""
+    instance = Instance(data_dir)
+    try:
+        serving = instance.running()
+    except UserError:
+        return None
+    client = Client(serving.url, serving.key)
+    deadline = time.monotonic() + patience_s
+    while not (done := _offers(client, name) is offered) and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+    return done
+
+
+def _offers(client: Client, name: str) -> bool | None:
+    try:
+        return name in client.call({"action": "models"})["characters"]
+    except UserError:  # it is just being started anew
+        return None
