@@ -23,6 +23,7 @@ bench-watermark: .venv/parts/bench-watermark/.rivals-installed
 .venv/parts/bench-watermark/.rivals-installed: requirements/invisible-watermark.txt .venv/parts/bench-watermark/.installed
 	$(UV) pip install --quiet --no-deps --python .venv/parts/bench-watermark/bin/python -r $<
 	@touch $@
+
 bench-gpu: install install-export
 	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)
 
