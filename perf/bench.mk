@@ -1,5 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
+	bench-watermark
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -22,6 +23,13 @@ bench-verify: install
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
+
+bench-watermark: .venv/parts/bench-watermark/.rivals-installed
+	.venv/parts/bench-watermark/bin/python -m perf.watermark $(BENCH)
+
+.venv/parts/bench-watermark/.rivals-installed: requirements/invisible-watermark.txt .venv/parts/bench-watermark/.installed
+	$(UV) pip install --quiet --no-deps --python .venv/parts/bench-watermark/bin/python -r $<
+	@touch $@
 
 bench-gpu: install install-export
 	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # torch has builds per accelerator under one version, so its lock cannot carry hashes.
-NO_HASHES = {"export", "export-dev"}
-PARTS = ("triton", "servers", "acs", "llm", "export", "bench", "perf-analyzer")
+NO_HASHES = {"bench-watermark", "export", "export-dev"}
+PARTS = (
+    "triton", "servers", "acs", "llm", "export", "bench", "bench-watermark", "invisible-watermark",
+    "perf-analyzer",
+)  # fmt: skip
 # Carried whole for the servers inside; their Python dependencies are never imported.
-NO_DEPENDENCIES = {"perf-analyzer", "servers"}
+NO_DEPENDENCIES = {"invisible-watermark", "perf-analyzer", "servers"}
 
 
 def main() -> None:
