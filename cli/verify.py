@@ -88,7 +88,7 @@ def lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("model", picture.get("model")),
         ("character", picture.get("character")),
         ("credentials", _credentials(manifest)),
-        ("mark", _mark(mark)),
+        ("mark", _mark(mark, proven=answer.get("result") == "made_here")),
         ("fingerprint", f"{near['distance']} of 256 bits differ" if near.get("distance") is not None else ""),
     ]
     return [(name, str(value)) for name, value in told if value]
@@ -101,9 +101,12 @@ def _credentials(manifest: dict[str, Any]) -> str:
     return f"{manifest.get('state')}, of {manifest.get('made_by')} ({by})"
 
 
-def _mark(mark: dict[str, Any]) -> str:
+def _mark(mark: dict[str, Any], *, proven: bool) -> str:
     if not mark:
         return ""
     wrong = mark.get("wrong_bits")
-    bits = "of no registered picture" if wrong is None else f"{wrong} of 64 bits wrong"
+    # None where another proof came first: the registry was not asked for the mark then.
+    bits = (
+        ("there" if proven else "of no registered picture") if wrong is None else f"{wrong} of 64 bits wrong"
+    )
     return f"{bits}, score {mark.get('score')}{', mirrored' if mark.get('mirrored') else ''}"

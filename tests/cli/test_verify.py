@@ -102,3 +102,16 @@ def test_answer_can_be_had_as_json(server: Server, file: str, capsys: pytest.Cap
 def test_file_that_is_not_there_is_one_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "/no/such/picture.jpg", "--url", server.url]) == 2
     assert capsys.readouterr().err == "imgen: cannot read /no/such/picture.jpg: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [("made_here", "there, score 9.1"), ("similar", "of no registered picture, score 9.1")],
+)
+def test_mark_that_was_not_looked_up_is_not_called_unregistered(
+    server: Server, file: str, capsys: pytest.CaptureFixture[str], result: str, words: str
+) -> None:
+    evidence = {**MADE["evidence"], "mark": {"score": 9.1, "mirrored": False, "wrong_bits": None}}
+    server.answer = {**MADE, "result": result, "proof": "manifest", "evidence": evidence}
+    main(["verify", file, "--url", server.url, "--key", "k"])
+    assert words in capsys.readouterr().out
