@@ -23,7 +23,7 @@ def _sizes(text: str | None) -> Sequence[tuple[int, int]]:
     return [(int(one[1]), int(one[2])) for one in found if one]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m export", description="Checkpoint → Triton model repository"
     )
@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=WORKSPACE_MB,
         help="memory for a plan's kernels, MiB (default 8192)",
     )
-    given = options.parse_args(arguments)
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
     try:
         wish = Wish(sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb)
         wanted = Options(

@@ -11,18 +11,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import torch
 from PIL import Image
 
 from export.checkpoint import Checkpoint
-from export.errors import ExportError, first_line
-from export.inductor import PackageRunner
 from export.networks import Network, network_of
 from export.parts import Part
 from export.precision import Limit
+from export.runners import runner_of
 from export.schedule import Schedule
-from export.storage import MODEL_FILE, PACKAGE_FILE, PLAN_FILE
+from export.storage import PLAN_FILE
 from export.tokens import ClipTokenizer
 
 PROMPTS = (
@@ -169,31 +167,6 @@ def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) 
     return calls
 
 
-class Runner(Protocol):
-    """One exported network."""
-
-    def run(self, inputs: Tensors) -> Tensors: ...
-
-
-class GraphRunner:
-    """By onnxruntime on the CPU."""
-
-    def __init__(self, folder: Path) -> None:
-        self._session = _session(folder)
-
-    def run(self, inputs: Tensors) -> Tensors:
-        found = self._session.run(None, {name: value.numpy() for name, value in inputs.items()})
-        outputs = zip(self._session.get_outputs(), found, strict=True)
-        return {output.name: torch.from_numpy(value) for output, value in outputs}
-
-
-def _runner(folder: Path, part: Part) -> Runner:
-    """A package as it is served, anything else by its graph."""
-    if (folder / "1" / PACKAGE_FILE).is_file():
-        return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))
-    return GraphRunner(folder)
-
-
 def _run_engine(
     folder: Path,
     part: Part,
@@ -203,7 +176,7 @@ def _run_engine(
     report: Report,
 ) -> None:
     """The same by what was exported, and each of torch's calls with torch's inputs."""
-    runner = _runner(folder, part)
+    runner = runner_of(folder, part)
 
     def run(inputs: Tensors, compared: bool = True) -> Tensors:
         return runner.run({tensor.name: inputs[tensor.name] for tensor in part.inputs})
@@ -251,16 +224,6 @@ def give_back() -> None:
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _session(folder: Path) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # what it says of a failure is said below
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch takes turns with it
-    try:
-        return ort.InferenceSession(folder / "1" / MODEL_FILE, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a kind for each of its states
-        raise ExportError(f"onnxruntime cannot load {folder.name}: {first_line(error)}") from None
 
 
 def _sigmas(schedule: Schedule) -> torch.Tensor:
