@@ -87,7 +87,8 @@ check: .venv/.dev-installed
 # Two interpreters: export and demo need torch, which nothing else does.
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
-	.venv/parts/export/bin/python -m pytest tests/export tests/demo tests/perf/gpu
+	@# One thread each: torch and onnxruntime by turns would spin against each other.
+	OMP_NUM_THREADS=1 .venv/parts/export/bin/python -m pytest tests/export tests/demo tests/perf/gpu
 
 clean:
 	rm -rf .venv
