@@ -58,7 +58,7 @@ def link(key: str, filename: str) -> str:
 
 
 def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
-    left_out = ("owner", "guidance", "mark", "texts")
+    left_out = ("owner", "guidance", "mark", "rights", "texts")
     meta = {name: value for name, value in job.items() if name not in left_out}
     meta |= {f"wm_{name}": value for name, value in job["mark"].items()}
     meta |= {f"cs_{name}": value for name, value in job["texts"].items()}
@@ -75,7 +75,7 @@ def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, An
         "compliance_codes": verdict["codes"],
         "fingerprint": picture["fingerprint"],
         "images": images,
-        "enable_invisimark": False,
+        "enable_invisimark": bool(picture["mark"]),
         "enable_c2pa": True,
         "compute_pdq": True,
         "weights": picture["weights"],
