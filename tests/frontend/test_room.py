@@ -40,6 +40,7 @@ async def test_one_that_goes_away_while_it_waits_leaves_its_place() -> None:
         waiting = asyncio.create_task(work())
         await asyncio.sleep(0)
         waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        (ended,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError)  # not refused, as where places are lost
     go.set()
     await first
