@@ -99,8 +99,9 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
         return _json({"error": "Internal error"}, 500)
 
 
-def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    encoded = msgspec.json.encode(body)
+    return web.Response(body=encoded, status=status, content_type="application/json", headers=headers)
 
 
 async def post_review(request: web.Request) -> web.Response:
@@ -123,7 +124,7 @@ async def post_review(request: web.Request) -> web.Response:
         ",".join(review.codes),
         (time.monotonic() - started) * 1000,
     )
-    return _json(review)
+    return _json(review, headers={"Ruleset-Version": ruleset.version})
 
 
 def _order(body: bytes) -> ReviewOrder:
@@ -151,6 +152,7 @@ async def get_rulesets(request: web.Request) -> web.Response:
             "rulesets": [
                 {
                     "name": ruleset.name,
+                    "version": ruleset.version,
                     "description": ruleset.description,
                     "categories": [{"id": item.id, "name": item.name} for item in ruleset.categories],
                 }

@@ -4,6 +4,7 @@ The file's name without suffix is the ruleset's name. The rule that protects min
 and cannot be: it is code (minors.py).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class Ruleset:
     description: str
     categories: tuple[Category, ...]
     precompliance: Precompliance | None
+    version: str  # 16 hex digits: of its file, all word lists and this program's rules
 
 
 def load_rulesets(folder: Path, wordlists: Mapping[str, Wordlist]) -> Mapping[str, Ruleset]:
@@ -100,7 +102,16 @@ def _ruleset(path: Path, wordlists: Mapping[str, Wordlist]) -> Ruleset:
         Category(item.id, item.name, tuple(_rule(rule, wordlists) for rule in item.rules))
         for item in file.categories
     )
-    return Ruleset(path.stem, file.description, categories, file.precompliance)
+    return Ruleset(path.stem, file.description, categories, file.precompliance, _version(path))
+
+
+def _version(path: Path) -> str:
+    """Another one whenever another verdict is possible: also where a word list or the code is another."""
+    digest = hashlib.blake2b(digest_size=8)
+    here = Path(__file__).parent
+    for source in (path, *sorted(here.glob("*.py")), *sorted((here / "wordlists").glob("*.yaml"))):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _rule(rule: _Rule, wordlists: Mapping[str, Wordlist]) -> Rule:

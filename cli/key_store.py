@@ -2,24 +2,19 @@
 
 import re
 
+from redis.asyncio import Redis
 from rich.table import Table
 
 from cli.console import console
 from cli.errors import UserError
-from frontend.database import connect
 from frontend.keys import Keys
-from frontend.settings import Settings
 
 NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
 
 
-async def change(verb: str, name: str, settings: Settings) -> int:
-    redis = connect(settings)
-    try:
-        await {"create": _create, "list": _list, "disable": _disable}[verb](Keys(redis), name)
-    finally:
-        await redis.aclose()
-    return 0
+async def change(verb: str, name: str, redis: "Redis") -> None:
+    """Raises UserError, RedisError."""
+    await {"create": _create, "list": _list, "disable": _disable}[verb](Keys(redis), name)
 
 
 async def _create(keys: Keys, name: str) -> None:

@@ -3,10 +3,8 @@
 import argparse
 import asyncio
 
-from cli.errors import UserError
 from cli.help import Commands, command
-from cli.instance import Instance
-from frontend.settings import Settings, load
+from cli.reach import reached
 
 
 def add(commands: Commands) -> None:
@@ -24,16 +22,12 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # Here, because the other commands talk to no Redis.
-    from redis.exceptions import RedisError
+    return asyncio.run(_change(arguments.verb, arguments.name))
 
+
+async def _change(verb: str, name: str) -> int:
     from cli.key_store import change
 
-    settings = load()
-    if not settings.redis_url:
-        running = Instance(settings.data_dir).running()
-        settings = Settings(redis_url=running.redis_url)
-    try:
-        return asyncio.run(change(arguments.verb, arguments.name, settings))
-    except (RedisError, OSError) as error:
-        raise UserError(f"Redis does not answer ({type(error).__name__}); check IMGEN_REDIS_URL") from None
+    async with reached() as (_, redis):
+        await change(verb, name, redis)
+    return 0

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Mapping
 from frontend.services import Services
 
 CHECK_TIMEOUT_S = 3.0
-# Without the language model pictures are still made, reviewed and handed out.
-OPTIONAL = {"llm"}
+# Without the language model and without the cache pictures are still made, reviewed and handed out.
+OPTIONAL = {"llm", "cache"}
 
 
 async def check(services: Services) -> dict[str, bool]:
@@ -22,6 +22,7 @@ async def check(services: Services) -> dict[str, bool]:
     answers = await asyncio.gather(*map(_answers, asked.values()))
     own = {
         "workers": services.workers.running,
+        "cache": services.cache.size is not None,
         "accepting": not services.gate.closed,
         "credentials": datetime.datetime.now(datetime.UTC) < services.certificate.expires,
     }

@@ -18,6 +18,7 @@ SECONDS = Histogram(
 WAITING = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
 OPEN = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")
 
+CACHED = Gauge("imgen_cache_pictures", "Pictures in this process's copy of the cache")
 CERTIFICATE_ENDS = Gauge(
     "imgen_certificate_expires_timestamp_seconds", "When the content credentials' certificate ends, Unix time"
 )
@@ -42,6 +43,7 @@ def _of(route: str, status: int) -> tuple[Counter, Histogram]:
 async def page(services: Services) -> web.Response:
     WAITING.set(await services.redis.zcard("imgen:waiting"))
     OPEN.set(await services.redis.zcard("imgen:open"))
+    CACHED.set(services.cache.size or 0)
     certificate = services.certificate
     CERTIFICATE_ENDS.set(certificate.expires.timestamp())
     CERTIFICATE_ENDING.set(bool(certificate.warning(datetime.datetime.now(datetime.UTC))))

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from frontend.errors import ApiError
 from frontend.fields import Body, boolean, integer, text
 from frontend.finishing.anchor import spelled
@@ -42,6 +44,11 @@ class GenerateRequest:
     mark: MarkOptions
     texts: CredentialTexts
     seed: int | None
+
+    @property
+    def own_look(self) -> bool:
+        """Whether the picture will bear marks or texts that are this client's alone."""
+        return bool(self.wm_image or any(msgspec.structs.astuple(self.texts)))
 
     @classmethod
     def from_body(cls, body: Body) -> "GenerateRequest":

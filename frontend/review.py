@@ -14,6 +14,8 @@ from frontend.answer import read_bounded
 from frontend.settings import Settings
 
 MAX_ANSWER_BYTES = 64 << 10
+VERSION = "Ruleset-Version"  # a header, since the body's fields are agreed upon
+MAX_VERSION = 100  # characters
 
 log = logging.getLogger(__name__)
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -57,6 +59,7 @@ class Verdict(_Judged, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]  # of the picture's final bytes
     ruleset: str
+    ruleset_version: str = ""  # as the reviewer calls it; "" where it says none
     when: str  # RFC 3339, UTC
     took_ms: float = 0.0
 
@@ -84,7 +87,7 @@ class Reviewer:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
-                judged = await self._ask(msgspec.json.encode(order))
+                judged, version = await self._ask(msgspec.json.encode(order))
         except (NoVerdict, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             reason = error if isinstance(error, NoVerdict) else type(error).__name__
             log.warning("no verdict: gen_id=%s %s", order.gen_id, reason)
@@ -95,6 +98,7 @@ class Reviewer:
             categories=judged.categories,
             sha256=sha256,
             ruleset=order.ruleset,
+            ruleset_version=version,
             when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             took_ms=round((time.monotonic() - started) * 1000, 1),
         )
@@ -104,7 +108,8 @@ class Reviewer:
         async with self._session.get(self._url.removesuffix("/v1/reviews") + "/healthz") as response:
             return response.status < 500
 
-    async def _ask(self, body: bytes) -> _Judged:
+    async def _ask(self, body: bytes) -> tuple[_Judged, str]:
+        """And the ruleset's version, "" where the reviewer tells none."""
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         async with self._session.post(
             self._url, data=body, headers=headers, allow_redirects=False
@@ -113,8 +118,9 @@ class Reviewer:
                 raise NoVerdict(f"status {response.status}")
             if response.content_type != "application/json":
                 raise NoVerdict("not JSON")
+            version = response.headers.get(VERSION, "")[:MAX_VERSION]
             answer = await read_bounded(response, MAX_ANSWER_BYTES)
         try:
-            return msgspec.json.decode(answer, type=_Judged)
+            return msgspec.json.decode(answer, type=_Judged), version
         except msgspec.DecodeError:
             raise NoVerdict("not the shape of a verdict") from None

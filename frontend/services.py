@@ -10,6 +10,9 @@ import aiohttp
 from redis.asyncio import Redis
 
 from frontend.background import in_background
+from frontend.cache.cache import Cache
+from frontend.cache.encoder import PromptEncoder
+from frontend.cache.opening import open_cache
 from frontend.checks import Checks, open_checks
 from frontend.database import connect
 from frontend.enhance import Enhancer
@@ -26,6 +29,7 @@ from frontend.links import Links
 from frontend.live_catalogue import LiveCatalogue
 from frontend.random_prompt import Grammar, load_grammar
 from frontend.review import Reviewer
+from frontend.cache.rulesets import Rulesets
 from frontend.settings import SettingError, Settings, catalogue_folders
 from frontend.storage import Storage, open_storage
 
@@ -59,6 +63,7 @@ class Services:
     mark_keys: MarkKeys
     mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
     checks: Checks
+    cache: Cache
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +104,11 @@ async def open_services(
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
         reviewer = Reviewer(settings, http)
-        reviews = Reviews(redis, jobs, links, reviewer, settings)
+        cache = await stack.enter_async_context(
+            open_cache(settings, redis, PromptEncoder(inference, settings), storage)
+        )
+        await stack.enter_async_context(in_background(Rulesets(redis, http, settings).watch()))
+        reviews = Reviews(redis, jobs, links, reviewer, cache, settings)
         stack.push_async_callback(reviews.close)
         workers = Workers(Workshop(jobs, inference, finisher, storage), settings)
         stack.push_async_callback(workers.stop)
@@ -123,4 +132,5 @@ async def open_services(
             mark_keys=mark_keys,
             mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
             checks=checks,
+            cache=cache,
         )

@@ -84,6 +84,25 @@ class Settings:
     )
     job_keep_s: int = row(86_400, "Seconds that a finished job can be polled", low=60, high=2_592_000)
 
+    cache_capacity: int = row(
+        100_000, "Pictures that the cache may hold, each 3 KB in every server process", low=1, high=10_000_000
+    )
+    cache_partition_capacity: int = row(
+        50_000, "Pictures of one model, style and character that the cache may hold", low=1, high=10_000_000
+    )
+    cache_ttl_s: int = row(
+        604_800,
+        "Seconds that a picture may be handed out again; at most as long as the store keeps it",
+        low=1,
+        high=2_592_000,
+    )
+    cache_shared: bool = row(
+        True, "Whether a key may be handed pictures that another key made; false: each has a cache of its own"
+    )
+    cache_snapshot_s: float = row(
+        300.0, "Seconds between two snapshots of the cache in the data folder", low=0.1, high=86_400
+    )
+
     triton_urls: tuple[str, ...] = row(
         (), "gRPC host:port of each Triton, comma-separated; empty: `imgen up` starts one"
     )

@@ -6,15 +6,21 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from redis.exceptions import RedisError
 
 from frontend import prompt as prompts
 from frontend.actions.context import Call
+from frontend.cache.cache import Question
+from frontend.cache.demands import Demands
+from frontend.cache.record import recipe
+from frontend.cache.wish import Wish, wish
 from frontend.catalogue import Catalogue
 from frontend.errors import ApiError
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.jobs.record import CredentialTexts, Job, new_id
+from frontend.jobs.record import CACHED, CredentialTexts, Job, new_id
+from frontend.jobs.store import Once
 from frontend.prompt import Prompt, compose, parse
 from frontend.request import GenerateRequest, once
 from frontend.settings import Settings
@@ -44,14 +50,42 @@ async def _accepted(call: Call) -> dict[str, Any]:
     repeat = once(call.body, call.idempotency_key, call.key.id)
     if repeat and (known := await services.jobs.accepted_before(repeat)):
         return await _answer(call, known)
-    # No picture is kept for reuse yet, so every look-up misses.
-    if request.use_cache and request.cache_only:
-        raise ApiError(404, "No cached result found")
-    if request.optimize:
-        prompt = await services.enhancer.enhance(prompt)
     job = plan(request, prompt, catalogue, services.settings, call.key.id)
+    if request.use_cache:
+        if found := await _from_cache(call, request, job, wish(prompt, request.negative), repeat):
+            return await _answer(call, found)
+        if request.cache_only:
+            raise ApiError(404, "No cached result found")
+    if request.optimize:
+        better = await services.enhancer.enhance(prompt)
+        job = plan(request, better, catalogue, services.settings, call.key.id, asked=prompt)
     accepted = await services.jobs.accept(job, mark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
+
+
+async def _from_cache(
+    call: Call, request: GenerateRequest, job: Job, asked: Wish, repeat: Once | None
+) -> str | None:
+    """The id of a finished job with a picture that was made before. Raises ApiError."""
+    demands = Demands(
+        size=request.size,
+        format=request.format,
+        quality=request.quality,
+        lossless=request.lossless,
+        seed=request.seed,
+        own_look=request.own_look,
+    )
+    question = Question(
+        job=job, wish=asked, demands=demands, pick=request.cache_pick, force=request.cache_force
+    )
+    found = await call.services.cache.find(question)
+    if found is None:
+        return None
+    # What the first client told of itself is not for the next one.
+    again = msgspec.structs.replace(
+        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", wish=None
+    )
+    return await call.services.jobs.serve(again, found, repeat)
 
 
 async def _mark_image(call: Call, data_uri: str) -> bytes:
@@ -63,9 +97,17 @@ async def _mark_image(call: Call, data_uri: str) -> bytes:
 
 
 def plan(
-    request: GenerateRequest, prompt: Prompt, catalogue: Catalogue, settings: Settings, owner: str
+    request: GenerateRequest,
+    prompt: Prompt,
+    catalogue: Catalogue,
+    settings: Settings,
+    owner: str,
+    asked: Prompt | None = None,
 ) -> Job:
-    """The job that a request becomes: names looked up, prompts composed, a seed chosen."""
+    """The job that a request becomes: names looked up, prompts composed, a seed chosen.
+
+    `asked`: what the client wrote, where `prompt` is an optimised one.
+    """
     model = catalogue.model(request.model)
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
@@ -96,6 +138,8 @@ def plan(
         precompliance=request.precompliance,
         mark=request.mark,
         texts=_texts(request.texts, settings),
+        wish=None if request.own_look else wish(asked or prompt, request.negative),
+        recipe=recipe(model, style, character),
     )
 
 
@@ -126,4 +170,5 @@ def shape(job: Job) -> dict[str, Any]:
         "model": job.model,
         "format": job.format,
         "gen_id": job.gen_id,
+        **({"cache": True} if job.cached else {}),
     }

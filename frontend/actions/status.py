@@ -88,7 +88,7 @@ def completed(view: JobView, links: ClientLinks) -> dict[str, Any]:
         "weights": picture.weights,
         "timings": {**picture.timings_ms, "review": verdict.took_ms},
     }
-    return {"status": "COMPLETED", "meta": meta}
+    return {"status": "COMPLETED", **({"cache": True} if view.job.cached else {}), "meta": meta}
 
 
 def ordered(job: Job) -> dict[str, Any]:

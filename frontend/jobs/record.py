@@ -6,8 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from frontend.cache.wish import Wish
 from frontend.review import Verdict
 
+CACHED = "cache_"  # begins the id of a job that the cache answered
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -70,6 +72,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     precompliance: str
     mark: MarkOptions
     texts: CredentialTexts
+    wish: Wish | None = None  # before optimisation; None: the picture is for this client alone, not for the cache
+    recipe: str = ""  # what the catalogue added, see frontend/cache/record.py
+
+    @property
+    def cached(self) -> bool:
+        """Whether it hands out a picture that another job made."""
+        return self.id.startswith(CACHED)
 
 
 class StoredPicture(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,31 +3,45 @@
 import asyncio
 import contextlib
 import logging
+from typing import Protocol
 
 from redis.asyncio import Redis
 
+from frontend.cache.log import Offer
 from frontend.jobs.lock import Lock
-from frontend.jobs.record import JobView, State
+from frontend.jobs.record import Job, JobView, State
 from frontend.jobs.store import JobStore
 from frontend.links import Links
-from frontend.review import Reviewer, ReviewRequest
+from frontend.review import Reviewer, ReviewRequest, Verdict
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 # A poll waits this long for the verdict that it caused; a slower one is seen by the next poll.
 POLL_WAIT_S = 5.0
-ASIDE_S = 2.0  # of a review: looking the job up, signing the picture's URL, storing the verdict
+ASIDE_S = 4.0  # of a review: looking the job up, signing the picture's URL, the cache's offer, storing
 # A review ends so long before its lock does: two of them never run at the same time.
 MARGIN_S = 3.0
 
 
+class Offers(Protocol):
+    async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
+        """What the cache's log is told together with this verdict. Does not raise."""
+
+
 class Reviews:
     def __init__(
-        self, redis: "Redis", jobs: JobStore, links: Links, reviewer: Reviewer, settings: Settings
+        self,
+        redis: "Redis",
+        jobs: JobStore,
+        links: Links,
+        reviewer: Reviewer,
+        cache: Offers,
+        settings: Settings,
     ) -> None:
         self._jobs = jobs
         self._links = links
         self._reviewer = reviewer
+        self._cache = cache
         self._limit_s = settings.acs_timeout_s + ASIDE_S
         self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -77,7 +91,7 @@ class Reviews:
         if verdict is None:
             await self._jobs.unjudged(job.id)
         else:
-            await self._jobs.judge(job.id, verdict)
+            await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict))
 
     async def close(self) -> None:
         for task in list(self._running.values()):

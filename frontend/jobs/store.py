@@ -8,11 +8,13 @@ imgen:open          sorted set of unfinished ids by deadline
 imgen:open:{owner}  set of one key's unfinished ids
 imgen:marks         bytes of all watermarks that unfinished jobs hold
 imgen:pictures      stream of all pictures that were made, for good: frontend/registry
+imgen:cache…        what may be handed out again, imgen:rulesets, imgen:taken: frontend/cache/log.py
+imgen:cache:of:{gen_id}  set of the jobs of the last hour that show this picture from the cache
 """
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
+from frontend.cache.log import Offer
+from frontend.cache.record import CachedPicture
 from frontend.coalesce import Coalescer
 from frontend.errors import ApiError
 from frontend.jobs.record import Job, JobView, State, StoredPicture
@@ -38,6 +42,8 @@ STARTS_LIMIT = 100
 # A consumer that is silent for so many leases, and holds nothing, belongs to a process that was killed.
 SILENT_LEASES = 4
 FAILED = "Generation failed"
+TAKEN_DOWN = "Picture was taken down"
+CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 LUA = Path(__file__).with_name("lua")
 _SHARED = (LUA / "_shared.lua").read_text()
 
@@ -161,9 +167,40 @@ class JobStore:
         state = await self._run("cancel", job_id, owner, secrets.token_hex(8))
         return State(state.decode()) if state else None
 
-    async def judge(self, job_id: str, verdict: Verdict) -> bool:
-        """Whether this is the job's verdict now. False: another came first, or it judged other bytes."""
-        return bool(await self._run("judge", job_id, verdict.sha256, msgspec.json.encode(verdict)))
+    async def judge(self, job_id: str, verdict: Verdict, offer: Offer | None = None) -> bool:
+        """Whether this is the job's verdict now. False: another came first, or it judged other bytes.
+
+        `offer`: with the verdict, and only with it, the picture enters the cache.
+        """
+        told = (offer.vector, offer.encoder, offer.length) if offer else (b"", "", 0)
+        return bool(await self._run("judge", job_id, verdict.sha256, msgspec.json.encode(verdict), *told))
+
+    async def serve(self, job: Job, cached: CachedPicture, once: Once | None) -> str | None:
+        """A finished job that hands out a picture of the cache, for an hour: its id, or that of the first one
+        with the same idempotency key. None: that picture was taken down."""
+        outcome, known = await self._run(
+            "serve",
+            job.id,
+            job.owner,
+            msgspec.json.encode(job),
+            msgspec.json.encode(cached.picture),
+            msgspec.json.encode(cached.verdict),
+            job.gen_id,
+            CACHED_KEEP_S,
+            once.redis_key if once else "",
+            once.body if once else "",
+        )
+        if outcome == b"conflict":
+            raise ApiError(409, "Idempotency key was used for another request")
+        return None if outcome == b"taken" else str(known, "ascii")
+
+    async def take_down(self, gen_id: str, job_id: str, registered: str, files: Sequence[str]) -> int:
+        """From now on no server hands this picture out. `registered`: its entry in the registry's stream.
+
+        How many jobs showed it; they are FAILED now.
+        """
+        kept = msgspec.json.encode(files)
+        return int(await self._run("takedown", gen_id, job_id, registered, kept, TAKEN_DOWN))
 
     async def unjudged(self, job_id: str) -> None:
         """Fails a job that no verdict came for before its deadline."""

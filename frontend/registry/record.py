@@ -19,7 +19,14 @@ class RegisteredPicture(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # 0 to 100
     sha256: str  # of the file, and so of the manifest in it
+    thumbnail: str = ""  # its key; "" in entries of older versions
     file: str  # the object store's key of that file: where the manifest is, as long as it is kept
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """Keys of the picture and of its thumbnail."""
+        stem, dot, extension = self.file.rpartition(".")
+        return self.file, self.thumbnail or f"{stem}_thumb{dot}{extension}"
 
 
 def registered(job: Job, picture: StoredPicture) -> RegisteredPicture:
@@ -36,4 +43,5 @@ def registered(job: Job, picture: StoredPicture) -> RegisteredPicture:
         fingerprint_quality=picture.fingerprint_quality,
         sha256=picture.sha256,
         file=picture.key,
+        thumbnail=picture.thumbnail_key,
     )

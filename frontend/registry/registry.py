@@ -1,9 +1,11 @@
 """The stream of all pictures that were made, and this process's index of it.
 
-imgen:pictures      stream: one RegisteredPicture per entry, written by jobs/lua/made.lua, never trimmed
+imgen:pictures      stream: one RegisteredPicture per entry, written by jobs/lua/made.lua, never trimmed; or
+                    `gone`, the gen_id of a picture that was taken down: its own entry is deleted
 """
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -16,7 +18,7 @@ from frontend.registry.record import RegisteredPicture
 
 log = logging.getLogger(__name__)
 PICTURES = "imgen:pictures"
-FIELD = b"picture"
+FIELD, GONE = b"picture", b"gone"
 BATCH = 500  # entries of one answer: a few ms of the event loop
 WAIT_MS = 1_000
 PAUSE_S = 1.0
@@ -77,6 +79,20 @@ class Registry:
         found: Any = await self._redis.xrevrange(PICTURES, count=1)
         return _parsed(found[0][0]) if found else START
 
+    async def by_name(self, gen_id: str) -> tuple[str, RegisteredPicture] | None:
+        """The entry's id and the picture, newest first, without the index: for those that ask once."""
+        before = "+"
+        while True:
+            found: Any = await self._redis.xrevrange(PICTURES, before, count=BATCH)
+            for entry, fields in found:
+                with contextlib.suppress(KeyError, msgspec.MsgspecError):
+                    picture = _decode(fields[FIELD])
+                    if picture.gen_id == gen_id:
+                        return entry.decode(), picture
+            if len(found) < BATCH:
+                return None
+            before = f"({found[-1][0].decode()}"
+
     async def picture(self, entry: str) -> RegisteredPicture:
         """Raises Behind where the stream does not hold it any more."""
         try:
@@ -90,10 +106,19 @@ def _add(index: Index, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
     """One that cannot be read is passed over: it must not hide those after it."""
     good = []
     for entry, fields in entries:
+        if GONE in fields:
+            continue
         try:
             good.append((entry.decode(), _decode(fields[FIELD])))
         except (KeyError, msgspec.MsgspecError) as error:
             log.error("registry: entry %s cannot be read: %s", entry.decode(), error)
+    _add_good(index, good)
+    for _, fields in entries:  # a picture stands before its end
+        if GONE in fields:
+            index.forget(fields[GONE].decode(errors="replace"))
+
+
+def _add_good(index: Index, good: list[tuple[str, RegisteredPicture]]) -> None:
     try:
         index.add(good)
     except ValueError:

@@ -47,6 +47,12 @@ class LocalStorage:
         except OSError as error:
             raise StorageError(f"folder delete: {error.strerror}") from error
 
+    async def exists(self, key: str) -> bool:
+        try:
+            return await asyncio.to_thread((self._folder / check_key(key)).is_file)
+        except OSError as error:
+            raise StorageError(f"folder exists: {error.strerror}") from error
+
     async def ready(self) -> bool:
         return await asyncio.to_thread(self._writable)
 

@@ -32,6 +32,9 @@ class Storage(Protocol):
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes the objects; a missing one is no error."""
 
+    async def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+
     async def ready(self) -> bool:
         """Whether objects can be stored at this moment. Does not raise."""
 

@@ -93,6 +93,18 @@ class S3Storage:
                 async with asyncio.timeout(self._timeout_s):
                     await self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    async def exists(self, key: str) -> bool:
+        try:
+            with _one_error("exists"):
+                async with asyncio.timeout(self._timeout_s):
+                    await self._client.head_object(Bucket=self._bucket, Key=check_key(key))
+        except StorageError as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and cause.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True
+
     async def ready(self) -> bool:
         try:
             with _one_error("ready"):

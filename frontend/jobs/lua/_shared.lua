@@ -2,6 +2,7 @@
 local QUEUE, GROUP = 'imgen:queue', 'workers'
 local WAITING, OPEN, MARKS = 'imgen:waiting', 'imgen:open', 'imgen:marks'
 local PICTURES = 'imgen:pictures' -- every picture that was made, see frontend/registry
+local CACHE, TAKEN = 'imgen:cache', 'imgen:taken' -- see frontend/cache/log.py
 -- WAITING: ids by order of acceptance, for the position in the queue. OPEN: ids by deadline, for the sweep.
 -- MARKS: bytes of all watermarks that unfinished jobs hold.
 

@@ -1,6 +1,12 @@
--- id, sha256 of the picture that was judged, verdict -> 1 if it is this job's verdict now; the first one stays
-local id, sha256, verdict = unpack(ARGV)
+-- id, sha256 of the picture that was judged, verdict; for the cache: vector ('' for none), encoder, the log's length
+-- -> 1 if it is this job's verdict now; the first one stays
+local id, sha256, verdict, vector, encoder, length = unpack(ARGV)
 if get(id, 'state') ~= 'REVIEWING' or get(id, 'sha256') ~= sha256 then return 0 end
+if vector ~= '' then
+  -- First, since it is the write that may be refused. At no other moment does a picture enter the cache.
+  redis.call('XADD', CACHE, 'MAXLEN', '~', length, '*', 'record', get(id, 'record'), 'picture', get(id, 'picture'),
+    'verdict', verdict, 'vector', vector, 'encoder', encoder)
+end
 redis.call('HSET', key(id), 'state', 'COMPLETED', 'verdict', verdict)
 redis.call('EXPIRE', key(id), get(id, 'keep_s'))
 return 1

@@ -36,6 +36,8 @@ async def each_call_fails(storage: S3Storage) -> None:
         await storage.put(KEY, b"x", JPEG)
     with pytest.raises(StorageError):
         await storage.delete([KEY])
+    with pytest.raises(StorageError):
+        await storage.exists(KEY)
     assert not await storage.ready()
 
 

@@ -1,0 +1,1 @@
+"""The semantic cache: pictures that were made before, for requests that mean the same."""

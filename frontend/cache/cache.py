@@ -1,0 +1,149 @@
+"""Finds a picture that was made before for a request that means the same. Whatever goes wrong is a miss."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Histogram
+
+from frontend.cache import record
+from frontend.cache.demands import Demands, unmet
+from frontend.cache.embedded_text import embedded_text
+from frontend.cache.index import Match
+from frontend.cache.log import Log, Offer
+from frontend.cache.record import CachedPicture, Candidate
+from frontend.cache.replica import Encoder, Replica
+from frontend.cache.rules import conflict
+from frontend.cache.wish import Wish
+from frontend.faults import Fault
+from frontend.jobs.record import Job
+from frontend.review import Verdict
+from frontend.storage import Storage
+
+log = logging.getLogger(__name__)
+FLOOR = 0.95  # similarity that the API's description promises
+LOOKED_AT = 32  # nearest pictures of the partition: the rules refuse some
+FIND_S = 2.0
+OFFER_S = 2.0
+LOOKUPS = Counter(
+    "imgen_cache_lookups", "Look-ups by outcome: hit, or what the nearest picture lacked", ["outcome"]
+)
+SECONDS = Histogram(
+    "imgen_cache_lookup_seconds",
+    "Time of a look-up, with the prompt encoder's",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A request's: the job that would be made for it, and what else it says of the cache."""
+
+    job: Job
+    wish: Wish
+    demands: Demands
+    pick: int  # 1 to 10: so many of the best, of which one is chosen
+    force: bool  # any picture of the partition will do
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    outcome: str
+    picture: CachedPicture | None = None
+
+
+class Cache:
+    def __init__(
+        self, source: Log, replica: Replica, encoder: Encoder, storage: Storage, *, shared: bool
+    ) -> None:
+        self._source = source
+        self._replica = replica
+        self._encoder = encoder
+        self._storage = storage
+        self._shared = shared
+        self._finding = Fault(log, "cache: look-ups miss")
+        self._offering = Fault(log, "cache: pictures do not get in")
+
+    @property
+    def size(self) -> int | None:
+        """Pictures in this process's copy; None: it is not there yet."""
+        copy = self._replica.copy
+        return len(copy.index) if copy else None
+
+    async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
+        """What the log is told when this verdict stands; None: the picture does not go into the cache."""
+        if job.wish is None or verdict.compliance != "safe":
+            return None
+        try:
+            async with asyncio.timeout(OFFER_S):
+                vector = await self._encoder.encode(embedded_text(job.wish.positive))
+        except Exception as error:
+            self._offering.seen(error)
+            return None
+        self._offering.over()
+        return self._source.offer(vector, self._encoder.identity)
+
+    async def find(self, question: Question) -> CachedPicture | None:
+        """A picture whose files were there a moment ago. Faults are misses."""
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(FIND_S):
+                answer = await self._find(question)
+            self._finding.over()
+        except Exception as error:
+            self._finding.seen(repr(error))
+            answer = _Answer(outcome="fault")
+        SECONDS.observe(time.perf_counter() - began)
+        LOOKUPS.labels(answer.outcome).inc()
+        return answer.picture
+
+    async def _find(self, question: Question) -> _Answer:
+        copy = self._replica.copy
+        if copy is None:
+            return _Answer(outcome="not ready")
+        vector = await self._encoder.encode(embedded_text(question.wish.positive))
+        place = record.partition(question.job, shared=self._shared)
+        matches = await asyncio.to_thread(copy.index.search, place, vector, LOOKED_AT)
+        good, outcome = self._chosen(question, matches)
+        for made in good:
+            if picture := await self._whole(made):
+                return _Answer(outcome="hit", picture=picture)
+        return _Answer(outcome="gone" if good else outcome)
+
+    def _chosen(self, question: Question, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
+        """Those that may answer, in the order in which they are tried; and what the nearest lacked."""
+        good, outcome = [], ""
+        for match in matches:
+            made = record.decode(match.payload)
+            reason = self._replica.refusal(made)
+            if reason is None and not question.force:
+                reason = lack(question, match.similarity, made)
+            if reason is None:
+                good.append(made)
+            else:
+                outcome = outcome or reason
+            if len(good) == question.pick:
+                break
+        return random.sample(good, len(good)), outcome or "empty"
+
+    async def _whole(self, made: Candidate) -> CachedPicture | None:
+        """The picture, if the log still has it and its files are there; else all servers are told."""
+        found = await self._source.picture(made.entry)
+        if found is None:
+            return None
+        keys = (found.picture.key, found.picture.thumbnail_key)
+        if all(await asyncio.gather(*map(self._storage.exists, keys))):
+            return found
+        log.warning("cache: the files of %s are gone, and so is its entry", found.job.gen_id)
+        await self._source.gone(found.job.gen_id)
+        return None
+
+
+def lack(question: Question, similarity: float, made: Candidate) -> str | None:
+    """What this picture lacks for that request. None: it is what was asked for."""
+    if similarity <= FLOOR:
+        return "floor"
+    return unmet(question.demands, made) or conflict(question.wish, made.wish)

@@ -1,0 +1,232 @@
+"""This process's copy of the cache: the index, kept in line with the log that all servers share."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from redis.exceptions import RedisError
+
+from frontend.cache import log as logs
+from frontend.cache import record, snapshot
+from frontend.cache.index import Index, Item
+from frontend.cache.limits import Limits
+from frontend.cache.log import Fields, Log, Turn, Unreadable
+from frontend.cache.record import Candidate
+from frontend.faults import Fault
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+PAUSE_S = 1.0
+EXPIRE_EVERY_S = 60.0
+
+
+class Encoder(Protocol):
+    @property
+    def identity(self) -> str:
+        """Names the encoder and its weights: vectors of two encoders have nothing to do with each other."""
+
+    async def encode(self, text: str) -> npt.NDArray[np.float32]:
+        """float32 [dimension], of length 1."""
+
+
+class Saved(msgspec.Struct, kw_only=True):
+    """What a snapshot tells beside its entries."""
+
+    encoder: str
+    dimension: int
+    shared: bool
+    epoch: str = ""  # of the log; "" before it was first read
+    position: str = logs.START  # the newest entry that is in
+    weights: dict[str, str] = {}  # MODEL/CHARACTER → digest of those that drew its newest picture
+
+
+@dataclass
+class Copy:
+    """An index and how far it has come; replaced whole where the log turns out to be another one."""
+
+    index: Index
+    saved: Saved
+    rulesets: dict[str, str] = field(default_factory=dict)
+
+
+class Replica:
+    def __init__(self, source: Log, encoder: Encoder, settings: Settings) -> None:
+        self._source = source
+        self._encoder = encoder
+        self._folder: Path = settings.data_dir / "cache"
+        self._shared = settings.cache_shared
+        self._life_ms = settings.cache_ttl_s * 1000
+        self._snapshot_s = settings.cache_snapshot_s
+        self._limits = Limits(
+            capacity=settings.cache_capacity, partition_capacity=settings.cache_partition_capacity
+        )
+        self._copy: Copy | None = None
+        self._fault = Fault(log, "cache: the log is not followed")
+        self._expired_at = 0.0
+
+    @property
+    def copy(self) -> Copy | None:
+        """None until the encoder has answered once."""
+        return self._copy
+
+    def refusal(self, made: Candidate) -> str | None:
+        """Why this picture does not stand any more, whatever is asked."""
+        copy = self._copy
+        age_ms = time.time() * 1000 - logs.milliseconds(made.entry)
+        # A clock that has jumped makes misses. Younger than nothing: by a minute, clocks may differ.
+        if copy is None or not -60_000 < age_ms < self._life_ms:
+            return "expired"
+        if copy.rulesets.get(made.ruleset, made.ruleset_version) != made.ruleset_version:
+            return "ruleset"
+        if copy.saved.weights.get(made.home, made.weights) != made.weights:
+            return "weights"
+        return None
+
+    async def follow(self) -> None:
+        """Until cancelled. No failure ends it."""
+        while True:
+            try:
+                await self._turn()
+                self._fault.over()
+            except Exception as error:
+                self._fault.seen(error)
+                if not isinstance(error, RedisError | OSError):
+                    log.debug("cache", exc_info=True)
+                await asyncio.sleep(PAUSE_S)
+
+    async def snapshots(self) -> None:
+        """Until cancelled: writes one where something has changed."""
+        fault, written = Fault(log, "cache: no snapshot can be written"), ""
+        while True:
+            await asyncio.sleep(self._snapshot_s)
+            copy = self._copy
+            if copy is None or copy.saved.position in (written, logs.START):
+                continue
+            # Taken before the index is read: what comes in between is in both, and adding it twice is no harm.
+            state = msgspec.json.encode(copy.saved)
+            position = copy.saved.position
+            try:
+                await asyncio.to_thread(snapshot.write, self._folder, copy.index, state)
+                written = position
+                fault.over()
+            except Exception as error:
+                fault.seen(error)
+
+    async def _turn(self) -> None:
+        copy = self._copy or await self._opened()
+        turn = await self._source.read(copy.saved.position)
+        if torn(copy.saved, turn):
+            log.warning("cache: begins anew, the log is not the one that it followed")
+            copy = self._copy = await self._empty(copy.saved)
+        copy.saved.epoch = turn.epoch
+        entries = [entry for entry in turn.entries if after(entry[0], copy.saved.position)]
+        if entries:
+            await self._apply(copy, entries)
+            copy.saved.position = entries[-1][0]
+        if time.monotonic() - self._expired_at > EXPIRE_EVERY_S:
+            self._expired_at = time.monotonic()
+            await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
+
+    async def _opened(self) -> Copy:
+        """From the newest snapshot, if that is of this encoder."""
+        dimension = len(await self._encoder.encode(""))
+        fresh = Saved(encoder=self._encoder.identity, dimension=dimension, shared=self._shared)
+        found = await asyncio.to_thread(snapshot.read, self._folder, self._limits)
+        self._copy = await self._empty(fresh)
+        if found is not None and (saved := usable(found.state, fresh)):
+            self._copy = Copy(found.index, saved, self._copy.rulesets)
+            rulesets = self._copy.rulesets
+            await asyncio.to_thread(found.index.remove_where, lambda payload: outdated(payload, rulesets))
+        return self._copy
+
+    async def _empty(self, like: Saved) -> Copy:
+        saved = Saved(encoder=like.encoder, dimension=like.dimension, shared=like.shared)
+        return Copy(Index(like.dimension, self._limits), saved, await self._source.rulesets())
+
+    async def _apply(self, copy: Copy, entries: list[tuple[str, Fields]]) -> None:
+        """In the log's order. Pictures that come one after the other go in together."""
+        items: list[Item] = []
+        for entry, fields in entries:
+            if b"record" in fields:
+                items += self._item(copy, entry, fields)
+                continue
+            await asyncio.to_thread(copy.index.add, items)
+            items = []
+            await self._change(copy, fields)
+        await asyncio.to_thread(copy.index.add, items)
+
+    def _item(self, copy: Copy, entry: str, fields: Fields) -> Iterable[Item]:
+        if fields.get(b"encoder") != copy.saved.encoder.encode():
+            return
+        try:
+            cached = logs.cached_picture(fields)
+            vector = logs.vector(fields, copy.saved.dimension)
+        except Unreadable as error:
+            log.warning("cache: entry %s is passed over: %s", entry, error)
+            return
+        made = record.candidate(entry, cached)
+        if made is None:
+            return
+        copy.saved.weights[made.home] = made.weights
+        yield Item(
+            name=cached.job.gen_id,
+            partition=record.partition(cached.job, shared=self._shared),
+            time_ms=logs.milliseconds(entry),
+            vector=vector,
+            payload=record.encode(made),
+        )
+
+    async def _change(self, copy: Copy, fields: Fields) -> None:
+        if gone := fields.get(b"gone", b"").decode():
+            payload = copy.index.payload(gone)
+            await asyncio.to_thread(copy.index.remove, [gone])
+            if payload is not None:
+                await self._source.forget(record.decode(payload).entry)
+        elif ruleset := fields.get(b"ruleset", b"").decode():
+            copy.rulesets[ruleset] = fields.get(b"version", b"").decode()
+            rulesets = dict(copy.rulesets)
+            await asyncio.to_thread(copy.index.remove_where, lambda payload: outdated(payload, rulesets))
+        elif b"clear" in fields:
+            copy.index = Index(copy.saved.dimension, self._limits)
+
+
+def outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
+    made = record.decode(payload)
+    return rulesets.get(made.ruleset, made.ruleset_version) != made.ruleset_version
+
+
+def usable(state: bytes, fresh: Saved) -> Saved | None:
+    """What a snapshot tells of itself, if its entries are of the kind that `fresh` says."""
+    try:
+        saved = msgspec.json.decode(state, type=Saved)
+    except msgspec.MsgspecError:
+        return None
+    kind = (saved.encoder, saved.dimension, saved.shared)
+    return saved if kind == (fresh.encoder, fresh.dimension, fresh.shared) else None
+
+
+def torn(saved: Saved, turn: Turn) -> bool:
+    """Whether removals may have been missed: the log was lost, put back to an earlier state, or is so busy that
+    what comes next was trimmed away before it was read."""
+    if saved.position == logs.START:
+        return False
+    if turn.epoch != saved.epoch or turn.first is None or turn.last is None:
+        return True
+    return after(turn.first, saved.position) or after(saved.position, turn.last)
+
+
+def after(one: str, other: str) -> bool:
+    """Whether the log's id `one` is the later one."""
+    return _parsed(one) > _parsed(other)
+
+
+def _parsed(entry: str) -> tuple[int, int]:
+    milliseconds, _, number = entry.partition("-")
+    return int(milliseconds), int(number)
