@@ -13,6 +13,7 @@ from frontend.background import in_background
 from frontend.cache.cache import Cache
 from frontend.cache.encoder import PromptEncoder
 from frontend.cache.opening import open_cache
+from frontend.cache.rulesets import Rulesets
 from frontend.checks import Checks, open_checks
 from frontend.database import connect
 from frontend.enhance import Enhancer
@@ -29,7 +30,6 @@ from frontend.links import Links
 from frontend.live_catalogue import LiveCatalogue
 from frontend.random_prompt import Grammar, load_grammar
 from frontend.review import Reviewer
-from frontend.cache.rulesets import Rulesets
 from frontend.settings import SettingError, Settings, catalogue_folders
 from frontend.storage import Storage, open_storage
 

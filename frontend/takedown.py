@@ -1,4 +1,4 @@
-"""Takes one picture out of the world, as far as it is ours: files, cache, registry, and the jobs that show it."""
+"""Takes one picture out of service: its files, the cache, the registry, and the jobs that show it."""
 
 from dataclasses import dataclass
 
@@ -25,8 +25,8 @@ class TakenDown:
 
 
 async def take_down(redis: "Redis", jobs: JobStore, storage: Storage, gen_id: str) -> TakenDown:
-    """May be stopped at any moment and asked again: it goes on where it was. First nobody is handed the picture
-    any more, on any server; then its files go.
+    """First nobody is handed the picture any more, on any server; then its files go. May be stopped at any
+    moment and asked again: it goes on where it was.
 
     Raises NotRegistered, RedisError, StorageError.
     """

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from aiohttp import ClientSession, web
 
 from embedded.part import free_port
@@ -35,6 +36,7 @@ class FakeTriton:
     failures: list[Exception] = field(default_factory=list)
     takes_orders: bool = True
     asked_ready: int = 0
+    embed_fails: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,15 @@ class FakeTriton:
             self.cancelled += 1
             raise
         return painting(order)
+
+    async def embed(self, text: str) -> npt.NDArray[np.float32]:
+        """A bag of words: the same for tags in another order, near for most of the same words."""
+        if self.embed_fails:
+            raise RuntimeError("no encoder")
+        vector = np.full(64, 1e-3, np.float32)
+        for word in text.lower().replace(",", " ").split():
+            vector += np.random.default_rng(sum(word.encode()) * 7919 + len(word)).normal(size=64)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     async def ready(self) -> bool:
         self.asked_ready += 1
@@ -84,18 +95,28 @@ class FakeAcs:
     reviews: list[dict[str, object]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     url: str = ""
+    rulesets: dict[str, str] = field(default_factory=dict)  # name → version; none: they are not listed
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        if not self.rulesets:
+            raise web.HTTPNotFound
+        listed = [{"name": name, "version": version} for name, version in self.rulesets.items()]
+        return web.json_response({"rulesets": listed})
 
     async def _review(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.reviews.append(body)
         async with request.app[_HTTP].get(body["image_url"]) as picture:
             self.pictures.append(await picture.read())
-        return await self.answer() if self.answer else web.json_response(self.verdict)
+        if self.answer:
+            return await self.answer()
+        version = self.rulesets.get(str(body["ruleset"]), "")
+        return web.json_response(self.verdict, headers={"Ruleset-Version": version} if version else None)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeAcs"]:
         app = web.Application()
-        app.add_routes([web.post("/v1/reviews", self._review)])
+        app.add_routes([web.post("/v1/reviews", self._review), web.get("/v1/rulesets", self._list)])
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         async with ClientSession() as http:

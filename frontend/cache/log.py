@@ -1,10 +1,10 @@
 """The stream that every server's index follows: what is in the cache, in the order in which it came to be.
 
 imgen:cache         stream, trimmed to some length:
-                      record, picture, verdict, vector, encoder   a picture, written by jobs/lua/judge.lua
-                      gone                                        gen_id of a picture that is not to be served any more
-                      ruleset, version                            this ruleset is of this version from now on
-                      clear                                       nothing before this counts
+                      record, picture, verdict, vector, encoder    a picture, by jobs/lua/judge.lua
+                      gone                                         gen_id of a picture that has left
+                      ruleset, version                             this ruleset is of this version from now on
+                      clear                                        nothing before this counts
 imgen:cache:epoch   a random name of this log: another one means that Redis lost it, or is another Redis
 imgen:rulesets      hash: ruleset → the version that stands
 imgen:taken         hash: gen_id of a picture that was taken down → its files

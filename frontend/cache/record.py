@@ -1,5 +1,5 @@
-"""What is kept of a picture that may be handed out again: the log's entry, and the part that every server holds
-in memory to choose by."""
+"""What is kept of a picture that may be handed out again: the log's entry, and the part of it that every
+server holds in memory to choose by."""
 
 import hashlib
 
@@ -72,8 +72,7 @@ def partition(job: Job, *, shared: bool) -> tuple[str, ...]:
 
 
 def recipe(model: Model, style: Style, character: Character | None) -> str:
-    """Digest of what the catalogue adds to a prompt. A catalogue that says something else makes other pictures
-    of it."""
+    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
     parts = (
         model.steps,
         model.guidance,

@@ -109,7 +109,7 @@ class Replica:
             copy = self._copy
             if copy is None or copy.saved.position in (written, logs.START):
                 continue
-            # Taken before the index is read: what comes in between is in both, and adding it twice is no harm.
+            # Taken before the index is read: what comes in between is added twice, which is no harm.
             state = msgspec.json.encode(copy.saved)
             position = copy.saved.position
             try:
@@ -213,8 +213,8 @@ def usable(state: bytes, fresh: Saved) -> Saved | None:
 
 
 def torn(saved: Saved, turn: Turn) -> bool:
-    """Whether removals may have been missed: the log was lost, put back to an earlier state, or is so busy that
-    what comes next was trimmed away before it was read."""
+    """Whether removals may have been missed: the log was lost, was put back to an earlier state, or is so
+    busy that what comes next was trimmed away before it was read."""
     if saved.position == logs.START:
         return False
     if turn.epoch != saved.epoch or turn.first is None or turn.last is None:

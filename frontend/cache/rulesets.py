@@ -1,14 +1,14 @@
 """Watches the reviewer's rulesets: a picture that another version judged is not handed out again.
 
-Beyond the ACS contract: a reviewer may list its rulesets under /v1/rulesets, each with a `version`, and name the
-version in a header of its verdicts. With one that does not, a verdict stands until `imgen cache clear`.
+Beyond the ACS contract: a reviewer may list its rulesets under /v1/rulesets, each with a `version`, and name
+the version in a header of its verdicts. With one that does not, a verdict stands until `imgen cache clear`.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import aiohttp
 import msgspec
@@ -69,9 +69,8 @@ class Rulesets:
         return {ruleset.name: ruleset.version for ruleset in found.rulesets}
 
     async def _announced(self, told: Mapping[str, str]) -> None:
-        known = {
-            name.decode(): version.decode() for name, version in (await self._redis.hgetall(RULESETS)).items()
-        }
+        found: Any = await self._redis.hgetall(RULESETS)
+        known = {name.decode(): version.decode() for name, version in found.items()}
         for name in known.keys() | told.keys():
             version = told.get(name, GONE)
             if known.get(name) != version:

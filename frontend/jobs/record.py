@@ -72,7 +72,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     precompliance: str
     mark: MarkOptions
     texts: CredentialTexts
-    wish: Wish | None = None  # before optimisation; None: the picture is for this client alone, not for the cache
+    wish: Wish | None = (
+        None  # before optimisation; None: the picture is for this client alone, not for the cache
+    )
     recipe: str = ""  # what the catalogue added, see frontend/cache/record.py
 
     @property

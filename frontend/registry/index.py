@@ -70,7 +70,13 @@ class Index:
     def forget(self, gen_id: str) -> None:
         """Its row stays, and is found by nothing."""
         rows = np.flatnonzero(self.columns.names == np.uint64(name_digest(gen_id)))
-        for column in (self._all.keys, self._all.marks, self._all.files, self._all.names, self._all.qualities):
+        for column in (
+            self._all.keys,
+            self._all.marks,
+            self._all.files,
+            self._all.names,
+            self._all.qualities,
+        ):
             column[rows] = 0
 
     def _make_room(self, count: int) -> None:

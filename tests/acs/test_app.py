@@ -198,3 +198,11 @@ async def test_detector_that_does_not_load_stops_the_start() -> None:
     with pytest.raises(ImportError, match="no detector"):
         async with TestServer(make_app(Config(), missing)):
             pass
+
+
+async def test_verdict_names_the_version_that_the_list_has(client: Client, pictures: str) -> None:
+    listed = (await (await client.get("/v1/rulesets")).json())["rulesets"]
+    answer = await client.post("/v1/reviews", json=body(image_url=f"{pictures}/tree.jpg"))
+    assert answer.status == 200
+    versions = {item["name"]: item["version"] for item in listed}
+    assert answer.headers["Ruleset-Version"] == versions["default"] != versions["strict"]

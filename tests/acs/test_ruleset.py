@@ -99,3 +99,9 @@ def test_file_name_that_is_no_ruleset_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "My rules.yaml").write_text(GOOD)
     with pytest.raises(DataError, match=r"My rules\.yaml: expected a name"):
         load_rulesets(tmp_path, LISTS)
+
+
+def test_version_is_another_one_when_the_file_is(tmp_path: Path) -> None:
+    first, again = load(tmp_path, GOOD), load(tmp_path, GOOD)
+    assert first.version == again.version
+    assert load(tmp_path, GOOD.replace("parrot", "finch")).version != first.version

@@ -14,7 +14,7 @@ from frontend.jobs.record import Job, JobView, State
 from frontend.jobs.reviews import Reviews
 from frontend.jobs.store import JobStore
 from frontend.links import Links
-from frontend.review import Reviewer
+from frontend.review import Reviewer, Verdict
 from frontend.settings import Settings
 from frontend.storage import StorageError
 from tests.fakes import FakeAcs
@@ -42,8 +42,16 @@ class Signs:
     async def delete(self, keys: Sequence[str]) -> None:
         raise AssertionError("a review deletes nothing")
 
+    async def exists(self, key: str) -> bool:
+        return True
+
     async def ready(self) -> bool:
         return True
+
+
+class NoCache:
+    async def offer(self, job: Job, verdict: Verdict) -> None:
+        return None
 
 
 @dataclass
@@ -76,7 +84,7 @@ async def room(redis: "Redis", **changes: Any) -> AsyncIterator[Room]:
         settings = replace(Settings(acs_url=acs.url), **changes)
         jobs, storage = JobStore(redis, settings), Signs(f"{acs.url}/picture")
         await jobs.prepare()
-        reviews = Reviews(redis, jobs, Links(storage), Reviewer(settings, http), settings)
+        reviews = Reviews(redis, jobs, Links(storage), Reviewer(settings, http), NoCache(), settings)
         yield Room(redis, jobs, storage, acs, reviews)
         await reviews.close()
 

@@ -11,7 +11,9 @@ from redis.asyncio import Redis
 
 from frontend.background import in_background
 from frontend.jobs.store import JobStore
+from frontend.registry.index import name_digest
 from frontend.registry.registry import BATCH, PICTURES, Behind, Registry
+from frontend.registry.search import by_word
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture
 from tests.lossy_redis import wired
@@ -106,6 +108,31 @@ async def test_entry_that_cannot_be_read_hides_no_other(redis: "Redis") -> None:
         columns = await registry.columns()
         assert [(await registry.picture(columns.entry(row))).gen_id for row in (0, 1)] == ["gen1", "gen3"]
         assert len(columns) == 2
+
+
+async def test_picture_that_was_taken_down_is_found_by_nothing(redis: "Redis") -> None:
+    await register(redis, 1)
+    await register(redis, 2)
+    async with following(redis) as registry:
+        assert len(await registry.columns()) == 2
+        found = await registry.by_name("gen1")
+        assert found is not None
+        assert found[1].gen_id == "gen1"
+        await redis.xadd(PICTURES, {"gone": "gen1"})
+        await redis.xdel(PICTURES, found[0])
+        columns = await registry.columns()
+        assert not by_word(columns.names, name_digest("gen1"))
+        assert by_word(columns.names, name_digest("gen2"))
+        assert (columns.keys[0], columns.marks[0], columns.qualities[0]) == (0, 0, 0)
+        assert await registry.by_name("gen1") is None
+
+
+async def test_picture_is_found_by_name_behind_many_others(redis: "Redis") -> None:
+    await register(redis, *range(2 * BATCH + 3))
+    for number in (0, BATCH, 2 * BATCH + 2):
+        found = await Registry(redis).by_name(f"gen{number}")
+        assert found is not None
+        assert found[1].gen_id == f"gen{number}"
 
 
 async def test_redis_that_was_put_back_to_an_earlier_state_is_read_again(redis: "Redis") -> None:

@@ -49,6 +49,14 @@ async def test_simultaneous_puts_leave_one_whole_object(stand: Stand) -> None:
     assert (await stand.get(await stand.storage.url(KEY, FILENAME)))[1] in bodies
 
 
+async def test_storage_knows_what_it_holds(stand: Stand) -> None:
+    assert not await stand.storage.exists("never/stored.png")
+    await stand.storage.put(KEY, b"x", JPEG)
+    assert await stand.storage.exists(KEY)
+    await stand.storage.delete([KEY])
+    assert not await stand.storage.exists(KEY)
+
+
 async def test_deleted_object_is_gone_and_deleting_again_is_no_error(stand: Stand) -> None:
     await stand.storage.put(KEY, b"x", JPEG)
     url = await stand.storage.url(KEY, FILENAME)
