@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +26,15 @@ def painting(order: PictureOrder) -> Picture:
     return Picture(
         np.ascontiguousarray(pixels), {"encode": 1.0, "denoise": 2.0, "decode": 3.0}, {"engine": "e" * 64}
     )
+
+
+def bag_of_words(text: str) -> npt.NDArray[np.float32]:
+    """float32 [64], of length 1: the same for words in another order, near for most of the same words."""
+    vector = np.full(64, 1e-3)
+    for word in text.lower().replace(",", " ").split():
+        seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+        vector += np.random.default_rng(seed).normal(size=64)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 @dataclass
@@ -58,13 +68,9 @@ class FakeTriton:
         return painting(order)
 
     async def embed(self, text: str) -> npt.NDArray[np.float32]:
-        """A bag of words: the same for tags in another order, near for most of the same words."""
         if self.embed_fails:
             raise RuntimeError("no encoder")
-        vector = np.full(64, 1e-3, np.float32)
-        for word in text.lower().replace(",", " ").split():
-            vector += np.random.default_rng(sum(word.encode()) * 7919 + len(word)).normal(size=64)
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
+        return bag_of_words(text)
 
     async def ready(self) -> bool:
         self.asked_ready += 1
