@@ -34,7 +34,8 @@ def bag_of_words(text: str) -> npt.NDArray[np.float32]:
     for word in text.lower().replace(",", " ").split():
         seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
         vector += np.random.default_rng(seed).normal(size=64)
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
+    unit: npt.NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return unit
 
 
 @dataclass

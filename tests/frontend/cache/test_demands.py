@@ -32,7 +32,7 @@ ASKED: dict[str, Any] = {
     "seed": None,
     "own_look": False,
 }
-CASES = [
+CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("own_look", {"own_look": True}, {}),
     ("size", {"size": (768, 1344)}, {}),
     ("format", {"format": "jpeg"}, {}),
