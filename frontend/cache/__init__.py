@@ -1,0 +1,1 @@
+"""The semantic cache: pictures found again by what their prompts mean."""
