@@ -1,0 +1,38 @@
+"""How much the index holds, and when it changes its ways."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Raises ValueError where a value makes no sense."""
+
+    capacity: int = 1_000_000  # items in all
+    partition_capacity: int = 1_000_000
+    exact_below: int = 2_000  # up to so many items a partition is one matrix product, and has no graph
+    tail: int = 256  # the newest items of a partition with a graph wait outside it until there are so many
+    deleted_share: float = 0.25  # of a partition's rows; beyond that it is made anew
+    rebuild_threads: int = 1
+    most_matches: int = 1_000  # that one search may ask for
+    # The graph (HNSW), measured by `make bench-cache`.
+    links: int = 16  # M; each node costs 8 * links + 8 bytes beside its vector
+    build_width: int = 100  # ef_construction
+    search_width: int = 100  # ef
+
+    def __post_init__(self) -> None:
+        for name in (
+            "capacity",
+            "partition_capacity",
+            "tail",
+            "rebuild_threads",
+            "most_matches",
+            "build_width",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        if self.exact_below < 0 or self.search_width < 1:
+            raise ValueError("exact_below must be at least 0 and search_width at least 1")
+        if not 2 <= self.links <= 128:
+            raise ValueError("links must be from 2 to 128")
+        if not 0 < self.deleted_share < 1:
+            raise ValueError("deleted_share must be between 0 and 1")
