@@ -1,0 +1,90 @@
+"""What a prompt asks for, taken apart once, so that two can be compared quickly."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from frontend.cache.rules.facts import lemmas, with_kinds
+from frontend.cache.rules.scan import Relation, Scan
+from frontend.cache.rules.token import Kind, Token
+from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
+
+REMEMBERED = 4_096
+"""Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a prompt asks for."""
+
+    positive: str  # comma-separated terms as typed, without @character and negatives
+    negatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    words: frozenset[str]
+    """Lemmas of all that is named and not negated; numbers as "#2"."""
+    named: frozenset[str]
+    """The same, with all that they are kinds of."""
+    counts: Mapping[str, frozenset[int]]  # by noun
+    bonds: Mapping[str, frozenset[frozenset[str]]]  # by modifier: the words that it belongs to, each time
+    relations: Mapping[str, tuple[Relation, ...]]  # by head
+    sides: Mapping[str, frozenset[str]]  # what stands on the left, on the right of the picture
+    orders: Mapping[frozenset[str], tuple[str, ...]]  # of three words or more in a row
+    absent: frozenset[frozenset[str]]  # by "no", "without"; one word each
+    excluded: frozenset[frozenset[str]]  # by negative terms
+    quotes: tuple[str, ...]
+
+    @cached_property
+    def unwanted(self) -> frozenset[frozenset[str]]:
+        return self.excluded | self.absent
+
+    @cached_property
+    def all_relations(self) -> tuple[Relation, ...]:
+        return tuple(relation for group in self.relations.values() for relation in group)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def read(wish: Wish) -> Reading:
+    text, quotes = unquoted(normalised(wish.positive))
+    said = [one for one in tokens(text) if one.kind is not Kind.TRIFLE]
+    scan = Scan()
+    for place, one in enumerate(said):
+        scan.take(one, said[place + 1].kind if place + 1 < len(said) else Kind.BREAK)
+    scan.end()
+    words = frozenset(scan.words)
+    return Reading(
+        words=words,
+        named=with_kinds(words),
+        counts={noun: frozenset(numbers) for noun, numbers in scan.counts.items()},
+        bonds={modifier: frozenset(groups) for modifier, groups in scan.bonds.items()},
+        relations=_by_head(scan.relations),
+        sides={side: frozenset(things) for side, things in scan.sides.items()},
+        orders=_orders(said),
+        absent=frozenset(frozenset({word}) for word in scan.absent),
+        excluded=frozenset(lemmas(normalised(term)) for term in wish.negatives) - {frozenset()},
+        quotes=quotes,
+    )
+
+
+def _by_head(relations: Iterable[Relation]) -> dict[str, tuple[Relation, ...]]:
+    heads: dict[str, dict[Relation, None]] = defaultdict(dict)
+    for relation in relations:
+        heads[relation.head][relation] = None
+    return {head: tuple(group) for head, group in heads.items()}
+
+
+def _orders(said: Iterable[Token]) -> dict[frozenset[str], tuple[str, ...]]:
+    """Three words or more that no known word parts, articles aside."""
+    orders = {}
+    order: tuple[str, ...] = ()
+    for one in [*said, END]:
+        if one.kind is Kind.WORD:
+            order += (one.lemma,)
+        elif one.kind is not Kind.ARTICLE:
+            if len(order) > 2:
+                orders[frozenset(order)] = order
+            order = ()
+    return orders

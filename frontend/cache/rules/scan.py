@@ -1,0 +1,278 @@
+"""One pass over a prompt's tokens that notes who is what, how many, and where, without parsing English.
+
+A run is what stands together without a break or a small word between: "two big red sports cars". Its head is
+the last word of its first group of words. A modifier belongs to the words behind it in its run, or else to
+those before. A relation joins what was said before it, in its clause, to the head of the run behind it.
+"""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from frontend.cache.rules.facts import GROUNDS, IMPLIED, ON_IN_AT, PLENTY
+from frontend.cache.rules.token import NAMES, SOME, Kind, Token
+from frontend.cache.rules.vocabulary import VOCABULARY
+
+CLAUSE = 12
+"""Words before a relation that are remembered; what is further away does not take part in it."""
+_BEFORE_ADJECTIVE = frozenset({Kind.ARTICLE, Kind.NUMBER, Kind.MODIFIER, Kind.BREAK, Kind.AND, Kind.RELATION})
+_SIDES = frozenset({"left", "right"})
+_WITH = VOCABULARY.places["with"]
+_BEHIND_VERB = frozenset({Kind.ARTICLE, Kind.RELATION, Kind.BREAK, Kind.AND})
+
+
+class Relation(NamedTuple):
+    name: str
+    places: int  # 0 for a verb
+    both_ways: bool
+    before: frozenset[str]  # lemmas
+    head: str  # what stands behind it
+    marks: frozenset[str] = frozenset()  # what else is said of the head: "red"
+
+
+class _Pending(NamedTuple):
+    """A relation or verb whose other side has not come yet."""
+
+    token: Token
+    before: frozenset[str]
+    patient: str = ""  # of a passive: what it is done to
+
+
+class Scan:
+    """Filled by `take`, token by token, then `end`."""
+
+    def __init__(self) -> None:
+        self.words: set[str] = set()
+        self.counts: dict[str, set[int]] = defaultdict(set)
+        self.bonds: dict[str, list[frozenset[str]]] = defaultdict(list)
+        self.relations: list[Relation] = []
+        self.sides: dict[str, set[str]] = defaultdict(set)
+        self.absent: set[str] = set()
+        self._run: list[Token] = []
+        self._number = 0  # before the run
+        self._indefinite = False  # "a" before the run
+        self._before: list[str] = []  # of this clause
+        self._related = False  # this clause has a relation
+        self._pending: _Pending | None = None
+        self._passive = False  # what is pending is one
+        self._side = ""  # a side of which nothing has been said yet
+        self._carried: list[str] = []  # "black and white cat": black waits for its word
+        self._last: frozenset[str] = frozenset()  # words of the last group
+        self._head = ""  # of the last run
+        self._negating = False
+        self._previous = Kind.BREAK
+
+    def take(self, one: Token, following: Kind) -> None:
+        """`following`: the kind of the next token, BREAK at the end."""
+        kind = self._kind(one, following)
+        _TAKES[kind](self, one._replace(kind=kind))
+        self._previous = kind
+
+    def end(self) -> None:
+        self._break()
+
+    def _kind(self, one: Token, following: Kind) -> Kind:
+        """Of a form that may be verb or adjective, verb or plural, by what stands beside it."""
+        if one.kind is Kind.VERB and self._previous in _BEFORE_ADJECTIVE and following in NAMES:
+            return Kind.MODIFIER
+        if one.form.maybe_verb and self._previous is Kind.WORD and following in _BEHIND_VERB:
+            return one.kind if self._run and self._run[-1].form.plural else Kind.VERB
+        return one.kind
+
+    def _name(self, one: Token) -> None:
+        if self._negating:
+            self.absent.add(one.lemma)
+        else:
+            self._run.append(one)
+
+    def _counted(self, one: Token) -> None:
+        self._close()
+        self._number = one.number
+        if one.number not in {1, SOME}:
+            self.words.add(f"#{one.number}")
+
+    def _article(self, one: Token) -> None:
+        """A word right before an article is a verb, where something was said that can do it."""
+        if (
+            self._previous is Kind.WORD
+            and not self._pending
+            and self._run
+            and (self._run[1:] or self._before)
+        ):
+            self._verb(self._run.pop())
+        self._close()
+        self._negating = self._negating and self._previous is not Kind.AND
+        self._indefinite = one.number == 1
+
+    def _verb(self, one: Token) -> None:
+        self._close()
+        if self._negating:
+            self.absent.add(one.lemma)
+            return
+        before = self._snapshot()
+        self.bonds[one.lemma].append(before)
+        self._related = True
+        self.words.add(one.lemma)
+        self._before.append(one.lemma)
+        self._pending = _Pending(one, before, self._head if one.form.participle else "")
+
+    def _relation(self, one: Token) -> None:
+        self._close()
+        self._negating = False
+        self._passive = (
+            one.lemma == "by"
+            and self._previous is Kind.VERB
+            and bool(self._pending and self._pending.patient)
+        )
+        if not self._passive:
+            self._pending = _Pending(one, self._snapshot())
+        self._related = True
+
+    def _on_side(self, one: Token) -> None:
+        self._close()
+        if self._before:
+            self.sides[one.lemma].update(self._snapshot())
+        else:
+            self._side = one.lemma
+        self._related = True
+
+    def _negation(self, one: Token) -> None:
+        self._close()
+        if one.lemma == "negations":
+            self._negating = True
+        else:
+            self.absent.add(one.lemma)
+
+    def _and(self, _: Token) -> None:
+        self._close(carry=True)
+        if self._related:
+            self._new_clause()
+
+    def _silent(self, _: Token) -> None:
+        self._close()
+
+    def _break(self, _: Token | None = None) -> None:
+        self._close()
+        self._new_clause()
+        self._carried, self._last, self._negating = [], frozenset(), False
+
+    def _new_clause(self) -> None:
+        if self._pending and self._pending.token.kind is Kind.RELATION:
+            self.words.add(self._pending.token.lemma)  # "the lamp is off"
+        self._before, self._related, self._pending, self._head = [], False, None, ""
+
+    def _snapshot(self) -> frozenset[str]:
+        return frozenset(self._before[-CLAUSE:])
+
+    def _close(self, carry: bool = False) -> None:
+        """The run ends. With `carry`, modifiers without a word wait for the next run."""
+        if not self._run:
+            return
+        run, self._run = _not_implied(self._run), []
+        self._bind(run, carry)
+        self.words.update(one.lemma for one in run)
+        self._before.extend(one.lemma for one in run)
+        self._number, self._indefinite = 0, False
+
+    def _bind(self, run: list[Token], carry: bool) -> None:
+        """Binds the run's modifiers, counts its head, joins it to what was pending."""
+        modifiers, self._carried = self._carried, []
+        first: frozenset[str] | None = None
+        for group in _groups(run):
+            modifiers += [one.lemma for one in group if one.kind is Kind.MODIFIER]
+            nouns = [one for one in group if one.kind is not Kind.MODIFIER]
+            if not nouns:
+                self._trailing(modifiers, carry)
+                continue
+            self._bond(modifiers, nouns)
+            if first is None:
+                first = self._last
+                self._count(nouns)
+                self._join(self._last, nouns[-1].lemma, frozenset(modifiers))
+            else:  # "boy red hat"
+                self.relations.append(
+                    Relation("with", _WITH, True, first, nouns[-1].lemma, frozenset(modifiers))
+                )
+            modifiers = []
+
+    def _trailing(self, modifiers: list[str], carry: bool) -> None:
+        """Modifiers with no word behind them."""
+        if carry:
+            self._carried = modifiers
+        elif self._last:
+            for modifier in modifiers:  # "the car is red"
+                self.bonds[modifier].append(self._last)
+        elif modifiers[-1] in _SIDES:  # "left: a cat"
+            self._side = modifiers[-1]
+        self._pending = None
+
+    def _bond(self, modifiers: list[str], nouns: list[Token]) -> None:
+        self._last = frozenset(one.lemma for one in nouns)
+        for modifier in modifiers:
+            self.bonds[modifier].append(self._last)
+        rest = frozenset(one.lemma for one in nouns[-CLAUSE:])
+        for noun in nouns[-CLAUSE:-1]:
+            self.bonds[noun.lemma].append(rest - {noun.lemma})
+
+    def _count(self, nouns: list[Token]) -> None:
+        head = nouns[-1]
+        if self._number:
+            head = next((one for one in nouns if one.form.plural), head)
+            self.counts[head.lemma].add(self._number)
+            if self._number == 1 and head.lemma in PLENTY:
+                self.words.add("#1")
+        elif head.lemma not in PLENTY or self._indefinite:
+            self.counts[head.lemma].add(SOME if head.form.plural else 1)
+
+    def _join(self, nouns: frozenset[str], head: str, marks: frozenset[str]) -> None:
+        pending, self._pending, self._head = self._pending, None, head
+        if self._side:
+            self.sides[self._side].update(nouns)
+            self._side = ""
+        if not pending:
+            return
+        one = pending.token
+        if one.kind is not Kind.RELATION:
+            passive = self._passive and pending.patient
+            before, head = (nouns, pending.patient) if passive else (pending.before, head)
+            self.relations.append(
+                Relation(one.lemma, 0, False, before, head, frozenset() if passive else marks)
+            )
+            return
+        places = one.places | ON_IN_AT if one.places & ON_IN_AT and head in GROUNDS else one.places
+        self.relations.append(Relation(one.lemma, places, one.both_ways, pending.before, head, marks))
+
+
+def _groups(run: list[Token]) -> list[list[Token]]:
+    """Of modifiers and the words behind them: "boy", "red hat"."""
+    groups: list[list[Token]] = []
+    previous = Kind.WORD
+    for one in run:
+        if not groups or (one.kind is Kind.MODIFIER and previous is not Kind.MODIFIER):
+            groups.append([])
+        groups[-1].append(one)
+        previous = one.kind
+    return groups
+
+
+def _not_implied(run: list[Token]) -> list[Token]:
+    """Without what another word of the run says already: the "young" of a "young boy"."""
+    implied: set[str] = set()
+    for one in run:
+        implied |= IMPLIED.get(one.lemma, frozenset())
+    return [one for one in run if one.lemma not in implied] or run
+
+
+_TAKES = {
+    Kind.WORD: Scan._name,
+    Kind.MODIFIER: Scan._name,
+    Kind.VERB: Scan._verb,
+    Kind.NUMBER: Scan._counted,
+    Kind.RELATION: Scan._relation,
+    Kind.SIDE: Scan._on_side,
+    Kind.NEGATION: Scan._negation,
+    Kind.ARTICLE: Scan._article,
+    Kind.AND: Scan._and,
+    Kind.OR: Scan._silent,
+    Kind.STOP: Scan._silent,
+    Kind.BREAK: Scan._break,
+}
