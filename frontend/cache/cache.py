@@ -11,12 +11,12 @@ from prometheus_client import Counter, Histogram
 
 from frontend.cache import record
 from frontend.cache.demands import Demands, unmet
-from frontend.cache.embedded_text import embedded_text
-from frontend.cache.index import Match
+from frontend.cache.item import Match
 from frontend.cache.log import Log, Offer
+from frontend.cache.normal_form import embedded_text
 from frontend.cache.record import CachedPicture, Candidate
 from frontend.cache.replica import Encoder, Replica
-from frontend.cache.rules import conflict
+from frontend.cache.rules.table import conflict
 from frontend.cache.wish import Wish
 from frontend.faults import Fault
 from frontend.jobs.record import Job

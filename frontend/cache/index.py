@@ -128,6 +128,12 @@ class Index:
         self.state.whole_searches += 1
         return search_whole(self.state, partition, plain, count)
 
+    def payload(self, name: str) -> bytes | None:
+        """None: there is no such item."""
+        with self.state.lock.reading():
+            place = self.state.places.find(name)
+            return place[0].rows.row(place[1]).payload if place else None
+
     def statistics(self) -> list[PartitionStatistics]:
         with self.state.lock.reading():
             return [_statistics(partition) for partition in self.state.places.by_key.values()]

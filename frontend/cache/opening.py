@@ -19,5 +19,9 @@ async def open_cache(
 ) -> AsyncIterator[Cache]:
     source = Log(redis, settings.cache_capacity)
     replica = Replica(source, encoder, settings)
-    async with in_background(replica.follow()), in_background(replica.snapshots()):
+    async with (
+        in_background(replica.follow()),
+        in_background(replica.upkeep()),
+        in_background(replica.snapshots()),
+    ):
         yield Cache(source, replica, encoder, storage, shared=settings.cache_shared)

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 
 from frontend.cache import log as logs
 from frontend.cache import record, snapshot
-from frontend.cache.index import Index, Item
+from frontend.cache.index import Index
+from frontend.cache.item import Item
 from frontend.cache.limits import Limits
 from frontend.cache.log import Fields, Log, Turn, Unreadable
 from frontend.cache.record import Candidate
@@ -24,7 +25,7 @@ from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
-EXPIRE_EVERY_S = 60.0
+UPKEEP_S = 60.0
 
 
 class Encoder(Protocol):
@@ -69,7 +70,6 @@ class Replica:
         )
         self._copy: Copy | None = None
         self._fault = Fault(log, "cache: the log is not followed")
-        self._expired_at = 0.0
 
     @property
     def copy(self) -> Copy | None:
@@ -101,6 +101,19 @@ class Replica:
                     log.debug("cache", exc_info=True)
                 await asyncio.sleep(PAUSE_S)
 
+    async def upkeep(self) -> None:
+        """Until cancelled: takes out what is too old, and makes anew what has lost too much."""
+        fault = Fault(log, "cache: no upkeep")
+        while True:
+            try:
+                if copy := self._copy:
+                    await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
+                    await asyncio.to_thread(copy.index.maintain)
+                fault.over()
+            except Exception as error:
+                fault.seen(error)
+            await asyncio.sleep(UPKEEP_S if self._copy else PAUSE_S)
+
     async def snapshots(self) -> None:
         """Until cancelled: writes one where something has changed."""
         fault, written = Fault(log, "cache: no snapshot can be written"), ""
@@ -113,8 +126,8 @@ class Replica:
             state = msgspec.json.encode(copy.saved)
             position = copy.saved.position
             try:
-                await asyncio.to_thread(snapshot.write, self._folder, copy.index, state)
-                written = position
+                if await asyncio.to_thread(snapshot.write, self._folder, copy.index, state):
+                    written = position
                 fault.over()
             except Exception as error:
                 fault.seen(error)
@@ -130,15 +143,12 @@ class Replica:
         if entries:
             await self._apply(copy, entries)
             copy.saved.position = entries[-1][0]
-        if time.monotonic() - self._expired_at > EXPIRE_EVERY_S:
-            self._expired_at = time.monotonic()
-            await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
 
     async def _opened(self) -> Copy:
         """From the newest snapshot, if that is of this encoder."""
         dimension = len(await self._encoder.encode(""))
         fresh = Saved(encoder=self._encoder.identity, dimension=dimension, shared=self._shared)
-        found = await asyncio.to_thread(snapshot.read, self._folder, self._limits)
+        found = await asyncio.to_thread(snapshot.read, self._folder, dimension, self._limits)
         self._copy = await self._empty(fresh)
         if found is not None and (saved := usable(found.state, fresh)):
             self._copy = Copy(found.index, saved, self._copy.rulesets)

@@ -8,7 +8,7 @@ from frontend.prompt import Prompt
 
 class Wish(msgspec.Struct, frozen=True, array_like=True):
     positive: str  # comma-separated terms, without @character
-    negatives: tuple[str, ...]  # without their dashes; those of the field `negative` too
+    negatives: tuple[str, ...] = ()  # without their dashes; those of the field `negative` too
 
 
 def wish(prompt: Prompt, explicit_negative: str) -> Wish:

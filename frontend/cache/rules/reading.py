@@ -9,17 +9,10 @@ from frontend.cache.rules.facts import lemmas, with_kinds
 from frontend.cache.rules.scan import Relation, Scan
 from frontend.cache.rules.token import Kind, Token
 from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
+from frontend.cache.wish import Wish
 
 REMEMBERED = 4_096
 """Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a prompt asks for."""
-
-    positive: str  # comma-separated terms as typed, without @character and negatives
-    negatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,31 @@ def _word(piece: str) -> Token:
 
 
 _LESS = frozenset(
-    "endless timeless seamless priceless wireless restless fearless careless homeless effortless motionless "
-    "weightless breathless ruthless harmless helpless reckless useless tireless stainless bless unless regardless".split()
+    [
+        "endless",
+        "timeless",
+        "seamless",
+        "priceless",
+        "wireless",
+        "restless",
+        "fearless",
+        "careless",
+        "homeless",
+        "effortless",
+        "motionless",
+        "weightless",
+        "breathless",
+        "ruthless",
+        "harmless",
+        "helpless",
+        "reckless",
+        "useless",
+        "tireless",
+        "stainless",
+        "bless",
+        "unless",
+        "regardless",
+    ]
 )
 
 

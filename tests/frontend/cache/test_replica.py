@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from frontend.background import in_background
 from frontend.cache import record
 from frontend.cache.log import EPOCH, LOG, Log
 from frontend.cache.record import Candidate
@@ -127,16 +128,23 @@ async def test_snapshot_of_another_encoder_is_not_used(redis: "Redis", tmp_path:
         assert holds(replica, 0)()
 
 
-@pytest.mark.parametrize(("hours", "refusals"), [(-24 * 8, []), (24, ["expired"])])
-async def test_picture_of_another_time_is_not_handed_out(
-    redis: "Redis", tmp_path: Path, hours: int, refusals: list[str]
-) -> None:
+@pytest.mark.parametrize("hours", [-24 * 8, 24])
+async def test_picture_of_another_time_is_not_handed_out(redis: "Redis", tmp_path: Path, hours: int) -> None:
     """Older than its life; or of the future, as after this machine's clock was put back."""
     await enter(redis, "a tree", entry_id=f"{int((time.time() + hours * 3600) * 1000)}-0")
     async with following(redis, tmp_path) as replica:
         await until(lambda: replica.copy is not None and replica.copy.saved.position != "0-0")
-        await until(holds(replica, len(refusals)))
-        assert [replica.refusal(made) for made in candidates(replica)] == refusals
+        assert [replica.refusal(made) for made in candidates(replica)] == ["expired"]
+
+
+async def test_upkeep_takes_out_what_is_too_old(redis: "Redis", tmp_path: Path) -> None:
+    await enter(redis, "a tree", entry_id=f"{int((time.time() - 8 * 86_400) * 1000)}-0")
+    await enter(redis, "a house")
+    async with following(redis, tmp_path) as replica:
+        await until(holds(replica, 2))
+        async with in_background(replica.upkeep()):
+            await until(holds(replica, 1))
+        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_picture_of_a_ruleset_that_has_changed_is_dropped(redis: "Redis", tmp_path: Path) -> None:
