@@ -16,7 +16,7 @@ from frontend.cache.log import Log, Offer
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.record import CachedPicture, Candidate
 from frontend.cache.replica import Encoder, Replica
-from frontend.cache.rules.table import conflict
+from frontend.cache.rules.table import conflict, shows
 from frontend.cache.wish import Wish
 from frontend.faults import Fault
 from frontend.jobs.record import Job
@@ -146,4 +146,6 @@ def lack(question: Question, similarity: float, made: Candidate) -> str | None:
     """What this picture lacks for that request. None: it is what was asked for."""
     if similarity <= FLOOR:
         return "floor"
-    return unmet(question.demands, made) or conflict(question.wish, made.wish)
+    if shown := unmet(question.demands, made) or conflict(question.wish, made.wish):
+        return shown
+    return "drawn" if shows(made.drawn, question.wish.negatives) else None

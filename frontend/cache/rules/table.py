@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frontend.cache.rules import differences
-from frontend.cache.rules.reading import Reading, Wish, read
+from frontend.cache.rules.reading import Reading, read
+from frontend.cache.wish import Wish
 
 Pair = tuple[str, str]
 """A request and the prompt of a picture; terms with a leading dash are negatives."""
@@ -40,3 +41,9 @@ def conflict(asked: Wish, made: Wish) -> str | None:
         return None
     one, other = read(asked), read(made)
     return next((rule.name for rule in RULES if rule.differ(one, other)), None)
+
+
+def shows(drawn: str, negatives: tuple[str, ...]) -> bool:
+    """Whether the text that a picture was drawn by, which says more than its wish where it was optimised, names
+    what a request excludes."""
+    return bool(negatives) and differences.unwanted(read(Wish("", negatives)), read(Wish(drawn)))

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from frontend.background import in_background
 from frontend.cache.log import LOG, Log
+from frontend.cache.normal_form import embedded_text
 from frontend.cache.replica import Replica
 from frontend.cache.wish import Wish
 from frontend.settings import Settings
@@ -47,7 +48,7 @@ async def enter(
         "record": msgspec.json.encode(job),
         "picture": msgspec.json.encode(picture),
         "verdict": msgspec.json.encode(verdict),
-        "vector": bag_of_words(text).astype("<f2").tobytes(),
+        "vector": bag_of_words(embedded_text(text)).astype("<f2").tobytes(),
         "encoder": encoder,
         **fields,
     }
