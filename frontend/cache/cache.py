@@ -18,7 +18,7 @@ from frontend.cache.record import CachedPicture, Candidate
 from frontend.cache.replica import Encoder, Replica
 from frontend.cache.rules.table import conflict, shows
 from frontend.cache.wish import Wish
-from frontend.faults import Fault
+from frontend.trouble import Trouble
 from frontend.jobs.record import Job
 from frontend.review import Verdict
 from frontend.storage import Storage
@@ -64,8 +64,8 @@ class Cache:
         self._encoder = encoder
         self._storage = storage
         self._shared = shared
-        self._finding = Fault(log, "cache: look-ups miss")
-        self._offering = Fault(log, "cache: pictures do not get in")
+        self._finding = Trouble(log, "cache: look-ups miss")
+        self._offering = Trouble(log, "cache: pictures do not get in")
 
     @property
     def size(self) -> int | None:

@@ -20,7 +20,7 @@ from frontend.cache.item import Item
 from frontend.cache.limits import Limits
 from frontend.cache.log import Fields, Log, Turn, Unreadable
 from frontend.cache.record import Candidate
-from frontend.faults import Fault
+from frontend.trouble import Trouble
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Replica:
             capacity=settings.cache_capacity, partition_capacity=settings.cache_partition_capacity
         )
         self._copy: Copy | None = None
-        self._fault = Fault(log, "cache: the log is not followed")
+        self._fault = Trouble(log, "cache: the log is not followed")
 
     @property
     def copy(self) -> Copy | None:
@@ -103,7 +103,7 @@ class Replica:
 
     async def upkeep(self) -> None:
         """Until cancelled: takes out what is too old, and makes anew what has lost too much."""
-        fault = Fault(log, "cache: no upkeep")
+        fault = Trouble(log, "cache: no upkeep")
         while True:
             try:
                 if copy := self._copy:
@@ -116,7 +116,7 @@ class Replica:
 
     async def snapshots(self) -> None:
         """Until cancelled: writes one where something has changed."""
-        fault, written = Fault(log, "cache: no snapshot can be written"), ""
+        fault, written = Trouble(log, "cache: no snapshot can be written"), ""
         while True:
             await asyncio.sleep(self._snapshot_s)
             copy = self._copy

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from frontend.answer import read_bounded
 from frontend.cache.log import LOG, RULESETS
-from frontend.faults import Fault
+from frontend.trouble import Trouble
 from frontend.review import MAX_ANSWER_BYTES, MAX_VERSION
 from frontend.settings import Settings
 
@@ -46,7 +46,7 @@ class Rulesets:
         self._url = f"{settings.acs_url.rstrip('/')}/v1/rulesets"
         self._every_s = every_s
         self._announce = redis.register_script(_SCRIPT)
-        self._fault = Fault(log, "the reviewer's rulesets cannot be watched")
+        self._fault = Trouble(log, "the reviewer's rulesets cannot be watched")
 
     async def watch(self) -> None:
         """Until cancelled. No failure ends it."""

@@ -3,7 +3,7 @@
 import logging
 
 
-class Fault:
+class Trouble:
     def __init__(self, log: logging.Logger, name: str) -> None:
         self._log = log
         self._name = name
