@@ -1,0 +1,1 @@
+"""The semantic cache: pictures of earlier prompts for new ones that mean the same."""
