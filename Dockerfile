@@ -66,6 +66,8 @@ COPY deploy/triton.sh /opt/imgen/
 COPY model_repository /opt/imgen/model_repository
 # Runs what `imgen export --engine inductor` writes; needs torch too, see docs/engines.md.
 COPY backends/shared backends/inductor /opt/tritonserver/backends/inductor/
+# Makes the cache's vectors, of text_to_image's prompts; model_repository has its model.
+COPY backends/shared backends/prompt_encoder /opt/tritonserver/backends/prompt_encoder/
 ENV IMGEN_TRITON_SITE=/opt/imgen/site \
     IMGEN_MODEL_REPOSITORIES=/opt/imgen/model_repository:/models \
     PYTHONDONTWRITEBYTECODE=1 \

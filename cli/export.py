@@ -38,9 +38,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.checkpoint.exists():
         raise UserError(f"there is no checkpoint {arguments.checkpoint}")
-    python = python_of("export")
-    if not Path(python).is_file():
-        raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")
+    python = exporter()
     output = arguments.output or load().models_dir
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
@@ -54,3 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
         ),
     ]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
+
+
+def exporter() -> str:
+    """The interpreter that has torch. Raises UserError."""
+    python = python_of("export")
+    if not Path(python).is_file():
+        raise UserError("the exporter is not installed; run `make install-export` (it brings torch)")
+    return python

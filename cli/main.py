@@ -5,14 +5,14 @@ import importlib.metadata
 import os
 import sys
 
-from cli import cache, character, down, export, generate, keys, serve, takedown, up, verify
+from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
 from cli.errors import UserError
 from cli.order import prompt_last
 from embedded.part import PartError
 from frontend.catalogue import CatalogueError
 from frontend.settings import SettingError
 
-COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export)
+COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
 
 
 class _Version(argparse.Action):

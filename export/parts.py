@@ -92,3 +92,13 @@ def decoder(*, channels: int) -> Part:
         outputs=(Tensor("image", "UINT8", ("pixel_height", "pixel_width", 3)),),
         queue_delay_us=0,
     )
+
+
+def sentence_encoder(*, dimension: int) -> Part:
+    """Of no picture's model: what makes vectors of prompts, of any length; `mask` is 0 where padded."""
+    return Part(
+        name="prompt-encoder",
+        inputs=(Tensor("tokens", "INT64", ("length",)), Tensor("mask", "INT64", ("length",))),
+        outputs=(Tensor("embedding", "FP32", (dimension,)),),
+        queue_delay_us=0,
+    )

@@ -23,7 +23,7 @@ from export.storage import MODEL_FILE
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,
 # and so in every graph, whatever the size. Traced at an even size, it would double, and fail at odd ones.
-EXAMPLE_SIZES = {"batch": 2, "height": 9, "width": 11, "tokens": 77}
+EXAMPLE_SIZES = {"batch": 2, "height": 9, "width": 11, "tokens": 77, "length": 7}
 TORCH_TYPES = {"FP32": torch.float32, "INT64": torch.int64}
 
 

@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
-import enum
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Annotated, Any
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import grpc
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
+from frontend.faults import Fault, InferenceError, ServerFailed, broken, refused, unanswered
 from frontend.picture import Picture, PictureOrder
 from frontend.routing import Server, choose
+
+__all__ = ["Fault", "Inference", "InferenceError"]
 
 MODEL = "text_to_image"
 WEIGHTS = ("engine", "base", "lora")
@@ -25,55 +29,23 @@ MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
 MAX_REQUEST = 1 << 20
 # Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
 RECONNECT_MS = (100, 2000)
-# Errors within a stream have no code, and Triton 24.10 crashes now and then if asked for one (the header
-# triton_grpc_error), so text_to_image begins its own with a word, and Triton's are known by their phrases.
-ELSEWHERE = (
-    "BUSY: ",
-    "CANCELLED: ",  # not by us: the server is going down
-    "Request for unknown model",  # text_to_image is not loaded there (yet)
-    "is not ready",
-)
-DEAD = "is not healthy"  # a model's process has died; so until that Triton is started again
-# gRPC's phrases for a connection that did not come about, so that nothing was sent. Any other break may be
-# the order's own doing.
-UNREACHED = (
-    "failed to connect to all addresses",
-    "connections to all backends failing",
-    "errors resolving",
-    "DNS resolution failed",
-)
-REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
 
 Progress = Callable[[float], Awaitable[None]]
-
-
-class Fault(enum.Enum):
-    """What was to blame for there being no picture, and so what another try can change."""
-
-    ORDER = enum.auto()  # no server will ever take it
-    WORK = enum.auto()  # it was worked on in vain, and may have brought the server down
-    SERVERS = enum.auto()  # nobody began with it: busy, out of reach, starting or going down
-
-
-class InferenceError(Exception):
-    """No picture. One line for logs, never for clients."""
-
-    def __init__(self, message: str, fault: Fault = Fault.WORK) -> None:
-        super().__init__(message)
-        self.fault = fault
-
-
-class _ServerFailed(InferenceError):
-    """This server cannot take orders at the moment; another one can."""
+Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 class Inference:
-    """Pictures from one or more Tritons, each given as host:port. Make it within the running event loop."""
+    """Pictures, and answers of other models, from one or more Tritons, each given as host:port.
+
+    Make it within the running event loop.
+    """
 
     def __init__(self, urls: Sequence[str], *, timeout_s: float) -> None:
         if not urls:
             raise ValueError("no Triton given")
-        self._servers = [Server(url) for url in urls]
+        # For each model, because a server that cannot run one may well run another.
+        self._servers: dict[str, list[Server]] = defaultdict(lambda: [Server(url) for url in urls])
         self._clients = {url: _client(url) for url in urls}
         self._timeout_s = timeout_s
 
@@ -82,27 +54,30 @@ class Inference:
 
         Cancelling this call cancels the order in Triton, at its next denoising step. Raises InferenceError.
         """
-        character = f"{order.model}/{order.character}" if order.character else ""
         progress = _rising(on_progress)
-        failures: dict[str, _ServerFailed] = {}  # by URL
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                while server := choose(self._servers, character, time.monotonic(), failures):
-                    try:
-                        return await self._ask(server, order, character, progress)
-                    except _ServerFailed as error:
-                        failures[server.url] = error
-        except TimeoutError:
-            raise InferenceError(f"no picture within {self._timeout_s:g} s") from None
-        begun = any(error.fault is Fault.WORK for error in failures.values())
-        raise InferenceError(
-            f"no Triton takes orders: {'; '.join(map(str, failures.values()))}",
-            Fault.WORK if begun else Fault.SERVERS,
-        )
+        character = f"{order.model}/{order.character}" if order.character else ""
+
+        async def draw(url: str) -> Picture:
+            return await self._stream(url, order, progress)
+
+        return await self._anywhere(MODEL, draw, self._timeout_s, character)
+
+    async def infer(
+        self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, timeout_s: float
+    ) -> dict[str, Array]:
+        """One request with one answer, which any server may be asked for again. Bytes are of dtype object.
+
+        Raises InferenceError.
+        """
+
+        async def ask(url: str) -> dict[str, Array]:
+            return await self._answer(url, model, inputs, outputs)
+
+        return await self._anywhere(model, ask, timeout_s)
 
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
-        return any(await asyncio.gather(*(self._is_ready(server.url) for server in self._servers)))
+        return any(await asyncio.gather(*map(self._is_ready, self._clients)))
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
@@ -113,19 +88,44 @@ class Inference:
         except InferenceServerException:
             return False
 
-    async def _ask(
-        self, server: Server, order: PictureOrder, character: str, on_progress: Progress
-    ) -> Picture:
-        server.outstanding += 1
+    async def _anywhere(
+        self, model: str, ask: Callable[[str], Awaitable[T]], timeout_s: float, character: str = ""
+    ) -> T:
+        """What `ask` makes of the first server (it is given the URL) that does not fail."""
+        servers, failures = self._servers[model], dict[str, ServerFailed]()
+        server: Server | None = None
         try:
-            picture = await self._stream(server.url, order, on_progress)
-        except _ServerFailed:
-            server.rest(time.monotonic())
-            raise
-        finally:
-            server.outstanding -= 1
-        server.served(character)
-        return picture
+            async with asyncio.timeout(timeout_s):
+                while server := choose(servers, character, time.monotonic(), failures):
+                    try:
+                        return await _asked(server, ask, character)
+                    except ServerFailed as error:
+                        failures[server.url] = error
+        except TimeoutError:
+            if server is not None:
+                server.rest(time.monotonic())
+            raise InferenceError(f"no answer of {model} within {timeout_s:g} s") from None
+        begun = any(error.fault is Fault.WORK for error in failures.values())
+        raise InferenceError(
+            f"no Triton takes orders: {'; '.join(map(str, failures.values()))}",
+            Fault.WORK if begun else Fault.SERVERS,
+        )
+
+    async def _answer(
+        self, url: str, model: str, inputs: Mapping[str, Array], outputs: Sequence[str]
+    ) -> dict[str, Array]:
+        tensors = [_input(name, array) for name, array in inputs.items()]
+        wanted = [triton.InferRequestedOutput(name) for name in outputs]
+        try:
+            response = await self._clients[url].infer(model, tensors, outputs=wanted)
+            found = {name: response.as_numpy(name) for name in outputs}
+        except InferenceServerException as error:
+            raise unanswered(url, error) from None
+        except ValueError:
+            raise InferenceError(f"{url}: {model} answers in another length than its shape says") from None
+        if missing := [name for name, array in found.items() if array is None]:
+            raise InferenceError(f"{url}: {model} answers without {missing[0]}")
+        return found
 
     async def _stream(self, url: str, order: PictureOrder, on_progress: Progress) -> Picture:
         picture = None
@@ -136,11 +136,11 @@ class Inference:
                 else:
                     await on_progress(_share(response))
         if picture is None:
-            raise _ServerFailed(f"{url}: ended without a picture")
+            raise ServerFailed(f"{url}: ended without a picture")
         return picture
 
     async def _responses(self, url: str, order: PictureOrder) -> AsyncGenerator[triton.InferResult, None]:
-        """What Triton answers to one order; every call of Triton and every check of its errors is here."""
+        """What Triton answers to one order."""
 
         async def requests() -> AsyncIterator[dict[str, Any]]:
             yield {"model_name": MODEL, "inputs": _inputs(order)}
@@ -152,16 +152,29 @@ class Inference:
             # Read to its end in any case: Triton keeps for ever what a stream that is cut off belonged to.
             async for response, error in stream:
                 if error is not None:
-                    refusal = refusal or _refusal(url, error.message(), begun)
+                    refusal = refusal or refused(url, error.message(), begun)
                 elif refusal is None:
                     begun = True
                     yield response
         except grpc.RpcError as error:
-            raise _broken(url, error) from None
+            raise broken(url, error) from None
         finally:
             stream.cancel()  # of no effect on a stream that has ended
         if refusal is not None:
             raise refusal
+
+
+async def _asked(server: Server, ask: Callable[[str], Awaitable[T]], character: str) -> T:
+    server.outstanding += 1
+    try:
+        answer = await ask(server.url)
+    except ServerFailed:
+        server.rest(time.monotonic())
+        raise
+    finally:
+        server.outstanding -= 1
+    server.served(character)
+    return answer
 
 
 def _client(url: str) -> triton_aio.InferenceServerClient:
@@ -174,27 +187,6 @@ def _client(url: str) -> triton_aio.InferenceServerClient:
         ("grpc.enable_http_proxy", 0),
     ]
     return triton_aio.InferenceServerClient(url, channel_args=options)
-
-
-def _broken(url: str, error: grpc.RpcError) -> InferenceError:
-    message = f"{url}: {error.code().name}: {_line(error.details())}"
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # larger than MAX_ANSWER
-        return InferenceError(message)
-    unreached = any(phrase in message for phrase in UNREACHED)
-    return _ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
-
-
-def _refusal(url: str, text: str, begun: bool) -> InferenceError:
-    message = f"{url}: {_line(text)}"
-    if DEAD in text:
-        return _ServerFailed(message, Fault.WORK if begun else Fault.SERVERS)
-    if any(phrase in text for phrase in ELSEWHERE):
-        return _ServerFailed(message, Fault.SERVERS)
-    return InferenceError(message, Fault.ORDER if text.startswith(REFUSED) else Fault.WORK)
-
-
-def _line(text: str | None) -> str:
-    return " ".join((text or "").split())[:500]
 
 
 def _rising(on_progress: Progress) -> Progress:

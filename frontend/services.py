@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 from redis.asyncio import Redis
 
 from frontend.background import in_background
 from frontend.cache.cache import Cache
-from frontend.cache.encoder import PromptEncoder
+from frontend.cache.encoder import Infers, PromptEncoder
 from frontend.cache.opening import open_cache
 from frontend.cache.rulesets import Rulesets
 from frontend.checks import Checks, open_checks
@@ -75,7 +76,11 @@ async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
         await inference.close()
 
 
-OpenInference = Callable[[Settings], AbstractAsyncContextManager[TextToImage]]
+class Networks(TextToImage, Infers, Protocol):
+    """What Triton does for this server: pictures, and the prompt encoder's vectors."""
+
+
+OpenInference = Callable[[Settings], AbstractAsyncContextManager[Networks]]
 
 
 @contextlib.asynccontextmanager

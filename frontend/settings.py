@@ -108,6 +108,13 @@ class Settings:
     )
     triton_timeout_s: float = row(240.0, "Seconds that one picture may take in Triton", low=1, high=3_600)
 
+    cache_encoder: str = row(
+        "prompt-encoder", "Triton model that makes the cache's vectors of prompts; see docs/prompt-encoder.md"
+    )
+    cache_encoder_timeout_ms: int = row(
+        500, "Milliseconds that one vector may take; longer is a miss", low=10, high=10_000
+    )
+
     acs_url: str = row("", "Base URL of the ACS reviewer; empty: `imgen up` starts the reference one")
     acs_timeout_s: float = row(20.0, "Seconds that one review may take", low=0.1, high=300)
 

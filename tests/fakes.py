@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from aiohttp import ClientSession, web
 
 from embedded.part import free_port
+from frontend.faults import Fault, InferenceError
 from frontend.picture import Picture, PictureOrder
 from frontend.settings import Settings
 
@@ -47,7 +49,7 @@ class FakeTriton:
     failures: list[Exception] = field(default_factory=list)
     takes_orders: bool = True
     asked_ready: int = 0
-    embed_fails: bool = False
+    encoder_fails: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -68,10 +70,19 @@ class FakeTriton:
             raise
         return painting(order)
 
-    async def embed(self, text: str) -> npt.NDArray[np.float32]:
-        if self.embed_fails:
-            raise RuntimeError("no encoder")
-        return bag_of_words(text)
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, npt.NDArray[Any]],
+        outputs: Sequence[str],
+        *,
+        timeout_s: float,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """As the prompt encoder answers one text."""
+        if self.encoder_fails:
+            raise InferenceError("no Triton takes orders", Fault.SERVERS)
+        vector = bag_of_words(inputs["text"][0, 0].decode())
+        return {"embedding": vector[None], "encoder": np.array([[b"0" * 64]], dtype=object)}
 
     async def ready(self) -> bool:
         self.asked_ready += 1

@@ -18,10 +18,10 @@ from frontend.cache.record import CachedPicture, Candidate
 from frontend.cache.replica import Encoder, Replica
 from frontend.cache.rules.table import conflict, shows
 from frontend.cache.wish import Wish
-from frontend.trouble import Trouble
 from frontend.jobs.record import Job
 from frontend.review import Verdict
 from frontend.storage import Storage
+from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 FLOOR = 0.95  # similarity that the API's description promises
@@ -80,11 +80,12 @@ class Cache:
         try:
             async with asyncio.timeout(OFFER_S):
                 vector = await self._encoder.encode(embedded_text(job.wish.positive))
+                encoder = await self._encoder.identity()
         except Exception as error:
             self._offering.seen(error)
             return None
         self._offering.over()
-        return self._source.offer(vector, self._encoder.identity)
+        return self._source.offer(vector, encoder)
 
     async def find(self, question: Question) -> CachedPicture | None:
         """A picture whose files were there a moment ago. Faults are misses."""

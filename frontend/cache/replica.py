@@ -20,8 +20,8 @@ from frontend.cache.item import Item
 from frontend.cache.limits import Limits
 from frontend.cache.log import Fields, Log, Turn, Unreadable
 from frontend.cache.record import Candidate
-from frontend.trouble import Trouble
 from frontend.settings import Settings
+from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
@@ -29,8 +29,7 @@ UPKEEP_S = 60.0
 
 
 class Encoder(Protocol):
-    @property
-    def identity(self) -> str:
+    async def identity(self) -> str:
         """Names the encoder and its weights: vectors of two encoders have nothing to do with each other."""
 
     async def encode(self, text: str) -> npt.NDArray[np.float32]:
@@ -147,7 +146,7 @@ class Replica:
     async def _opened(self) -> Copy:
         """From the newest snapshot, if that is of this encoder."""
         dimension = len(await self._encoder.encode(""))
-        fresh = Saved(encoder=self._encoder.identity, dimension=dimension, shared=self._shared)
+        fresh = Saved(encoder=await self._encoder.identity(), dimension=dimension, shared=self._shared)
         found = await asyncio.to_thread(snapshot.read, self._folder, dimension, self._limits)
         self._copy = await self._empty(fresh)
         if found is not None and (saved := usable(found.state, fresh)):

@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 
 from frontend.answer import read_bounded
 from frontend.cache.log import LOG, RULESETS
-from frontend.trouble import Trouble
 from frontend.review import MAX_ANSWER_BYTES, MAX_VERSION
 from frontend.settings import Settings
+from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0

@@ -187,10 +187,10 @@ async def another(server: Api) -> Api:
 
 async def test_encoder_down_is_a_miss_and_pictures_are_made_all_the_same(server: Api) -> None:
     await made(server)
-    server.triton.embed_fails = True
+    server.triton.encoder_fails = True
     assert await asked(server) == MISS
     assert (await server.finished(use_cache=True))["meta"]["compliance"] == "safe"
-    server.triton.embed_fails = False
+    server.triton.encoder_fails = False
     assert (await asked(server))[0] == 200
 
 
@@ -200,9 +200,9 @@ async def test_server_starts_without_an_encoder_and_takes_it_up(
     async with api(redis_url, tmp_path) as server:
         await made(server)
     async with api(redis_url, tmp_path) as server:
-        server.triton.embed_fails = True
+        server.triton.encoder_fails = True
         assert await asked(server) == MISS
-        server.triton.embed_fails = False
+        server.triton.encoder_fails = False
         await entered(server)
         assert (await asked(server))[0] == 200
 

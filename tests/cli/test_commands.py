@@ -16,7 +16,9 @@ from frontend.settings import ROOT, load
 IPV6 = Path("/proc/net/if_inet6")
 
 
-@pytest.mark.parametrize("command", [module.__name__.rpartition(".")[2] for module in COMMANDS])
+@pytest.mark.parametrize(
+    "command", [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
+)
 def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -42,6 +44,7 @@ def test_every_command_has_help_with_examples(command: str, capsys: pytest.Captu
             "--size 100x100: expected one of 1344x768, 1024x1024, ",
         ),
         (["generate", "a", "cat", "--url", "http://x", "--key", "k"], "put the prompt in quotes: imgen"),
+        (["export-encoder", "no-such-folder", "--name", "x"], "there is no folder no-such-folder"),
         (["export", "no-such-folder", "--name", "eros", "--output", "m"], "there is no checkpoint no-such"),
         (["generate", "a tree", "--url", "http://127.0.0.1:1", "--key", "k"], "does not answer"),
         (["serve"], "IMGEN_REDIS_URL is not set"),

@@ -283,7 +283,7 @@ async def test_an_error_of_whoever_follows_the_progress_ends_the_order() -> None
 
 async def test_an_order_takes_no_longer_than_it_may() -> None:
     async with serving(never_ends) as (fake,), client(fake.url, timeout_s=0.3) as inference:
-        with pytest.raises(InferenceError, match=r"no picture within 0\.3 s") as caught:
+        with pytest.raises(InferenceError, match=r"no answer of text_to_image within 0\.3 s") as caught:
             await ask(inference)
         await asyncio.wait_for(fake.ended.wait(), 5)
     assert caught.value.fault is Fault.WORK

@@ -24,9 +24,12 @@ from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 
 @dataclass
 class Bags:
-    identity: str = "bags"
+    name: str = "bags"
     fails: bool = False
     asked: list[str] = field(default_factory=list)
+
+    async def identity(self) -> str:
+        return self.name
 
     async def encode(self, text: str) -> npt.NDArray[np.float32]:
         self.asked.append(text)

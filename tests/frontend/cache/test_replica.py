@@ -123,7 +123,7 @@ async def test_snapshot_of_another_encoder_is_not_used(redis: "Redis", tmp_path:
     async with following(redis, tmp_path, cache_snapshot_s=0.1) as replica:
         await until(holds(replica, 1))
         await until(lambda: any((tmp_path / "cache").glob("*")))
-    async with following(redis, tmp_path, Bags(identity="newer")) as replica:
+    async with following(redis, tmp_path, Bags(name="newer")) as replica:
         await until(lambda: replica.copy is not None)
         assert holds(replica, 0)()
 
