@@ -232,4 +232,6 @@ def conflict(asked: Wish, made: Wish) -> str | None:
     if asked == made:
         return None
     one, other = read(asked), read(made)
+    if one == other:
+        return None
     return next((rule.name for rule in RULES if rule.differ(one, other)), None)
