@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark
+	bench-watermark bench-cache-quality
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -20,6 +20,10 @@ bench-finish: install
 
 bench-verify: install
 	.venv/bin/python -m perf.bench_verify $(BENCH)
+
+# The encoder runs without Triton here, beside the development tools: onnxruntime and tokenizers.
+bench-cache-quality: install .venv/.dev-installed
+	.venv/bin/python -m perf.cache_quality $(BENCH)
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)

@@ -1,26 +1,41 @@
-"""The text of a prompt that is encoded for the cache: one for all prompts that say the same in the same words."""
+"""The text of a prompt that is encoded for the cache: the same for all who say the same in the same words."""
 
-from frontend.cache.rules.token import SILENT, Kind, Token
+from frontend.cache.rules.runs import not_implied
 from frontend.cache.rules.tokens import normalised, tokens, unquoted
+from frontend.cache.rules.word import SILENT, Kind, Token
+
+MAX_ROUNDS = 4
+_PARTING = frozenset({Kind.BREAK, Kind.AND, Kind.OR, Kind.RELATION})
+_UNSAID = SILENT | {Kind.BREAK, Kind.AND, Kind.OR}
 
 
 def embedded_text(positive: str) -> str:
     """Without articles and trifles, each word in its base form, synonyms by one name, terms in one order.
 
-    `positive` is what `Wish.positive` is. Texts in other languages lose capitals and order alone.
+    `positive` is what `Wish.positive` is. Texts in other languages lose capitals and order alone. What it
+    returns is returned again for itself: dropping words may bring others together that are one phrase.
     """
+    text = positive
+    for _ in range(MAX_ROUNDS):
+        if (again := _once(text)) == text:
+            break
+        text = again
+    return text
+
+
+def _once(positive: str) -> str:
     text, quotes = unquoted(normalised(positive))
-    terms: list[list[str]] = [[]]
+    parts: list[list[Token]] = [[]]
     for one in tokens(text):
-        if one.kind is Kind.BREAK:
-            terms.append([])
-        elif one.kind not in SILENT:
-            terms[-1].append(_shown(one))
-    said = sorted({" ".join(term) for term in terms if term})
+        if one.kind in _PARTING:
+            parts.append([])
+        if one.encoded and one.kind not in _UNSAID:
+            parts[-1].append(one)
+    said = sorted({" ".join(map(_shown, not_implied(part))) for part in parts if part})
     return ", ".join([*said, *(f'"{quote}"' for quote in quotes)]) or " ".join(text.split())
 
 
 def _shown(one: Token) -> str:
     if one.kind is Kind.NEGATION:
         return "no" if one.lemma == "negations" else f"no {one.lemma}"
-    return one.encoded or one.lemma
+    return one.lemma

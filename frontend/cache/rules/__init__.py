@@ -1,1 +1,1 @@
-"""What two prompts differ in that no similarity of their vectors tells: numbers, colours, negations, order."""
+"""In what two prompts differ that the similarity of their vectors does not tell: number, colour, order, …"""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from frontend.cache.rules.facts import COLOURS, FLAWS
 from frontend.cache.rules.reading import Reading
-from frontend.cache.rules.scan import Relation
+from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.vocabulary import VOCABULARY
 
 MAX_RELATIONS = 64
@@ -52,6 +52,8 @@ def _unbound(
     counts: Callable[[str], bool],
 ) -> bool:
     """Whether a modifier belongs to something on one side that it does not belong to on the other."""
+    if asked == made:
+        return False
     for modifier in filter(counts, asked.keys() & made.keys()):
         ones, others = asked[modifier], made[modifier]
         if ones != others and not (_each_meets(ones, others) and _each_meets(others, ones)):
@@ -93,6 +95,8 @@ def sides(asked: Reading, made: Reading) -> bool:
 def places(asked: Reading, made: Reading) -> bool:
     """The same thing has another beside it, or in another place."""
     ones, others = asked.all_relations, made.all_relations
+    if ones == others:
+        return False
     if max(len(ones), len(others)) > MAX_RELATIONS:
         return True
     if not (_axes_met(ones, others) and _axes_met(others, ones)):
@@ -130,6 +134,8 @@ def _meet(ones: frozenset[str], others: frozenset[str]) -> bool:
 
 def roles(asked: Reading, made: Reading) -> bool:
     """Two things have changed places: "a boy chasing a dog"."""
+    if asked.all_relations == made.all_relations:
+        return False
     return any(_swapped(one, made) for one in asked.all_relations) or _moved(asked, made)
 
 

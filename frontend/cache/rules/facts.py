@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from frontend.cache.rules.lists import rows, terms
-from frontend.cache.rules.token import NAMES
 from frontend.cache.rules.tokens import tokens
 from frontend.cache.rules.vocabulary import VOCABULARY, token
+from frontend.cache.rules.word import NAMES
 
 
 def lemmas(text: str) -> frozenset[str]:

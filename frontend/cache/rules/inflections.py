@@ -1,4 +1,4 @@
-"""English inflections: what a word is a form of. Plain rules and two lists; unknown words stay what they are."""
+"""English inflections: what a word is a form of, by two lists and a few rules."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from frontend.cache.rules.facts import lemmas, with_kinds
-from frontend.cache.rules.scan import Relation, Scan
-from frontend.cache.rules.token import Kind, Token
+from frontend.cache.rules.relation import Relation
+from frontend.cache.rules.scan import Scan
 from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
+from frontend.cache.rules.word import Kind, Token
 from frontend.cache.wish import Wish
 
 REMEMBERED = 4_096
@@ -72,12 +73,12 @@ def _by_head(relations: Iterable[Relation]) -> dict[str, tuple[Relation, ...]]:
 def _orders(said: Iterable[Token]) -> dict[frozenset[str], tuple[str, ...]]:
     """Three words or more that no known word parts, articles aside."""
     orders = {}
-    order: tuple[str, ...] = ()
+    order: list[str] = []
     for one in [*said, END]:
         if one.kind is Kind.WORD:
-            order += (one.lemma,)
+            order.append(one.lemma)
         elif one.kind is not Kind.ARTICLE:
             if len(order) > 2:
-                orders[frozenset(order)] = order
-            order = ()
+                orders[frozenset(order)] = tuple(order)
+            order = []
     return orders

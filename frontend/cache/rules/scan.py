@@ -8,9 +8,11 @@ those before. A relation joins what was said before it, in its clause, to the he
 from collections import defaultdict
 from typing import NamedTuple
 
-from frontend.cache.rules.facts import GROUNDS, IMPLIED, ON_IN_AT, PLENTY
-from frontend.cache.rules.token import NAMES, SOME, Kind, Token
+from frontend.cache.rules.facts import GROUNDS, ON_IN_AT, PLENTY
+from frontend.cache.rules.relation import Relation
+from frontend.cache.rules.runs import groups, not_implied
 from frontend.cache.rules.vocabulary import VOCABULARY
+from frontend.cache.rules.word import NAMES, SOME, Kind, Token
 
 CLAUSE = 12
 """Words before a relation that are remembered; what is further away does not take part in it."""
@@ -18,15 +20,6 @@ _BEFORE_ADJECTIVE = frozenset({Kind.ARTICLE, Kind.NUMBER, Kind.MODIFIER, Kind.BR
 _SIDES = frozenset({"left", "right"})
 _WITH = VOCABULARY.places["with"]
 _BEHIND_VERB = frozenset({Kind.ARTICLE, Kind.RELATION, Kind.BREAK, Kind.AND})
-
-
-class Relation(NamedTuple):
-    name: str
-    places: int  # 0 for a verb
-    both_ways: bool
-    before: frozenset[str]  # lemmas
-    head: str  # what stands behind it
-    marks: frozenset[str] = frozenset()  # what else is said of the head: "red"
 
 
 class _Pending(NamedTuple):
@@ -55,6 +48,7 @@ class Scan:
         self._pending: _Pending | None = None
         self._passive = False  # what is pending is one
         self._side = ""  # a side of which nothing has been said yet
+        self._guess = ""  # the side that the last run was put on
         self._carried: list[str] = []  # "black and white cat": black waits for its word
         self._last: frozenset[str] = frozenset()  # words of the last group
         self._head = ""  # of the last run
@@ -117,23 +111,29 @@ class Scan:
 
     def _relation(self, one: Token) -> None:
         self._close()
-        self._negating = False
-        self._passive = (
-            one.lemma == "by"
-            and self._previous is Kind.VERB
-            and bool(self._pending and self._pending.patient)
-        )
-        if not self._passive:
+        self._negating = self._negating and self._previous is Kind.NEGATION  # "not wearing a hat"
+        verb = self._pending if self._previous is Kind.VERB and one.form.base == "by" else None
+        self._passive = bool(verb and verb.patient)
+        if verb and self._passive:
+            self.bonds[verb.token.lemma].pop()  # whoever does it comes behind
+        else:
             self._pending = _Pending(one, self._snapshot())
         self._related = True
 
     def _on_side(self, one: Token) -> None:
         self._close()
         if self._before:
+            self._unguess()
             self.sides[one.lemma].update(self._snapshot())
         else:
             self._side = one.lemma
         self._related = True
+
+    def _unguess(self) -> None:
+        """What was taken for the thing on one side has a side of its own: the other is the character's."""
+        if self._guess and self.sides[self._guess] & set(self._before):
+            self.sides[self._guess] = {""}
+        self._guess = ""
 
     def _negation(self, one: Token) -> None:
         self._close()
@@ -167,31 +167,31 @@ class Scan:
         """The run ends. With `carry`, modifiers without a word wait for the next run."""
         if not self._run:
             return
-        run, self._run = _not_implied(self._run), []
-        self._bind(run, carry)
+        whole, self._run = self._run, []
+        run = not_implied(whole)
+        self._bind(run, carry, counted=run[-1] is whole[-1])
         self.words.update(one.lemma for one in run)
         self._before.extend(one.lemma for one in run)
         self._number, self._indefinite = 0, False
 
-    def _bind(self, run: list[Token], carry: bool) -> None:
+    def _bind(self, run: list[Token], carry: bool, counted: bool) -> None:
         """Binds the run's modifiers, counts its head, joins it to what was pending."""
         modifiers, self._carried = self._carried, []
         first: frozenset[str] | None = None
-        for group in _groups(run):
+        for group in groups(run):
             modifiers += [one.lemma for one in group if one.kind is Kind.MODIFIER]
             nouns = [one for one in group if one.kind is not Kind.MODIFIER]
             if not nouns:
                 self._trailing(modifiers, carry)
                 continue
             self._bond(modifiers, nouns)
+            head, marks = nouns[-1].lemma, frozenset((*modifiers, *(one.lemma for one in nouns[-CLAUSE:-1])))
             if first is None:
                 first = self._last
-                self._count(nouns)
-                self._join(self._last, nouns[-1].lemma, frozenset(modifiers))
+                self._count(nouns, marks, counted)
+                self._join(self._last, head, marks)
             else:  # "boy red hat"
-                self.relations.append(
-                    Relation("with", _WITH, True, first, nouns[-1].lemma, frozenset(modifiers))
-                )
+                self.relations.append(Relation("with", _WITH, True, first, head, marks))
             modifiers = []
 
     def _trailing(self, modifiers: list[str], carry: bool) -> None:
@@ -213,53 +213,39 @@ class Scan:
         for noun in nouns[-CLAUSE:-1]:
             self.bonds[noun.lemma].append(rest - {noun.lemma})
 
-    def _count(self, nouns: list[Token]) -> None:
+    def _count(self, nouns: list[Token], marks: frozenset[str], whole: bool) -> None:
         head = nouns[-1]
         if self._number:
             head = next((one for one in nouns if one.form.plural), head)
             self.counts[head.lemma].add(self._number)
+            for mark in marks:  # two red apples and one green
+                self.counts[f"{mark} {head.lemma}"].add(self._number)
             if self._number == 1 and head.lemma in PLENTY:
                 self.words.add("#1")
-        elif head.lemma not in PLENTY or self._indefinite:
+        elif whole and (head.lemma not in PLENTY or self._indefinite):
             self.counts[head.lemma].add(SOME if head.form.plural else 1)
 
     def _join(self, nouns: frozenset[str], head: str, marks: frozenset[str]) -> None:
         pending, self._pending, self._head = self._pending, None, head
         if self._side:
             self.sides[self._side].update(nouns)
-            self._side = ""
+            self._guess, self._side = self._side, ""
         if not pending:
             return
         one = pending.token
         if one.kind is not Kind.RELATION:
-            passive = self._passive and pending.patient
-            before, head = (nouns, pending.patient) if passive else (pending.before, head)
-            self.relations.append(
-                Relation(one.lemma, 0, False, before, head, frozenset() if passive else marks)
-            )
+            self._done_to(pending, nouns, head, marks)
             return
         places = one.places | ON_IN_AT if one.places & ON_IN_AT and head in GROUNDS else one.places
         self.relations.append(Relation(one.lemma, places, one.both_ways, pending.before, head, marks))
 
-
-def _groups(run: list[Token]) -> list[list[Token]]:
-    """Of modifiers and the words behind them: "boy", "red hat"."""
-    groups: list[list[Token]] = []
-    previous = Kind.WORD
-    for one in run:
-        if not groups or (one.kind is Kind.MODIFIER and previous is not Kind.MODIFIER):
-            groups.append([])
-        groups[-1].append(one)
-        previous = one.kind
-    return groups
-
-
-def _not_implied(run: list[Token]) -> list[Token]:
-    """Without what another word of the run says already: the "young" of a "young boy"."""
-    implied: set[str] = set()
-    for one in run:
-        implied |= IMPLIED.get(one.lemma, frozenset())
-    return [one for one in run if one.lemma not in implied] or run
+    def _done_to(self, verb: _Pending, nouns: frozenset[str], head: str, marks: frozenset[str]) -> None:
+        name = verb.token.lemma
+        if self._passive and verb.patient:
+            self.bonds[name].append(nouns)
+            self.relations.append(Relation(name, 0, False, nouns, verb.patient))
+        else:
+            self.relations.append(Relation(name, 0, False, verb.before, head, marks))
 
 
 _TAKES = {

@@ -4,8 +4,9 @@ import re
 import unicodedata
 
 from frontend.cache.rules.inflections import Form
-from frontend.cache.rules.token import NAMES, Kind, Token
+from frontend.cache.rules.lists import terms
 from frontend.cache.rules.vocabulary import VOCABULARY, token
+from frontend.cache.rules.word import NAMES, Kind, Token
 
 MAX_LENGTH = 4_000
 """Characters that are read; prompts are no longer (frontend/prompt.py)."""
@@ -16,6 +17,7 @@ _PIECE = re.compile(rf"{_WORD}|[,.;:!?()\[\]{{}}|/\n\u2013\u2014\u3001\u3002]")
 _QUOTED = re.compile(r"\"([^\"]*)\"|(?<![^\s,(])'([^']+)'(?!\w)")
 _BREAKS = frozenset(",.;:!?()[]{}|/\n\u2013\u2014\u3001\u3002")
 END = Token(Kind.BREAK, ",", Form(","))
+_NOT_LESS = frozenset(terms("less"))
 _TENS = frozenset(range(20, 100, 10))
 
 
@@ -57,38 +59,9 @@ def _word(piece: str) -> Token:
     return token(word)
 
 
-_LESS = frozenset(
-    [
-        "endless",
-        "timeless",
-        "seamless",
-        "priceless",
-        "wireless",
-        "restless",
-        "fearless",
-        "careless",
-        "homeless",
-        "effortless",
-        "motionless",
-        "weightless",
-        "breathless",
-        "ruthless",
-        "harmless",
-        "helpless",
-        "reckless",
-        "useless",
-        "tireless",
-        "stainless",
-        "bless",
-        "unless",
-        "regardless",
-    ]
-)
-
-
 def _less(word: str) -> Token:
     """ "leafless" is without leaves."""
-    if word in _LESS or len(word) < 8:
+    if word in _NOT_LESS or len(word) < 8:
         return token(word)
     return Token(Kind.NEGATION, token(word[:-4]).lemma, Form(word))
 
@@ -96,6 +69,8 @@ def _less(word: str) -> Token:
 def _phrase(words: list[Token], position: int) -> tuple[Token, int]:
     first = words[position]
     for bases, said in VOCABULARY.phrases.get(first.form.base, ()):
+        if said.kind is Kind.RELATION and said.form != first.form:
+            continue  # a "dress in red" is not "dressed in red"
         if _stands(words, position, bases):
             last = words[position + len(bases) - 1].form
             return said._replace(form=Form(said.lemma, plural=last.plural)), len(bases)
@@ -126,9 +101,28 @@ def _together(before: int, number: int) -> int:
     return before * number if number in {12, 100, 1000} and before < number else 0
 
 
+def _as_verb(one: Token) -> Token:
+    base = one.lemma.removesuffix("ing")
+    if base not in VOCABULARY.inflections.bases:
+        return one
+    return Token(Kind.VERB, base, Form(base, verb=True))
+
+
+def _is_done(found: list[Token], place: int) -> bool:
+    if not 0 < place < len(found) - 1:
+        return False
+    return found[place - 1].kind is Kind.WORD and found[place + 1].kind is Kind.ARTICLE
+
+
 def _nouns(found: list[Token]) -> list[Token]:
-    """A modifier that is a noun as well is one where no other word follows: "an orange", "oranges"."""
+    """What words of two kinds are, by what stands beside them.
+
+    A modifier that is a noun as well is one where no other word follows: "an orange", "oranges". A "building"
+    is a verb between a word and an article: "children building a house".
+    """
     for place, one in enumerate(found):
+        if one.kind is Kind.WORD and one.lemma.endswith("ing") and _is_done(found, place):
+            found[place] = _as_verb(one)
         if one.kind is Kind.MODIFIER and one.noun:
             follows = place + 1 < len(found) and found[place + 1].kind in NAMES
             if one.form.plural or not follows:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from frontend.cache.rules.inflections import Form, Inflections, inflections
 from frontend.cache.rules.lists import lines, rows, terms
-from frontend.cache.rules.token import VAGUE, Kind, Token
+from frontend.cache.rules.word import VAGUE, Kind, Token
 
 Phrase = tuple[tuple[str, ...], Token]
 LONGEST_WORD = 40
@@ -31,7 +31,7 @@ class Vocabulary:
     def _open(self, word: str) -> Token:
         form = self.inflections.form(word)
         lemma = self.synonyms.get(word) or self.synonyms.get(form.base) or form.base
-        if form.base in self.inflections.nouns and not form.verb and lemma in self.inflections.bases:
+        if form.base in self.inflections.nouns and not form.verb and lemma in self.inflections.verbs:
             lemma = form.base  # a watch is no look
         if word in self.synonyms and form.plural:
             form = form._replace(plural=False)  # woods are a forest
@@ -39,7 +39,10 @@ class Vocabulary:
             return Token(
                 Kind.MODIFIER, lemma, form, noun=self.modifiers.get(word, self.modifiers.get(lemma, False))
             )
-        verb = form.verb or (lemma != word and lemma in self.inflections.verbs and not form.plural)
+        named = word in self.synonyms and lemma not in self.inflections.bases  # "haired": hair
+        verb = (form.verb and not named) or (
+            lemma != word and lemma in self.inflections.verbs and not form.plural
+        )
         return Token(Kind.VERB if verb else Kind.WORD, lemma, form)
 
 
@@ -55,7 +58,9 @@ def load() -> Vocabulary:
     synonyms, synonymous = _synonyms()
     modifiers, colours = _modifiers(synonyms)
     vocabulary = Vocabulary(forms, synonyms, modifiers, colours, places, single, {})
-    phrases = [phrase for phrase in listed if len(phrase[0]) > 1]
+    phrases = [
+        (words, token._replace(form=forms.form(words[0]))) for words, token in listed if len(words) > 1
+    ]
     phrases += [(words, _named(vocabulary, words, lemma)) for words, lemma in synonymous]
     return Vocabulary(forms, synonyms, modifiers, colours, places, single, _by_first(forms, phrases))
 
@@ -82,12 +87,14 @@ def _relations() -> tuple[dict[str, int], list[Phrase]]:
     places: dict[str, int] = {}
     phrases: list[Phrase] = []
     for head, (meaning,) in rows("relations"):
-        meant, _, encoded = meaning.partition(" = ")
-        names = set(meant.split())
-        bits = sum(places.setdefault(name, 1 << len(places)) for name in sorted(names - {"*"}))
-        words = [word.strip() for word in head.split(",")]
-        form = Form(words[0])
-        token = Token(Kind.RELATION, words[0], form, places=bits, both_ways="*" in names, encoded=encoded)
+        names = set(meaning.split())
+        bits = sum(places.setdefault(name, 1 << len(places)) for name in sorted(names - {"*", "-"}))
+        name, _, others = head.rpartition("|")
+        words = [word.strip() for word in others.split(",")]
+        name = name.strip() or words[0]
+        token = Token(
+            Kind.RELATION, name, Form(name), places=bits, both_ways="*" in names, encoded="-" not in names
+        )
         phrases += [(tuple(word.split()), token) for word in words]
     return places, phrases
 

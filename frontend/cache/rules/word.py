@@ -38,5 +38,5 @@ class Token(NamedTuple):
     number: int = 0  # of a NUMBER; of an ARTICLE 1 for "a", else 0
     places: int = 0  # of a RELATION: bits of what it can mean
     both_ways: bool = False  # of a RELATION: "next to"
-    encoded: str = ""  # how the encoded text has it, where not as `lemma`
+    encoded: bool = True  # whether the encoded text has it
     noun: bool = False  # of a MODIFIER: a noun where no other word follows

@@ -1,0 +1,89 @@
+import sys
+from types import FrameType
+
+import pytest
+
+from frontend.cache.rules.reading import Reading, read
+from frontend.cache.wish import Wish
+
+
+def reading(positive: str) -> Reading:
+    return read(Wish(positive))
+
+
+def test_passive_says_who_does_it() -> None:
+    active, passive = reading("a cat chasing a mouse"), reading("a mouse chased by a cat")
+    assert active.all_relations == passive.all_relations
+
+
+def test_colours_joined_by_and_belong_to_the_same_thing() -> None:
+    bonds = reading("a black and white cat").bonds
+    assert bonds["black"] == bonds["white"] == {frozenset({"cat"})}
+
+
+def test_negated_words_are_not_among_the_words() -> None:
+    found = reading("a man without a hat or scarf, smiling")
+    assert found.absent == {frozenset({"hat"}), frozenset({"scarf"})}
+    assert found.words == {"man", "smile"}
+
+
+def test_fruit_is_no_colour() -> None:
+    assert "orange" not in reading("an orange on a plate").bonds
+    assert reading("an orange tent").bonds["orange"] == {frozenset({"tent"})}
+
+
+def test_numbers_are_bound_to_what_they_count() -> None:
+    counts = reading("two big dogs and twenty-one cats on a sofa").counts
+    assert (counts["dog"], counts["cat"], counts["sofa"]) == ({2}, {21}, {1})
+
+
+def test_compatibility_forms_are_read_as_plain_ones() -> None:
+    assert reading("ＲＥＤ ｃａｒ").words == {"red", "car"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "in a b ",
+        "red ",
+        "no ",
+        "'",
+        '"',
+        "a cat on a dog and ",
+        ", ",
+        "two ",
+        "left ",
+        "ﷺ",
+        "a cat, ",
+        "hot air ",
+        "x",
+    ],
+)
+def test_work_grows_with_the_length_alone(text: str) -> None:
+    """Lines of ours that run, for a prompt and for one four times as long."""
+    short, long = (text * 4_000)[:1_000], (text * 4_000)[:4_000]
+    reading(text)
+    assert lines_run(long) < 5 * lines_run(short) + 2_000
+
+
+def lines_run(text: str) -> int:
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal count
+        if "rules" not in frame.f_code.co_filename:
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)  # type: ignore[arg-type]
+    try:
+        read.__wrapped__(Wish(text))
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_what_is_beyond_the_limit_is_not_read() -> None:
+    assert "end" not in reading("word " * 2_000 + "end").words
