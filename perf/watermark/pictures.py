@@ -1,6 +1,6 @@
 """The pictures: photographs that packages ship, the demo model's output, flat art, text, gradients."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -52,11 +52,12 @@ class Sample:
     pixels: Pixels
 
 
-def samples() -> Iterator[Sample]:
-    """In all the API's sizes, by turns: landscape, square and portrait."""
+def samples(only: Collection[str] = ()) -> Iterator[Sample]:
+    """In all the API's sizes, by turns: landscape, square and portrait. `only`: names, all where none is."""
     for number, (kind, name, maker) in enumerate(_makers()):
         width, height = SIZES[number % len(SIZES)]
-        yield Sample(name, kind, maker(width, height))
+        if not only or name in only:
+            yield Sample(name, kind, maker(width, height))
 
 
 Maker = Callable[[int, int], Pixels]

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
+from frontend.actions.context import Call
+from frontend.actions.verify import verify
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
@@ -23,6 +26,8 @@ from frontend.picture import Encoding, File
 from tests.api.harness import Api, api
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.frontend.jobs.orders import a_job, a_picture
+from tests.frontend.test_outside import HOME, site
+from tests.frontend.verification.test_opening import ODD
 
 IDENTITY = 0x9E3779B97F4A7C15
 JPEG = Encoding(format="jpeg", quality=95, lossless=False)
@@ -93,6 +98,43 @@ async def test_stripped_cropped_rescaled_and_recompressed_picture_gets_its_job_b
     assert found["picture"]["id"] == job.id
     assert (found["picture"]["model"], found["picture"]["gen_id"]) == ("eros", job.gen_id)
     assert found["evidence"]["mark"]["wrong_bits"] <= 4
+
+
+async def test_each_downloaded_jpeg_gets_its_own_job_back_after_all_of_that(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    """From the order to the download, as customers have it; the jobs differ in nothing but their size."""
+    async with api(redis_url, tmp_path, verify_per_minute=100) as server:
+        for width, height in ((1344, 768), (1024, 1024), (832, 1216)):
+            meta = (await server.finished(width=width, height=height, format="jpeg", seed=1))["meta"]
+            async with server.http.get(meta["images"][0]["url"]) as response:
+                data = await response.read()
+            battered = changed(data, crop=0.75, scale=0.8, quality=70)
+            with Image.open(io.BytesIO(battered)) as picture:
+                assert picture.size == (round(width * 0.75 * 0.8), round(height * 0.75 * 0.8))
+                assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+            assert b"c2pa" in data
+            assert b"c2pa" not in battered
+            found = await verified(server, battered)
+            assert (found["result"], found["proof"], found["manifest"]) == ("made_here", "mark", None)
+            assert found["picture"]["id"] == meta["id"]
+
+
+async def test_picture_at_a_url_gets_its_job_back(server: Api, tmp_path: Path) -> None:
+    job, file = await made(server)
+    services = server.services
+    key = await services.keys.authorize(f"Bearer {server.key}")
+    async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
+        services = replace(services, checks=replace(services.checks, outside=here.outside))
+        found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
+    assert (found["proof"], found["picture"]["id"]) == ("mark", job.id)
+
+
+@pytest.mark.parametrize("kind", ODD)
+async def test_odd_picture_is_answered(server: Api, kind: str) -> None:
+    await made(server)
+    found = await verified(server, ODD[kind])
+    assert (found["result"], found["manifest"]) == ("not_found", None)
 
 
 async def test_untouched_file_is_proved_by_its_manifest(server: Api) -> None:

@@ -72,10 +72,13 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return chain, private
 
 
+PICTURE = web.AppKey("PICTURE", bytes)
+
+
 async def _answer(request: web.Request) -> web.StreamResponse:
     match request.path.removeprefix("/"):
         case "picture":
-            return web.Response(body=b"picture")
+            return web.Response(body=request.app[PICTURE])
         case "large":
             return web.Response(body=bytes(MOST + 1))
         case "missing":
@@ -103,11 +106,14 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(folder: Path, answers: dict[str, list[list[str]]], *private: str) -> AsyncIterator[Site]:
+async def site(
+    folder: Path, answers: dict[str, list[list[str]]], *private: str, picture: bytes = b"picture"
+) -> AsyncIterator[Site]:
     chain, key = certificate(folder)
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serving.load_cert_chain(chain, key)
     app = web.Application()
+    app[PICTURE] = picture
     app.router.add_get("/{name:.*}", _answer)
     runner, port = web.AppRunner(app, shutdown_timeout=0), free_port()
     await runner.setup()

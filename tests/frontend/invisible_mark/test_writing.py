@@ -6,7 +6,7 @@ from frontend.invisible_mark.writing import STRONGEST, write
 from .conftest import IDENTITY, Pixels
 
 
-def test_mark_is_fainter_than_an_eye_sees(picture: Pixels, marked: Pixels) -> None:
+def test_change_stays_above_42_db_and_within_the_strongest_chip(picture: Pixels, marked: Pixels) -> None:
     change = marked.astype(np.int16) - picture
     assert 10 * np.log10(255**2 / np.square(change).mean()) > 42
     assert np.abs(change).max() <= np.ceil(1.5 * STRONGEST)
