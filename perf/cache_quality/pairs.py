@@ -13,11 +13,10 @@ HALVES = {
     "development": Path(__file__).with_name("development.tsv"),
     "held_out": Path(__file__).with_name("held_out.tsv"),
 }
-COLUMNS = ["half", "kind", "should_hit", "a", "b"]
+COLUMNS = ["kind", "should_hit", "asked", "made"]
 HITS = ("paraphrase", "reordered", "trifle")
 """Kinds of pairs that ask for the same picture."""
 MISSES = ("count", "colour", "subject", "negation", "relation", "setting")
-_SPELLINGS = {"color": "colour", "reorder": "reordered", "reordering": "reordered", "added trifle": "trifle"}
 _NAME = re.compile(r"@(\w[\w-]*)")
 
 
@@ -49,8 +48,8 @@ def load(path: Path) -> tuple[Pair, ...]:
 
 def _pair(row: Sequence[str], where: str) -> Pair:
     try:
-        _, kind, should_hit, asked, made = row
-        return Pair(_SPELLINGS.get(kind, kind), {"yes": True, "no": False}[should_hit], asked, made)
+        kind, should_hit, asked, made = row
+        return Pair(kind, {"yes": True, "no": False}[should_hit], asked, made)
     except (ValueError, KeyError) as error:
         raise ValueError(f"{where}: {error}") from None
 

@@ -155,7 +155,7 @@ def test_an_emptied_partition_takes_no_memory() -> None:
         (vector(1, DIMENSION + 1), "shape"),
     ],
 )
-def test_a_bad_vector_is_refused_and_nothing_is_added(bad: np.ndarray, words: str) -> None:  # type: ignore[type-arg]
+def test_a_bad_vector_is_refused_and_nothing_is_added(bad: np.ndarray, words: str) -> None:
     index = Index(DIMENSION, ROOMY)
     with pytest.raises(ValueError, match=words):
         index.add([item(1), dataclasses.replace(item(2), vector=bad)])
