@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark
+	bench-watermark bench-cache
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -20,6 +20,11 @@ bench-finish: install
 
 bench-verify: install
 	.venv/bin/python -m perf.bench_verify $(BENCH)
+
+# OPENBLAS_…: set where old builds of numpy need them; this one does not, and is slower with them.
+bench-cache: .venv/parts/bench-cache/.installed
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS=1 \
+		.venv/parts/bench-cache/bin/python -m perf.bench_cache $(BENCH)
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
