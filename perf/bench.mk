@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-cache-quality
+	bench-watermark bench-cache bench-cache-quality
 
 bench-api: install .venv/parts/bench/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -24,6 +24,11 @@ bench-verify: install
 # The encoder runs without Triton here, beside the development tools: onnxruntime and tokenizers.
 bench-cache-quality: install .venv/.dev-installed
 	.venv/bin/python -m perf.cache_quality $(BENCH)
+
+# OPENBLAS_…: set where old builds of numpy need them; this one does not, and is slower with them.
+bench-cache: install .venv/parts/bench-cache/.installed
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS=1 \
+		.venv/parts/bench-cache/bin/python -m perf.bench_cache $(BENCH)
 
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)

@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 # torch has builds per accelerator under one version, so its lock cannot carry hashes.
 NO_HASHES = {"bench-watermark", "export", "export-dev"}
 PARTS = (
-    "triton", "servers", "acs", "llm", "export", "bench", "bench-watermark", "invisible-watermark",
-    "perf-analyzer",
+    "triton", "servers", "acs", "llm", "export", "bench", "bench-cache", "bench-watermark",
+    "invisible-watermark", "perf-analyzer",
 )  # fmt: skip
 # Carried whole for the servers inside; their Python dependencies are never imported.
 NO_DEPENDENCIES = {"invisible-watermark", "perf-analyzer", "servers"}

@@ -64,7 +64,7 @@ class Graph:
             nodes, distances = self._index.knn_query(vector, k=count, num_threads=1)
         except RuntimeError:  # hnswlib's way to say so
             return None
-        return nodes[0].astype(np.int64), 1 - distances[0]
+        return nodes[0], 1 - distances[0]
 
     def vectors(self, nodes: Sequence[int] | Nodes) -> Vector:
         """[n, dimension], copied."""

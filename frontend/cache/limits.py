@@ -16,8 +16,8 @@ class Limits:
     most_matches: int = 1_000  # that one search may ask for
     # The graph (HNSW), measured by `make bench-cache`.
     links: int = 16  # M; each node costs 8 * links + 8 bytes beside its vector
-    build_width: int = 100  # ef_construction
-    search_width: int = 100  # ef
+    build_width: int = 150  # ef_construction
+    search_width: int = 150  # ef
 
     def __post_init__(self) -> None:
         for name in (

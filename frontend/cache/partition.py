@@ -110,8 +110,8 @@ class Partition:
             if nearest is None:
                 return None
             found = [
-                (float(similarity), row)
-                for node, similarity in zip(nearest[0].tolist(), nearest[1], strict=True)
+                (similarity, row)
+                for node, similarity in zip(nearest[0].tolist(), nearest[1].tolist(), strict=True)
                 for row in reversed(self._rows_of(node))
             ][:count]
             if len(found) == count:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from frontend.cache.index import Index
-from frontend.cache.item import Item
+from frontend.cache.item import Item, Vector
 from frontend.cache.limits import Limits
 from tests.frontend.cache.items import ANIME, DIMENSION, PHOTO, SMALL, content, item, items, names, vector
 
@@ -155,7 +155,7 @@ def test_an_emptied_partition_takes_no_memory() -> None:
         (vector(1, DIMENSION + 1), "shape"),
     ],
 )
-def test_a_bad_vector_is_refused_and_nothing_is_added(bad: np.ndarray, words: str) -> None:
+def test_a_bad_vector_is_refused_and_nothing_is_added(bad: Vector, words: str) -> None:
     index = Index(DIMENSION, ROOMY)
     with pytest.raises(ValueError, match=words):
         index.add([item(1), dataclasses.replace(item(2), vector=bad)])

@@ -1,0 +1,1 @@
+"""The semantic cache's index beside exact search and other stores: see `perf/bench_cache.py`."""
