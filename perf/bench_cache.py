@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from frontend.cache.limits import Limits
+from frontend.cache.index.limits import Limits
 from perf.cache_speed import exact, ours
 from perf.cache_speed.vectors import queries, write_entries
 from perf.report import machine, publish, table

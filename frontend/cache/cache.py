@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from frontend.cache import record
 from frontend.cache.demands import Demands, unmet
-from frontend.cache.item import Match
+from frontend.cache.index.item import Match
 from frontend.cache.log import Log, Offer
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.record import CachedPicture, Candidate

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from redis.exceptions import RedisError
 
 from frontend.cache import log as logs
-from frontend.cache import record, snapshot
-from frontend.cache.index import Index
-from frontend.cache.item import Item
-from frontend.cache.limits import Limits
+from frontend.cache import record
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from frontend.cache.index.item import Item
+from frontend.cache.index.limits import Limits
 from frontend.cache.log import Fields, Log, Turn, Unreadable
 from frontend.cache.record import Candidate
 from frontend.settings import Settings

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from frontend.cache import snapshot
-from frontend.cache.index import Index
-from frontend.cache.item import Item
-from frontend.cache.limits import Limits
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from frontend.cache.index.item import Item
+from frontend.cache.index.limits import Limits
 from perf.cache_speed.stopwatch import NEIGHBOURS, ahead, lookups, own_memory, timed
 from perf.cache_speed.vectors import DIMENSION, Vectors
 

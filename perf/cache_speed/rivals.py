@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from usearch.index import Index as Usearch
 
-from frontend.cache.limits import Limits
+from frontend.cache.index.limits import Limits
 from perf.cache_speed.stopwatch import NEIGHBOURS, Lookup, ahead, lookups, own_memory, timed
 from perf.cache_speed.vectors import DIMENSION, Vectors
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontend.cache.normal_form import embedded_text
-from tests.frontend.cache.test_rules import SAID
+from tests.frontend.cache.rules.test_rules import SAID
 
 TERMS = ["a red car", "two dogs", "a cat on a mat", "sunset", "no people", "high quality", 'a sign "open"']
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from frontend.cache.item import Item, Match, Vector, checked
-from frontend.cache.limits import Limits
-from frontend.cache.partition import Partition
-from frontend.cache.rows import Row
-from frontend.cache.state import SLICE, Key, State
-from frontend.cache.upkeep import Upkeep
-from frontend.cache.whole_search import search_whole
+from frontend.cache.index.item import Item, Match, Vector, checked
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.partition import Partition
+from frontend.cache.index.rows import Row
+from frontend.cache.index.state import SLICE, Key, State
+from frontend.cache.index.upkeep import Upkeep
+from frontend.cache.index.whole_search import search_whole
 
 
 @dataclass(frozen=True, kw_only=True)

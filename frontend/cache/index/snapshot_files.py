@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from frontend.cache.block import Block
-from frontend.cache.graph import Graph
-from frontend.cache.index import Index
-from frontend.cache.limits import Limits
-from frontend.cache.partition import Partition
-from frontend.cache.snapshot_rows import BLOCK, Damaged, decode, encode
+from frontend.cache.index.block import Block
+from frontend.cache.index.graph import Graph
+from frontend.cache.index.index import Index
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.partition import Partition
+from frontend.cache.index.snapshot_rows import BLOCK, Damaged, decode, encode
 
 MANIFEST = "manifest"
 MANIFEST_MOST = 64 * 1024 * 1024

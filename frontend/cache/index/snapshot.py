@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontend.cache.file_lock import locked
-from frontend.cache.index import Index
-from frontend.cache.limits import Limits
-from frontend.cache.snapshot_files import Foreign, load, save
-from frontend.cache.snapshot_rows import Damaged
+from frontend.cache.index.file_lock import locked
+from frontend.cache.index.index import Index
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.snapshot_files import Foreign, load, save
+from frontend.cache.index.snapshot_rows import Damaged
 
 KEPT = 2
 STATE_MOST = 1024 * 1024

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frontend.cache.partition import Partition
-from frontend.cache.state import SLICE, WALK, Key, State
+from frontend.cache.index.partition import Partition
+from frontend.cache.index.state import SLICE, WALK, Key, State
 
 HOLD_S = 0.001  # that searches wait for a graph to grow
 BATCH = 4_096  # vectors that go into a new graph at once

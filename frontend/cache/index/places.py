@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable
 
-from frontend.cache.partition import Partition
+from frontend.cache.index.partition import Partition
 
 PARTITIONS = 2**32  # a place is order * PARTITIONS + number: one object for each name, not three
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend.cache import snapshot
-from frontend.cache.index import Index
-from tests.frontend.cache.items import ANIME, DIMENSION, PHOTO, SMALL, item, items, vector
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, SMALL, item, items, vector
 
 LIMITS = dataclasses.replace(SMALL, exact_below=50, tail=10, capacity=2_000, partition_capacity=1_500)
 SEARCHERS = 3

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frontend.cache.block import Block
-from frontend.cache.column import Column
-from frontend.cache.graph import Graph
-from frontend.cache.item import Match, Vector
-from frontend.cache.limits import Limits
-from frontend.cache.rows import Row, Rows
+from frontend.cache.index.block import Block
+from frontend.cache.index.column import Column
+from frontend.cache.index.graph import Graph
+from frontend.cache.index.item import Match, Vector
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.rows import Row, Rows
 
 WIDEST = 2_048  # asked of the graph; beyond that going through everything is as good
 WIDER = 4

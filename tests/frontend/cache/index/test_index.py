@@ -5,10 +5,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from frontend.cache.index import Index
-from frontend.cache.item import Item, Vector
-from frontend.cache.limits import Limits
-from tests.frontend.cache.items import ANIME, DIMENSION, PHOTO, SMALL, content, item, items, names, vector
+from frontend.cache.index.index import Index
+from frontend.cache.index.item import Item, Vector
+from frontend.cache.index.limits import Limits
+from tests.frontend.cache.index.items import (
+    ANIME,
+    DIMENSION,
+    PHOTO,
+    SMALL,
+    content,
+    item,
+    items,
+    names,
+    vector,
+)
 
 ROOMY = dataclasses.replace(SMALL, capacity=10_000, partition_capacity=10_000)
 LOG = st.lists(st.tuples(st.integers(0, 70), st.sampled_from([ANIME, PHOTO, ("x",), ()])), max_size=150)

@@ -7,8 +7,8 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
-from frontend.cache.item import Vector
-from frontend.cache.limits import Limits
+from frontend.cache.index.item import Vector
+from frontend.cache.index.limits import Limits
 
 GROWTH = 1.5
 FIRST_ROOM = 1024

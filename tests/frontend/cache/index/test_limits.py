@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from frontend.cache.limits import Limits
+from frontend.cache.index.limits import Limits
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from frontend.cache import snapshot
-from frontend.cache.file_lock import locked
-from frontend.cache.index import Index
-from frontend.cache.limits import Limits
-from frontend.cache.snapshot_files import FORMAT
-from frontend.cache.snapshot_rows import HEADER, MAGIC, Damaged, decode
-from tests.frontend.cache.items import ANIME, DIMENSION, PHOTO, content, item, items, names, vector
+from frontend.cache.index import snapshot
+from frontend.cache.index.file_lock import locked
+from frontend.cache.index.index import Index
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.snapshot_files import FORMAT
+from frontend.cache.index.snapshot_rows import HEADER, MAGIC, Damaged, decode
+from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, content, item, items, names, vector
 
 LIMITS = Limits(exact_below=40, tail=10)
 

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from frontend.cache.limits import Limits
-from frontend.cache.partition import Partition
-from frontend.cache.places import Places
-from frontend.cache.readers_writer import ReadersWriterLock
-from frontend.cache.rows import Row
+from frontend.cache.index.limits import Limits
+from frontend.cache.index.partition import Partition
+from frontend.cache.index.places import Places
+from frontend.cache.index.readers_writer import ReadersWriterLock
+from frontend.cache.index.rows import Row
 
 SLICE = 32  # rows that are written or killed while searches wait
 WALK = 256  # rows that are read at once

@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from frontend.cache import snapshot
-from frontend.cache.index import Index
-from tests.frontend.cache.items import ANIME, DIMENSION, PHOTO, SMALL, Model, item, vector
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, SMALL, Model, item, vector
 
 NUMBERS = st.integers(0, 60)
 # Few seeds: many items then share one vector, as pictures of one prompt do.

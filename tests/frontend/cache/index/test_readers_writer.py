@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from frontend.cache.readers_writer import ReadersWriterLock
+from frontend.cache.index.readers_writer import ReadersWriterLock
 
 PATIENCE_S = 20.0
 

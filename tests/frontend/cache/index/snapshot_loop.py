@@ -1,4 +1,4 @@
-"""Writes snapshots until it is killed: python -m tests.frontend.cache.snapshot_loop FOLDER
+"""Writes snapshots until it is killed: python -m tests.frontend.cache.index.snapshot_loop FOLDER
 
 Before each it says on standard output how far its log is, after it that the snapshot is there.
 """
@@ -6,10 +6,10 @@ Before each it says on standard output how far its log is, after it that the sna
 import sys
 from pathlib import Path
 
-from frontend.cache import snapshot
-from frontend.cache.index import Index
-from tests.frontend.cache.items import DIMENSION, items
-from tests.frontend.cache.test_snapshot_kill import LIMITS
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from tests.frontend.cache.index.items import DIMENSION, items
+from tests.frontend.cache.index.test_snapshot_kill import LIMITS
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.frontend.cache.items import item
+from tests.frontend.cache.index.items import item
 
 
 @pytest.mark.parametrize(

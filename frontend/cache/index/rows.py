@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from frontend.cache.block import Block
-from frontend.cache.column import Column
+from frontend.cache.index.block import Block
+from frontend.cache.index.column import Column
 
 # Measured: two list entries, an object header each for name and payload, the columns, a place in the index's
 # dictionary of names and in the partition's dictionary of vectors.

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from frontend.cache.block import Block
+from frontend.cache.index.block import Block
 
 BLOCK = 1_024  # rows
 HEADER = struct.Struct("<4sIQQI")  # magic, rows, bytes of names, bytes of payloads, vectors

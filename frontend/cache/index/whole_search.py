@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from frontend.cache.item import Match, Vector
-from frontend.cache.partition import Partition
-from frontend.cache.state import WALK, Key, State
+from frontend.cache.index.item import Match, Vector
+from frontend.cache.index.partition import Partition
+from frontend.cache.index.state import WALK, Key, State
 
 Ranked = list[tuple[float, int]]  # similarity, order
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from frontend.cache.index import Index
-from frontend.cache.item import Item
-from frontend.cache.limits import Limits
+from frontend.cache.index.index import Index
+from frontend.cache.index.item import Item
+from frontend.cache.index.limits import Limits
 
 DIMENSION = 8
 ANIME = ("eros", "anime", "aya")

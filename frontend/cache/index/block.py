@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frontend.cache.item import Vector
+from frontend.cache.index.item import Vector
 
 
 @dataclass(frozen=True)

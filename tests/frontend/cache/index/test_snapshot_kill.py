@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from frontend.cache import snapshot
-from frontend.cache.index import Index
-from frontend.cache.limits import Limits
-from tests.frontend.cache.items import DIMENSION, content, items
+from frontend.cache.index import snapshot
+from frontend.cache.index.index import Index
+from frontend.cache.index.limits import Limits
+from tests.frontend.cache.index.items import DIMENSION, content, items
 
 LIMITS = Limits(exact_below=40, tail=10, capacity=400, partition_capacity=400)
 KILLS = 16
@@ -20,7 +20,7 @@ KILLS = 16
 
 def killed_after(folder: Path, snapshots: int, delay_s: float) -> int:
     """The last position of which the process said that its snapshot is there."""
-    command = [sys.executable, "-m", "tests.frontend.cache.snapshot_loop", str(folder)]
+    command = [sys.executable, "-m", "tests.frontend.cache.index.snapshot_loop", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = [int(process.stdout.readline()) for _ in range(snapshots)]

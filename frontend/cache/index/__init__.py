@@ -1,0 +1,1 @@
+"""Vectors in partitions, searched by their nearness, and kept on disk."""
