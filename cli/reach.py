@@ -23,7 +23,8 @@ async def reached() -> "AsyncIterator[tuple[Settings, Redis]]":
 
     settings = load()
     if not settings.redis_url:
-        settings = replace(settings, redis_url=Instance(settings.data_dir).running().redis_url)
+        serving = Instance(settings.data_dir).running()
+        settings = replace(settings, redis_url=serving.redis_url, public_url=serving.url)
     redis = connect(settings)
     try:
         yield settings, redis
