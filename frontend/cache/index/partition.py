@@ -2,15 +2,26 @@
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
+<<<<<<< HEAD:frontend/cache/index/partition.py
 from frontend.cache.index.block import Block
 from frontend.cache.index.column import Column
 from frontend.cache.index.graph import Graph
 from frontend.cache.index.item import Match, Vector
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.rows import Row, Rows
+=======
+from frontend.cache.block import Block
+from frontend.cache.column import Column
+from frontend.cache.graph import Graph
+from frontend.cache.item import Match, Vector
+from frontend.cache.limits import Limits
+from frontend.cache.nodes import Nodes
+from frontend.cache.rows import Row, Rows
+>>>>>>> index:frontend/cache/partition.py
 
 WIDEST = 2_048  # asked of the graph; beyond that going through everything is as good
 WIDER = 4
@@ -21,8 +32,7 @@ class Partition:
     """Not safe by itself: `index.py` holds the lock.
 
     A new item is appended to the rows and to the tail, a matrix that is searched exactly. `graft` moves the
-    tail, oldest first, into the graph. Rows with the very same vector share a node: hnswlib links a crowd of
-    equal vectors to each other alone, where no search would find them.
+    tail, oldest first, into the graph.
     """
 
     def __init__(self, key: tuple[str, ...], number: int, dimension: int, limits: Limits) -> None:
@@ -37,9 +47,7 @@ class Partition:
         self._tail = Column(np.float32, dimension)
         self._tail_first = 0  # the tail's first row
         self._in_graph = 0  # live rows whose vector is there
-        self._alike: dict[int, list[int]] = {}  # node → its live rows, where there are or were several
-        self._by_key: dict[int, int] = {}  # digest of a vector → its node
-        self._unmarked: list[int] = []  # nodes that have no live row, not yet marked in the graph
+        self._nodes = Nodes()
 
     def __len__(self) -> int:
         """Live items."""
@@ -65,20 +73,8 @@ class Partition:
         self.rows.kill(number)
         if number < self.grafted:
             self._in_graph -= 1
-            self._leave(number)
-
-    def _leave(self, number: int) -> None:
-        node = int(self.rows.nodes.view[number])
-        alike = self._alike.get(node)
-        if alike is not None:
-            alike.remove(number)
-            if alike:
-                return
-            del self._alike[node]
-        self._unmarked.append(node)
-        key = int(self.rows.keys.view[number])
-        if self._by_key.get(key) == node:
-            del self._by_key[key]
+            rows = self.rows
+            self._nodes.leave(int(rows.nodes.view[number]), number, int(rows.keys.view[number]))
 
     # Searching
 
@@ -109,24 +105,19 @@ class Partition:
             nearest = self.graph.nearest(vector, wanted) if wanted <= WIDEST else None
             if nearest is None:
                 return None
-            found = [
+            rows = (
                 (similarity, row)
                 for node, similarity in zip(nearest[0].tolist(), nearest[1].tolist(), strict=True)
-                for row in reversed(self._rows_of(node))
-            ][:count]
+                for row in reversed(self._nodes.rows(node))
+                if self.rows.alive.view[row]
+            )
+            found = list(islice(rows, count))  # a node may have very many rows
             if len(found) == count:
                 return found
             # Some of these nodes have died and are not marked yet.
             if wanted == self.graph.findable:
                 return None
             wanted *= WIDER
-
-    def _rows_of(self, node: int) -> Sequence[int]:
-        """The live ones with this node's vector."""
-        alike = self._alike.get(node)
-        if alike is not None:
-            return alike
-        return (node,) if self.rows.alive.view[node] else ()
 
     def matches(self, found: Found) -> list[Match]:
         rows = self.rows
@@ -178,7 +169,7 @@ class Partition:
         """There is work for `graft`."""
         if self.graph is None:
             return self.rows.live > self._limits.exact_below
-        return self.waiting >= self._limits.tail or bool(self._unmarked)
+        return self.waiting >= self._limits.tail or bool(self._nodes.dead)
 
     def graft(self, most_s: float) -> None:
         """For about so long; a single vector may take a millisecond."""
@@ -212,19 +203,19 @@ class Partition:
         self.grafted += count
 
     def _is_new(self, graph: Graph, number: int) -> bool:
-        """Whether the row needs a node of its own; says which one it has. Raises nothing for a dead row."""
+        """Whether the row needs a node of its own; notes which one it has. A dead row needs none."""
         if not self.rows.alive.view[number]:
             return False
         self._in_graph += 1
         key = int(self.rows.keys.view[number])
-        node = self._by_key.setdefault(key, number)
-        if node != number and not self._same(graph, node, number):
-            node = number  # two vectors of one digest: it stays with the first
-        self.rows.nodes.view[number] = node
-        if node == number:
-            return True
-        self._alike.setdefault(node, [node]).append(number)
-        return False
+        node = self._nodes.of(key)
+        shared = node is not None and self._same(graph, node, number)
+        self.rows.nodes.view[number] = node if shared else number
+        if node is not None and shared:
+            self._nodes.join(node, number)
+            return False
+        self._nodes.open(key, number)
+        return True
 
     def _same(self, graph: Graph, node: int, number: int) -> bool:
         tail, first = self._tail.view, self._tail_first
@@ -232,9 +223,9 @@ class Partition:
         return np.array_equal(vector, tail[number - first])
 
     def _mark(self, graph: Graph) -> None:
-        for node in self._unmarked:
+        for node in self._nodes.dead:
             graph.mark(node)
-        self._unmarked.clear()
+        self._nodes.dead.clear()
 
     def _trim(self) -> None:
         """Seldom: what is left is copied."""
@@ -276,9 +267,6 @@ class Partition:
         self.graph, self.grafted, self._tail_first = graph, grafted, grafted
         self._in_graph = len(numbers)
         nodes = nodes[numbers]
-        self._by_key = dict(zip(rows.keys.view[numbers].tolist(), nodes.tolist(), strict=True))
-        crowded = np.isin(nodes, nodes[nodes != numbers])
-        for node, number in zip(nodes[crowded].tolist(), numbers[crowded].tolist(), strict=True):
-            self._alike.setdefault(node, []).append(number)
+        self._nodes.restore(numbers, nodes, rows.keys.view[numbers])
         if graph:
             graph.mark_all(np.setdiff1d(with_node, nodes))
