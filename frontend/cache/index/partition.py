@@ -6,22 +6,13 @@ from itertools import islice
 
 import numpy as np
 
-<<<<<<< HEAD:frontend/cache/index/partition.py
 from frontend.cache.index.block import Block
 from frontend.cache.index.column import Column
 from frontend.cache.index.graph import Graph
 from frontend.cache.index.item import Match, Vector
 from frontend.cache.index.limits import Limits
+from frontend.cache.index.nodes import Nodes
 from frontend.cache.index.rows import Row, Rows
-=======
-from frontend.cache.block import Block
-from frontend.cache.column import Column
-from frontend.cache.graph import Graph
-from frontend.cache.item import Match, Vector
-from frontend.cache.limits import Limits
-from frontend.cache.nodes import Nodes
-from frontend.cache.rows import Row, Rows
->>>>>>> index:frontend/cache/partition.py
 
 WIDEST = 2_048  # asked of the graph; beyond that going through everything is as good
 WIDER = 4
