@@ -1,11 +1,13 @@
 """Prometheus metrics of this process."""
 
+import asyncio
 import datetime
 import functools
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
+from frontend.cache.index.index import Index
 from frontend.services import Services
 
 REQUESTS = Counter("imgen_http_requests", "Answers by route and status", ["route", "status"])
@@ -19,6 +21,11 @@ WAITING = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
 OPEN = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")
 
 CACHED = Gauge("imgen_cache_pictures", "Pictures in this process's copy of the cache")
+CACHE_BYTES = Gauge("imgen_cache_bytes", "Memory of this process's copy of the cache, about")
+CACHE_PARTITIONS = Gauge("imgen_cache_partitions", "Partitions of this process's copy of the cache")
+CACHE_WHOLE = Gauge(
+    "imgen_cache_whole_searches", "Look-ups that had to read a whole partition, since this process began"
+)
 CERTIFICATE_ENDS = Gauge(
     "imgen_certificate_expires_timestamp_seconds", "When the content credentials' certificate ends, Unix time"
 )
@@ -43,8 +50,16 @@ def _of(route: str, status: int) -> tuple[Counter, Histogram]:
 async def page(services: Services) -> web.Response:
     WAITING.set(await services.redis.zcard("imgen:waiting"))
     OPEN.set(await services.redis.zcard("imgen:open"))
-    CACHED.set(services.cache.size or 0)
+    await asyncio.to_thread(_cache, services.cache.index)
     certificate = services.certificate
     CERTIFICATE_ENDS.set(certificate.expires.timestamp())
     CERTIFICATE_ENDING.set(bool(certificate.warning(datetime.datetime.now(datetime.UTC))))
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _cache(index: Index | None) -> None:
+    partitions = index.statistics() if index else []
+    CACHED.set(sum(partition.items for partition in partitions))
+    CACHE_BYTES.set(sum(partition.memory for partition in partitions))
+    CACHE_PARTITIONS.set(len(partitions))
+    CACHE_WHOLE.set(index.whole_searches if index else 0)

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from frontend.cache import record
 from frontend.cache.demands import Demands, unmet
+from frontend.cache.index.index import Index
 from frontend.cache.index.item import Match
 from frontend.cache.log import Log, Offer
 from frontend.cache.normal_form import embedded_text
@@ -68,10 +69,15 @@ class Cache:
         self._offering = Trouble(log, "cache: pictures do not get in")
 
     @property
+    def index(self) -> Index | None:
+        """This process's copy; None: it is not there yet."""
+        copy = self._replica.copy
+        return copy.index if copy else None
+
+    @property
     def size(self) -> int | None:
         """Pictures in this process's copy; None: it is not there yet."""
-        copy = self._replica.copy
-        return len(copy.index) if copy else None
+        return None if self.index is None else len(self.index)
 
     async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
         """What the log is told when this verdict stands; None: the picture does not go into the cache."""

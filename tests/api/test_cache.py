@@ -60,6 +60,17 @@ async def test_hit_has_the_published_shape_and_its_job_is_finished_at_once(serve
     assert len(server.acs.reviews) == 1
 
 
+async def test_metrics_tell_what_the_cache_holds_and_how_it_was_asked(server: Api) -> None:
+    await made(server)
+    await asked(server)
+    async with server.http.get(f"{server.url}/metrics") as response:
+        page = await response.text()
+    told = dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("imgen_cache"))
+    assert (told["imgen_cache_pictures"], told["imgen_cache_partitions"]) == ("1.0", "1.0")
+    assert float(told["imgen_cache_bytes"]) > 0
+    assert float(told['imgen_cache_lookups_total{outcome="hit"}']) >= 1
+
+
 async def test_miss_goes_on_to_a_picture_unless_only_the_cache_was_asked(server: Api) -> None:
     assert await asked(server) == MISS
     job = await server.generate(use_cache=True)

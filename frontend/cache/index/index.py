@@ -138,6 +138,11 @@ class Index:
         with self.state.lock.reading():
             return [_statistics(partition) for partition in self.state.places.by_key.values()]
 
+    @property
+    def whole_searches(self) -> int:
+        """Searches that the graph could not answer, so that a whole partition was read: slow in a large one."""
+        return self.state.whole_searches
+
     def maintain(self) -> int:
         """Makes partitions anew that have lost too many items; how many. To be called now and then.
 
