@@ -32,6 +32,10 @@ SPARE = 1.25  # the log holds more entries than the cache may have, since it hol
 _decode_job = msgspec.json.Decoder(Job).decode
 _decode_picture = msgspec.json.Decoder(StoredPicture).decode
 _decode_verdict = msgspec.json.Decoder(Verdict).decode
+_TRIM = """
+local oldest = redis.call('TIME')[1] * 1000 - ARGV[1]
+return redis.call('XTRIM', KEYS[1], 'MINID', '=', string.format('%d', math.max(oldest, 0)))
+"""
 Vector = npt.NDArray[np.float32]
 Fields = dict[bytes, bytes]
 
@@ -63,6 +67,7 @@ class Log:
     def __init__(self, redis: "Redis", capacity: int) -> None:
         self._redis = redis
         self._length = int(capacity * SPARE)
+        self._trim = redis.register_script(_TRIM)
 
     def offer(self, vector: Vector, encoder: str) -> Offer:
         return Offer(vector.astype("<f2").tobytes(), encoder, self._length)
@@ -79,6 +84,10 @@ class Log:
             _, epoch, first, last = await pipe.execute()
         entries = [(entry.decode(), fields) for entry, fields in found[0][1]] if found else []
         return Turn(epoch.decode(), _entry(first), _entry(last), entries)
+
+    async def trim(self, life_ms: int) -> None:
+        """Takes out what is older, by Redis' clock: prompts are kept no longer than they are of use."""
+        await self._trim(keys=[LOG], args=[life_ms])
 
     async def picture(self, entry: str) -> CachedPicture | None:
         """The whole record; None where the log does not hold it any more. Raises RedisError, Unreadable."""

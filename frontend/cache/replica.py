@@ -109,6 +109,7 @@ class Replica:
                 if copy := self._copy:
                     await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
                     await asyncio.to_thread(copy.index.maintain)
+                await self._source.trim(self._life_ms)
                 fault.over()
             except Exception as error:
                 fault.seen(error)

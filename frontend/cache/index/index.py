@@ -140,7 +140,7 @@ class Index:
 
     @property
     def whole_searches(self) -> int:
-        """Searches that the graph could not answer, so that a whole partition was read: slow in a large one."""
+        """Searches that no graph could answer, so that a whole partition was read: slow in a large one."""
         return self.state.whole_searches
 
     def maintain(self) -> int:

@@ -144,6 +144,9 @@ async def test_upkeep_takes_out_what_is_too_old(redis: "Redis", tmp_path: Path) 
         await until(holds(replica, 2))
         async with in_background(replica.upkeep()):
             await until(holds(replica, 1))
+            async with asyncio.timeout(5):  # from the log, too
+                while await redis.xlen(LOG) != 1:
+                    await asyncio.sleep(0.01)
         assert [made.wish.positive for made in candidates(replica)] == ["a house"]
 
 
