@@ -23,7 +23,7 @@ ALL_PARTS := frontend $(UP_PARTS)
 say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
 	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
-.PHONY: help install install-export up down check test clean
+.PHONY: help install install-export up down check test test-server test-export clean
 .DEFAULT_GOAL := help
 
 help:
@@ -86,8 +86,14 @@ check: .venv/.dev-installed
 
 # Two interpreters: export and demo need torch, which nothing else does.
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
+	@# Side by side, each mostly on one core; both to their end, whatever the other one finds.
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-server test-export
+
+test-server:
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
-	@# One thread each: torch and onnxruntime by turns would spin against each other.
+
+# One thread each: torch and onnxruntime by turns would spin against each other.
+test-export:
 	OMP_NUM_THREADS=1 .venv/parts/export/bin/python -m pytest tests/export tests/demo tests/perf/gpu
 
 clean:
