@@ -14,7 +14,7 @@ class Limits:
     deleted_share: float = 0.25  # of a partition's rows; beyond that it is made anew
     rebuild_threads: int = 1
     most_matches: int = 1_000  # that one search may ask for
-    # The graph (HNSW), measured by `make bench-cache` with a million entries. Half the links and widths of 150
+    # The graph (HNSW), measured by `make bench-cache` with a million entries. Half the links, widths of 150,
     # are built in half the time and found 97.2 % of the ten nearest; a search width of 80 finds 97.5 in three
     # quarters of the time, one of 150 98.9 in five quarters: the rest has no way that leads to it.
     links: int = 32  # M; each node costs 8 * links + 8 bytes beside its vector
