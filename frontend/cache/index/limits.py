@@ -19,7 +19,7 @@ class Limits:
     # quarters of the time, one of 150 98.9 in five quarters: the rest has no way that leads to it.
     links: int = 32  # M; each node costs 8 * links + 8 bytes beside its vector
     build_width: int = 200  # ef_construction
-    search_width: int = 120  # ef
+    search_width: int = 110  # ef
 
     def __post_init__(self) -> None:
         for name in (
