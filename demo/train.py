@@ -103,7 +103,7 @@ def train_lora(place: Workplace, name: str) -> None:
     """Over the averaged base; starts anew each time, since it takes minutes."""
     base = open_diffusion(place)
     base.pipeline.trained().load_state_dict(base.averages.values)
-    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name))
+    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name), base.latents)
     for _ in _shown(lora.train(run, place.config.lora_steps), name, 0, place.config.lora_steps):
         pass
     lora.save(base.pipeline.unet, LORAS / f"{name}.safetensors")

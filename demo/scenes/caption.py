@@ -45,6 +45,11 @@ def _usual(scene: Scene) -> list[str]:
     return [word for word, there in shown if there]
 
 
+def lacking(scene: Scene) -> int:
+    """How many usual things are not there: 0 to 2."""
+    return (1 if scene.place.indoor else 2) - len(_usual(scene))
+
+
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:
     words = _noun(scene, random)
     if scene.other is not None:
