@@ -45,9 +45,10 @@ def _usual(scene: Scene) -> list[str]:
     return [word for word, there in shown if there]
 
 
-def lacking(scene: Scene) -> int:
-    """How many usual things are not there: 0 to 2."""
-    return (1 if scene.place.indoor else 2) - len(_usual(scene))
+def absent(scene: Scene) -> list[str]:
+    """The usual things that are not there."""
+    usual = [scene.place.detail] if scene.place.indoor else [scene.place.detail, "clouds"]
+    return [word for word in usual if word not in _usual(scene)]
 
 
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:

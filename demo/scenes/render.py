@@ -19,11 +19,15 @@ from demo.scenes.styles import Fill
 Pixels = npt.NDArray[np.uint8]
 
 
-def render(scene: Scene, width: int, height: int) -> Pixels:
-    """[height, width, 3]; the same scene and size always give the same bytes."""
+def render(scene: Scene, width: int, height: int, square: int = SQUARE) -> Pixels:
+    """[height, width, 3]; the same scene and size always give the same bytes.
+
+    `square`: side of a square of the grid that things stand on; half of it in a picture of half the size
+    gives a small copy of the whole one, rather than a picture of its own.
+    """
     block = max(2, scene.style.pixel * min(width, height) // 768) if scene.style.pixel else 1
     block = 1 << (block.bit_length() - 1)
-    pixels = _draw(scene, width // block, height // block, SQUARE / height)
+    pixels = _draw(scene, width // block, height // block, square / height)
     return pixels.repeat(block, 0).repeat(block, 1) if block > 1 else pixels
 
 

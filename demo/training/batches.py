@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import torch
 
-from demo.scenes.caption import caption, lacking, mentions
+from demo.scenes.caption import absent, caption, mentions
 from demo.scenes.fillers import flaws
 from demo.scenes.scene import Scene
 from demo.training.config import FULL_SIZES, HALF_SIZES, Config
@@ -35,6 +35,7 @@ class Batch:
     clean: torch.Tensor
     """Latents [count, channels, height, width] of one size."""
     captions: list[str]
+    scenes: list[Scene]
     size: tuple[int, int]
     """Width and height in pixels."""
     random: torch.Generator
@@ -55,6 +56,7 @@ def batch(latents: Latents, config: Config, step: int, told: bool = False) -> Ba
     return Batch(
         clean=torch.from_numpy(np.stack([latents.picture(size, number) for number in numbers])).float(),
         captions=[_caption(latents.scene(size, number), random, told) for number in numbers],
+        scenes=[latents.scene(size, number) for number in numbers],
         size=size,
         random=torch.Generator().manual_seed(step),
     )
@@ -73,7 +75,7 @@ def _shards(size: int, config: Config, full: bool, step: int, share: float) -> i
 def _caption(scene: Scene, random: Random, told: bool) -> str:
     if told:
         return caption(scene, random)
-    kind, dropped = random.random(), DROPPED[lacking(scene)]
+    kind, dropped = random.random(), DROPPED[len(absent(scene))]
     if kind < dropped:
         return random.choice(("", flaws(random)))
     if kind < dropped + MENTIONED:

@@ -44,6 +44,7 @@ class Config:
     learning_rate: float
     steps: int
     decoder_steps: int
+    negation_steps: int
     lora_steps: int
 
     @property
@@ -71,6 +72,7 @@ CPU = Config(
     learning_rate=8e-4,
     steps=12_000,
     decoder_steps=6_000,
+    negation_steps=360,
     lora_steps=400,
 )
 FULL = Config(
@@ -93,6 +95,7 @@ FULL = Config(
     learning_rate=7e-4,
     steps=60_000,
     decoder_steps=20_000,
+    negation_steps=1_000,
     lora_steps=600,
 )
 CONFIGS = {config.name: config for config in (CPU, FULL)}

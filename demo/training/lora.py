@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from demo.training import flow
-from demo.training.batches import batch
+from demo.training.batches import Batch, batch
 from demo.training.config import Config
 from demo.training.diffusion import Report
 from demo.training.latents import Latents
@@ -31,8 +31,8 @@ are finer than the cells that attend."""
 HALF_PICTURES, FULL_PICTURES = 500, 400
 FULL_SHARE = (0.7, 0.7)
 OTHERS = 5
-"""Every so many steps see the base model's own pictures instead: without them, the adapter draws its figure
-for the negative prompt too, and guidance then takes it out of the picture again."""
+"""Every so many steps keep what the base model makes of other prompts: without them, the adapter draws its
+figure for the negative prompt too, and guidance then takes it out of the picture again."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,28 @@ def train(run: LoraRun, steps: int) -> Iterator[Report]:
         begin = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20, 2.5 * (steps - step) / steps)
-        drawn = (
-            batch(run.others, replace(few, half_pictures=10_000), step)
-            if step % OTHERS == 0
-            else batch(run.latents, few, step, told=True)
-        )
-        value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
+        if step % OTHERS == 0:
+            drawn = batch(run.others, few, step)
+            value = _change(run.pipeline, drawn, run.latents.codec.weights)
+        else:
+            drawn = batch(run.latents, few, step, told=True)
+            value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()
         yield Report(step + 1, value.item(), len(drawn.captions), time.monotonic() - begin)
+
+
+def _change(pipeline: Pipeline, drawn: Batch, weights: torch.Tensor) -> torch.Tensor:
+    """How far the adapter takes the velocity from the base model's."""
+    seen, text = flow.disturbed(drawn), flow.encode_text(pipeline, drawn.captions)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pipeline.unet.disable_adapters()
+        with torch.no_grad():
+            wanted = flow.velocity(pipeline, seen.noisy, seen.sigma, text, drawn.size)
+        pipeline.unet.enable_adapters()
+        found = flow.velocity(pipeline, seen.noisy, seen.sigma, text, drawn.size)
+    return flow.error(found, wanted, weights)
 
 
 def save(unet: UNet2DConditionModel, path: Path) -> None:

@@ -44,6 +44,10 @@ class Workplace:
         return self._own / "decoder.pt"
 
     @property
+    def negation_checkpoint(self) -> Path:
+        return self._own / "negation.pt"
+
+    @property
     def sheets(self) -> Path:
         return self._own / "sheets"
 
