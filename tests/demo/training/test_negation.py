@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from random import Random
 
+import pytest
 import torch
 
-from demo.scenes.caption import absent
+from demo.scenes.caption import absent, caption
+from demo.scenes.fillers import flaws
 from demo.scenes.scene import any_scene
-from demo.training import negation, pipeline
+from demo.training import flow, negation, pipeline
 from demo.training.batches import batch
 from demo.training.pipeline import Pipeline
 from demo.training.workplace import Workplace
@@ -22,19 +26,36 @@ def test_a_negative_names_what_the_picture_lacks() -> None:
     assert {len(absent(scene)) for scene in scenes} == {0, 1, 2}
 
 
-def test_training_brings_guidance_nearer_to_the_lack(workplace: Workplace) -> None:
-    base = _built(workplace)
-    before = copy.deepcopy(base)
-    list(negation.train(negation.NegationRun(base, workplace.config, workplace.latents()), 12))
-    assert _loss(base, before, workplace) < _loss(before, before, workplace)
-
-
-def _loss(student: Pipeline, teacher: Pipeline, workplace: Workplace) -> float:
+def test_its_error_is_that_of_guidance(workplace: Workplace) -> None:
+    """Guidance shall draw v + (g - 1) (c' - u'); the loss measures u, whose share in it is g - 1."""
+    torch.manual_seed(0)
+    student, teacher = _built(workplace), _built(workplace)
     drawn = batch(workplace.latents(), workplace.config, 1)
-    with torch.no_grad():
-        return negation.loss(student, teacher, drawn, torch.ones(workplace.config.latent_channels)).item()
+    random = Random(drawn.random.initial_seed())
+    asked = [caption(scene, random) for scene in drawn.scenes]
+    plain = [flaws(random) for _ in drawn.scenes]
+    named = [negation.negative(scene, words) for scene, words in zip(drawn.scenes, plain, strict=True)]
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        seen = flow.disturbed(replace(drawn, random=torch.Generator().manual_seed(1)))
+        wanted, unwanted, found = (
+            flow.velocity(model, seen.noisy, seen.sigma, flow.encode_text(model, words), drawn.size)
+            for model, words in ((teacher, asked), (teacher, plain), (student, named))
+        )
+        again = replace(drawn, random=torch.Generator().manual_seed(1))
+        value = negation.loss(student, teacher, again, torch.ones(workplace.config.latent_channels))
+    share = negation.GUIDANCE - 1
+    guided = found + negation.GUIDANCE * (wanted - found)
+    error = guided - (seen.wanted + share * (wanted - unwanted))
+    assert value.item() == pytest.approx(error.square().mean().item() / share**2, rel=1e-3)
+
+
+def test_training_goes_on_from_the_model(workplace: Workplace) -> None:
+    base = _built(workplace)
+    before = copy.deepcopy(base.trained().state_dict())
+    reports = list(negation.train(negation.NegationRun(base, workplace.config, workplace.latents()), 2))
+    assert [report.step for report in reports] == [1, 2]
+    assert any(not torch.equal(before[name], value) for name, value in base.trained().state_dict().items())
 
 
 def _built(workplace: Workplace) -> Pipeline:
-    torch.manual_seed(0)
     return pipeline.build(workplace.config, workplace.tokenizers())
