@@ -109,7 +109,7 @@ def train_negatives(place: Workplace) -> None:
     """Over the averaged base; starts anew each time, since it takes minutes."""
     base = open_diffusion(place)
     base.pipeline.trained().load_state_dict(base.averages.values)
-    run = negation.NegationRun(base.pipeline, place.config, base.latents)
+    run = negation.NegationRun(base.pipeline, place.config, base.latents, place.twin_latents())
     steps = place.config.negation_steps
     for _ in _shown(negation.train(run, steps), "negatives", 0, steps):
         pass

@@ -69,9 +69,10 @@ class Disturbed:
     """The velocity."""
 
 
-def disturbed(batch: Batch) -> Disturbed:
+def disturbed(batch: Batch, least: float = 0.0) -> Disturbed:
+    """`least`: the lowest noise level."""
     noise = torch.randn(batch.clean.shape, generator=batch.random)
-    sigma = shifted(torch.rand(len(batch.clean), generator=batch.random))
+    sigma = shifted(torch.rand(len(batch.clean), generator=batch.random)).clamp_min(least)
     share = sigma[:, None, None, None]
     return Disturbed((1 - share) * batch.clean + share * noise, sigma, noise - batch.clean)
 

@@ -30,6 +30,8 @@ TARGETS = [
 are finer than the cells that attend."""
 HALF_PICTURES, FULL_PICTURES = 500, 400
 FULL_SHARE = (0.7, 0.7)
+ROUNDING = 4
+"""Steps to a standard deviation; see rounding.py."""
 OTHERS = 5
 """Every so many steps keep what the base model makes of other prompts: without them, the adapter draws its
 figure for the negative prompt too, and guidance then takes it out of the picture again."""
@@ -90,7 +92,7 @@ def save(unet: UNet2DConditionModel, path: Path) -> None:
         module, side = name.removesuffix(".weight").rsplit(".lora_", 1)
         key = "lora_unet_" + module.replace(".", "_")
         part = f"{key}.lora_{'down' if side == 'A' else 'up'}.weight"
-        tensors[part] = rounded(value).to(torch.float16).contiguous()
+        tensors[part] = rounded(value, ROUNDING).to(torch.float16).contiguous()
         tensors[f"{key}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")

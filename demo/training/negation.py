@@ -2,14 +2,13 @@
 
 Guidance g draws u + g (c - u), where c is what the model would draw for the prompt and u for the negative.
 By itself, u for "clouds" is a blend of all skies, in all styles; against a prompt that says where and how,
-it takes hardly anything away. So u is trained here for what guidance makes of it. For a picture with
-velocity v that lacks just what the negative names, and with the model as it was (c', u') for the same
-prompt and a negative that names nothing, guidance shall draw what it drew and the lack: u + g (c' - u) = v
-+ (g - 1) (c' - u'). So
+it takes hardly anything away. So u is trained here for what guidance makes of it. From pairs of pictures
+that differ in one usual thing alone: on the way to the picture x that shows it, with a negative that names
+it, what is drawn shall turn towards its twin y that lacks it, whose velocity is v = (noisy x - y) / sigma.
+With the model as it was (c', u') for the same prompt and a negative that names nothing, guidance shall draw
+what it drew and the lack: u + g (c' - u) = v + (g - 1) (c' - u'). So
 
     u = u' + (c' - v) / (g - 1)
-
-Where the negative makes no difference, v is c' on average, and u stays u'.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import torch
@@ -34,7 +33,14 @@ from demo.training.pipeline import Pipeline
 
 GUIDANCE = 4.0
 """Of the demo catalogue."""
-RATE, WARM_UP = 3e-4, 20
+RATE, WARM_UP = 4e-4, 20
+PICTURES = 400
+LEAST = 0.3
+"""Below this noise level nothing is taken away any more."""
+NAMED = 0.75
+"""Share of negatives that name what the twin lacks; the others shall change nothing."""
+GO_ON = 3
+"""Every so many steps go on with the diffusion training, which keeps c as it was."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +49,26 @@ class NegationRun:
     """What the diffusion training made; trained on."""
     config: Config
     latents: Latents
+    twins: tuple[Latents, Latents]
+    """Of pictures that show all that is usual, and of the same ones without one of it."""
 
 
 def train(run: NegationRun, steps: int) -> Iterator[Report]:
-    """Every other step goes on with the diffusion training, which keeps c as it was."""
     teacher = copy.deepcopy(run.pipeline)
     teacher.trained().requires_grad_(False)
     module = run.pipeline.trained().train()
     optimiser = torch.optim.AdamW(module.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    few = replace(run.config, half_pictures=PICTURES, full_pictures=PICTURES, full_share=(1.0, 1.0))
     for step in range(steps):
         begin = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP, 2 * (steps - step) / steps)
-        drawn = batch(run.latents, run.config, step + run.config.steps)
-        value = (
-            loss(run.pipeline, teacher, drawn, run.latents.codec.weights)
-            if step % 2 == 0
-            else flow.loss(run.pipeline, drawn, run.latents.codec.weights)
-        )
+        if step % GO_ON == 0:
+            drawn = batch(run.latents, run.config, step + run.config.steps)
+            value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
+        else:
+            drawn, twin = (batch(latents, few, step) for latents in run.twins)
+            value = loss(run.pipeline, teacher, drawn, twin, run.latents.codec.weights)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
@@ -68,20 +76,37 @@ def train(run: NegationRun, steps: int) -> Iterator[Report]:
         yield Report(step + 1, value.item(), len(drawn.captions), time.monotonic() - begin)
 
 
-def loss(student: Pipeline, teacher: Pipeline, drawn: Batch, weights: torch.Tensor) -> torch.Tensor:
+def loss(
+    student: Pipeline,
+    teacher: Pipeline,
+    whole: Batch,
+    less: Batch,
+    weights: torch.Tensor,
+    named: float = NAMED,
+) -> torch.Tensor:
     """Squared error of u; `weights` [channels] of its channels, mean 1."""
-    seen = flow.disturbed(drawn)
-    noisy, sigma = seen.noisy, seen.sigma
-    random = Random(drawn.random.initial_seed())
-    asked = [caption(scene, random) for scene in drawn.scenes]
-    plain = [flaws(random) for _ in drawn.scenes]
-    named = [negative(scene, words) for scene, words in zip(drawn.scenes, plain, strict=True)]
+    seen, random = flow.disturbed(whole, LEAST), Random(whole.random.initial_seed())
+    asked = [caption(scene, random) for scene in less.scenes]
+    plain = [flaws(random) for _ in less.scenes]
+    names = [random.random() < named for _ in less.scenes]
+    negatives = [
+        negative(scene, words) if name else words
+        for scene, words, name in zip(less.scenes, plain, names, strict=True)
+    ]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.no_grad():
-            wanted = flow.velocity(teacher, noisy, sigma, flow.encode_text(teacher, asked), drawn.size)
-            unwanted = flow.velocity(teacher, noisy, sigma, flow.encode_text(teacher, plain), drawn.size)
-        found = flow.velocity(student, noisy, sigma, flow.encode_text(student, named), drawn.size)
-    return flow.error(found, unwanted + (wanted - seen.wanted) / (GUIDANCE - 1), weights)
+            wanted = flow.velocity(
+                teacher, seen.noisy, seen.sigma, flow.encode_text(teacher, asked), whole.size
+            )
+            unwanted = flow.velocity(
+                teacher, seen.noisy, seen.sigma, flow.encode_text(teacher, plain), whole.size
+            )
+        found = flow.velocity(
+            student, seen.noisy, seen.sigma, flow.encode_text(student, negatives), whole.size
+        )
+    turned = (seen.noisy - less.clean) / seen.sigma[:, None, None, None]
+    change = torch.tensor(names)[:, None, None, None] * (wanted - turned)
+    return flow.error(found, unwanted + change / (GUIDANCE - 1), weights)
 
 
 def negative(scene: Scene, plain: str) -> str:

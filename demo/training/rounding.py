@@ -11,21 +11,21 @@ import math
 import torch
 from torch import nn
 
-STEPS = 4
+STEPS = 3
 """To a standard deviation."""
 EXACT = ("conv_in.", "conv_out.", "up_blocks.2.resnets.1.")
 
 
-def rounded(weight: torch.Tensor) -> torch.Tensor:
+def rounded(weight: torch.Tensor, steps: int = STEPS) -> torch.Tensor:
     """Multiples of a power of two, at most four levels to a doubling: in half precision every second byte
     is zero then, which is what compresses."""
     deviation = weight.std().item()
     if weight.dim() < 2 or deviation == 0:  # norms and biases are few
         return weight
-    steps = weight / (unit := 2.0 ** round(math.log2(deviation / STEPS)))
-    large = torch.floor(torch.log2(steps.abs().clamp_min(4.0))) - 2
-    coarse = torch.exp2(large)
-    return (steps / coarse).round() * coarse * unit
+    unit = 2.0 ** round(math.log2(deviation / steps))
+    many = weight / unit
+    coarse = torch.exp2(torch.floor(torch.log2(many.abs().clamp_min(4.0))) - 2)
+    return (many / coarse).round() * coarse * unit
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
