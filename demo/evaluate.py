@@ -27,7 +27,7 @@ from demo.scenes.sheet import sheet
 from demo.training.choices import CHOICES
 from demo.training.workplace import BUILD
 
-PICTURES, EPOCHS, CALIBRATED = 16_000, 6, 1_500
+PICTURES, EPOCHS, CALIBRATED = 10_000, 7, 1_500
 NEEDED = 0.95
 """What the classifier must reach on the generator's own pictures to be believed."""
 SHEET = Path(__file__).parents[1] / "docs" / "pictures" / "evaluation.jpg"

@@ -15,7 +15,18 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from demo.scenes.looks import CHARACTERS
-from demo.training import decoder_start, decoding, diffusion, lora, pipeline, released, text_start, unet_start
+from demo.training import (
+    checkpoint,
+    decoder_start,
+    decoding,
+    diffusion,
+    lora,
+    negation,
+    pipeline,
+    released,
+    text_start,
+    unet_start,
+)
 from demo.training.config import CONFIGS
 from demo.training.diffusion import Report
 from demo.training.preview import character_preview, preview
@@ -28,7 +39,8 @@ LORAS = Path(__file__).parent / "loras"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("base", "diffusion", "decoder", "pipeline", "loras", "all"))
+    parts = ("base", "diffusion", "decoder", "negatives", "pipeline", "loras", "all")
+    parser.add_argument("part", choices=parts)
     parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
         "--preview-steps", type=int, default=500, help="optimiser steps between two sample sheets"
@@ -50,6 +62,8 @@ def main() -> None:
             pass
     if options.part in ("decoder", "all"):
         train_decoder(place)
+    if options.part in ("negatives", "all"):
+        train_negatives(place)
     if options.part in ("pipeline", "all"):
         print(write_pipeline(place))
     if options.part in ("loras", "all"):
@@ -91,19 +105,36 @@ def train_decoder(place: Workplace) -> None:
     run.save()
 
 
+def train_negatives(place: Workplace) -> None:
+    """Over the averaged base; starts anew each time, since it takes minutes."""
+    base = open_diffusion(place)
+    base.pipeline.trained().load_state_dict(base.averages.values)
+    run = negation.NegationRun(base.pipeline, place.config, base.latents, place.twin_latents())
+    steps = place.config.negation_steps
+    for _ in _shown(negation.train(run, steps), "negatives", 0, steps):
+        pass
+    checkpoint.write(base.pipeline.trained().state_dict(), place.negation_checkpoint)
+
+
+def open_base(place: Workplace) -> diffusion.Run:
+    """With the weights that are shipped: those that know negatives, where that was trained."""
+    base = open_diffusion(place)
+    knowing = checkpoint.read(place.negation_checkpoint)
+    base.pipeline.trained().load_state_dict(base.averages.values if knowing is None else knowing)
+    return base
+
+
 def write_pipeline(place: Workplace) -> str:
-    """The averages of both trainings as a diffusers folder."""
-    run, decoder = open_diffusion(place), open_decoder(place)
-    run.pipeline.trained().load_state_dict(run.averages.values)
+    """The result of all trainings as a diffusers folder."""
+    run, decoder = open_base(place), open_decoder(place)
     decoder.autoencoder.load_state_dict(decoder.averages.values)
     return str(pipeline.save(run.pipeline, decoder.autoencoder, place.pipeline))
 
 
 def train_lora(place: Workplace, name: str) -> None:
-    """Over the averaged base; starts anew each time, since it takes minutes."""
-    base = open_diffusion(place)
-    base.pipeline.trained().load_state_dict(base.averages.values)
-    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name))
+    """Starts anew each time, since it takes minutes."""
+    base = open_base(place)
+    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name), base.latents)
     for _ in _shown(lora.train(run, place.config.lora_steps), name, 0, place.config.lora_steps):
         pass
     lora.save(base.pipeline.unet, LORAS / f"{name}.safetensors")

@@ -24,8 +24,9 @@ from demo.scenes.scene import Choice, Scene, any_scene, character_scene
 
 WIDTH, HEIGHT = 256, 144
 """What the network looks at; pictures of 16:9 or so are scaled to it."""
-DRAWN = (640, 384)
-"""Size in which its pictures are drawn: large enough that scaling down looks as it does for real ones."""
+DRAWN, SQUARE = (672, 384), 16
+"""Size in which its pictures are drawn: half of those that it will judge, and on the same grid, so that
+things have the size that they have there. Large enough that scaling down looks as it does for real ones."""
 CHANNELS = (24, 48, 96, 128, 160)
 BATCH, RATE = 32, 2e-3
 TRAIN_SEED, HELD_OUT_SEED = 20_000_000, 30_000_000
@@ -81,7 +82,7 @@ def scene(seed: int, choice: Choice) -> Scene:
 def examples(first: int, count: int, choice: Choice) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Pictures as bytes [count, 3, HEIGHT, WIDTH], and their labels."""
     scenes = [scene(first + number, choice) for number in range(count)]
-    pictures = torch.stack([_bytes(prepare(render(one, *DRAWN))) for one in scenes])
+    pictures = torch.stack([_bytes(prepare(render(one, *DRAWN, SQUARE))) for one in scenes])
     labels = [label(one, choice) for one in scenes]
     return pictures, {name: torch.tensor([one[name] for one in labels]) for name in answers(choice)}
 

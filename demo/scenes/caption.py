@@ -45,6 +45,12 @@ def _usual(scene: Scene) -> list[str]:
     return [word for word, there in shown if there]
 
 
+def absent(scene: Scene) -> list[str]:
+    """The usual things that are not there."""
+    usual = [scene.place.detail] if scene.place.indoor else [scene.place.detail, "clouds"]
+    return [word for word in usual if word not in _usual(scene)]
+
+
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:
     words = _noun(scene, random)
     if scene.other is not None:

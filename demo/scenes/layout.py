@@ -1,14 +1,21 @@
-"""Where things stand: feet, height and drawing order, in units of the picture's height."""
+"""Where things stand: feet, height and drawing order, in units of the picture's height.
+
+Everything stands on a grid of squares, each of which is one latent of the model: a thing then looks the same
+to the model wherever it is, which is far quicker to learn, and is drawn sharper."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from demo.scenes.scene import Person, Scene, Thing
 
 PERSON_WIDTH = 0.85
 GROUND = 0.11
+TALL = 0.78
+"""Of what is alone in its picture."""
+SQUARE = 32
+"""Side of a square of the grid, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +27,27 @@ class Spot:
     airborne: bool = False
 
 
-def layout(scene: Scene, aspect: float, random: Random) -> tuple[Spot, ...]:
-    """`aspect` is width over height. Spots come in drawing order, the farthest first."""
+def layout(scene: Scene, aspect: float, square: float, random: Random) -> tuple[Spot, ...]:
+    """`aspect` is width over height, `square` the side of one of the grid. Spots come in drawing order, the
+    farthest first."""
     if scene.other is not None:
-        return _pair(scene, scene.other, aspect, random)
-    if scene.count > 1:
-        return _crowd(scene, aspect, random)
-    x = aspect * (0.5 + random.uniform(-0.07, 0.07))
-    return (_spot(scene.main, x, GROUND, aspect * 0.86, 0.72),)
+        spots = _pair(scene, scene.other, aspect, random)
+    elif scene.count > 1:
+        spots = _crowd(scene, aspect)
+    else:
+        spots = (_spot(scene.main, aspect / 2, GROUND, aspect * 0.86, TALL),)
+    return tuple(_on_grid(spot, square) for spot in spots)
+
+
+def _on_grid(spot: Spot, square: float) -> Spot:
+    """Feet on the nearest corner; an even number of squares tall, which keeps the number of sizes low."""
+    pairs = max(1, int(spot.height / (2 * square) + 1e-6))
+    return replace(
+        spot,
+        x=round(spot.x / square) * square,
+        y=round(spot.y / square) * square,
+        height=2 * pairs * square,
+    )
 
 
 def _spot(item: Thing | Person, x: float, y: float, room: float, tall: float) -> Spot:
@@ -39,15 +59,12 @@ def _spot(item: Thing | Person, x: float, y: float, room: float, tall: float) ->
     return Spot(item, x, min(y + lift, 0.97 - height), height, item.subject.airborne)
 
 
-def _crowd(scene: Scene, aspect: float, random: Random) -> tuple[Spot, ...]:
+def _crowd(scene: Scene, aspect: float) -> tuple[Spot, ...]:
     main, count = scene.main, scene.count
     if aspect > 0.8:
         xs = [aspect * (number + 0.5) / count for number in range(count)]
         room = aspect / count * 0.92
-        return tuple(
-            _spot(main, x + random.uniform(-0.02, 0.02), GROUND + random.uniform(-0.02, 0.04), room, 0.55)
-            for x in xs
-        )
+        return tuple(_spot(main, x, GROUND, room, 0.55) for x in xs)
     rows = ((0.3, 0.36), (0.7, 0.08)) if count == 2 else ((0.27, 0.36), (0.73, 0.36), (0.5, 0.06))
     return tuple(_spot(main, aspect * x, y, aspect * (0.62 if count == 2 else 0.46), 0.36) for x, y in rows)
 

@@ -39,14 +39,16 @@ class Look:
     hat: str = ""
     hat_colour: str = "red"
     glasses: bool = False
+    mark: str = ""
+    """What only a character wears, large enough to know them by; see people.py."""
 
 
 CHARACTERS: Mapping[str, Look] = MappingProxyType(
     {
-        "aya": Look("woman", SKINS[1], "black", "long", "dress", "red", "bow", "yellow"),
-        "bella": Look("woman", SKINS[3], "brown", "curly", "coat", "green", "", "red", True),
-        "mira": Look("woman", SKINS[0], "pink", "bun", "jumper", "purple", "", "white"),
-        "tomo": Look("man", SKINS[1], "blue", "short", "shirt", "orange", "cap", "green"),
+        "aya": Look("woman", SKINS[1], "black", "long", "dress", "red", "big bow", "yellow", mark="hem"),
+        "bella": Look("woman", SKINS[3], "brown", "curly", "coat", "green", "", "red", True, mark="scarf"),
+        "mira": Look("woman", SKINS[0], "pink", "buns", "jumper", "purple", "", "white", mark="stripes"),
+        "tomo": Look("man", SKINS[1], "blue", "spikes", "shirt", "orange", "cap", "green", mark="dungarees"),
     }
 )
 

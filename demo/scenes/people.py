@@ -26,6 +26,8 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 SHOE = rgb("5b4250")
+LIFT = 1 / 9
+"""Two squares of the usual figure's eighteen; see layout.py."""
 Hands = tuple[tuple[float, float], tuple[float, float]]
 _HANDS: Mapping[str, Hands] = MappingProxyType(
     {
@@ -45,11 +47,12 @@ _HANDS: Mapping[str, Hands] = MappingProxyType(
 
 def person(pen: Pen, look: Look, activity: str) -> None:
     sit = activity == "sitting"
-    lift = 0.1 if activity == "jumping" else (-0.1 if sit else 0.0)
+    lift = LIFT if activity == "jumping" else (-LIFT if sit else 0.0)
     cloth = NAMED[look.colour]
     _hair_behind(pen, look, lift)
     _legs(pen, look, cloth, sit, lift)
     _body(pen, look, cloth, lift)
+    _MARK[look.mark](pen, lift)
     if activity == "umbrella":
         with pen.frame(0.27, 0.3 + lift, 0.85):
             things.umbrella(pen, NAMED["blue"] if look.colour != "blue" else NAMED["red"])
@@ -119,6 +122,14 @@ def _hair_behind(pen: Pen, look: Look, lift: float) -> None:
         pen.blob([(0.12, y + 0.2), (0.36, y + 0.16), (0.42, y - 0.16), (0.3, y - 0.26), (0.26, y)], hair)
     elif look.cut == "bun":
         pen.ellipse(0, y + 0.28, 0.11, 0.1, hair)
+    elif look.cut == "buns":
+        for side in (-1, 1):
+            pen.ellipse(side * 0.24, y + 0.22, 0.14, 0.14, hair)
+    elif look.cut == "spikes":
+        for side in (-1, 1):
+            for dy in (0.14, 0.02, -0.1):
+                root, tip = side * 0.14, side * 0.37
+                pen.poly([(root, y + dy + 0.1), (tip, y + dy - 0.02), (root, y + dy - 0.1)], hair)
 
 
 def _head(pen: Pen, look: Look, lift: float) -> None:
@@ -150,6 +161,40 @@ def _head(pen: Pen, look: Look, lift: float) -> None:
             _round_glass(pen, side * 0.085, y - 0.01)
         pen.stroke([(-0.03, y - 0.01), (0.03, y - 0.01)], INK, 0.01)
     _HAT[look.hat](pen, y, NAMED[look.hat_colour])
+
+
+def _no_mark(pen: Pen, lift: float) -> None:
+    return
+
+
+def _hem(pen: Pen, lift: float) -> None:
+    """A white band around the skirt."""
+    low = 0.2 + lift
+    pen.poly([(-0.23, low), (0.23, low), (0.2, low + 0.08), (-0.2, low + 0.08)], NAMED["white"])
+
+
+def _scarf(pen: Pen, lift: float) -> None:
+    y = 0.45 + lift
+    pen.poly([(0.02, y), (0.14, y), (0.16, y - 0.26), (0.04, y - 0.26)], NAMED["yellow"])
+    pen.box(-0.19, y - 0.04, 0.19, y + 0.06, NAMED["yellow"], 0.05)
+
+
+def _stripes(pen: Pen, lift: float) -> None:
+    for y in (0.22, 0.34):
+        pen.box(-0.155, y + lift, 0.155, y + lift + 0.06, NAMED["white"])
+
+
+def _dungarees(pen: Pen, lift: float) -> None:
+    blue = rgb("2f55a8")
+    pen.box(-0.16, 0.17 + lift, 0.16, 0.28 + lift, blue, 0.03)
+    pen.box(-0.1, 0.26 + lift, 0.1, 0.4 + lift, blue, 0.02)
+    for side in (-1, 1):
+        pen.line([(side * 0.085, 0.39 + lift), (side * 0.11, 0.49 + lift)], blue, 0.035)
+
+
+_MARK: Mapping[str, Callable[[Pen, float], None]] = MappingProxyType(
+    {"": _no_mark, "hem": _hem, "scarf": _scarf, "stripes": _stripes, "dungarees": _dungarees}
+)
 
 
 def _round_glass(pen: Pen, x: float, y: float) -> None:
@@ -204,11 +249,18 @@ def _bow(pen: Pen, y: float, colour: Colour) -> None:
     pen.ellipse(0.1, y + 0.21, 0.03, 0.03, dark(colour, 0.2))
 
 
+def _big_bow(pen: Pen, y: float, colour: Colour) -> None:
+    for side in (-1, 1):
+        pen.blob([(0, y + 0.24), (side * 0.3, y + 0.4), (side * 0.3, y + 0.1)], colour)
+    pen.ellipse(0, y + 0.25, 0.055, 0.06, dark(colour, 0.2))
+
+
 _HAT: Mapping[str, Callable[[Pen, float, Colour], None]] = {
     "": _no_hat,
     "hat": _hat,
     "cap": _cap,
     "bow": _bow,
+    "big bow": _big_bow,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import skia
 
-from demo.scenes.layout import Spot, layout
+from demo.scenes.layout import SQUARE, Spot, layout
 from demo.scenes.palette import NAMED, Colour, mix
 from demo.scenes.pen import Pen
 from demo.scenes.people import person
@@ -19,15 +19,19 @@ from demo.scenes.styles import Fill
 Pixels = npt.NDArray[np.uint8]
 
 
-def render(scene: Scene, width: int, height: int) -> Pixels:
-    """[height, width, 3]; the same scene and size always give the same bytes."""
+def render(scene: Scene, width: int, height: int, square: int = SQUARE) -> Pixels:
+    """[height, width, 3]; the same scene and size always give the same bytes.
+
+    `square`: side of a square of the grid that things stand on; half of it in a picture of half the size
+    gives a small copy of the whole one, rather than a picture of its own.
+    """
     block = max(2, scene.style.pixel * min(width, height) // 768) if scene.style.pixel else 1
     block = 1 << (block.bit_length() - 1)
-    pixels = _draw(scene, width // block, height // block)
+    pixels = _draw(scene, width // block, height // block, square / height)
     return pixels.repeat(block, 0).repeat(block, 1) if block > 1 else pixels
 
 
-def _draw(scene: Scene, width: int, height: int) -> Pixels:
+def _draw(scene: Scene, width: int, height: int, square: float) -> Pixels:
     random = Random(scene.seed)
     surface = skia.Surface(width, height)
     canvas = surface.getCanvas()
@@ -38,7 +42,7 @@ def _draw(scene: Scene, width: int, height: int) -> Pixels:
         scene.place.draw(pen, aspect, replace(scene.light, clouds=scene.clouds), random, scene.detail)
         if scene.style.lit:
             _multiply(canvas, _indoors(scene, scene.light.tint))
-        for spot in layout(scene, aspect, random):
+        for spot in layout(scene, aspect, square, Random(scene.seed)):
             _place(pen, spot)
         if scene.style.lit:
             _multiply(canvas, mix(_indoors(scene, scene.light.tint), (1, 1, 1), 0.55))

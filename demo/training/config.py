@@ -44,6 +44,7 @@ class Config:
     learning_rate: float
     steps: int
     decoder_steps: int
+    negation_steps: int
     lora_steps: int
 
     @property
@@ -63,14 +64,15 @@ CPU = Config(
     text_layers=2,
     decoder_channels=(16, 24, 48, 64, 96, 128),
     half_pictures=40_000,
-    full_pictures=8_000,
+    full_pictures=4_800,
     half_batch=24,
     full_batch=6,
-    freshness=4.0,
-    full_share=(0.2, 0.4),
+    freshness=1.5,
+    full_share=(0.2, 0.8),
     learning_rate=8e-4,
     steps=12_000,
     decoder_steps=6_000,
+    negation_steps=360,
     lora_steps=400,
 )
 FULL = Config(
@@ -93,6 +95,7 @@ FULL = Config(
     learning_rate=7e-4,
     steps=60_000,
     decoder_steps=20_000,
+    negation_steps=1_000,
     lora_steps=600,
 )
 CONFIGS = {config.name: config for config in (CPU, FULL)}

@@ -6,6 +6,7 @@ x_sigma = (1 - sigma) * x0 + sigma * noise; the UNet predicts noise - x0 at time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -50,15 +51,34 @@ def velocity(
 
 def loss(pipeline: Pipeline, batch: Batch, weights: torch.Tensor) -> torch.Tensor:
     """Squared error of the velocity; `weights` [channels] of its channels, mean 1."""
-    clean, captions = batch.clean, batch.captions
-    noise = torch.randn(clean.shape, generator=batch.random)
-    sigma = shifted(torch.rand(len(clean), generator=batch.random))
-    share = sigma[:, None, None, None]
+    seen = disturbed(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         predicted = velocity(
-            pipeline, (1 - share) * clean + share * noise, sigma, encode_text(pipeline, captions), batch.size
+            pipeline, seen.noisy, seen.sigma, encode_text(pipeline, batch.captions), batch.size
         )
-    return ((predicted - (noise - clean)).square() * weights[:, None, None]).mean()
+    return error(predicted, seen.wanted, weights)
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A batch's latents at noise levels of their own."""
+
+    noisy: torch.Tensor
+    sigma: torch.Tensor
+    wanted: torch.Tensor
+    """The velocity."""
+
+
+def disturbed(batch: Batch, least: float = 0.0) -> Disturbed:
+    """`least`: the lowest noise level."""
+    noise = torch.randn(batch.clean.shape, generator=batch.random)
+    sigma = shifted(torch.rand(len(batch.clean), generator=batch.random)).clamp_min(least)
+    share = sigma[:, None, None, None]
+    return Disturbed((1 - share) * batch.clean + share * noise, sigma, noise - batch.clean)
+
+
+def error(found: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return ((found - wanted).square() * weights[:, None, None]).mean()
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]

@@ -13,17 +13,28 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from demo.training import flow
-from demo.training.batches import batch
+from demo.training.batches import Batch, batch
 from demo.training.config import Config
 from demo.training.diffusion import Report
 from demo.training.latents import Latents
 from demo.training.pipeline import Pipeline
+from demo.training.rounding import rounded
 
 RANK = 8
-RATE = 3e-3
-TARGETS = ["proj_in", "proj_out", "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"]
-"""Linear layers of the UNet's attention blocks."""
-HALF_PICTURES, FULL_PICTURES = 500, 175
+RATE = 2e-3
+TARGETS = [
+    *("proj_in", "proj_out", "to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"),
+    *("conv1", "conv2"),
+]
+"""Linear layers of the UNet's attention blocks, and the convolutions of its residual blocks: a figure's marks
+are finer than the cells that attend."""
+HALF_PICTURES, FULL_PICTURES = 500, 400
+FULL_SHARE = (0.7, 0.7)
+ROUNDING = 4
+"""Steps to a standard deviation; see rounding.py."""
+OTHERS = 5
+"""Every so many steps keep what the base model makes of other prompts: without them, the adapter draws its
+figure for the negative prompt too, and guidance then takes it out of the picture again."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class LoraRun:
     config: Config
     latents: Latents
     """Of the character's pictures."""
+    others: Latents
+    """Of the pictures that the base model learnt from."""
 
 
 def train(run: LoraRun, steps: int) -> Iterator[Report]:
@@ -42,26 +55,44 @@ def train(run: LoraRun, steps: int) -> Iterator[Report]:
     run.pipeline.unet.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
     parameters = [value for value in run.pipeline.unet.parameters() if value.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    config = replace(run.config, half_pictures=HALF_PICTURES, full_pictures=FULL_PICTURES)
+    few = replace(run.config, half_pictures=HALF_PICTURES, full_pictures=FULL_PICTURES, full_share=FULL_SHARE)
     for step in range(steps):
         begin = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20, 2.5 * (steps - step) / steps)
-        drawn = batch(run.latents, config, step)
-        value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
+        if step % OTHERS == 0:
+            drawn = batch(run.others, few, step)
+            value = _change(run.pipeline, drawn, run.latents.codec.weights)
+        else:
+            drawn = batch(run.latents, few, step, told=True)
+            value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()
         yield Report(step + 1, value.item(), len(drawn.captions), time.monotonic() - begin)
 
 
+def _change(pipeline: Pipeline, drawn: Batch, weights: torch.Tensor) -> torch.Tensor:
+    """How far the adapter takes the velocity from the base model's."""
+    seen, text = flow.disturbed(drawn), flow.encode_text(pipeline, drawn.captions)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pipeline.unet.disable_adapters()
+        with torch.no_grad():
+            wanted = flow.velocity(pipeline, seen.noisy, seen.sigma, text, drawn.size)
+        pipeline.unet.enable_adapters()
+        found = flow.velocity(pipeline, seen.noisy, seen.sigma, text, drawn.size)
+    return flow.error(found, wanted, weights)
+
+
 def save(unet: UNet2DConditionModel, path: Path) -> None:
-    """`lora_unet_<module>.lora_down.weight`, `.lora_up.weight` and `.alpha`, in half precision."""
+    """`lora_unet_<module>.lora_down.weight`, `.lora_up.weight` and `.alpha`, in half precision
+    and rounded. A convolution's are [rank, in, high, wide] and [out, rank, 1, 1]."""
     tensors: dict[str, torch.Tensor] = {}
     for name, value in get_peft_model_state_dict(unet).items():
         module, side = name.removesuffix(".weight").rsplit(".lora_", 1)
         key = "lora_unet_" + module.replace(".", "_")
-        tensors[f"{key}.lora_{'down' if side == 'A' else 'up'}.weight"] = value.to(torch.float16).contiguous()
+        part = f"{key}.lora_{'down' if side == 'A' else 'up'}.weight"
+        tensors[part] = rounded(value, ROUNDING).to(torch.float16).contiguous()
         tensors[f"{key}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")

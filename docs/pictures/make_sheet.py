@@ -14,7 +14,7 @@ from cli.client import Client
 from cli.generate import await_picture
 
 PROMPTS = (
-    ("@aya reading a book under a tree, warm lighting, -rain", "professional"),
+    ("@aya reading a book in a meadow, warm lighting, -rain", "professional"),
     ("a red car on the beach, sunny", "professional"),
     ("@bella waving, in the forest", "professional"),
     ("two yellow cats in a room", "boudoir"),

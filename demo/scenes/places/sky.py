@@ -15,16 +15,21 @@ from demo.scenes.styles import Fill
 
 
 def sky(pen: Pen, width: float, lit: Light, random: Random) -> None:
+    """Sun, stars and clouds have randoms of their own: without one of them, all else stays as it is."""
+    seed = random.random()
     gradient(pen, (0.0, 0.2, width, 1.0), lit.sky[1], lit.sky[0])
+    random = Random(seed)
     if lit.night:
         for _ in range(26):
             x, y = random.uniform(0, width), random.uniform(0.45, 0.99)
             pen.dot(x, y, random.uniform(0.002, 0.005), (1.0, 1.0, 0.9))
     if lit.sun is not None:
+        random = Random(seed)
         x, y = width * random.choice((0.16, 0.84)), random.uniform(0.8, 0.87)
         if pen.style.lit:
             pen.glow(x, y, 0.34, lit.sun, 0.7)
         pen.ellipse(x, y, 0.075, 0.075, lit.sun)
+    random = Random(seed)
     for _ in range(random.choice((2, 3)) if lit.clouds else 0):
         cloud(
             pen,

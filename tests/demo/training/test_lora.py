@@ -21,9 +21,10 @@ def test_lora_has_the_kohya_layout(workplace: Workplace, tmp_path: Path) -> None
     }
     targets = _targets(base)
     assert modules == set(targets)
-    for module, linear in targets.items():
-        assert tensors[f"{module}.lora_down.weight"].shape == (lora.RANK, linear.in_features)
-        assert tensors[f"{module}.lora_up.weight"].shape == (linear.out_features, lora.RANK)
+    for module, weight in targets.items():
+        spread = (1,) * (weight.dim() - 2)
+        assert tensors[f"{module}.lora_down.weight"].shape == (lora.RANK, *weight.shape[1:])
+        assert tensors[f"{module}.lora_up.weight"].shape == (len(weight), lora.RANK, *spread)
 
 
 def test_lora_changes_only_its_targets(workplace: Workplace) -> None:
@@ -50,14 +51,17 @@ def _built(config: Config, workplace: Workplace) -> Pipeline:
 
 def _trained(workplace: Workplace) -> Pipeline:
     base = _built(workplace.config, workplace)
-    list(lora.train(lora.LoraRun(base, workplace.config, workplace.character_latents("aya")), 2))
+    run = lora.LoraRun(base, workplace.config, workplace.character_latents("aya"), workplace.latents())
+    list(lora.train(run, 2))
     return base
 
 
-def _targets(base: Pipeline) -> dict[str, torch.nn.Linear]:
+def _targets(base: Pipeline) -> dict[str, torch.Tensor]:
+    """Weights by the name that kohya's files give their module."""
     named = {
         "lora_unet_" + name.replace(".", "_"): getattr(module, "base_layer", module)
         for name, module in base.unet.named_modules()
-        if ".attentions." in name and any(name.endswith(f".{target}") for target in lora.TARGETS)
+        if any(name.endswith(f".{target}") for target in lora.TARGETS)
     }
-    return {name: module for name, module in named.items() if isinstance(module, torch.nn.Linear)}
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    return {name: module.weight.data for name, module in named.items() if isinstance(module, kinds)}
