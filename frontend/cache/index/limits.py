@@ -15,8 +15,8 @@ class Limits:
     rebuild_threads: int = 1
     most_matches: int = 1_000  # that one search may ask for
     # The graph (HNSW), measured by `make bench-cache` with a million entries. Half the links, widths of 150,
-    # are built in half the time and found 97.2 % of the ten nearest. A search width of 80 finds 97.5 in 0.9 of
-    # the time, 120 98.7 in 1.1, 150 98.9 in 1.4; the rest has no way that leads to it.
+    # are built in half the time and found 97.2 % of the ten nearest. A search width of 80 finds 97.5 in 0.9
+    # of the time, 120 98.7 in 1.1, 150 98.9 in 1.4; the rest has no way that leads to it.
     links: int = 32  # M; each node costs 8 * links + 8 bytes beside its vector
     build_width: int = 200  # ef_construction
     search_width: int = 100  # ef
