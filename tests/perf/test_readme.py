@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SPEED = (ROOT / "README.md").read_text().partition("## How fast")[2].partition("\n## ")[0]
 FIGURES = {name: orjson.loads((ROOT / f"perf/results/{name}.json").read_bytes()) for name in (
-    "api", "finish", "memory", "picture", "triton"
+    "api", "cache", "cache-quality", "finish", "memory", "picture", "triton", "watermark"
 )}  # fmt: skip
 PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
 
@@ -49,3 +49,28 @@ def test_figure_is_the_measured_one(row: str, shown: str) -> None:
 def test_missed_aim_is_called_missed(row: str, missed: bool) -> None:
     (line,) = [line for line in SPEED.splitlines() if line.startswith(f"| {row}")]
     assert ("missed" in line) is missed
+
+
+CACHE, QUALITY, MARK = FIGURES["cache"], FIGURES["cache-quality"], FIGURES["watermark"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        f"{CACHE['hit_p50_ms']:.1f} ms over HTTP",
+        f"{CACHE['p99_ms_1m']:.2f} ms at most",
+        f"{100 * CACHE['recall10_1m']:.1f} % of the ten nearest",
+        f"{100 * QUALITY['held_out_hits']:.0f} % of those that it should",
+        f"{100 * QUALITY['held_out_false_hits']:.1f} % of those that it must not",
+        f"{100 * MARK['single']:.1f} % of single attacks",
+        f"{100 * MARK['pairs']:.1f} % of pairs",
+        f"{MARK['psnr']:.1f} dB",
+    ],
+)
+def test_figure_of_the_cache_and_the_mark_is_the_measured_one(shown: str) -> None:
+    assert shown in " ".join(SPEED.split())
+
+
+def test_missed_recall_is_called_missed() -> None:
+    told = " ".join(SPEED.split()).partition("of the ten nearest")[2].partition(")")[0]
+    assert ("missed" in told) is (CACHE["recall10_1m"] < 0.99)
