@@ -24,6 +24,7 @@ from frontend.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
 WAIT_MS = 250  # how long one look into the queue waits, and so how long a stop may take
+STOP_AGAIN_S = 5.0  # longer than it takes to give a job back
 PAUSE_S = 1.0  # before a part that just failed is asked again
 SWEEP_EVERY_S = 1.0
 STORE_TRIES = 4
@@ -79,10 +80,12 @@ class Workers:
 
     async def stop(self) -> None:
         """Gives unfinished jobs back to the queue, uncharged."""
-        while self._tasks:  # the fetcher may start one more job while it is being stopped
+        # Again and again: the fetcher may start one more job while it is being stopped, and a client library may
+        # lose a cancellation that comes while it connects.
+        while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=STOP_AGAIN_S)
         with contextlib.suppress(RedisError):
             await self._shop.jobs.forget(self._consumer)
 

@@ -166,3 +166,26 @@ async def test_emptied_redis_is_used_again(redis: "Redis", tmp_path: Path) -> No
     async with shop(redis, tmp_path) as here:
         await redis.flushall()
         await here.until(await here.order(), State.REVIEWING)
+
+
+class HardOfHearing(JobStore):
+    """Loses a cancellation, as a client library may while it connects."""
+
+    cancelled = 0
+
+    async def sweep(self) -> None:
+        while self.cancelled < 2:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+        raise asyncio.CancelledError
+
+
+async def test_lost_cancellation_does_not_keep_the_server_from_stopping(
+    redis: "Redis", tmp_path: Path
+) -> None:
+    async with asyncio.timeout(60), shop(redis, tmp_path, store=HardOfHearing) as one:
+        await asyncio.sleep(0.1)
+    assert isinstance(one.jobs, HardOfHearing)
+    assert one.jobs.cancelled == 2
