@@ -80,8 +80,8 @@ class Workers:
 
     async def stop(self) -> None:
         """Gives unfinished jobs back to the queue, uncharged."""
-        # Again and again: the fetcher may start one more job while it is being stopped, and a client library may
-        # lose a cancellation that comes while it connects.
+        # Again and again: the fetcher may start one more job while it is being stopped, and a client library
+        # may lose a cancellation that comes while it connects.
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
