@@ -29,6 +29,8 @@ DRAWN, SQUARE = (672, 384), 16
 things have the size that they have there. Large enough that scaling down looks as it does for real ones."""
 CHANNELS = (24, 48, 96, 128, 160)
 BATCH, RATE = 32, 2e-3
+BEND = 3.0
+"""Pixels of WIDTH."""
 TRAIN_SEED, HELD_OUT_SEED = 20_000_000, 30_000_000
 
 
@@ -144,10 +146,28 @@ def _bytes(picture: torch.Tensor) -> torch.Tensor:
 
 
 def _disturbed(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Blur, noise and a small shift of all colours: a drawn picture is never as clean as the generator's."""
+    """Bent lines, blur, noise, blotches, shifted colours: a drawn picture is never as clean as the
+    generator's, and who has only seen perfect figures takes a drawing of one for somebody else."""
     count = len(pictures)
-    soft = F.avg_pool2d(pictures, 3, 1, 1)
+    bent = _bent(pictures, generator)
+    blur = torch.randint(0, 4, (count,), generator=generator)
+    softer = [bent, *(F.avg_pool2d(bent, 2 * reach + 1, 1, reach) for reach in (1, 2, 3))]
+    soft = torch.stack(softer)[blur, torch.arange(count)]
     share = torch.rand(count, 1, 1, 1, generator=generator)
     noise = torch.randn(pictures.shape, generator=generator) * 0.06
+    small = torch.randn((count, 3, HEIGHT // 8, WIDTH // 8), generator=generator) * 0.08
+    blotches = F.interpolate(small, (HEIGHT, WIDTH), mode="bilinear") * torch.rand_like(share)
     shift = torch.randn(count, 3, 1, 1, generator=generator) * 0.04
-    return pictures + share * (soft - pictures) + noise + shift
+    return bent + share * (soft - bent) + noise + blotches + shift
+
+
+def _bent(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Moved by up to BEND pixels or so, differently from place to place."""
+    count = len(pictures)
+    amount = torch.rand(count, 1, 1, 1, generator=generator) * 2 * BEND
+    coarse = torch.randn((count, 2, HEIGHT // 16, WIDTH // 16), generator=generator)
+    moved = F.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic") * amount
+    moved = moved / torch.tensor([WIDTH, HEIGHT]).view(1, 2, 1, 1)
+    straight = F.affine_grid(torch.eye(2, 3).repeat(count, 1, 1), list(pictures.shape), align_corners=False)
+    grid = straight + moved.permute(0, 2, 3, 1)
+    return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
