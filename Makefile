@@ -86,8 +86,11 @@ check: .venv/.dev-installed
 
 # Two interpreters: export and demo need torch, which nothing else does.
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
-	@# Side by side, each mostly on one core; both to their end, whatever the other one finds.
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-server test-export
+	@# Side by side, each mostly on one core; both to their end. What the exporter's half says is shown last.
+	@log=$$(mktemp); trap 'kill $$exporter 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
+	$(MAKE) --no-print-directory test-export >$$log 2>&1 & exporter=$$!; \
+	$(MAKE) --no-print-directory test-server; server=$$?; \
+	wait $$exporter; exporter=$$?; cat $$log; rm -f $$log; exit $$((server || exporter))
 
 test-server:
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
