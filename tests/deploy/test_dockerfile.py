@@ -84,6 +84,19 @@ def test_image_does_not_run_as_root_and_tells_its_health(stage: str) -> None:
     assert any(line.startswith("HEALTHCHECK ") for line in stages()[stage])
 
 
+def test_tritons_image_has_the_backend_of_every_model_that_it_holds() -> None:
+    held = copies("triton")
+    assert (["model_repository"], "/opt/imgen/model_repository") in held
+    configs = (ROOT / "model_repository").glob("*/config.pbtxt")
+    wanted = {
+        found for config in configs for found in re.findall(r'^backend: "(\w+)"', config.read_text(), re.M)
+    }
+    assert "prompt_encoder" in wanted
+    for backend in wanted - {"python"}:
+        sources = ["backends/shared", f"backends/{backend}"]
+        assert (sources, f"/opt/tritonserver/backends/{backend}/") in held
+
+
 def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     folder = image("frontend", tmp_path)
     python = Path(sys.executable)

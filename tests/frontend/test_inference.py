@@ -17,6 +17,7 @@ from tests.orders import ignore, order
 
 Responses = AsyncIterator[Any]
 Answer = Callable[[Any, Any], Responses]  # request and gRPC context to responses
+Once = Callable[[Any, Any], Awaitable[Any]]
 
 ORDER = order("a red kite — ✓", character="aya", width=16, height=8)
 PIXELS = np.arange(8 * 16 * 3, dtype=np.uint8).reshape(8, 16, 3)
@@ -27,6 +28,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     """A Triton that is a function."""
 
     answer: Answer
+    once: "Once | None" = None  # answers requests that have one answer
     url: str = ""
     requests: list[Any] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,13 +42,19 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         finally:
             self.ended.set()
 
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
+        assert self.once is not None
+        return await self.once(request, context)
+
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=request.name == "text_to_image")
 
 
 @contextlib.asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[list[FakeTriton]]:
-    fakes, servers = [FakeTriton(answer) for answer in answers], []
+async def serving(*answers: Answer, once: tuple[Once, ...] = ()) -> AsyncIterator[list[FakeTriton]]:
+    fakes = [FakeTriton(answer) for answer in answers] + [FakeTriton(says(), answer) for answer in once]
+    servers = []
     try:
         for fake in fakes:
             server = grpc.aio.server()
@@ -321,6 +329,95 @@ async def test_readiness_needs_one_server() -> None:
         assert await inference.ready()
     async with client(nowhere) as inference:
         assert not await inference.ready()
+
+
+def tells(made: Any) -> Once:
+    async def answer(request: Any, context: Any) -> Any:
+        return made
+
+    return answer
+
+
+def fails(code: grpc.StatusCode, words: str) -> Once:
+    async def answer(request: Any, context: Any) -> Any:
+        await context.abort(code, words)
+
+    return answer
+
+
+async def hangs(request: Any, context: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+VECTOR = np.arange(4, dtype=np.float32).reshape(1, 4)
+ANSWER = response(embedding=VECTOR).infer_response
+
+
+async def infer(inference: Inference, timeout_s: float = 10.0) -> "np.ndarray[Any, Any]":
+    texts = {"text": np.array([["é".encode()]], dtype=object)}
+    return (await inference.infer("prompt-encoder", texts, ("embedding",), timeout_s=timeout_s))["embedding"]
+
+
+async def test_a_request_with_one_answer_crosses_intact() -> None:
+    async with serving(once=(tells(ANSWER),)) as (fake,), client(fake.url) as inference:
+        assert np.array_equal(await infer(inference), VECTOR)
+    (request,) = fake.requests
+    assert request.model_name == "prompt-encoder" and request.raw_input_contents == [b"\2\0\0\0\xc3\xa9"]
+    assert [(item.name, item.datatype, list(item.shape)) for item in request.inputs] == [
+        ("text", "BYTES", [1, 1])
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        fails(grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'prompt-encoder' is not found"),
+        fails(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"),
+        fails(grpc.StatusCode.INTERNAL, "Stub process 'prompt-encoder_0_0' is not healthy."),
+    ],
+    ids=["not loaded", "full", "dead stub"],
+)
+async def test_a_request_with_one_answer_goes_elsewhere_when_a_server_fails(broken: Once) -> None:
+    async with serving(once=(broken, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+        for _ in range(3):
+            assert np.array_equal(await infer(inference), VECTOR)
+    assert (len(bad.requests), len(good.requests)) == (1, 3)  # then the first one rests
+
+
+async def test_a_server_that_hangs_rests_too() -> None:
+    async with serving(once=(hangs, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+        with pytest.raises(InferenceError, match=r"no answer of prompt-encoder within 0\.2 s"):
+            await infer(inference, 0.2)
+        assert np.array_equal(await infer(inference), VECTOR)
+    assert (len(bad.requests), len(good.requests)) == (1, 1)
+
+
+async def test_a_request_at_fault_is_not_sent_elsewhere() -> None:
+    refusal = fails(grpc.StatusCode.INVALID_ARGUMENT, "text is not\nvalid UTF-8")
+    async with serving(once=(refusal, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+        with pytest.raises(InferenceError, match="text is not valid UTF-8") as caught:
+            await infer(inference)
+    assert caught.value.fault is Fault.ORDER and not good.requests
+
+
+async def test_a_server_whose_encoder_failed_still_draws() -> None:
+    broken = fails(grpc.StatusCode.INTERNAL, "Stub process 'prompt-encoder_0_0' is not healthy.")
+    async with serving(says(picture()), says(picture())) as (one, two):
+        one.once, two.once = broken, tells(ANSWER)
+        async with client(one.url, two.url) as inference:
+            await infer(inference)
+            await inference.text_to_image(replace(ORDER, character=""), ignore)
+    assert [len(one.requests), len(two.requests)] == [2, 1]  # the picture went to the first one all the same
+
+
+@pytest.mark.parametrize("cut", [b"short", None], ids=["short", "without the output"])
+async def test_an_answer_that_is_none_is_refused(cut: bytes | None) -> None:
+    wrong = response(**{"embedding" if cut else "other": VECTOR}).infer_response
+    if cut:
+        wrong.raw_output_contents[0] = cut
+    async with serving(once=(tells(wrong),)) as (fake,), client(fake.url) as inference:
+        with pytest.raises(InferenceError, match="prompt-encoder answers"):
+            await infer(inference)
 
 
 def test_no_triton_is_a_mistake() -> None:
