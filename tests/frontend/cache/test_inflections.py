@@ -8,8 +8,10 @@ from frontend.cache.rules.vocabulary import VOCABULARY
     [
         ("dogs", "dog"), ("children", "child"), ("leaves", "leaf"), ("berries", "berry"), ("foxes", "fox"),
         ("running", "run"), ("riding", "ride"), ("rode", "ride"), ("carries", "carry"), ("lying", "lie"),
-        ("watering", "water"), ("stopped", "stop"), ("glass", "glass"), ("building", "building"), ("red", "red"),
-        ("cape", "cape"), ("cap", "cap"), ("rose", "rose"), ("lenses", "lens"), ("straße", "straße"), ("bus", "bus"),
+        ("watering", "water"), ("stopped", "stop"), ("glass", "glass"), ("building", "building"),
+        ("red", "red"),
+        ("cape", "cape"), ("cap", "cap"), ("rose", "rose"), ("lenses", "lens"), ("straße", "straße"),
+        ("bus", "bus"),
     ],
 )  # fmt: skip
 def test_form_has_its_base(word: str, base: str) -> None:
