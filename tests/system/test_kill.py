@@ -5,7 +5,7 @@ import random
 import threading
 from pathlib import Path
 
-from tests.system.customer import Customer
+from tests.system.customer import Customer, names
 from tests.system.killer import WINDOWS, Killer
 from tests.system.running import running
 
@@ -47,5 +47,5 @@ def test_no_job_is_lost_or_shown_twice(tmp_path: Path) -> None:
             # A repeated order is the same job, and what was shown once is shown for ever.
             assert customers[0].order(one.number) == one.job_id
             again = customers[0].wait(one.job_id)
-            assert [image["filename"] for image in again["meta"]["images"]] == one.names
+            assert names(again) == one.names
         assert killer.left_over() == []
