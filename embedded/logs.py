@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 MAX_BYTES = 8 << 20  # of each log, and once more of its older part, NAME.log.1
 CHECK_S = 2.0
+END_BYTES = 64 << 10  # of a log, looked through for what went wrong
+LONGEST_LINE = 300
+FAILURE = re.compile(r"error|fail|fatal|exception", re.IGNORECASE)
 
 
 def open_log(path: Path, *, afresh: bool = False) -> BinaryIO:
@@ -16,6 +20,21 @@ def open_log(path: Path, *, afresh: bool = False) -> BinaryIO:
     descriptor = os.open(path, flags, 0o600)
     os.fchmod(descriptor, 0o600)  # one that was there may have had another mode
     return os.fdopen(descriptor, "ab")
+
+
+def complaint(path: Path) -> str:
+    """The last line that speaks of a failure, else the last one, of the log's end; "" where there is none.
+
+    Processes say a good deal after what ended them. Cut to LONGEST_LINE characters, all of them printable.
+    """
+    with contextlib.suppress(OSError), path.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - END_BYTES))
+        text = log.read().decode(errors="replace")
+        cleaned = ("".join(filter(str.isprintable, line)).strip() for line in text.splitlines())
+        lines = [line for line in cleaned if line]
+        failures = [line for line in lines if FAILURE.search(line)]
+        return (failures or lines or [""])[-1][:LONGEST_LINE]
+    return ""
 
 
 async def keep_bounded(folder: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import sys
@@ -12,10 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from embedded.logs import open_log
+from embedded.logs import complaint, open_log
 from frontend.settings import Settings
 
 PR_SET_PDEATHSIG = 1
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LEAST_PORT = 10_000  # below are the well-known ones, those of the API and of what people run beside it
+PORT_TRIES = 100
 # glibc otherwise keeps the memory of past pictures in the arena of every thread that ever held one. From
 # 1 MiB up, a buffer is now mapped by itself and goes back to the system at once; see perf/README.md.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
@@ -60,12 +64,20 @@ def site_of(name: str) -> Path:
     return Path(sys.prefix) / "parts" / name / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
 
 
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(connections: Path = PORT_RANGE) -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on at the moment.
+
+    Below the range from which the kernel takes the near end of connections (`connections`, see ip(7)): a part
+    binds its port seconds after we chose it, and a busy machine opens thousands of connections by then.
+    """
+    least = int(connections.read_text().split()[0])
+    for _ in range(PORT_TRIES):
+        # No room below: any that the kernel has.
+        port = random.randrange(LEAST_PORT, least) if least > 2 * LEAST_PORT else 0  # noqa: S311
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise PartError("no free TCP port was found on 127.0.0.1")
 
 
 def _die_with_parent() -> None:
@@ -104,7 +116,8 @@ async def _until_ready(part: Part, process: asyncio.subprocess.Process, log: Pat
     deadline = time.monotonic() + part.start_timeout_s
     while not await part.ready():
         if process.returncode is not None:
-            raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}")
+            said = f": {line}" if (line := complaint(log)) else ""
+            raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}{said}")
         if time.monotonic() > deadline:
             raise PartError(f"{part.label} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)

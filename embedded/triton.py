@@ -24,6 +24,7 @@ from embedded.plain_path import plain
 ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging"
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
+STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
@@ -70,6 +71,7 @@ def triton_part(
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={_prefix(data_dir)}",
+        f"--backend-config=python,stub-timeout-seconds={STUB_TIMEOUT_S}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in models),

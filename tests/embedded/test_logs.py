@@ -3,7 +3,9 @@ import os
 import stat
 from pathlib import Path
 
-from embedded.logs import MAX_BYTES, cut, keep_bounded, open_log
+import pytest
+
+from embedded.logs import LONGEST_LINE, MAX_BYTES, complaint, cut, keep_bounded, open_log
 from embedded.part import running
 from tests.embedded.test_supervisor import sleeper
 
@@ -58,3 +60,23 @@ async def test_logs_are_cut_when_they_grow_later(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
     keeping.cancel()
     assert (tmp_path / "one.log.1").stat().st_size == MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("one\nfailed to bind: in use\nwaiting\n", "failed to bind: in use"),
+        ("Error: first\nRuntimeError: second\ngoodbye\n\n", "RuntimeError: second"),
+        ("one\ntwo\n\n", "two"),
+        ("\x1b[31merror\x07 " + "x" * 1000, ("[31merror " + "x" * 1000)[:LONGEST_LINE]),
+        ("", ""),
+    ],
+)
+def test_complaint_of_a_log(tmp_path: Path, text: str, said: str) -> None:
+    log = tmp_path / "one.log"
+    log.write_text(text)
+    assert complaint(log) == said
+
+
+def test_complaint_of_a_log_that_is_not_there(tmp_path: Path) -> None:
+    assert complaint(tmp_path / "none.log") == ""

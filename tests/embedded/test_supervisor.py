@@ -97,8 +97,10 @@ async def test_ill_part_is_replaced(tmp_path: Path) -> None:
 
 
 async def test_part_that_ends_while_starting_stops_all_and_names_its_log(tmp_path: Path) -> None:
-    good, bad = sleeper(tmp_path, "good"), sleeper(tmp_path, "bad", "import sys; sys.exit(3)")
-    with pytest.raises(PartError, match=r"bad ended while starting \(exit 3\); see .*bad\.log"):
+    dying = "import sys; print('fatal: no such device'); print('bye'); sys.exit(3)"
+    good, bad = sleeper(tmp_path, "good"), sleeper(tmp_path, "bad", dying)
+    told = r"bad ended while starting \(exit 3\); see .*bad\.log: fatal: no such device$"
+    with pytest.raises(PartError, match=told):
         async with keeping([[good, bad]], tmp_path, lambda _: None):
             raise AssertionError("a broken system was handed out")
 
