@@ -48,6 +48,9 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     guidance: Annotated[float, Meta(ge=0, le=30)]
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
+    # "without": the client's negatives follow this word at the prompt's end, too. For models that take little
+    # notice of a negative prompt, such as those that are drawn with a guidance of 1.
+    exclusion: Annotated[str, Meta(max_length=100)] = ""
     styles: dict[str, Style]
 
     def style(self, name: object) -> Style:

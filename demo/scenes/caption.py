@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
-from demo.scenes.fillers import filler
+from demo.scenes.fillers import filler, flaws
 from demo.scenes.people import ACTIVITIES
 from demo.scenes.scene import Person, Scene, Thing
 
@@ -16,6 +16,11 @@ NUMBERS = {1: "one", 2: "two", 3: "three"}
 UNSAID_STYLE, UNSAID_LIGHT = "storybook", "day"
 FILLED = 0.2
 """Share of captions with words that mean nothing here."""
+LACKING, IDLE, STRANGE = 0.7, 0.35, 0.15
+"""Shares of exclusions that name what the picture lacks and most show, flaws, and things that few show."""
+STRANGERS = (
+    "rain", "snow", "a car", "people", "trees", "a house", "flowers", "hat", "text", "water", "a dog",
+)  # fmt: skip
 
 
 def caption(scene: Scene, random: Random, placed: bool = True) -> str:
@@ -49,6 +54,20 @@ def absent(scene: Scene) -> list[str]:
     """The usual things that are not there."""
     usual = [scene.place.detail] if scene.place.indoor else [scene.place.detail, "clouds"]
     return [word for word in usual if word not in _usual(scene)]
+
+
+def exclusion(scene: Scene, random: Random) -> str:
+    """What is not wanted, as the server says it to this model: ", without clouds, blurry"; may be empty."""
+    named: list[str] = []
+    if (lacking := absent(scene)) and random.random() < LACKING:
+        named += random.sample(lacking, random.randint(1, len(lacking)))
+    if random.random() < IDLE:
+        named += flaws(random).split(", ")
+    if random.random() < STRANGE:
+        words = caption(scene, Random(0))
+        named += [word for word in random.sample(STRANGERS, 2) if word.split()[-1].rstrip("s") not in words]
+    random.shuffle(named)
+    return f", without {', '.join(named)}" if named else ""
 
 
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import torch
 
-from demo.scenes.caption import absent, caption, mentions
+from demo.scenes.caption import absent, caption, exclusion, mentions
 from demo.scenes.fillers import flaws
 from demo.scenes.scene import Scene
 from demo.training.config import FULL_SIZES, HALF_SIZES, Config
@@ -74,10 +74,10 @@ def _shards(size: int, config: Config, full: bool, step: int, share: float) -> i
 
 def _caption(scene: Scene, random: Random, told: bool) -> str:
     if told:
-        return caption(scene, random)
+        return caption(scene, random) + exclusion(scene, random)
     kind, dropped = random.random(), DROPPED[len(absent(scene))]
     if kind < dropped:
         return random.choice(("", flaws(random)))
     if kind < dropped + MENTIONED:
         return ", ".join([*random.choice(([], [flaws(random)])), *mentions(scene, random)])
-    return caption(scene, random, placed=random.random() >= PLACELESS)
+    return caption(scene, random, placed=random.random() >= PLACELESS) + exclusion(scene, random)

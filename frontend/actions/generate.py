@@ -121,6 +121,7 @@ def plan(
         prompt=prompts.format(prompt),
         positive=composed.positive,
         negative=composed.negative,
+        exclusion=composed.exclusion,
         character=prompt.character,
         rights=character.rights if character else "",
         model=model.name,

@@ -76,7 +76,7 @@ def recipe(model: Model, style: Style, character: Character | None) -> str:
     parts = (
         model.steps,
         model.guidance,
-        model.negative,
+        (model.negative, model.exclusion),
         model.quality,
         (style.positive, style.negative),
         (character.trigger, character.positive, character.negative, character.strength, character.blocks)

@@ -9,7 +9,7 @@ from frontend.picture import Credentials, Encoding, Finished, Picture, PictureOr
 
 def order(job: Job) -> PictureOrder:
     return PictureOrder(
-        prompt=job.positive,
+        prompt=", ".join(filter(None, (job.positive, job.exclusion))),
         negative=job.negative,
         model=job.model,
         character=job.character,

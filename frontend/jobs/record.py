@@ -55,6 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str  # canonical raw prompt, after optimisation
     positive: str  # composed
     negative: str  # composed
+    exclusion: str = ""  # composed; goes after `positive`
     character: str  # "" for none
     rights: str = ""  # the character's, as declared when the job was accepted
     model: str

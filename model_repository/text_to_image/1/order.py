@@ -6,8 +6,9 @@ from dataclasses import dataclass
 MAX_SIDE = 2048  # pixels
 MAX_STEPS = 100
 MAX_GUIDANCE = 30.0
-# Characters of one prompt. The API composes up to 30,008: five texts of 4,000, spaces after all commas added.
-MAX_TEXT = 32_000
+# Characters of one prompt. The API composes up to 36,110: six texts of 4,000, spaces after all commas added,
+# and the word before what is excluded.
+MAX_TEXT = 40_000
 # The catalogue's and the exporter's too. One dash at a time: two part a model's name from a character's.
 NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
 

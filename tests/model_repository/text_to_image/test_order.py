@@ -39,7 +39,7 @@ def test_an_order_without_character_is_good() -> None:
         ({"guidance": float("nan")}, "guidance is nan, expected 0.0 to 30.0"),
         ({"guidance": float("inf")}, "guidance is inf, expected 0.0 to 30.0"),
         ({"seed": -1}, "seed is -1"),
-        ({"prompt": "x" * (MAX_TEXT + 1)}, "prompt has 32001 characters, at most 32000"),
+        ({"prompt": "x" * (MAX_TEXT + 1)}, "prompt has 40001 characters, at most 40000"),
     ],
 )
 def test_an_order_out_of_range_is_refused(change: dict[str, object], told: str) -> None:
