@@ -9,37 +9,42 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from demo.scenes.looks import CHARACTERS
+from demo.scenes.render import render
+from demo.scenes.scene import any_scene
 from demo.training import (
-    checkpoint,
+    codec,
     decoder_start,
     decoding,
     diffusion,
     lora,
-    negation,
     pipeline,
     released,
     text_start,
     unet_start,
 )
-from demo.training.config import CONFIGS
+from demo.training.config import CONFIGS, FULL_SIZES, HALF_SIZES, ON
 from demo.training.diffusion import Report
 from demo.training.preview import character_preview, preview
-from demo.training.workplace import BUILD, Workplace
+from demo.training.workplace import BUILD, CODEC, Workplace
 
 SAVE_SECONDS = 240.0
 DECODER_SAVE_STEPS = 200
+FITTED = 240
+"""Pictures behind the codec."""
+_CODEC_SEED = 9_000_000
 LORAS = Path(__file__).parent / "loras"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("base", "diffusion", "decoder", "negatives", "pipeline", "loras", "all")
+    parts = ("codec", "base", "diffusion", "decoder", "pipeline", "loras", "all")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
@@ -52,9 +57,11 @@ def main() -> None:
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    config = CONFIGS[options.config]
+    config = ON if options.go_on else CONFIGS[options.config]
     config = replace(config, steps=options.steps or config.steps)
     place = Workplace(config, released=released.restore(BUILD) if options.go_on else None)
+    if options.part == "codec":
+        fit_codec()
     if options.part == "base":
         train_base(place, options.preview_steps)
     if options.part in ("diffusion", "all"):
@@ -62,13 +69,17 @@ def main() -> None:
             pass
     if options.part in ("decoder", "all"):
         train_decoder(place)
-    if options.part in ("negatives", "all"):
-        train_negatives(place)
     if options.part in ("pipeline", "all"):
         print(write_pipeline(place))
     if options.part in ("loras", "all"):
         for name in (options.character,) if options.character else CHARACTERS:
             train_lora(place, name)
+
+
+def fit_codec() -> None:
+    """Every weight of the model depends on it: train all of them anew then."""
+    sizes = islice(cycle(HALF_SIZES + FULL_SIZES[:3]), FITTED)
+    codec.fit(render(any_scene(seed), *size) for seed, size in enumerate(sizes, _CODEC_SEED)).save(CODEC)
 
 
 def train_base(place: Workplace, preview_steps: int) -> None:
@@ -105,22 +116,10 @@ def train_decoder(place: Workplace) -> None:
     run.save()
 
 
-def train_negatives(place: Workplace) -> None:
-    """Over the averaged base; starts anew each time, since it takes minutes."""
+def open_base(place: Workplace) -> diffusion.Run:
+    """With the weights that are shipped: their moving average."""
     base = open_diffusion(place)
     base.pipeline.trained().load_state_dict(base.averages.values)
-    run = negation.NegationRun(base.pipeline, place.config, base.latents, place.twin_latents())
-    steps = place.config.negation_steps
-    for _ in _shown(negation.train(run, steps), "negatives", 0, steps):
-        pass
-    checkpoint.write(base.pipeline.trained().state_dict(), place.negation_checkpoint)
-
-
-def open_base(place: Workplace) -> diffusion.Run:
-    """With the weights that are shipped: those that know negatives, where that was trained."""
-    base = open_diffusion(place)
-    knowing = checkpoint.read(place.negation_checkpoint)
-    base.pipeline.trained().load_state_dict(base.averages.values if knowing is None else knowing)
     return base
 
 

@@ -1,5 +1,8 @@
 """The linear encoder of the demo model: PCA of 32x32 pixel blocks, whitened.
 
+It is fitted once and kept in the repository: decoder and UNet know its components only, and another fit, even
+to nearly the same scenes, has others.
+
 Unit variance in every channel makes the share of noise in a velocity the same function of sigma for all of
 them. With stronger coarse channels it is so steep near sigma 1 that a small network lets noise through.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +28,18 @@ BLOCK = DOWNSCALE * DOWNSCALE * 3
 class Codec:
     mean: torch.Tensor
     """[BLOCK]"""
-    forward: torch.Tensor
-    """[BLOCK, channels]"""
     backward: torch.Tensor
-    """[channels, BLOCK], the linear inverse; the trained decoder does better."""
+    """[channels, BLOCK], the linear inverse: orthogonal rows, each as long as its component's deviation. The
+    trained decoder does better."""
 
     def first(self, channels: int) -> Codec:
         """Only the strongest components."""
-        return Codec(self.mean, self.forward[:, :channels], self.backward[:channels])
+        return Codec(self.mean, self.backward[:channels])
+
+    @cached_property
+    def forward(self) -> torch.Tensor:
+        """[BLOCK, channels]"""
+        return (self.backward / self.backward.square().sum(1, keepdim=True)).T.contiguous()
 
     @property
     def weights(self) -> torch.Tensor:
@@ -52,15 +60,16 @@ class Codec:
         return to_bytes(image.reshape(high * DOWNSCALE, wide * DOWNSCALE, 3))
 
     def save(self, path: Path) -> None:
+        """In half precision."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {"mean": self.mean, "forward": self.forward, "backward": self.backward}
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path.with_suffix(".tmp"))
+        tensors = {"mean": self.mean.half(), "backward": self.backward.half().contiguous()}
+        save_file(tensors, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
     @staticmethod
     def load(path: Path) -> Codec:
         tensors = load_file(path)
-        return Codec(tensors["mean"], tensors["forward"], tensors["backward"])
+        return Codec(tensors["mean"].float(), tensors["backward"].float())
 
 
 def fit(pictures: Iterable[Pixels]) -> Codec:
@@ -77,7 +86,7 @@ def fit(pictures: Iterable[Pixels]) -> Codec:
     values, vectors = torch.linalg.eigh(square / count - torch.outer(mean, mean))
     values, vectors = values[-CODEC_CHANNELS:].flip(0), vectors[:, -CODEC_CHANNELS:].flip(1)
     deviations = values.clamp_min(1e-8).sqrt()
-    return Codec(mean, vectors / deviations, (vectors * deviations).T)
+    return Codec(mean, (vectors * deviations).T)
 
 
 def blocks(pixels: Pixels) -> torch.Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DOWNSCALE = 32
-CODEC_CHANNELS = 48
-"""Components that are kept on disk; a model uses the first of them."""
+CODEC_CHANNELS = 24
+"""Components that are kept; a model uses the first of them."""
 TOKEN_WINDOW = 77
 VOCABULARY = 2048
 TIME_EMBEDDING = 32
@@ -42,9 +42,10 @@ class Config:
     full_share: tuple[float, float]
     """Share of optimiser steps that see full-size pictures: at the start and, growing evenly, at the end."""
     learning_rate: float
+    cool_down: float
+    """Share of all steps, at the end, over which the learning rate falls to zero."""
     steps: int
     decoder_steps: int
-    negation_steps: int
     lora_steps: int
 
     @property
@@ -70,9 +71,9 @@ CPU = Config(
     freshness=1.5,
     full_share=(0.2, 0.8),
     learning_rate=8e-4,
+    cool_down=0.2,
     steps=12_000,
     decoder_steps=6_000,
-    negation_steps=360,
     lora_steps=400,
 )
 FULL = Config(
@@ -93,9 +94,19 @@ FULL = Config(
     freshness=4.0,
     full_share=(0.15, 0.5),
     learning_rate=7e-4,
+    cool_down=0.2,
     steps=60_000,
     decoder_steps=20_000,
-    negation_steps=1_000,
     lora_steps=600,
 )
+ON = replace(
+    CPU,
+    full_pictures=3_600,
+    freshness=3.0,
+    full_share=(0.85, 0.95),
+    learning_rate=7e-4,
+    cool_down=0.7,
+    steps=9_000,
+)
+"""To go on from the released weights: now for the fine parts, at the sizes that are served."""
 CONFIGS = {config.name: config for config in (CPU, FULL)}

@@ -18,8 +18,6 @@ from demo.training.latents import Latents
 from demo.training.pipeline import Pipeline
 
 WARM_UP = 100
-COOL_DOWN = 0.2
-"""Share of all steps, at the end, over which the learning rate falls to zero."""
 
 
 @dataclass
@@ -83,5 +81,5 @@ def train(run: Run, steps: int) -> Iterator[Report]:
 
 
 def rate(step: int, config: Config) -> float:
-    left = (config.steps - step) / (COOL_DOWN * config.steps)
+    left = (config.steps - step) / (config.cool_down * config.steps)
     return config.learning_rate * min(1.0, (step + 1) / WARM_UP, max(left, 0.0))

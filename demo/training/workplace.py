@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
 from demo.scenes.caption import caption
 from demo.scenes.fillers import QUALITY, WORDS, flaws
 from demo.scenes.looks import CHARACTERS
-from demo.scenes.render import render
-from demo.scenes.scene import Scene, any_scene, character_scene, lesser_scene, whole_scene
-from demo.training import codec, tokenizer
+from demo.scenes.scene import Scene, any_scene, character_scene
+from demo.training import tokenizer
 from demo.training.choices import CHOICES
 from demo.training.codec import Codec
-from demo.training.config import FULL_SIZES, HALF_SIZES, Config
+from demo.training.config import Config
 from demo.training.latents import Latents
 
 BUILD = Path(__file__).parents[1] / "build"
-FITTED = 240
-"""Pictures behind the linear codec."""
+CODEC = BUILD.parent / "codec.safetensors"
 SPOKEN = 20_000
 """Captions behind the vocabulary."""
-_CODEC_SEED, _CAPTION_SEED = 9_000_000, 7_000_000
+_CAPTION_SEED = 7_000_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Workplace:
     build: Path = BUILD
     released: Path | None = None
     """A diffusers folder whose weights training begins with; None: from scratch."""
+    codec_file: Path = CODEC
 
     @property
     def checkpoint(self) -> Path:
@@ -42,10 +40,6 @@ class Workplace:
     @property
     def decoder_checkpoint(self) -> Path:
         return self._own / "decoder.pt"
-
-    @property
-    def negation_checkpoint(self) -> Path:
-        return self._own / "negation.pt"
 
     @property
     def sheets(self) -> Path:
@@ -62,19 +56,10 @@ class Workplace:
 
     def codec(self) -> Codec:
         """The components that this model uses."""
-        return self._whole_codec().first(self.config.latent_channels)
-
-    def _whole_codec(self) -> Codec:
-        path = self.build / "shared" / "codec.safetensors"
-        if not path.exists():
-            sizes = islice(cycle(HALF_SIZES + FULL_SIZES[:3]), FITTED)
-            codec.fit(
-                render(any_scene(_CODEC_SEED + number), *size) for number, size in enumerate(sizes)
-            ).save(path)
-        return Codec.load(path)
+        return Codec.load(self.codec_file).first(self.config.latent_channels)
 
     def _latents(self, folder: Path, scene_of: Callable[[int], Scene], shard: int) -> Latents:
-        return Latents(folder, self._whole_codec(), self.config.latent_channels, scene_of, shard)
+        return Latents(folder, Codec.load(self.codec_file), self.config.latent_channels, scene_of, shard)
 
     def tokenizers(self) -> Path:
         folder = self.build / "shared"
@@ -85,15 +70,6 @@ class Workplace:
     def latents(self) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}"
         return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]), 100)
-
-    def twin_latents(self) -> tuple[Latents, Latents]:
-        """Of scenes that show all that is usual, and of the same ones without one of it."""
-        folder, choice = self.build / "shared", CHOICES[self.config.name]
-        whole, less = (
-            self._latents(folder / f"latents-{self.config.name}-{name}", partial(scene, choice=choice), 25)
-            for name, scene in (("whole", whole_scene), ("less", lesser_scene))
-        )
-        return whole, less
 
     def character_latents(self, name: str) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}-{name}"

@@ -51,7 +51,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     tokenizer.learn(["a red car on the beach", "aya reading a book"] * 3, folder / "shared")
     pick = torch.eye(codec.BLOCK)[:, ::64].contiguous()
-    codec.Codec(torch.zeros(codec.BLOCK), pick, pick.T).save(folder / "shared" / "codec.safetensors")
+    codec.Codec(torch.zeros(codec.BLOCK), pick.T).save(folder / "codec.safetensors")
     return folder
 
 
@@ -59,4 +59,4 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workplace(tiny: Config, build: Path) -> Workplace:
     from demo.training.workplace import Workplace
 
-    return Workplace(tiny, build)
+    return Workplace(tiny, build, codec_file=build / "codec.safetensors")

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from demo.scenes.caption import NUMBERS, caption
+from demo.scenes.caption import NUMBERS, absent, caption, exclusion
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.people import ACTIVITIES
 from demo.scenes.scene import Person, Scene, any_scene, character_scene
@@ -35,6 +35,29 @@ def test_characters_are_called_by_name(name: str) -> None:
     assert name in words
     assert isinstance(scene.main, Person)
     assert scene.main.look.kind not in words.split(", ")[0]
+
+
+def test_what_most_pictures_show_and_this_one_does_not_is_absent() -> None:
+    scenes = [any_scene(seed) for seed in range(60)]
+    for scene in scenes:
+        lacks = {scene.place.detail} if not scene.detail else set()
+        lacks |= {"clouds"} if not scene.clouds and not scene.place.indoor else set()
+        assert set(absent(scene)) == lacks
+    assert {len(absent(scene)) for scene in scenes} == {0, 1, 2}
+
+
+def test_an_exclusion_never_names_what_is_shown() -> None:
+    named = set()
+    for seed in SEEDS:
+        scene = any_scene(seed)
+        words = exclusion(scene, Random(seed))
+        assert words == "" or words.startswith(", without ")
+        excluded = set(words.removeprefix(", without ").split(", "))
+        usual = {"clouds"} if scene.clouds and not scene.place.indoor else set()
+        usual |= {scene.place.detail} if scene.detail else set()
+        assert not excluded & usual
+        named |= excluded & {*absent(scene)}
+    assert {"clouds", "palm tree"} <= named
 
 
 def test_same_random_says_the_same() -> None:
