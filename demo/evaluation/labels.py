@@ -10,6 +10,8 @@ from demo.scenes.palette import NAMED
 from demo.scenes.scene import Choice, Person, Scene
 
 PERSON, NOBODY = "person", "nobody"
+"""Nobody is a person who is none of the characters. Of a thing it makes no sense to ask: were it nobody,
+three of four pictures would be, and a judge in doubt would say so."""
 ONE_OF_FOUR = "character_of_four"
 """Which of the four characters it is, "nobody" not being an answer."""
 IGNORED = -100
@@ -41,7 +43,7 @@ def label(scene: Scene, choice: Choice) -> dict[str, int]:
     if isinstance(main, Person):
         said |= {"subject": PERSON, "character": main.name or NOBODY}
     else:
-        said |= {"subject": main.subject.name, "character": NOBODY, "object_colour": main.colour}
+        said |= {"subject": main.subject.name, "object_colour": main.colour}
     if not scene.place.indoor:
         said["clouds"] = ("without", "with")[scene.clouds]
     return {
