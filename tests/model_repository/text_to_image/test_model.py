@@ -208,7 +208,7 @@ def replace_network(folder: Path, data: bytes) -> None:
         (order(steps=101), "steps is 101, expected 1 to 100"),
         (order(guidance=31), "guidance is 31.0, expected 0.0 to 30.0"),
         (order(seed=-1), "seed is -1"),
-        (order("a" * 32_001), "prompt has 32001 characters, at most 32000 are taken"),
+        (order("a" * 40_001), "prompt has 40001 characters, at most 40000 are taken"),
     ],
 )
 async def test_a_bad_order_is_refused_in_one_line(
