@@ -74,7 +74,7 @@ CPU = Config(
     cool_down=0.2,
     steps=12_000,
     decoder_steps=6_000,
-    lora_steps=400,
+    lora_steps=500,
 )
 FULL = Config(
     name="full",
