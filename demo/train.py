@@ -19,11 +19,13 @@ from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import render
 from demo.scenes.scene import any_scene
 from demo.training import (
+    checkpoint,
     codec,
     decoder_start,
     decoding,
     diffusion,
     lora,
+    negation,
     pipeline,
     released,
     text_start,
@@ -44,7 +46,7 @@ LORAS = Path(__file__).parent / "loras"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("codec", "base", "diffusion", "decoder", "pipeline", "loras", "all")
+    parts = ("codec", "base", "diffusion", "decoder", "negatives", "pipeline", "loras", "all")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
@@ -69,6 +71,8 @@ def main() -> None:
             pass
     if options.part in ("decoder", "all"):
         train_decoder(place)
+    if options.part in ("negatives", "all"):
+        train_negatives(place)
     if options.part in ("pipeline", "all"):
         print(write_pipeline(place))
     if options.part in ("loras", "all"):
@@ -116,10 +120,22 @@ def train_decoder(place: Workplace) -> None:
     run.save()
 
 
-def open_base(place: Workplace) -> diffusion.Run:
-    """With the weights that are shipped: their moving average."""
+def train_negatives(place: Workplace) -> None:
+    """Over the averaged base; starts anew each time, since it takes minutes."""
     base = open_diffusion(place)
     base.pipeline.trained().load_state_dict(base.averages.values)
+    run = negation.NegationRun(base.pipeline, place.config, base.latents, place.twin_latents())
+    steps = place.config.negation_steps
+    for _ in _shown(negation.train(run, steps), "negatives", 0, steps):
+        pass
+    checkpoint.write(base.pipeline.trained().state_dict(), place.negation_checkpoint)
+
+
+def open_base(place: Workplace) -> diffusion.Run:
+    """With the weights that are shipped: those that know negatives, where that was trained."""
+    base = open_diffusion(place)
+    knowing = checkpoint.read(place.negation_checkpoint)
+    base.pipeline.trained().load_state_dict(base.averages.values if knowing is None else knowing)
     return base
 
 

@@ -95,6 +95,19 @@ def character_scene(name: str, seed: int, choice: Choice = EVERYTHING) -> Scene:
     return _around(Person(CHARACTERS[name], random.choice(tuple(ACTIVITIES)), name), random, choice)
 
 
+def whole_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
+    """With all that is usual."""
+    return replace(any_scene(seed, choice), detail=True, clouds=True)
+
+
+def lesser_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
+    """The whole scene without its detail, or without clouds; all else is the same to the pixel."""
+    whole = whole_scene(seed, choice)
+    if whole.place.indoor or Random(seed + 1).random() < 0.5:
+        return replace(whole, detail=False)
+    return replace(whole, clouds=False)
+
+
 def any_thing(random: Random, subjects: Sequence[Subject]) -> Thing:
     subject = random.choice(subjects)
     return Thing(subject, random.choice(subject.colours))

@@ -46,6 +46,7 @@ class Config:
     """Share of all steps, at the end, over which the learning rate falls to zero."""
     steps: int
     decoder_steps: int
+    negation_steps: int
     lora_steps: int
 
     @property
@@ -74,6 +75,7 @@ CPU = Config(
     cool_down=0.2,
     steps=12_000,
     decoder_steps=6_000,
+    negation_steps=720,
     lora_steps=500,
 )
 FULL = Config(
@@ -97,6 +99,7 @@ FULL = Config(
     cool_down=0.2,
     steps=60_000,
     decoder_steps=20_000,
+    negation_steps=2_000,
     lora_steps=600,
 )
 ON = replace(

@@ -11,7 +11,7 @@ from random import Random
 from demo.scenes.caption import caption
 from demo.scenes.fillers import QUALITY, WORDS, flaws
 from demo.scenes.looks import CHARACTERS
-from demo.scenes.scene import Scene, any_scene, character_scene
+from demo.scenes.scene import Scene, any_scene, character_scene, lesser_scene, whole_scene
 from demo.training import tokenizer
 from demo.training.choices import CHOICES
 from demo.training.codec import Codec
@@ -42,6 +42,10 @@ class Workplace:
         return self._own / "decoder.pt"
 
     @property
+    def negation_checkpoint(self) -> Path:
+        return self._own / "negation.pt"
+
+    @property
     def sheets(self) -> Path:
         return self._own / "sheets"
 
@@ -70,6 +74,15 @@ class Workplace:
     def latents(self) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}"
         return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]), 100)
+
+    def twin_latents(self) -> tuple[Latents, Latents]:
+        """Of scenes that show all that is usual, and of the same ones without one of it."""
+        folder, choice = self.build / "shared", CHOICES[self.config.name]
+        whole, less = (
+            self._latents(folder / f"latents-{self.config.name}-{name}", partial(scene, choice=choice), 10)
+            for name, scene in (("whole", whole_scene), ("less", lesser_scene))
+        )
+        return whole, less
 
     def character_latents(self, name: str) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}-{name}"
