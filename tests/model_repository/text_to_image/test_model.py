@@ -16,7 +16,8 @@ from frontend.picture import PictureOrder
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 
-LOADS_CLEO = "model_control: load tiny-denoiser--cleo"  # in Triton's log
+LOADS = "model_control: load tiny-denoiser--"  # in Triton's log
+LOADS_CLEO = f"{LOADS}cleo"
 LARGE = order(width=2048, height=2048, steps=100)  # many milliseconds a step
 
 
@@ -145,18 +146,22 @@ async def test_characters_in_use_are_not_unloaded(inference: Inference) -> None:
 async def test_other_orders_go_on_while_a_character_loads(
     inference: Inference, triton: RunningTriton
 ) -> None:
-    for name in ("aya", "bella"):
-        await paint(inference, order(character=name))
-    before = triton.count(LOADS_CLEO)
-    loading = asyncio.create_task(paint(inference, order(character="cleo")))
-    while triton.count(LOADS_CLEO) == before:
-        await asyncio.sleep(0.01)
+    # There is room for two, so each is loaded when its turn comes. On a busy machine a load may leave time for
+    # one order only, which may have ended with it; if loads held others up, no load would ever leave more.
     served = 0
-    while not loading.done():  # Triton takes a second or so to start the network's process
-        await paint(inference, order(seed=served))
-        served += 1
-    await loading
-    assert served > 1  # the last one may have ended with the load; any other went on beside it
+    for name in ("aya", "bella", "cleo") * 3:
+        before = triton.count(LOADS)
+        loading = asyncio.create_task(paint(inference, order(character=name)))
+        while triton.count(LOADS) == before and not loading.done():
+            await asyncio.sleep(0.01)
+        served = 0
+        while not loading.done():  # Triton takes a second or so to start the network's process
+            await paint(inference, order(seed=served))
+            served += 1
+        await loading
+        if served > 1:
+            break
+    assert served > 1
 
 
 async def test_a_character_is_put_in_service_broken_and_mended_without_a_restart(
