@@ -146,8 +146,8 @@ async def test_characters_in_use_are_not_unloaded(inference: Inference) -> None:
 async def test_other_orders_go_on_while_a_character_loads(
     inference: Inference, triton: RunningTriton
 ) -> None:
-    # There is room for two, so each is loaded when its turn comes. On a busy machine a load may leave time for
-    # one order only, which may have ended with it; if loads held others up, no load would ever leave more.
+    # There is room for two, so each is loaded in its turn. On a busy machine a load may leave time for one
+    # order only, which may have ended with it; if loads held others up, no load would ever leave more.
     served = 0
     for name in ("aya", "bella", "cleo") * 3:
         before = triton.count(LOADS)
