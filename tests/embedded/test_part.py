@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from embedded.part import LEAST_PORT, PORT_RANGE, free_port
 
 
@@ -27,5 +29,7 @@ def test_port_is_free_and_no_connection_of_this_machine_will_take_it() -> None:
 def test_port_is_found_where_connections_may_take_any(tmp_path: Path) -> None:
     everything = tmp_path / "ip_local_port_range"
     everything.write_text("1024\t65535\n")
-    with listening(free_port(everything)):
-        pass
+    port = free_port(everything)
+    assert 0 < port < 65536
+    with listening(port), pytest.raises(OSError, match="in use"), listening(port):
+        raise AssertionError("two listen on one port, so this test would not see a port that is taken")
