@@ -21,7 +21,7 @@ import yaml
 
 from cli.errors import UserError
 from embedded.models import Progress, merge
-from frontend.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, Character, load, to_struct
+from frontend.catalogue.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, Character, load, to_struct
 from frontend.settings import Settings, catalogue_folders
 
 WORDS_OF_RIGHTS = "fictional, or consent:REFERENCE where REFERENCE leads to the written consent"
@@ -30,7 +30,7 @@ LORAS = "loras"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a character's file says; see frontend.catalogue.Character."""
+    """What a character's file says; see frontend.catalogue.catalogue.Character."""
 
     label: str
     models: tuple[str, ...]

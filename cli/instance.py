@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from cli.errors import UserError
-from frontend.secret import new_secret
+from frontend.keys.secret import new_secret
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):

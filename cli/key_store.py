@@ -7,7 +7,7 @@ from rich.table import Table
 
 from cli.console import console
 from cli.errors import UserError
-from frontend.keys import Keys
+from frontend.keys.api_keys import Keys
 
 NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
 

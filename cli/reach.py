@@ -19,7 +19,7 @@ async def reached() -> "AsyncIterator[tuple[Settings, Redis]]":
     # Here, because most commands talk to no Redis.
     from redis.exceptions import RedisError
 
-    from frontend.database import connect
+    from frontend.common.redis_connection import connect
 
     settings = load()
     if not settings.redis_url:

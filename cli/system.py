@@ -15,9 +15,9 @@ from embedded.models import model_repositories
 from embedded.part import PartError
 from embedded.plan import plan
 from embedded.supervisor import Running, Say, keeping
-from frontend.database import connect
-from frontend.keys import Keys
-from frontend.secret import digest
+from frontend.common.redis_connection import connect
+from frontend.keys.api_keys import Keys
+from frontend.keys.secret import digest
 from frontend.settings import Settings
 
 INTERRUPTED = 130

@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
 async def _take_down(gen_id: str) -> int:
     # Here, because the other commands talk to no store.
     from frontend.jobs.store import JobStore
+    from frontend.registry.takedown import NotRegistered, take_down
     from frontend.storage import StorageError, open_storage
-    from frontend.takedown import NotRegistered, take_down
 
     async with reached() as (settings, redis):
         try:

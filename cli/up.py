@@ -17,7 +17,7 @@ from cli.errors import UserError
 from cli.help import Commands, command
 from cli.instance import Instance
 from embedded.logs import open_log
-from frontend.address import only_local
+from frontend.net.public_url import only_local
 from frontend.settings import Settings, given
 
 START_S = 180.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from embedded.part import Part
 from embedded.readiness import answers
-from frontend.address import local_url
+from frontend.net.public_url import local_url
 from frontend.settings import ROOT, Settings
 
 

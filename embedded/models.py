@@ -8,7 +8,7 @@ import msgspec
 
 from embedded.child import child
 from embedded.part import PartError, python_of
-from frontend.catalogue import Character, load
+from frontend.catalogue.catalogue import Character, load
 from frontend.settings import ROOT, Settings, catalogue_folders
 
 

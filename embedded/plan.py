@@ -12,7 +12,7 @@ from embedded.redis import redis_part
 from embedded.triton import stubs_died, triton_part
 from frontend.settings import Settings
 from frontend.storage import StorageError
-from frontend.storage.opening import where_links_lead
+from frontend.storage.open_storage import where_links_lead
 
 # A CPU gains little from more pictures at a time, and each one then takes longer.
 WORKERS_ON_A_CPU = 2

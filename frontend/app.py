@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 from aiohttp import hdrs, web
 from multidict import istr
 
-from frontend import health, metrics
 from frontend.actions import ACTIONS, WITHOUT_KEY
 from frontend.actions.context import Call, Visit
-from frontend.body import read_body, read_object
-from frontend.errors import ApiError
+from frontend.common.errors import ApiError
+from frontend.http import health, metrics
+from frontend.http.body import read_body, read_object
+from frontend.http.middleware import json_response, shell
+from frontend.http.rate_limit import address_of
 from frontend.services import OpenInference, Services, open_inference, open_services
 from frontend.settings import Settings
-from frontend.shell import json_response, shell
 from frontend.storage import LocalStorage
 from frontend.storage.files import serve_file
-from frontend.visitors import address_of
 
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
 FORWARDED = istr("X-Forwarded-For")

@@ -10,29 +10,29 @@ from typing import Protocol
 import aiohttp
 from redis.asyncio import Redis
 
-from frontend.background import in_background
 from frontend.cache.cache import Cache
 from frontend.cache.encoder import Infers, PromptEncoder
-from frontend.cache.opening import open_cache
+from frontend.cache.open_cache import open_cache
 from frontend.cache.rulesets import Rulesets
-from frontend.checks import Checks, open_checks
-from frontend.database import connect
-from frontend.enhance import Enhancer
+from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.common.redis_connection import connect
+from frontend.common.supervised import in_background
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
-from frontend.inference import Inference
+from frontend.inference.client import Inference
 from frontend.invisible_mark.agreement import agreed_mark_keys
 from frontend.invisible_mark.keys import MarkKeys
-from frontend.jobs.reviews import Reviews
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, Workers, Workshop
-from frontend.keys import Keys
-from frontend.links import Links
-from frontend.live_catalogue import LiveCatalogue
-from frontend.random_prompt import Grammar, load_grammar
-from frontend.review import Reviewer
+from frontend.keys.api_keys import Keys
+from frontend.prompts.enhancer import Enhancer
+from frontend.prompts.random_prompt import Grammar, load_grammar
+from frontend.review.links import Links
+from frontend.review.reviewer import Reviewer
+from frontend.review.reviews import Reviews
 from frontend.settings import SettingError, Settings, catalogue_folders
 from frontend.storage import Storage, open_storage
+from frontend.verification.service import Checks, open_checks
 
 MARKS_AT_A_TIME = 2
 

@@ -24,10 +24,10 @@ from embedded.frontend import frontend_part
 from embedded.part import Part, free_port, python_of, running
 from embedded.readiness import answers
 from embedded.redis import redis_part
-from frontend.catalogue import load
-from frontend.database import connect
+from frontend.catalogue.catalogue import load
+from frontend.common.redis_connection import connect
 from frontend.jobs.store import JobStore
-from frontend.keys import Keys
+from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT, Settings
 from perf.finished_jobs import finish_jobs
 from perf.processes import cpu_seconds

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from frontend.domain.picture import Encoding, Finished, Picture, VisibleMark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.finish import Finisher, Tools, finish
 from frontend.invisible_mark.keys import load_mark_keys
-from frontend.picture import Encoding, Finished, Picture, VisibleMark
 from frontend.serve import keep_what_is_built
 from frontend.settings import Settings
 from perf.finish_parts import CREDENTIALS, QUALITY, Pixels, mark, parts, scene

@@ -22,7 +22,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from frontend.catalogue import load as load_catalogue
+from frontend.catalogue.catalogue import load as load_catalogue
 from frontend.settings import ROOT, Settings, load
 from perf.report import machine, median, publish, table
 from perf.system import BenchError, Drawn, System, system_up

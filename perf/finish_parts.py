@@ -13,13 +13,13 @@ import pdqhash
 from imagecodecs import jpeg8_encode
 from PIL import Image, ImageDraw
 
+from frontend.domain.picture import Credentials, VisibleMark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.fingerprint import shrunk
 from frontend.finishing.manifest import manifest
 from frontend.finishing.stamps import Stamps
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.writing import write
-from frontend.picture import Credentials, VisibleMark
 from frontend.settings import Settings
 
 Pixels = npt.NDArray[np.uint8]

@@ -1,12 +1,12 @@
 """Jobs as a busy day leaves them behind: accepted, made, judged; through the store, nothing is drawn."""
 
 from frontend.actions.generate import plan
-from frontend.catalogue import Catalogue
-from frontend.jobs.record import StoredPicture
+from frontend.actions.generate_request import GenerateRequest
+from frontend.catalogue.catalogue import Catalogue
+from frontend.domain.job import StoredPicture
 from frontend.jobs.store import Claim, JobStore
-from frontend.prompt import parse
-from frontend.request import GenerateRequest
-from frontend.review import Verdict
+from frontend.prompts.prompt import parse
+from frontend.review.reviewer import Verdict
 from frontend.settings import Settings
 
 PROMPT = "@aya reading a book under a tree, warm lighting, soft colours, -rain, -blurry"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from frontend.database import connect
+from frontend.common.redis_connection import connect
 from frontend.settings import Settings
 
 

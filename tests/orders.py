@@ -1,6 +1,6 @@
 """Picture orders for the toy model, small and quick, and what is done with their progress."""
 
-from frontend.picture import PictureOrder
+from frontend.domain.picture import PictureOrder
 
 
 def order(

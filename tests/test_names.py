@@ -5,7 +5,7 @@ import order
 import pytest
 
 from export import config
-from frontend import catalogue
+from frontend.catalogue import catalogue
 from tests.model_repository.text_to_image.test_order import GOOD
 
 GOOD_NAMES = ["eros", "sd-1", "7", "a" * 64, "mary-ann-2"]

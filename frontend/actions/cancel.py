@@ -4,8 +4,8 @@ from typing import Any
 
 from frontend.actions.context import Call
 from frontend.actions.status import job_id
-from frontend.errors import ApiError
-from frontend.jobs.record import State
+from frontend.common.errors import ApiError
+from frontend.domain.job import State
 
 OPEN = (State.IN_QUEUE, State.IN_PROGRESS, State.REVIEWING)
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from frontend.fields import Body
-from frontend.keys import KeyRecord
+from frontend.http.fields import Body
+from frontend.keys.api_keys import KeyRecord
 from frontend.services import Services
 
 

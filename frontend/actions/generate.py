@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 from redis.exceptions import RedisError
 
-from frontend import prompt as prompts
 from frontend.actions.context import Call
+from frontend.actions.generate_request import GenerateRequest, once
 from frontend.cache.cache import Question
+from frontend.cache.candidate import recipe
 from frontend.cache.demands import Demands
-from frontend.cache.record import recipe
-from frontend.cache.wish import Wish, wish
-from frontend.catalogue import Catalogue
-from frontend.errors import ApiError
+from frontend.catalogue.catalogue import Catalogue
+from frontend.common.errors import ApiError
+from frontend.domain.job import CACHED, CredentialTexts, Job, new_id
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.jobs.record import CACHED, CredentialTexts, Job, new_id
 from frontend.jobs.store import Once
-from frontend.prompt import Prompt, compose, parse
-from frontend.request import GenerateRequest, once
+from frontend.prompts import prompt as prompts
+from frontend.prompts.intent import Wish, wish
+from frontend.prompts.prompt import Prompt, compose, parse
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)

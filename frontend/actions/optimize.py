@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from frontend import prompt as prompts
 from frontend.actions.context import Call
-from frontend.request import raw_prompt
+from frontend.actions.generate_request import raw_prompt
+from frontend.prompts import prompt as prompts
 
 
 async def optimize(call: Call) -> dict[str, Any]:

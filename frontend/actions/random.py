@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from frontend import prompt as prompts
 from frontend.actions.context import Call
-from frontend.errors import ApiError
-from frontend.random_prompt import random_prompt
+from frontend.common.errors import ApiError
+from frontend.prompts import prompt as prompts
+from frontend.prompts.random_prompt import random_prompt
 
 
 async def random(call: Call) -> dict[str, Any]:

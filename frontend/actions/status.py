@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 from frontend.actions.context import Call
-from frontend.errors import ApiError
-from frontend.fields import Body
-from frontend.jobs.record import Job, JobView, State
-from frontend.links import ClientLinks
+from frontend.common.errors import ApiError
+from frontend.domain.job import Job, JobView, State
+from frontend.http.fields import Body
+from frontend.review.links import ClientLinks
 
 _ID = re.compile(r"(run|cache)_[a-z0-9]{16,40}")
 

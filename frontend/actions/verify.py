@@ -5,15 +5,15 @@ import time
 from typing import Any
 
 from frontend.actions.context import Call, Visit
-from frontend.data_uri import from_data_uri
-from frontend.errors import ApiError
-from frontend.fields import Body, text
-from frontend.outside import Unreachable
+from frontend.common.data_uri import from_data_uri
+from frontend.common.errors import ApiError
+from frontend.common.limiter import Room
+from frontend.http.fields import Body, text
+from frontend.net.guarded_fetcher import Unreachable
 from frontend.registry.registry import Behind
-from frontend.room import Room
 from frontend.services import Services
 from frontend.verification.answer import for_anyone, for_key
-from frontend.verification.opening import Unreadable
+from frontend.verification.decode import Unreadable
 from frontend.verification.verifier import Verification
 
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
 
-from frontend.cache import record
+from frontend.cache import candidate as candidates
+from frontend.cache.candidate import CachedPicture, Candidate
 from frontend.cache.demands import Demands, unmet
 from frontend.cache.index.index import Index
 from frontend.cache.index.item import Match
 from frontend.cache.log import Log, Offer
 from frontend.cache.normal_form import embedded_text
-from frontend.cache.record import CachedPicture, Candidate
 from frontend.cache.replica import Encoder, Replica
 from frontend.cache.rules.table import conflict, shows
-from frontend.cache.wish import Wish
-from frontend.jobs.record import Job
-from frontend.review import Verdict
+from frontend.common.outage_log import Trouble
+from frontend.domain.job import Job
+from frontend.prompts.intent import Wish
+from frontend.review.reviewer import Verdict
 from frontend.storage import Storage
-from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 FLOOR = 0.95  # similarity that the API's description promises
@@ -115,7 +115,7 @@ class Cache:
         # The longest prompts take the rules some 20 ms each: not on the event loop.
         text = await asyncio.to_thread(embedded_text, question.wish.positive)
         vector = await self._encoder.encode(text)
-        place = record.partition(question.job, shared=self._shared)
+        place = candidates.partition(question.job, shared=self._shared)
         matches = await asyncio.to_thread(copy.index.search, place, vector, LOOKED_AT)
         good, outcome = await asyncio.to_thread(self._chosen, question, matches)
         for made in good:
@@ -127,7 +127,7 @@ class Cache:
         """Those that may answer, in the order in which they are tried; and what the nearest lacked."""
         good, outcome = [], ""
         for match in matches:
-            made = record.decode(match.payload)
+            made = candidates.decode(match.payload)
             reason = self._replica.refusal(made)
             if reason is None and not question.force:
                 reason = lack(question, match.similarity, made)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from frontend.cache.record import Candidate
+from frontend.cache.candidate import Candidate
 
 Allows = Callable[["Demands", Candidate], bool]
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from frontend.inference import InferenceError
+from frontend.inference.client import InferenceError
 from frontend.settings import Settings
 
 EMBEDDING, ENCODER = "embedding", "encoder"
@@ -23,7 +23,7 @@ class EncoderError(Exception):
 
 
 class Infers(Protocol):
-    """frontend.inference.Inference."""
+    """frontend.inference.client.Inference."""
 
     async def infer(
         self,

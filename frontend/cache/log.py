@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from redis.asyncio import Redis
 
-from frontend.cache.record import CachedPicture
-from frontend.jobs.record import Job, StoredPicture
-from frontend.review import Verdict
+from frontend.cache.candidate import CachedPicture
+from frontend.domain.job import Job, StoredPicture
+from frontend.review.reviewer import Verdict
 
 LOG, EPOCH, RULESETS = "imgen:cache", "imgen:cache:epoch", "imgen:rulesets"
 BATCH = 256  # entries of one answer: 1 MB

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from redis.exceptions import RedisError
 
+from frontend.cache import candidate as candidates
 from frontend.cache import log as logs
-from frontend.cache import record
+from frontend.cache.candidate import Candidate
 from frontend.cache.index import snapshot
 from frontend.cache.index.index import Index
 from frontend.cache.index.item import Item
 from frontend.cache.index.limits import Limits
 from frontend.cache.log import Fields, Log, Turn, Unreadable
-from frontend.cache.record import Candidate
+from frontend.common.outage_log import Trouble
 from frontend.settings import Settings
-from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
@@ -182,16 +182,16 @@ class Replica:
         except Unreadable as error:
             log.warning("cache: entry %s is passed over: %s", entry, error)
             return
-        made = record.candidate(entry, cached)
+        made = candidates.candidate(entry, cached)
         if made is None:
             return
         copy.saved.weights[made.home] = made.weights
         yield Item(
             name=cached.job.gen_id,
-            partition=record.partition(cached.job, shared=self._shared),
+            partition=candidates.partition(cached.job, shared=self._shared),
             time_ms=logs.milliseconds(entry),
             vector=vector,
-            payload=record.encode(made),
+            payload=candidates.encode(made),
         )
 
     async def _change(self, copy: Copy, fields: Fields) -> None:
@@ -199,7 +199,7 @@ class Replica:
             payload = copy.index.payload(gone)
             await asyncio.to_thread(copy.index.remove, [gone])
             if payload is not None:
-                await self._source.forget(record.decode(payload).entry)
+                await self._source.forget(candidates.decode(payload).entry)
         elif ruleset := fields.get(b"ruleset", b"").decode():
             copy.rulesets[ruleset] = fields.get(b"version", b"").decode()
             rulesets = dict(copy.rulesets)
@@ -209,7 +209,7 @@ class Replica:
 
 
 def outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
-    made = record.decode(payload)
+    made = candidates.decode(payload)
     return rulesets.get(made.ruleset, made.ruleset_version) != made.ruleset_version
 
 

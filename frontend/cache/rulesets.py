@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Meta
 from redis.asyncio import Redis
 
-from frontend.answer import read_bounded
 from frontend.cache.log import LOG, RULESETS
-from frontend.review import MAX_ANSWER_BYTES, MAX_VERSION
+from frontend.common.outage_log import Trouble
+from frontend.net.bounded_read import read_bounded
+from frontend.review.reviewer import MAX_ANSWER_BYTES, MAX_VERSION
 from frontend.settings import Settings
-from frontend.trouble import Trouble
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0

@@ -10,11 +10,11 @@ from typing import Any, Self
 import c2pa
 import numpy as np
 
+from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.encode import encode
 from frontend.finishing.manifest import OURS, manifest
 from frontend.finishing.timestamps import Timestamps
-from frontend.picture import Credentials, Encoding, File
 from frontend.settings import SettingError
 
 REST_S = 60.0

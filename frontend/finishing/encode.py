@@ -9,7 +9,7 @@ import numpy.typing as npt
 from imagecodecs import AVIF, avif_encode, jpeg8_encode
 from PIL import Image, PngImagePlugin
 
-from frontend.picture import Encoding, File
+from frontend.domain.picture import Encoding, File
 
 FULL_COLOUR_QUALITY = 90
 """From this quality on, JPEG and AVIF keep colour at full resolution (4:4:4): small red text stays sharp."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import cv2
 
+from frontend.domain.picture import Credentials, Encoding, Finished, Picture, VisibleMark
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
@@ -21,7 +22,6 @@ from frontend.finishing.visible_mark import lay
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.keys import MarkKeys
 from frontend.invisible_mark.writing import write
-from frontend.picture import Credentials, Encoding, Finished, Picture, VisibleMark
 from frontend.settings import Settings
 
 

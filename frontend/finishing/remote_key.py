@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 from yarl import URL
 
-from frontend.answer import read_bounded
 from frontend.finishing.algorithm import Algorithm, algorithm_of
 from frontend.finishing.certificate import Certificate
+from frontend.net.bounded_read import read_bounded
 from frontend.settings import SettingError, Settings
 
 MAX_SIGNATURE_BYTES = 4096

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from frontend.domain.picture import VisibleMark
 from frontend.finishing.wm_image import upright
-from frontend.picture import VisibleMark
 
 Pixels = npt.NDArray[np.uint8]
 

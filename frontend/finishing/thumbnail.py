@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from frontend.domain.picture import Encoding, File
 from frontend.finishing.encode import encode
-from frontend.picture import Encoding, File
 
 LONG_SIDE = 384  # pixels
 BEST_QUALITY = 85  # more would be bytes that nobody sees at this size

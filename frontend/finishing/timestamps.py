@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import Counter
 from yarl import URL
 
-from frontend.answer import read_bounded
+from frontend.net.bounded_read import read_bounded
 from frontend.settings import SettingError, Settings
 
 MAX_QUERY_BYTES, MAX_REPLY_BYTES = 4096, 64 * 1024

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from frontend.domain.picture import VisibleMark
 from frontend.finishing.anchor import anchor
 from frontend.finishing.stamps import Pixels, Stamps
-from frontend.picture import VisibleMark
 
 
 def lay(pixels: Pixels, mark: VisibleMark, stamps: Stamps) -> Pixels:

@@ -9,8 +9,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from frontend import data_uri
-from frontend.errors import ApiError
+from frontend.common import data_uri
+from frontend.common.errors import ApiError
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_SIDE = 4096  # pixels

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from frontend.jobs.record import Job, StoredPicture
+from frontend.domain.job import Job, StoredPicture
+from frontend.domain.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
 from frontend.jobs.store import Claim
-from frontend.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
 
 
 def order(job: Job) -> PictureOrder:

@@ -24,13 +24,13 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
+from frontend.cache.candidate import CachedPicture
 from frontend.cache.log import Offer
-from frontend.cache.record import CachedPicture
-from frontend.coalesce import Coalescer
-from frontend.errors import ApiError
-from frontend.jobs.record import Job, JobView, State, StoredPicture
-from frontend.registry.record import registered
-from frontend.review import Verdict
+from frontend.common.coalescer import Coalescer
+from frontend.common.errors import ApiError
+from frontend.domain.job import Job, JobView, State, StoredPicture
+from frontend.domain.registered_picture import registered
+from frontend.review.reviewer import Verdict
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
+from frontend.domain.job import StoredPicture
+from frontend.domain.picture import Finished, Picture, PictureOrder
 from frontend.finishing.finish import Finisher
-from frontend.inference import Fault, InferenceError
+from frontend.inference.client import Fault, InferenceError
 from frontend.jobs.instructions import credentials, encoding, locate, order, timings, visible_mark
 from frontend.jobs.lease import Lost, held
-from frontend.jobs.record import StoredPicture
 from frontend.jobs.store import Claim, JobStore
-from frontend.picture import Finished, Picture, PictureOrder
 from frontend.settings import Settings
 from frontend.storage import Storage, StorageError
 
@@ -31,7 +31,7 @@ STORE_TRIES = 4
 
 
 class TextToImage(Protocol):
-    """What draws; in this project Triton, through frontend/inference.py."""
+    """What draws; in this project Triton, through frontend/inference/client.py."""
 
     async def text_to_image(
         self, order: PictureOrder, on_progress: Callable[[float], Awaitable[None]]

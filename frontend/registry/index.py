@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frontend.registry.record import RegisteredPicture
+from frontend.domain.registered_picture import RegisteredPicture
 
 Words = npt.NDArray[np.uint64]
 

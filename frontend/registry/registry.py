@@ -13,8 +13,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from frontend.domain.registered_picture import RegisteredPicture
 from frontend.registry.index import Columns, Index
-from frontend.registry.record import RegisteredPicture
 
 log = logging.getLogger(__name__)
 PICTURES = "imgen:pictures"

@@ -1,7 +1,7 @@
 """Where pictures lie: an S3 bucket, or a local folder with signed, expiring URLs."""
 
 from frontend.storage.local import LocalStorage
-from frontend.storage.opening import open_storage
+from frontend.storage.open_storage import open_storage
 from frontend.storage.protocol import Storage, StorageError
 
 __all__ = ["LocalStorage", "Storage", "StorageError", "open_storage"]

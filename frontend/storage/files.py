@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from frontend.errors import ApiError
+from frontend.common.errors import ApiError
 from frontend.storage.local import LocalStorage
 from frontend.storage.protocol import StorageError, media_type_of
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from frontend.registry.record import RegisteredPicture
+from frontend.domain.registered_picture import RegisteredPicture
 from frontend.verification.finding import Result
 from frontend.verification.manifest import Manifest
 from frontend.verification.verifier import Verification

@@ -9,8 +9,8 @@ import numpy as np
 from frontend.finishing.fingerprint import Fingerprint, fingerprint
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.reading import Reading, read
+from frontend.verification.decode import opened
 from frontend.verification.manifest import Manifest, ManifestReader
-from frontend.verification.opening import opened
 
 
 @dataclass(frozen=True, kw_only=True)

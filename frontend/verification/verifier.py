@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.codes import Codes
-from frontend.registry.record import RegisteredPicture
 from frontend.registry.registry import Registry
 from frontend.verification.finding import Finding, Proof, find
 from frontend.verification.manifest import ManifestReader

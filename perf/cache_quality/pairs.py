@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontend.cache.wish import Wish
-from frontend.prompt import parse
+from frontend.prompts.intent import Wish
+from frontend.prompts.prompt import parse
 
 HALVES = {
     "development": Path(__file__).with_name("development.tsv"),

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from demo.scenes.render import render
 from demo.scenes.scene import any_scene
-from frontend.picture import SIZES
+from frontend.domain.picture import SIZES
 from perf.baseline_onnxruntime import Networks, draw, load
 
 Pixels = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ import aiohttp
 
 from embedded.part import free_port
 from frontend.app import SERVICES, build_app
-from frontend.database import connect
-from frontend.keys import Keys
+from frontend.common.redis_connection import connect
+from frontend.keys.api_keys import Keys
 from frontend.services import Services
 from frontend.settings import Settings
 from tests.fakes import FakeAcs, FakeTriton, listening

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from frontend.cache.log import LOG, Log
 from frontend.jobs.store import JobStore
-from frontend.keys import Keys
-from frontend.takedown import NotRegistered, take_down
+from frontend.keys.api_keys import Keys
+from frontend.registry.takedown import NotRegistered, take_down
 from tests.api.harness import PROMPT, Api, api
 from tests.api.test_verify import changed, verified
 from tests.fakes import UNSAFE

@@ -12,9 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis.asyncio import Redis
 
-from frontend import health
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.manifest import GENERATION
+from frontend.http import health
 from tests.api.harness import PROMPT, Api, api
 from tests.frontend.finishing.test_certificate import chain_for, pem_of, provided, self_signed
 

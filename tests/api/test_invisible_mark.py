@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
+from frontend.domain.job import StoredPicture
 from frontend.invisible_mark.codes import bits_of
 from frontend.invisible_mark.reading import read
-from frontend.jobs.record import StoredPicture
 from frontend.settings import SettingError
 from tests.api.harness import Api, api
 

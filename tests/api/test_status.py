@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference import Fault, InferenceError
-from frontend.keys import Keys
+from frontend.inference.client import Fault, InferenceError
+from frontend.keys.api_keys import Keys
 from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from frontend.keys import Keys
+from frontend.keys.api_keys import Keys
 from tests.api.harness import PROMPT, Api
 
 

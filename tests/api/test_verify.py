@@ -15,19 +15,19 @@ from redis.asyncio import Redis
 
 from frontend.actions.context import Call
 from frontend.actions.verify import verify
+from frontend.domain.job import Job
+from frontend.domain.picture import Encoding, File
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.writing import write
-from frontend.jobs.record import Job
-from frontend.keys import Keys
-from frontend.picture import Encoding, File
+from frontend.keys.api_keys import Keys
 from tests.api.harness import Api, api
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.frontend.jobs.orders import a_job, a_picture
-from tests.frontend.test_outside import HOME, site
-from tests.frontend.verification.test_opening import ODD
+from tests.frontend.net.test_guarded_fetcher import HOME, site
+from tests.frontend.verification.test_decode import ODD
 
 IDENTITY = 0x9E3779B97F4A7C15
 JPEG = Encoding(format="jpeg", quality=95, lossless=False)

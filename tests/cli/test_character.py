@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from frontend.catalogue import load
-from frontend.live_catalogue import LiveCatalogue
+from frontend.catalogue.catalogue import load
+from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.settings import ROOT
 
 LORA = ROOT / "demo" / "loras" / "aya.safetensors"

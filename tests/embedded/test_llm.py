@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from embedded.llm import llm_part
 from embedded.part import Part, free_port, python_of, running
-from frontend.enhance import Enhancer
-from frontend.prompt import Prompt
+from frontend.prompts.enhancer import Enhancer
+from frontend.prompts.prompt import Prompt
 from frontend.settings import Settings
 
 pytestmark = [

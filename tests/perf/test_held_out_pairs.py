@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from frontend.prompt import Prompt, parse
+from frontend.prompts.prompt import Prompt, parse
 
 TABLE = Path(__file__).parents[2] / "perf" / "cache_quality" / "held_out.tsv"
 CHARACTERS = ("aya", "bella", "mira", "tomo")

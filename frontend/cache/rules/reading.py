@@ -10,7 +10,7 @@ from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.scan import Scan
 from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
 from frontend.cache.rules.word import Kind, Token
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 
 REMEMBERED = 4_096
 """Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""

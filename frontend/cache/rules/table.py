@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from frontend.cache.rules import differences
 from frontend.cache.rules.reading import Reading, read
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 
 Pair = tuple[str, str]
 """What is asked for, and what the picture was made for; terms with a leading dash are negatives."""

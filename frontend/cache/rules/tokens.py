@@ -9,7 +9,7 @@ from frontend.cache.rules.vocabulary import VOCABULARY, token
 from frontend.cache.rules.word import NAMES, Kind, Token
 
 MAX_LENGTH = 4_000
-"""Characters that are read; prompts are no longer (frontend/prompt.py)."""
+"""Characters that are read; prompts are no longer (frontend/prompts/prompt.py)."""
 _SPELLING = str.maketrans({"’": "'", "‘": "'", "`": "'", "&": " and "} | dict.fromkeys("“”„‟«»「」『』", '"'))
 # Marks and signs of scripts belong to their words; a joiner or a dash ends one.
 _WORD = r"[^\s!-&(-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u303f]+"

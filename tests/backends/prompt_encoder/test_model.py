@@ -15,7 +15,7 @@ import pytest
 from embedded.part import free_port, running
 from embedded.triton import triton_part
 from frontend.cache.encoder import Embedding, EncoderError, PromptEncoder
-from frontend.inference import Fault, Inference, InferenceError
+from frontend.inference.client import Fault, Inference, InferenceError
 from frontend.settings import Settings
 from tests.backends.prompt_encoder.test_encoder import PAIRS, PROMPTS, SHIPPED, TOLERANCE
 from tests.triton_server import RunningTriton

@@ -8,7 +8,7 @@ from demo.evaluation.labels import IGNORED, NOBODY, ONE_OF_FOUR, answers, label
 from demo.evaluation.questions import CATALOGUE_STYLES, negatives, questions
 from demo.scenes.scene import Person, any_scene, character_scene
 from demo.training.choices import CHOICES
-from frontend.catalogue import load
+from frontend.catalogue.catalogue import load
 from frontend.settings import ROOT
 
 CPU = CHOICES["cpu"]
@@ -33,7 +33,7 @@ def test_a_character_is_somebody_and_others_are_nobody() -> None:
 
 
 def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
-    from frontend.prompt import parse
+    from frontend.prompts.prompt import parse
 
     catalogue = load(ROOT / "demo" / "catalogue")
     styles, characters = catalogue.default_model.styles, catalogue.characters_of("eros")

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from redis.asyncio import Redis
 
-from frontend.background import in_background
 from frontend.cache.log import LOG, Log
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.replica import Replica
-from frontend.cache.wish import Wish
+from frontend.common.supervised import in_background
+from frontend.prompts.intent import Wish
 from frontend.settings import Settings
 from tests.fakes import bag_of_words
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict

@@ -13,11 +13,11 @@ import pytest
 from redis.asyncio import Redis
 
 from frontend.cache.cache import Cache, Question
+from frontend.cache.candidate import CachedPicture
 from frontend.cache.demands import Demands
 from frontend.cache.log import Log
-from frontend.cache.record import CachedPicture
 from frontend.cache.replica import Replica
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.signature import Signer

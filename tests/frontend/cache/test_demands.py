@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from frontend.cache.candidate import Candidate
 from frontend.cache.demands import ROWS, Demands, unmet
-from frontend.cache.record import Candidate
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 
 MADE = Candidate(
     entry="5-0",

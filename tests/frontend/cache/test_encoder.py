@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from frontend.cache.encoder import EncoderError, PromptEncoder
-from frontend.inference import InferenceError
+from frontend.inference.client import InferenceError
 from frontend.settings import Settings
 
 ONE, OTHER = "a" * 64, "b" * 64

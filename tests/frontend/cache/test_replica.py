@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from frontend.background import in_background
-from frontend.cache import record
+from frontend.cache import candidate as candidate_of
+from frontend.cache.candidate import Candidate
 from frontend.cache.log import EPOCH, LOG, Log
-from frontend.cache.record import Candidate
 from frontend.cache.replica import Replica
-from frontend.jobs.record import Job
+from frontend.common.supervised import in_background
+from frontend.domain.job import Job
 from tests.fakes import bag_of_words
 from tests.frontend.cache.bags import Bags, enter, following, holds, until
 from tests.frontend.jobs.orders import a_job
@@ -21,9 +21,9 @@ from tests.frontend.jobs.orders import a_job
 
 def candidates(replica: Replica, job: Job | None = None) -> list[Candidate]:
     assert replica.copy is not None
-    place = record.partition(job or a_job(), shared=True)
+    place = candidate_of.partition(job or a_job(), shared=True)
     found = replica.copy.index.search(place, bag_of_words("a tree"), 32)
-    return [record.decode(match.payload) for match in found]
+    return [candidate_of.decode(match.payload) for match in found]
 
 
 async def test_pictures_come_and_go_in_the_order_of_the_log(redis: "Redis", tmp_path: Path) -> None:

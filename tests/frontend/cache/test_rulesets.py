@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from frontend.background import in_background
 from frontend.cache.log import LOG, RULESETS
 from frontend.cache.rulesets import Rulesets
+from frontend.common.supervised import in_background
 from frontend.settings import Settings
 from tests.fakes import FakeAcs
 

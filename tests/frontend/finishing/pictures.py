@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frontend.picture import Credentials, VisibleMark
+from frontend.domain.picture import Credentials, VisibleMark
 
 RED = (255, 0, 0, 255)
 

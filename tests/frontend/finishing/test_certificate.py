@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from frontend.domain.picture import File
 from frontend.finishing.authority import PURPOSES, issue
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import CertificateExpired, Signatory
-from frontend.picture import File
 from frontend.settings import SettingError, Settings, load
 
 from .pictures import credentials

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.manifest import GENERATION
 from frontend.finishing.texts import clean
-from frontend.picture import Credentials, Encoding, File
 
 from .pictures import credentials, scene
 

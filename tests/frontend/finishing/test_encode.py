@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frontend.domain.picture import Encoding, File
 from frontend.finishing.encode import encode
 from frontend.finishing.thumbnail import LONG_SIDE, thumbnail
-from frontend.picture import Encoding, File
 
 from .pictures import scene
 

@@ -5,9 +5,9 @@ import pdqhash
 import pytest
 from PIL import Image
 
+from frontend.domain.picture import Encoding
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
-from frontend.picture import Encoding
 
 from .pictures import scene
 from .test_encode import opened

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from frontend.domain.picture import Credentials, Encoding, File, Picture
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.fingerprint import fingerprint
@@ -19,7 +20,6 @@ from frontend.invisible_mark import reading as invisible
 from frontend.invisible_mark.codes import bits_of
 from frontend.invisible_mark.keys import MarkKeys
 from frontend.invisible_mark.writing import write
-from frontend.picture import Credentials, Encoding, File, Picture
 from frontend.settings import SettingError, Settings
 
 from .pictures import credentials, mark, scene

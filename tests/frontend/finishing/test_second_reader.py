@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from encypher_c2pa import verify
 
+from frontend.domain.picture import File
 from frontend.finishing.signing import open_signatory
-from frontend.picture import File
 from frontend.settings import Settings
 
 from .pictures import credentials

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frontend.errors import ApiError
+from frontend.common.errors import ApiError
+from frontend.domain.picture import VisibleMark
 from frontend.finishing.stamps import Stamps
-from frontend.picture import VisibleMark
 
 from .pictures import block, file_of, mark
 

@@ -8,10 +8,10 @@ import c2pa
 import pytest
 from aiohttp import web
 
+from frontend.domain.picture import File
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.signing import open_signatory
 from frontend.finishing.timestamps import MAX_QUERY_BYTES, MAX_REPLY_BYTES, open_timestamps
-from frontend.picture import File
 from frontend.settings import SettingError, Settings
 
 from .pictures import credentials

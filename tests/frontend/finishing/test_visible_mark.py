@@ -5,9 +5,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from frontend.domain.picture import VisibleMark
 from frontend.finishing.stamps import Stamps
 from frontend.finishing.visible_mark import lay
-from frontend.picture import VisibleMark
 
 from .pictures import black, block, file_of, mark, scene
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from frontend.errors import ApiError
+from frontend.common.errors import ApiError
 from frontend.finishing.wm_image import MAX_BYTES, check, from_data_uri
 
 from .pictures import block, data_uri, file_of, scene

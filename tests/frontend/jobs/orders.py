@@ -1,7 +1,7 @@
 """Jobs as they are when they were just accepted, and what can become of them."""
 
-from frontend.jobs.record import CredentialTexts, Job, MarkOptions, StoredPicture, new_id
-from frontend.review import Verdict
+from frontend.domain.job import CredentialTexts, Job, MarkOptions, StoredPicture, new_id
+from frontend.review.reviewer import Verdict
 
 SHA = "a" * 64
 

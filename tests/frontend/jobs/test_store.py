@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from frontend.errors import ApiError
-from frontend.jobs.record import Job, State
+from frontend.common.errors import ApiError
+from frontend.domain.job import Job, State
 from frontend.jobs.store import GROUP, QUEUE, STARTS_LIMIT, Claim, JobStore, Once
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict

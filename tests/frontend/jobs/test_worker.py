@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from frontend.domain.job import Job, JobView, State
 from frontend.finishing.finish import Finisher
-from frontend.inference import Fault, InferenceError
+from frontend.inference.client import Fault, InferenceError
 from frontend.invisible_mark.keys import load_mark_keys
-from frontend.jobs.record import Job, JobView, State
 from frontend.jobs.store import Claim, JobStore
 from frontend.jobs.worker import Workers, Workshop
 from frontend.settings import Settings

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from frontend.domain.registered_picture import RegisteredPicture
 from frontend.registry.index import Columns, empty
-from frontend.registry.record import RegisteredPicture
 
 
 def a_registered(number: int = 1, **changes: Any) -> RegisteredPicture:

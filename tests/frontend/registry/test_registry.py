@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from frontend.background import in_background
+from frontend.common.supervised import in_background
 from frontend.jobs.store import JobStore
 from frontend.registry.index import name_digest
 from frontend.registry.registry import BATCH, PICTURES, Behind, Registry

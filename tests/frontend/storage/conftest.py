@@ -14,11 +14,11 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from embedded.part import free_port
-from frontend.errors import ApiError
+from frontend.common.errors import ApiError
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, Storage
 from frontend.storage.files import serve_file
-from frontend.storage.opening import open_storage
+from frontend.storage.open_storage import open_storage
 from frontend.storage.s3 import S3Storage
 from tests.frontend.storage import servers
 from tests.frontend.storage.keys import ACCESS_KEY, BUCKET, SECRET_KEY

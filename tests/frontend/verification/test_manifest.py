@@ -2,11 +2,11 @@
 
 import pytest
 
+from frontend.domain.picture import Encoding, File
 from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
-from frontend.picture import Encoding, File
 from frontend.verification.manifest import Manifest, ManifestReader
 from tests.frontend.finishing.pictures import credentials, scene
 

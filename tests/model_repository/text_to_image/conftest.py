@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from frontend.inference import Inference
+from frontend.inference.client import Inference
 from tests.triton_server import RunningTriton
 
 

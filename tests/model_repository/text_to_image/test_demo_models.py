@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frontend.inference import Inference
+from frontend.inference.client import Inference
 from tests.model_repository.text_to_image.test_model import furthest, paint, paint_all
 from tests.orders import order
 

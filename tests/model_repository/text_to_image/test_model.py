@@ -11,8 +11,8 @@ import pytest
 import tritonclient.grpc.aio as triton_aio
 
 from embedded.triton import processes
-from frontend.inference import Fault, Inference, InferenceError
-from frontend.picture import PictureOrder
+from frontend.domain.picture import PictureOrder
+from frontend.inference.client import Fault, Inference, InferenceError
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 

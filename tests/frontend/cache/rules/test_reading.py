@@ -4,7 +4,7 @@ from types import FrameType
 import pytest
 
 from frontend.cache.rules.reading import Reading, read
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 
 
 def reading(positive: str) -> Reading:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from frontend.cache.rules.lists import terms
 from frontend.cache.rules.table import RULES, Pair, Rule, conflict
 from frontend.cache.rules.vocabulary import VOCABULARY
-from frontend.cache.wish import Wish
+from frontend.prompts.intent import Wish
 
 WORDS = sorted(
     {

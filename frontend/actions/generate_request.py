@@ -1,0 +1,139 @@
+"""The body of `generate`, validated: types checked, ranges clamped, the API's silent fallbacks applied."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from frontend.common.errors import ApiError
+from frontend.domain.job import CredentialTexts, MarkOptions
+from frontend.domain.picture import SIZES
+from frontend.finishing.anchor import spelled
+from frontend.http.fields import Body, boolean, integer, text
+from frontend.jobs.store import Once
+from frontend.prompts.prompt import MAX_LENGTH
+
+FORMATS = ("jpeg", "png", "webp", "avif")
+SEED_MAX = 2**63 - 1
+# A 4 MiB picture as base64, with room for the data URI's head.
+WM_IMAGE_MOST = 4 * 1024 * 1024 * 4 // 3 + 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateRequest:
+    """What a client asked for. The prompt is still raw, and names are still to be looked up."""
+
+    prompt: str
+    model: object  # anything but a known model's name means the first model
+    style: str
+    negative: str
+    optimize: bool
+    use_cache: bool
+    cache_only: bool
+    cache_force: bool
+    cache_pick: int
+    size: tuple[int, int]
+    format: str
+    quality: int
+    lossless: bool
+    compliance_ruleset: str
+    precompliance: str
+    wm_image: str  # data URI, not yet decoded
+    mark: MarkOptions
+    texts: CredentialTexts
+    seed: int | None
+
+    @property
+    def own_look(self) -> bool:
+        """Whether the picture will bear marks or texts that are this client's alone."""
+        return bool(self.wm_image or any(msgspec.structs.astuple(self.texts)))
+
+    @classmethod
+    def from_body(cls, body: Body) -> "GenerateRequest":
+        """Raises ApiError 400."""
+        return cls(
+            prompt=raw_prompt(body),
+            model=body.get("model"),
+            style=text(body, "style", most=None),
+            negative=text(body, "negative", most=MAX_LENGTH),
+            optimize=boolean(body, "optimize"),
+            use_cache=boolean(body, "use_cache"),
+            cache_only=boolean(body, "cache_only"),
+            cache_force=boolean(body, "cache_force"),
+            cache_pick=integer(body, "cache_pick", 5, 1, 10),
+            size=_size(body),
+            format=_format(body),
+            quality=integer(body, "quality", 95, 1, 100),
+            lossless=boolean(body, "lossless"),
+            compliance_ruleset=text(body, "compliance_ruleset", most=100) or "default",
+            precompliance=text(body, "precompliance", most=None)[:2000],
+            wm_image=text(body, "wm_image", most=WM_IMAGE_MOST),
+            mark=_mark(body),
+            texts=_texts(body),
+            seed=_seed(body),
+        )
+
+
+def raw_prompt(body: Body) -> str:
+    """The untouched prompt: its length and its characters are the parser's business."""
+    value = body.get("prompt")
+    if value is None:
+        raise ApiError(400, "Prompt is required")
+    if not isinstance(value, str):
+        raise ApiError(400, "Invalid prompt: expected string")
+    return value
+
+
+def _size(body: Body) -> tuple[int, int]:
+    width = integer(body, "width", SIZES[0][0], 0, 1_000_000)
+    height = integer(body, "height", SIZES[0][1], 0, 1_000_000)
+    return (width, height) if (width, height) in SIZES else SIZES[0]
+
+
+def _format(body: Body) -> str:
+    name = text(body, "format", "jpeg", most=None).lower()
+    return name if name in FORMATS else "jpeg"
+
+
+def _seed(body: Body) -> int | None:
+    return integer(body, "seed", 0, 0, SEED_MAX, clamp=False) if "seed" in body else None
+
+
+def _mark(body: Body) -> MarkOptions:
+    return MarkOptions(
+        position=spelled(text(body, "wm_position", most=None)),
+        scale=integer(body, "wm_scale", 5, 1, 100),
+        transparency=integer(body, "wm_transparency", 100, 0, 100),
+        rotation=integer(body, "wm_rotation", 0, -360, 360),
+        padding_x=integer(body, "wm_padding_x", 10, 0, 500),
+        padding_y=integer(body, "wm_padding_y", 10, 0, 500),
+    )
+
+
+def _texts(body: Body) -> CredentialTexts:
+    names = ("author", "title", "description", "organization", "vendor")
+    return CredentialTexts(**{name: text(body, f"cs_{name}") for name in names})
+
+
+def once(body: Body, header: str | None, owner: str) -> Once | None:
+    """The idempotency key of a request, from its header or its body, bound to the rest of the body.
+
+    Raises ApiError 400.
+    """
+    key = header if header is not None else body.get("idempotency_key")
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
+        raise ApiError(400, "Invalid idempotency_key: expected string of 1 to 255 printable characters")
+    rest = {name: value for name, value in body.items() if name != "idempotency_key"}
+    return Once(owner, _digest(key), _digest(rest))
+
+
+def _digest(value: Any) -> str:
+    """Of the value as JSON. The standard library's, because orjson reads deeper than it writes."""
+    try:
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    except RecursionError:
+        raise ApiError(400, "Invalid JSON") from None

@@ -1,0 +1,92 @@
+"""What is kept of a picture that may be handed out again: the log's entry, and the part of it that every
+server holds in memory to choose by."""
+
+import hashlib
+
+import msgspec
+
+from frontend.catalogue.catalogue import Character, Model, Style
+from frontend.domain.job import Job, StoredPicture
+from frontend.prompts.intent import Wish
+from frontend.review.reviewer import Verdict
+
+
+class CachedPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture with all that a client may be told of it. Written once, when its verdict is safe."""
+
+    job: Job  # that made it
+    picture: StoredPicture
+    verdict: Verdict
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What decides whether this picture may answer a request. An index's payload, as MessagePack."""
+
+    entry: str  # the log's id of the whole record
+    home: str  # MODEL/CHARACTER
+    wish: Wish  # what its client wrote
+    drawn: str  # what the text encoder was told; more than the wish where the prompt was optimised
+    width: int
+    height: int
+    format: str
+    quality: int
+    lossless: bool
+    seed: int
+    weights: str  # digest of the model's and the character's
+    ruleset: str
+    ruleset_version: str
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Candidate).decode
+
+
+def candidate(entry: str, cached: CachedPicture) -> Candidate | None:
+    """None for a picture that is not for the cache."""
+    job, verdict = cached.job, cached.verdict
+    if job.wish is None or verdict.compliance != "safe" or verdict.sha256 != cached.picture.sha256:
+        return None
+    return Candidate(
+        entry=entry,
+        home=f"{job.model}/{job.character}",
+        wish=job.wish,
+        drawn=job.positive,
+        width=job.width,
+        height=job.height,
+        format=job.format,
+        quality=job.quality,
+        lossless=job.lossless,
+        seed=job.seed,
+        weights=weights_digest(cached.picture),
+        ruleset=verdict.ruleset,
+        ruleset_version=verdict.ruleset_version,
+    )
+
+
+def partition(job: Job, *, shared: bool) -> tuple[str, ...]:
+    """Equality by construction: pictures of another partition are never looked at.
+
+    Not `shared`: every key has a cache of its own.
+    """
+    return (job.model, job.style, job.character, job.recipe, "" if shared else job.owner)
+
+
+def recipe(model: Model, style: Style, character: Character | None) -> str:
+    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
+    parts = (
+        model.steps,
+        model.guidance,
+        (model.negative, model.exclusion),
+        model.quality,
+        (style.positive, style.negative),
+        (character.trigger, character.positive, character.negative, character.strength, character.blocks)
+        if character
+        else None,
+    )
+    return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()
+
+
+def weights_digest(picture: StoredPicture) -> str:
+    """Of what was trained, not of the engine: two GPUs draw one picture with different engines."""
+    trained = {name: value for name, value in picture.weights.items() if name != "engine"}
+    return hashlib.blake2b(msgspec.msgpack.encode(trained, order="sorted"), digest_size=8).hexdigest()

@@ -1,0 +1,27 @@
+"""The cache of one process, from opening to closing."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from redis.asyncio import Redis
+
+from frontend.cache.cache import Cache
+from frontend.cache.log import Log
+from frontend.cache.replica import Encoder, Replica
+from frontend.common.supervised import in_background
+from frontend.settings import Settings
+from frontend.storage import Storage
+
+
+@contextlib.asynccontextmanager
+async def open_cache(
+    settings: Settings, redis: "Redis", encoder: Encoder, storage: Storage
+) -> AsyncIterator[Cache]:
+    source = Log(redis, settings.cache_capacity)
+    replica = Replica(source, encoder, settings)
+    async with (
+        in_background(replica.follow()),
+        in_background(replica.upkeep()),
+        in_background(replica.snapshots()),
+    ):
+        yield Cache(source, replica, encoder, storage, shared=settings.cache_shared)

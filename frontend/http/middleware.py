@@ -1,0 +1,107 @@
+"""What surrounds every answer: request id, CORS, one way of rendering errors, counting."""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict, istr
+
+from frontend.common.errors import ApiError
+from frontend.http import metrics
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+# aiohttp compares names of this type without looking at their letters.
+REQUEST_ID = istr("X-Request-ID")
+_JSON = CIMultiDict({hdrs.CONTENT_TYPE: "application/json; charset=utf-8"})
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_WORDS = {404: "Not found", 405: "Method not allowed", 413: "Request body is too large"}
+_ALLOW_ORIGIN, _EXPOSE = hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
+_EXPOSED = "X-Request-ID, Retry-After"
+_ALLOWED = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def json_response(
+    data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    response = web.Response(body=orjson.dumps(data), status=status, headers=_JSON)
+    if headers:
+        response.headers.update(headers)
+    return response
+
+
+def error_response(error: ApiError) -> web.Response:
+    return json_response({"error": error.message}, error.status, error.headers)
+
+
+def shell(settings: Settings) -> Middleware:
+    origins = frozenset(settings.cors_origins)
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        request_id = _request_id(request)
+        try:
+            response = _preflight(request) or await handler(request)
+        except Exception as error:
+            response = _rendered(error, request_id)
+        _allow(request, response, origins)
+        if not response.prepared:
+            response.headers[REQUEST_ID] = request_id
+        metrics.observe(request, response.status, time.perf_counter() - began)
+        return response
+
+    return around
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get(REQUEST_ID)
+    return given if given and _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+
+
+def _rendered(error: Exception, request_id: str) -> web.Response:
+    match error:
+        case ApiError():
+            return error_response(error)
+        case web.HTTPException():
+            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return error_response(ApiError(error.status, _WORDS.get(error.status, error.reason), headers))
+    log.error("request %s failed", request_id, exc_info=error)
+    return json_response({"error": "Internal error", "request_id": request_id}, 500)
+
+
+def _preflight(request: web.Request) -> web.Response | None:
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Max-Age": "86400",
+        },
+    )
+
+
+def _allow(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
+    """No credentials mode: the key travels in a header that only the page's own code can set."""
+    if response.prepared:
+        return
+    headers = response.headers
+    if "*" in origins:  # also where no origin is named: a cache may keep this answer for those that name one
+        headers[_ALLOW_ORIGIN] = "*"
+        headers[_EXPOSE] = _EXPOSED
+        return
+    headers.add(hdrs.VARY, hdrs.ORIGIN)
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin in origins:
+        headers[_ALLOW_ORIGIN] = origin
+        headers[_EXPOSE] = _EXPOSED

@@ -1,0 +1,109 @@
+"""Fetches what clients' URLs lead to: https only, public addresses only, all of it bounded."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from frontend.net.bounded_read import read_bounded
+from frontend.net.networks import Address, Network, is_public, lies_in, networks, plain
+from frontend.settings import Settings
+
+TIMEOUT_S = 10.0  # for all redirects together
+REDIRECTS = 3
+LONGEST_URL = 2_000
+_MOVED = (301, 302, 303, 307, 308)
+
+
+class Unreachable(Exception):
+    """Nothing is to be had from there, or it must not be tried. It does not tell which: a client could learn
+    from that what there is in our network."""
+
+
+class CheckedResolver(AbstractResolver):
+    """Names to addresses that may be connected to. The connection goes to the very address that was checked,
+    so a name that is answered differently the next time gains nothing."""
+
+    def __init__(self, allowed: Sequence[Network], names: AbstractResolver) -> None:
+        self._allowed = allowed
+        self._names = names
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        if not found or not all(self.allows(plain(one["host"])) for one in found):
+            raise OSError("not a public address")
+        return found
+
+    def allows(self, address: Address) -> bool:
+        return is_public(address) or lies_in(address, self._allowed)
+
+    async def close(self) -> None:
+        await self._names.close()
+
+
+class Outside:
+    def __init__(self, session: aiohttp.ClientSession, resolver: CheckedResolver, timeout_s: float) -> None:
+        self._session = session
+        self._resolver = resolver
+        self._timeout_s = timeout_s
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls,
+        settings: Settings,
+        names: AbstractResolver | None = None,
+        trust: ssl.SSLContext | bool = True,
+        timeout_s: float = TIMEOUT_S,
+    ) -> AsyncIterator["Outside"]:
+        """No cookies, no proxies from the environment, no decompression. Raises SettingError."""
+        allowed = networks("private_networks", settings.private_networks)
+        resolver = CheckedResolver(allowed, names or aiohttp.ThreadedResolver())
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust, limit=16)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+        ) as session:
+            yield cls(session, resolver, timeout_s)
+
+    async def fetch(self, address: str, most: int) -> bytes:
+        """At most `most` bytes. Raises Unreachable."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._follow(self._checked(URL(address[: LONGEST_URL + 1])), most)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            raise Unreachable from error
+
+    async def _follow(self, url: URL, most: int) -> bytes:
+        for _ in range(REDIRECTS + 1):
+            async with self._get(url) as response:
+                if response.status not in _MOVED:
+                    if response.status != 200:
+                        raise Unreachable
+                    return await read_bounded(response, most)
+                url = self._checked(url.join(URL(response.headers.get("Location", ""))))
+        raise Unreachable
+
+    def _get(self, url: URL) -> Any:
+        return self._session.get(url, allow_redirects=False, headers={"Accept-Encoding": "identity"})
+
+    def _checked(self, url: URL) -> URL:
+        """A literal address is not resolved, so it is looked at here. Raises Unreachable, ValueError."""
+        if url.scheme != "https" or not url.host or url.user or url.password or len(str(url)) > LONGEST_URL:
+            raise Unreachable
+        literal = None
+        with contextlib.suppress(ValueError):
+            literal = plain(url.host)
+        if literal is not None and not self._resolver.allows(literal):
+            raise Unreachable
+        return url

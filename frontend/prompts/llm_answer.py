@@ -1,0 +1,46 @@
+"""What a language model wrote, read as terms of a prompt. Pure; only plausible terms pass."""
+
+import re
+
+from frontend.common.errors import ApiError
+from frontend.prompts.prompt import MAX_LENGTH, clean, split
+
+MAX_TERM = 120  # characters
+MAX_TERMS = 40
+
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+# "Prompt: ", "Here is the enhanced prompt: ", "**Prompt:** "
+_PREFIX = re.compile(r"[^:]{0,80}\b(?:prompt|picture|description|answer|output)\b[\s*_]*:", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*(?:[*•>#]+|\d{1,2}[.)])\s+")
+_QUOTES = " \t*_`~#\"'“”‘’«»"
+_REFUSAL = re.compile(
+    r"\b(?:i'm sorry|i am sorry|i apologi[sz]e|i can(?:'t|not)|i(?:'m| am) (?:unable|not able)|as an ai)\b",
+    re.I,
+)
+_IMPLAUSIBLE = re.compile(r"[@<>{}\[\]|\\=~^$%;?!\ufffd]|://|^-|\.\S*\.|:.*:")
+_WORD = re.compile(r"[^\W\d_]{2}|[\u0e00-\uffff]")
+
+
+def terms(answer: str) -> tuple[str, ...]:
+    """The plausible terms of the first line that holds any; none of a refusal or of nonsense."""
+    for line in _THOUGHTS.sub("", answer[:MAX_LENGTH]).splitlines():
+        text = _BULLET.sub("", line.replace("’", "'"))
+        if prefix := _PREFIX.match(text):
+            text = text[prefix.end() :]
+        if _REFUSAL.search(text):
+            return ()
+        found = tuple(filter(_plausible, (term.strip(_QUOTES).rstrip(".:") for term in _split(text))))
+        if found:
+            return found[:MAX_TERMS]
+    return ()
+
+
+def _split(text: str) -> tuple[str, ...]:
+    try:
+        return split(clean(text, "", ""))
+    except ApiError:  # a lone surrogate
+        return ()
+
+
+def _plausible(term: str) -> bool:
+    return len(term) <= MAX_TERM and bool(_WORD.search(term)) and not _IMPLAUSIBLE.search(term)

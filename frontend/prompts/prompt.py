@@ -1,0 +1,159 @@
+"""Raw prompts: parsed into terms, written back in one canonical form, composed for the text encoder.
+
+All functions are pure. Whatever text comes in, they return or raise ApiError 400.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from frontend.catalogue.catalogue import Character, Model, Style
+from frontend.common.errors import ApiError
+
+MAX_LENGTH = 4_000  # characters, after trimming
+
+# Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
+# direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
+_DROPPED = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\U000e0000-\U000e007f]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_COMMA = re.compile("[,\uff0c\u3001\u060c]")  # also full-width, ideographic and Arabic
+# One or more @name, glued together, where a word starts: after nothing, white space, a comma, an opening
+# bracket or quote. `@aya's` takes its ending along. Names take any letter here, so that @ayaé is not @aya.
+_MENTIONS = re.compile(
+    "(?<![^\\s,\uff0c\u3001\u060c(\\[{\"'\u201c\u2018])(?:@\\w[\\w-]*+(?:['\u2019][sS]\\b)?)+"
+)
+_NAME = re.compile(r"@(\w[\w-]*)")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a raw prompt says. Raises ValueError unless `parse(format(prompt))` gives the same again."""
+
+    character: str  # lower case, without @; "" for none
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]  # without their dashes
+
+    def __post_init__(self) -> None:
+        try:
+            again = _read(_join(self, ","), (self.character,))
+        except ApiError as error:
+            raise ValueError(error.message) from None
+        if again != (self.character, self.positive, self.negative):
+            raise ValueError("a term that is not canonical")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What the text encoder is told: comma-separated terms, none twice."""
+
+    positive: str
+    negative: str
+    exclusion: (
+        str  # the client's negatives in words, for a model that wants them in its prompt; "" for others
+    )
+
+
+def parse(text: str, characters: Collection[str]) -> Prompt:
+    """The prompt that a client wrote; `characters` are those that the chosen model has, in lower case.
+
+    Raises ApiError 400.
+    """
+    parts = _read(text, characters)
+    try:
+        return Prompt(*parts)
+    except ValueError:  # a name glued to its text needs one space more, and there was no room for it
+        raise ApiError(400, "Prompt is too long") from None
+
+
+def format(prompt: Prompt) -> str:  # noqa: A001
+    """The canonical raw prompt, `@character positive, -negative`, which parses back to `prompt`.
+
+    Never longer than MAX_LENGTH: where spaces after the commas would make it so, there are none.
+    """
+    text = _join(prompt, ", ")
+    return text if len(text) <= MAX_LENGTH else _join(prompt, ",")
+
+
+def compose(
+    prompt: Prompt, explicit_negative: str, model: Model, style: Style, character: Character | None
+) -> Composed:
+    """Positive: trigger, character, user, style, quality. Negative: base, style, character, user, explicit.
+    Exclusion: the model's word for it, user, explicit.
+
+    Raises ApiError 400 for an `explicit_negative` that is too long or no valid Unicode.
+    """
+    explicit = clean(
+        explicit_negative,
+        too_long=f"Invalid negative: expected at most {MAX_LENGTH} characters",
+        not_unicode="Invalid negative: expected valid Unicode text",
+    )
+    trigger, liked, disliked = (
+        (character.trigger, character.positive, character.negative) if character else ("", "", "")
+    )
+    unwanted = _once(*prompt.negative, explicit, undash=True)
+    return Composed(
+        positive=_once(trigger, liked, *prompt.positive, style.positive, model.quality),
+        negative=_once(model.negative, style.negative, disliked, *prompt.negative, explicit, undash=True),
+        exclusion=f"{model.exclusion} {unwanted}" if model.exclusion and unwanted else "",
+    )
+
+
+def clean(text: str, too_long: str, not_unicode: str) -> str:
+    """Trimmed, at most MAX_LENGTH, without control characters. Raises ApiError 400 with the words given."""
+    text = text.strip()
+    if len(text) > MAX_LENGTH:
+        raise ApiError(400, too_long)
+    if _SURROGATE.search(text):
+        raise ApiError(400, not_unicode)
+    return _DROPPED.sub("", text)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Comma-separated terms with single spaces; empty ones left out."""
+    return tuple(filter(None, (" ".join(part.split()) for part in _COMMA.split(text))))
+
+
+def _read(text: str, characters: Collection[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    text = clean(text, "Prompt is too long", "Invalid prompt: expected valid Unicode text")
+    character = _character(_MENTIONS.findall(text), characters)
+    terms = split(_MENTIONS.sub("", text))
+    positive = tuple(term for term in terms if not term.startswith("-"))
+    negative = tuple(filter(None, (_undashed(term) for term in terms if term.startswith("-"))))
+    if not (character or positive or negative):
+        raise ApiError(400, "Prompt is required")
+    return character, positive, negative
+
+
+def _character(mentions: Iterable[str], characters: Collection[str]) -> str:
+    chosen = ""
+    for name in (name.lower() for run in mentions for name in _NAME.findall(run)):
+        if chosen and name != chosen:
+            raise ApiError(400, "Only one character per prompt")
+        if name not in characters:
+            raise ApiError(400, "Invalid character")
+        chosen = name
+    return chosen
+
+
+def _undashed(term: str) -> str:
+    return term.lstrip("- ")
+
+
+def _join(prompt: Prompt, separator: str) -> str:
+    terms = separator.join([*prompt.positive, *(f"-{term}" for term in prompt.negative)])
+    if not prompt.character:
+        return terms
+    gap = " " if prompt.positive else separator if prompt.negative else ""
+    return f"@{prompt.character}{gap}{terms}"
+
+
+def _once(*texts: str, undash: bool = False) -> str:
+    """The terms of all texts, each where it first stands; capitals make no difference."""
+    terms: dict[str, str] = {}
+    for term in (term for text in texts for term in split(text)):
+        if term := _undashed(term) if undash else term:
+            terms.setdefault(term.casefold(), term)
+    return ", ".join(terms.values())

@@ -1,0 +1,99 @@
+"""Has a made picture judged: once, whichever frontends are polled, and never again."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from frontend.cache.log import Offer
+from frontend.common.redis_lock import Lock
+from frontend.domain.job import Job, JobView, State
+from frontend.jobs.store import JobStore
+from frontend.review.links import Links
+from frontend.review.reviewer import Reviewer, ReviewRequest, Verdict
+from frontend.settings import Settings
+
+log = logging.getLogger(__name__)
+# A poll waits this long for the verdict that it caused; a slower one is seen by the next poll.
+POLL_WAIT_S = 5.0
+ASIDE_S = 4.0  # of a review: looking the job up, signing the picture's URL, the cache's offer, storing
+# A review ends so long before its lock does: two of them never run at the same time.
+MARGIN_S = 3.0
+
+
+class Offers(Protocol):
+    async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
+        """What the cache's log is told together with this verdict. Does not raise."""
+
+
+class Reviews:
+    def __init__(
+        self,
+        redis: "Redis",
+        jobs: JobStore,
+        links: Links,
+        reviewer: Reviewer,
+        cache: Offers,
+        settings: Settings,
+    ) -> None:
+        self._jobs = jobs
+        self._links = links
+        self._reviewer = reviewer
+        self._cache = cache
+        self._limit_s = settings.acs_timeout_s + ASIDE_S
+        self._lock = Lock(redis, self._limit_s + MARGIN_S)
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def settle(self, view: JobView) -> None:
+        """Waits a moment for the verdict on this picture. Polls at the same time share one review."""
+        task = self._running.get(view.job.id)
+        if task is None:
+            task = asyncio.create_task(self._review_once(view))
+            self._running[view.job.id] = task
+            task.add_done_callback(lambda _: self._running.pop(view.job.id, None))
+        await asyncio.wait([task], timeout=POLL_WAIT_S)
+
+    async def _review_once(self, view: JobView) -> None:
+        """One frontend at a time. Whatever goes wrong is no verdict, and none that comes too late either."""
+        name = f"imgen:review:{view.job.id}"
+        try:
+            async with asyncio.timeout(self._limit_s), self._lock.tried(name) as ours:
+                if ours:
+                    await self._review_if_open(view)
+        except Exception as error:
+            log.exception("review of job %s: %s", view.job.id, type(error).__name__)
+            with contextlib.suppress(Exception):  # the next poll tries again
+                await self._jobs.unjudged(view.job.id)
+
+    async def _review_if_open(self, view: JobView) -> None:
+        """Looks again under the lock: another frontend may have finished while this one was asking for it."""
+        fresh = await self._jobs.view(view.job.id, view.job.owner)
+        if fresh is not None and fresh.state is State.REVIEWING:
+            await self._review(fresh)
+
+    async def _review(self, view: JobView) -> None:
+        job, picture = view.job, view.picture
+        assert picture is not None
+        request = ReviewRequest(
+            gen_id=job.gen_id,
+            image_url=await self._links.for_reviewer(picture),
+            ruleset=job.compliance_ruleset,
+            prompt=job.prompt,
+            positive=job.positive,
+            negative=job.negative,
+            character=job.character,
+            model=job.model,
+            precompliance=job.precompliance,
+        )
+        verdict = await self._reviewer.review(request, picture.sha256)
+        if verdict is None:
+            await self._jobs.unjudged(job.id)
+        else:
+            await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict))
+
+    async def close(self) -> None:
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)

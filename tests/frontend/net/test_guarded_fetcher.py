@@ -1,0 +1,227 @@
+"""URLs of clients over real TLS, with names that a test decides about."""
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from embedded.part import free_port
+from frontend.net.guarded_fetcher import LONGEST_URL, REDIRECTS, Outside, Unreachable
+from frontend.net.networks import is_public, plain
+from frontend.settings import SettingError, Settings
+
+MOST = 1000
+
+
+@dataclass
+class Names(AbstractResolver):
+    """The network's names, as a test says; one that is asked about again may be answered differently."""
+
+    answers: dict[str, list[list[str]]]
+    asked: list[str] = field(default_factory=list)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        later = self.answers[host]
+        found = later.pop(0) if len(later) > 1 else later[0]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
+            for address in found
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Self-signed, for studio.example and 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "studio.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("studio.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    chain, private = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(signed.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return chain, private
+
+
+PICTURE = web.AppKey("PICTURE", bytes)
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    match request.path.removeprefix("/"):
+        case "picture":
+            return web.Response(body=request.app[PICTURE])
+        case "large":
+            return web.Response(body=bytes(MOST + 1))
+        case "missing":
+            raise web.HTTPNotFound
+        case "hangs":
+            await asyncio.sleep(60)
+        case "once":
+            raise web.HTTPFound("/picture")
+        case "for-ever":
+            raise web.HTTPFound("/for-ever")
+        case "plain":
+            raise web.HTTPFound("http://studio.example/picture")
+        case "inside":
+            raise web.HTTPFound("https://10.0.0.1/picture")
+        case "nowhere":
+            return web.Response(status=302)
+    return web.Response(body=bytes(MOST))
+
+
+@dataclass(frozen=True)
+class Site:
+    outside: Outside
+    names: Names
+    url: str
+
+
+@contextlib.asynccontextmanager
+async def site(
+    folder: Path, answers: dict[str, list[list[str]]], *private: str, picture: bytes = b"picture"
+) -> AsyncIterator[Site]:
+    chain, key = certificate(folder)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(chain, key)
+    app = web.Application()
+    app[PICTURE] = picture
+    app.router.add_get("/{name:.*}", _answer)
+    runner, port = web.AppRunner(app, shutdown_timeout=0), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
+    names, trust = Names(answers), ssl.create_default_context(cafile=str(chain))
+    try:
+        settings = Settings(private_networks=private)
+        async with Outside.opened(settings, names, trust, timeout_s=2.0) as outside:
+            yield Site(outside, names, f"https://studio.example:{port}")
+    finally:
+        await runner.cleanup()
+
+
+HOME = {"studio.example": [["127.0.0.1"]]}
+
+
+async def test_picture_of_an_allowed_place_is_fetched(tmp_path: Path) -> None:
+    async with site(tmp_path, HOME, "127.0.0.0/8") as here:
+        assert await here.outside.fetch(f"{here.url}/picture", MOST) == b"picture"
+        assert await here.outside.fetch(f"{here.url}/once", MOST) == b"picture"
+        literal = here.url.replace("studio.example", "127.0.0.1")
+        assert await here.outside.fetch(f"{literal}/picture", MOST) == b"picture"
+
+
+@pytest.mark.parametrize(
+    "path", ["large", "missing", "hangs", "for-ever", "plain", "inside", "nowhere", "x" * LONGEST_URL]
+)
+async def test_what_is_not_a_picture_in_bounds_is_refused(tmp_path: Path, path: str) -> None:
+    async with site(tmp_path, HOME, "127.0.0.0/8") as here:
+        with pytest.raises(Unreachable):
+            await here.outside.fetch(f"{here.url}/{path}", MOST)
+        assert len(here.names.asked) <= REDIRECTS + 1
+
+
+@pytest.mark.parametrize(
+    "address", [["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["93.184.216.34", "127.0.0.1"], []]
+)
+async def test_name_that_leads_inside_is_refused(tmp_path: Path, address: list[str]) -> None:
+    async with site(tmp_path, {"studio.example": [address]}) as here:
+        with pytest.raises(Unreachable):
+            await here.outside.fetch(f"{here.url}/picture", MOST)
+
+
+async def test_name_is_asked_for_once_and_its_answer_is_what_is_connected_to(tmp_path: Path) -> None:
+    """The second answer, which leads elsewhere, is never asked for."""
+    async with site(tmp_path, {"studio.example": [["127.0.0.1"], ["10.0.0.1"]]}, "127.0.0.0/8") as here:
+        assert await here.outside.fetch(f"{here.url}/picture", MOST) == b"picture"
+        assert here.names.asked == ["studio.example"]
+        with pytest.raises(Unreachable):
+            await here.outside.fetch(f"{here.url}/large", MOST)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "studio.example",
+        "http://studio.example/",
+        "ftp://studio.example/",
+        "file:///etc/hostname",
+        "https://user:pass@studio.example/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://studio.example:99999/",
+        "https://[",
+        "https://",
+    ],
+)
+async def test_url_that_is_no_public_https_one_is_refused_unasked(tmp_path: Path, url: str) -> None:
+    async with site(tmp_path, HOME) as here:
+        with pytest.raises(Unreachable):
+            await here.outside.fetch(url, MOST)
+        assert here.names.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("0.0.0.0", False),
+        ("10.1.2.3", False),
+        ("100.64.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("ff02::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("2002:7f00:1::", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::5db8:d822", True),
+    ],
+)
+def test_public_addresses_are_told_from_others(address: str, public: bool) -> None:
+    assert is_public(plain(address)) is public
+
+
+async def test_network_that_is_none_stops_the_start() -> None:
+    with pytest.raises(SettingError, match="IMGEN_PRIVATE_NETWORKS"):
+        async with Outside.opened(Settings(private_networks=("10.0.0.1/8",))):
+            pass

@@ -1,0 +1,303 @@
+from collections.abc import Callable
+
+import msgspec
+import order
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from acs.review import ReviewOrder
+from frontend.catalogue.catalogue import Character, Model, Style
+from frontend.common.errors import ApiError
+from frontend.jobs import instructions
+from frontend.prompts.prompt import MAX_LENGTH, Prompt, compose, parse
+from frontend.prompts.prompt import format as canonical_form
+from tests.frontend.jobs.orders import a_job
+
+CHARACTERS = frozenset({"aya", "bella", "x-ray_2"})
+STYLE = Style(name="professional", label="Professional", positive="clean lines, Sharp", negative="grain")
+MODEL = Model(
+    name="eros",
+    label="Eros",
+    default_style="professional",
+    steps=8,
+    guidance=3.0,
+    negative="blurry, lowres",
+    quality="sharp, best quality",
+    styles={"professional": STYLE},
+)
+AYA = Character(
+    name="aya",
+    label="Aya",
+    models=("eros",),
+    trigger="drawing of aya",
+    positive="red scarf",
+    negative="blue scarf",
+    lora="../loras/aya.safetensors",
+    rights="fictional",
+)
+
+# Text made mostly of what the syntax gives a meaning to.
+words = ["tree", "é", "İ", "x-ray", "a@aya.com", "@aya", "@AYA", "@bella", "@aya's", "-@aya", "@x-ray_2"]
+marks = [
+    "@",
+    "@@",
+    "-",
+    "--",
+    " ",
+    ",",
+    ", ",
+    "，",
+    "'s",
+    "’s",
+    "(",
+    ")",
+    '"',
+    ".",
+    "\n",
+    "\t",
+    "\0",
+    "\u200b",
+    "\x1c",
+]
+texts = st.one_of(st.text(), st.lists(st.sampled_from(words + marks), max_size=30).map("".join))
+
+
+def refused(act: Callable[[], object]) -> str:
+    """The words of the refusal, "" where there was none. Anything but ApiError 400 fails the test."""
+    try:
+        act()
+    except ApiError as error:
+        return error.message if error.status == 400 else f"{error.status} {error.message}"
+    return ""
+
+
+@given(texts)
+def test_canonical_prompt_parses_back_to_the_same(text: str) -> None:
+    assume(not refused(lambda: parse(text, CHARACTERS)))
+    prompt = parse(text, CHARACTERS)
+    canonical = canonical_form(prompt)
+    assert parse(canonical, CHARACTERS) == prompt
+    assert canonical_form(parse(canonical, CHARACTERS)) == canonical
+    assert len(canonical) <= MAX_LENGTH
+
+
+@given(texts)
+def test_any_text_is_a_prompt_or_refused_with_the_words_of_the_api(text: str) -> None:
+    assert refused(lambda: parse(text, CHARACTERS)) in {
+        "",
+        "Prompt is required",
+        "Invalid character",
+        "Only one character per prompt",
+    }
+
+
+@given(
+    st.sampled_from(["", "aya", "x-ray_2"]),
+    st.lists(st.text(max_size=20), max_size=6).map(tuple),
+    st.lists(st.text(max_size=20), max_size=6).map(tuple),
+)
+def test_every_prompt_that_can_be_made_survives_its_canonical_form(
+    character: str, positive: tuple[str, ...], negative: tuple[str, ...]
+) -> None:
+    try:
+        prompt = Prompt(character, positive, negative)
+    except ValueError:
+        return
+    assert parse(canonical_form(prompt), CHARACTERS) == prompt
+
+
+@given(texts, texts)
+def test_composed_prompts_have_no_stray_commas_and_no_term_twice(text: str, explicit: str) -> None:
+    assume(not refused(lambda: parse(text, CHARACTERS)))
+    prompt = parse(text, CHARACTERS)
+    composed = compose(prompt, explicit, MODEL, STYLE, AYA if prompt.character == "aya" else None)
+    for side in (composed.positive, composed.negative):
+        terms = side.split(", ")
+        assert all(term and term == term.strip() and "," not in term for term in terms)
+        assert len({term.casefold() for term in terms}) == len(terms)
+    for term in prompt.positive:
+        assert term.casefold() in composed.positive.casefold()
+
+
+@pytest.mark.parametrize(
+    ("text", "character", "positive", "negative"),
+    [
+        (
+            "@aya reading a book, under a tree, warm lighting, -rain, -red dress",
+            "aya",
+            ("reading a book", "under a tree", "warm lighting"),
+            ("rain", "red dress"),
+        ),
+        ("tree", "", ("tree",), ()),
+        ("@aya", "aya", (), ()),
+        ("-rain", "", (), ("rain",)),
+        ("@aya -rain", "aya", (), ("rain",)),
+        ("@aya, -rain", "aya", (), ("rain",)),
+        ("a tree, -rain @AYA", "aya", ("a tree",), ("rain",)),
+        ("a tree @aya beside it", "aya", ("a tree beside it",), ()),
+        ("@aya @Aya, @AYA", "aya", (), ()),
+        ("@Aya's red coat", "aya", ("red coat",), ()),
+        ("@x-ray_2 waving", "x-ray_2", ("waving",), ()),
+        ("x-ray, a - b", "", ("x-ray", "a - b"), ()),
+        ("a, -, --, - -, ,b", "", ("a", "b"), ()),
+        ("--rain, - - fog", "", (), ("rain", "fog")),
+        ("- rain", "", (), ("rain",)),
+        ("-@aya", "", (), ("@aya",)),  # no word starts at a dash inside it: text, not a character
+        ("write to joe@aya.com", "", ("write to joe@aya.com",), ()),
+        ("write to joe@aya", "", ("write to joe@aya",), ()),
+        ("@, @ aya, @@aya", "", ("@", "@ aya", "@@aya"), ()),
+        ("(@aya:1.2) tree", "aya", ("(:1.2) tree",), ()),
+        ("@aya@aya", "aya", (), ()),
+        ("one\ntwo\t three,\nfour", "", ("one two three", "four"), ()),
+        ("a，b、-c", "", ("a", "b"), ("c",)),
+        ("tr\x00ee\u202e, \x07", "", ("tree",), ()),
+        ("\u200b@aya", "aya", (), ()),
+        ("a, A, a", "", ("a", "A", "a"), ()),
+    ],
+)
+def test_parsed(text: str, character: str, positive: tuple[str, ...], negative: tuple[str, ...]) -> None:
+    assert parse(text, CHARACTERS) == Prompt(character, positive, negative)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Prompt is required"),
+        (" \n ", "Prompt is required"),
+        (", ,，", "Prompt is required"),
+        ("-", "Prompt is required"),
+        ("\x00\u200b", "Prompt is required"),
+        ("x" * (MAX_LENGTH + 1), "Prompt is too long"),
+        ("@zoe", "Invalid character"),
+        ("@ayaé", "Invalid character"),
+        ("@aya-", "Invalid character"),
+        ("@zoe @aya", "Invalid character"),
+        ("@aya @bella", "Only one character per prompt"),
+        ("@aya@bella", "Only one character per prompt"),
+        ("@aya, -rain @bella", "Only one character per prompt"),
+        ("tree \ud83d", "Invalid prompt: expected valid Unicode text"),
+    ],
+)
+def test_refused_with_the_words_of_the_api(text: str, message: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        parse(text, CHARACTERS)
+    assert (refusal.value.status, refusal.value.message) == (400, message)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "canonical"),
+    [
+        (Prompt("aya", ("tree", "sun"), ("rain", "fog")), "@aya tree, sun, -rain, -fog"),
+        (Prompt("", ("tree",), ()), "tree"),
+        (Prompt("aya", (), ("rain",)), "@aya, -rain"),
+        (Prompt("aya", (), ()), "@aya"),
+        (Prompt("", (), ("rain",)), "-rain"),
+    ],
+)
+def test_canonical_form(prompt: Prompt, canonical: str) -> None:
+    assert canonical_form(prompt) == canonical
+
+
+def test_length_is_counted_after_trimming() -> None:
+    text = "x" * MAX_LENGTH
+    assert parse(f"  {text} \n", CHARACTERS).positive == (text,)
+
+
+def test_canonical_form_of_thousands_of_terms_is_not_too_long() -> None:
+    prompt = parse("a," * 1_999, CHARACTERS)
+    assert parse(canonical_form(prompt), CHARACTERS) == prompt
+
+
+def test_glued_name_with_no_room_for_a_space_is_too_long() -> None:
+    text = "@aya(" + "x" * (MAX_LENGTH - 5)
+    with pytest.raises(ApiError, match="Prompt is too long"):
+        parse(text, CHARACTERS)
+
+
+@pytest.mark.parametrize(
+    ("character", "positive", "negative"),
+    [
+        ("", (), ()),
+        ("Aya", ("tree",), ()),
+        ("a b", ("tree",), ()),
+        ("", ("a, b",), ()),
+        ("", ("-a",), ()),
+        ("", ("@aya",), ()),
+        ("aya", ("@bella",), ()),
+        ("", ("a\x00",), ()),
+        ("", ("\ud83d",), ()),
+        ("", ("",), ()),
+        ("", ("a",), ("-b",)),
+        ("", ("x" * (MAX_LENGTH + 1),), ()),
+    ],
+)
+def test_prompt_that_could_not_be_written_down_cannot_be_made(
+    character: str, positive: tuple[str, ...], negative: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError):
+        Prompt(character, positive, negative)
+
+
+def test_composed_in_the_documented_order() -> None:
+    composed = compose(Prompt("aya", ("tree",), ("rain",)), "fog, -snow", MODEL, STYLE, AYA)
+    assert composed.positive == "drawing of aya, red scarf, tree, clean lines, Sharp, best quality"
+    assert composed.negative == "blurry, lowres, grain, blue scarf, rain, fog, snow"
+
+
+def test_term_that_is_wanted_and_unwanted_stays_on_both_sides() -> None:
+    composed = compose(Prompt("", ("rain",), ("rain",)), "", MODEL, STYLE, None)
+    assert composed.positive.startswith("rain, ")
+    assert composed.negative.endswith(", rain")
+
+
+def test_nothing_to_add_leaves_no_commas() -> None:
+    bare = Model(
+        name="bare",
+        label="Bare",
+        default_style="plain",
+        steps=8,
+        guidance=3.0,
+        styles={"plain": Style(name="plain", label="Plain")},
+    )
+    composed = compose(Prompt("", ("tree",), ()), " , ,", bare, bare.styles["plain"], None)
+    assert (composed.positive, composed.negative, composed.exclusion) == ("tree", "", "")
+
+
+def test_what_the_client_does_not_want_is_said_in_words_to_a_model_that_takes_them() -> None:
+    model = msgspec.structs.replace(MODEL, exclusion="without")
+    unwanted = compose(Prompt("aya", ("tree",), ("rain", "fog")), "-snow, Rain", model, STYLE, AYA)
+    assert unwanted.exclusion == "without rain, fog, snow"
+    assert unwanted.negative == "blurry, lowres, grain, blue scarf, rain, fog, snow"
+    assert compose(Prompt("aya", ("tree",), ()), "", model, STYLE, AYA).exclusion == ""
+    assert compose(Prompt("aya", ("tree",), ("rain",)), "", MODEL, STYLE, AYA).exclusion == ""
+
+
+@pytest.mark.parametrize("negative", ["x" * (MAX_LENGTH + 1), "\ud83d"])
+def test_bad_explicit_negative_is_refused(negative: str) -> None:
+    with pytest.raises(ApiError, match="Invalid negative: expected") as refusal:
+        compose(Prompt("", ("tree",), ()), negative, MODEL, STYLE, None)
+    assert refusal.value.status == 400
+
+
+def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_reviewer() -> None:
+    letters = iter(map(chr, range(0x4E00, 0x9FFF)))
+
+    def full(length: int = MAX_LENGTH) -> str:
+        """As many different terms as fit, which gain a space each."""
+        return ",".join(next(letters) for _ in range((length + 1) // 2))
+
+    style = msgspec.structs.replace(STYLE, positive=full(), negative=full())
+    model = msgspec.structs.replace(MODEL, negative=full(), quality=full(), exclusion="x" * 100)
+    character = msgspec.structs.replace(AYA, trigger=full(200), positive=full(), negative=full())
+    asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_LENGTH // 3))]
+    for text in asked:
+        prompt = parse(text, ())
+        composed = compose(prompt, full(), model, style, character)
+        assert max(len(composed.positive), len(composed.negative)) > 20_000
+        job = msgspec.structs.replace(a_job(), positive=composed.positive, exclusion=composed.exclusion)
+        asked_of_triton = instructions.order(job)
+        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= order.MAX_TEXT
+        reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
+        rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
+        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewOrder)

@@ -1,0 +1,109 @@
+"""Odd pictures are answered, bombs are refused before they are decoded."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from frontend.finishing.authority import issue
+from frontend.invisible_mark.codes import Codes
+from frontend.verification.decode import MAX_SIDE, Unreadable, opened
+from frontend.verification.manifest import ManifestReader
+from frontend.verification.sighting import look
+
+CODES = Codes.of(b"a secret for tests, 32 bytes long")
+MANIFESTS = ManifestReader(issue()[0])
+
+
+def file_of(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says its size, and has no more to say."""
+    ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + ihdr + struct.pack(">I", zlib.crc32(ihdr))
+    return head + struct.pack(">I", 1000) + b"IDAT"
+
+
+def turned_by_exif(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return file_of(Image.new("RGB", (200, 100), "red"), "JPEG", exif=exif)
+
+
+GREY16 = Image.fromarray(np.full((120, 160), 0x8000, np.uint16))
+ODD: dict[str, bytes] = {
+    "one pixel": file_of(Image.new("RGB", (1, 1), "red"), "PNG"),
+    "one pixel, jpeg": file_of(Image.new("L", (1, 1)), "JPEG"),
+    "16 bits": file_of(GREY16, "PNG"),
+    "cmyk": file_of(Image.new("CMYK", (160, 120), (0, 255, 255, 0)), "JPEG"),
+    "palette": file_of(Image.new("P", (160, 120), 3), "PNG"),
+    "palette with transparency": file_of(Image.new("P", (160, 120), 3), "GIF", transparency=3),
+    "black and white": file_of(Image.new("1", (160, 120), 1), "PNG"),
+    "transparent": file_of(Image.new("RGBA", (160, 120), (255, 0, 0, 0)), "WEBP", lossless=True),
+    "animated gif": file_of(
+        Image.new("RGB", (160, 120), "red"),
+        "GIF",
+        save_all=True,
+        append_images=[Image.new("RGB", (160, 120), "blue")],
+    ),
+    "animated webp": file_of(
+        Image.new("RGB", (160, 120), "red"),
+        "WEBP",
+        save_all=True,
+        append_images=[Image.new("RGB", (160, 120), "blue")],
+    ),
+    "avif": file_of(Image.new("RGB", (160, 120), "red"), "AVIF"),
+    "long": file_of(Image.new("RGB", (MAX_SIDE, 2), "red"), "PNG"),
+    "turned": turned_by_exif(6),
+    "turned by nonsense": turned_by_exif(77),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_picture_is_answered(kind: str) -> None:
+    seen = look(ODD[kind], (CODES,), MANIFESTS)
+    assert (seen.manifest, seen.reading) == (None, None)
+
+
+def test_moving_picture_is_its_first_frame() -> None:
+    for kind in ("animated gif", "animated webp"):
+        red, _, blue = opened(ODD[kind]).pixels[60, 80]
+        assert red > 200 > blue
+
+
+def test_picture_is_seen_as_a_viewer_shows_it() -> None:
+    assert opened(turned_by_exif(6)).pixels.shape == (200, 100, 3)
+    assert opened(turned_by_exif(1)).pixels.shape == (100, 200, 3)
+    assert (opened(ODD["transparent"]).pixels == 255).all()
+    assert (opened(ODD["16 bits"]).pixels == 0x80).all()
+    red, green, _ = opened(ODD["cmyk"]).pixels[60, 80]
+    assert red > 200 > green
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (png_header(50_000, 50_000), "more than 24 million pixels"),
+        (png_header(20_000, 2), f"{MAX_SIDE} a side"),
+        (png_header(5_000, 5_000), "more than 24 million pixels"),
+        (png_header(100, 100), "expected a whole"),
+        (b"", "expected a whole"),
+        (b"GIF89a", "expected a whole"),
+        (b"%PDF-1.7", "expected a whole"),
+        (ODD["avif"][:200], "expected a whole"),
+        (file_of(Image.effect_noise((300, 300), 50), "JPEG")[:2000], "expected a whole"),
+        (file_of(Image.new("RGB", (9, 9)), "BMP"), "expected a whole"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "expected a whole"),
+    ],
+)
+def test_bombs_and_what_is_no_picture_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
+        opened(data)
