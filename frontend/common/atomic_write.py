@@ -16,7 +16,7 @@ from typing import BinaryIO
 def atomic_file(
     path: Path, *, mode: int = 0o666, replace: bool = True, beside: Path | None = None
 ) -> Iterator[BinaryIO]:
-    """A file to write to, which is `path` once the body has ended well; folders are made where there are none.
+    """A file to write to, which is `path` once the body has ended well; missing folders are made.
 
     `mode`: permissions, less the umask. `replace` off: what another process wrote first stays. `beside`: the
     folder on the same file system that it is written in, where it is not `path`'s own. Raises OSError.
