@@ -76,7 +76,7 @@ $(UV):
 	$(UV) pip install --quiet --python .venv/bin/python -r $<
 	@touch $@
 
-CHECKED := frontend acs llm cli embedded export tests perf demo model_repository backends
+CHECKED := contract frontend acs llm cli embedded export tests perf demo model_repository backends
 check: .venv/.dev-installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
