@@ -13,6 +13,9 @@ DType = Literal["FP32", "INT32", "INT64", "UINT8", "BOOL", "STRING"]  # Triton's
 TIMINGS = ("encode", "denoise", "decode")
 """What each of text_to_image's `timings` is of."""
 
+TEXT, EMBEDDING, ENCODER = "text", "embedding", "encoder"
+"""The prompt encoder's tensors."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -78,10 +81,10 @@ def prompt_encoder(*, dimension: int) -> Part:
     """The Triton model."""
     return Part(
         name=PROMPT_ENCODER,
-        inputs=(_text("text"),),
+        inputs=(_text(TEXT),),
         outputs=(
-            Tensor("embedding", "FP32", (dimension,), "of unit length"),
-            Tensor("encoder", "STRING", (1,), "SHA-256 of what made it, in hexadecimal"),
+            Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),
+            Tensor(ENCODER, "STRING", (1,), "SHA-256 of what made it, in hexadecimal"),
         ),
     )
 
@@ -91,5 +94,5 @@ def sentence_encoder(*, dimension: int) -> Part:
     return Part(
         name=PROMPT_ENCODER,
         inputs=(Tensor("tokens", "INT64", ("length",)), Tensor("mask", "INT64", ("length",), "0: padded")),
-        outputs=(Tensor("embedding", "FP32", (dimension,), "of unit length"),),
+        outputs=(Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),),
     )
