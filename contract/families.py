@@ -22,7 +22,6 @@ class TextEncoder:
     """One of a family's. All are joined, token by token, in one network that takes one window of tokens."""
 
     name: str  # its folder in a checkpoint, and how its weights' names begin in the exported graph
-    network: str  # its class in transformers
     tokenizer: str  # its tokenizer's folder
     pad: str  # what the published tokenizer fills a window with
     layer: Literal["last", "penultimate"]
@@ -136,14 +135,12 @@ SDXL = Family(
     text_encoders=(
         TextEncoder(
             name="text_encoder",
-            network="CLIPTextModel",
             tokenizer="tokenizer",
             pad="<|endoftext|>",
             layer="penultimate",
         ),
         TextEncoder(
             name="text_encoder_2",
-            network="CLIPTextModelWithProjection",
             tokenizer="tokenizer_2",
             pad="!",
             layer="penultimate",
@@ -162,7 +159,6 @@ SD15 = Family(
     text_encoders=(
         TextEncoder(
             name="text_encoder",
-            network="CLIPTextModel",
             tokenizer="tokenizer",
             pad="<|endoftext|>",
             layer="last",

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.limits import MAX_BATCH
+from contract.sizes import SIZES
 from export.engines.kinds import KINDS
-from export.engines.recipe import SIZES, WORKSPACE_MB, Wish
+from export.engines.recipe import WORKSPACE_MB, Wish
 from export.errors import ExportError, told
 from export.model import Options, export_checkpoint
-from export.networks.parts import MAX_BATCH
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:

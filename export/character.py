@@ -18,6 +18,9 @@ from typing import Any
 
 import onnx
 
+from contract.description import BadDescription, read_description
+from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, told
@@ -35,12 +38,11 @@ from export.graphs.storage import (
 from export.lora.lora_file import ADAPTER_FILE, Lora, read_lora
 from export.lora.merge import Merge
 from export.lora.strength import Strength, strength_of_options
-from export.lora.targets import TEXT_ENCODERS, UNET, Root
+from export.lora.targets import UNET, Root, text_encoder_roots
 from export.progress_lines import Tell, counted, silent, tell_a_line
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, renamed
 
-CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 PARITY_TIMEOUT_S = 3600.0
@@ -73,8 +75,9 @@ def merge_character(
     _must_exist(lora)
     check_character_plan(base_model_dir)
     layers = read_lora(lora)
-    of_text = [name for name in layers.names if _is_of_text(name)]
-    of_unet = [name for name in layers.names if not _is_of_text(name)]
+    roots = _text_encoder_roots(base_model_dir)
+    of_text = [name for name in layers.names if any(root.names(name) for root in roots)]
+    of_unet = [name for name in layers.names if name not in of_text]
     origin = _origin(base_model_dir, lora, strength, bool(of_text))
     made = _made(target_dir)
     if made.get("origin") == origin and (made.get("compared") or check is None):
@@ -85,7 +88,7 @@ def merge_character(
         engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), tell)
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)
-            changed += _write(of_encoder, new_encoder, layers, of_text, strength, TEXT_ENCODERS, tell)[1]
+            changed += _write(of_encoder, new_encoder, layers, of_text, strength, roots, tell)[1]
         strength.check(changed)
         write_hashes(new, engine, base=noted_engine(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
@@ -103,15 +106,19 @@ def merge_character(
     return MergeReport(target_dir, len(changed), written=True)
 
 
-def _is_of_text(layer: str) -> bool:
-    return any(root.names(layer) for root in TEXT_ENCODERS)
+def _text_encoder_roots(base: Path) -> tuple[Root, ...]:
+    try:
+        return text_encoder_roots(read_description(base / DESCRIPTION_FILE).family)
+    except BadDescription as error:
+        raise ExportError(f"{error}: export the model again") from None
 
 
 def text_encoder_of(denoiser: Path) -> Path:
     """eros-denoiser--aya → eros-text-encoder--aya, in the same repository."""
-    if "-denoiser" not in denoiser.name:
+    name = split_network_name(denoiser.name)
+    if name is None or name.part != DENOISER:
         raise ExportError(f"{denoiser} is no denoiser's folder: its name must be MODEL-denoiser")
-    return denoiser.with_name(denoiser.name.replace("-denoiser", "-text-encoder"))
+    return denoiser.with_name(network_name(name.model, TEXT_ENCODER, name.character))
 
 
 def _write(
@@ -234,12 +241,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
     try:
-        base = f"{check_name(given.model)}-denoiser"
-        target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"
+        model, name = check_name(given.model), check_name(given.name)
+        target = (given.output or given.repository) / network_name(model, DENOISER, name)
         strength = strength_of_options(given.strength, given.block)
         check = _parity(given, target) if given.torch else None
         tell = tell_a_line if given.progress else silent
-        report = merge_character(given.repository / base, given.lora, target, strength, check, tell)
+        base = given.repository / network_name(model, DENOISER)
+        report = merge_character(base, given.lora, target, strength, check, tell)
     except (ExportError, OSError) as error:
         print(f"export: {told(error)}", file=sys.stderr)
         return 2

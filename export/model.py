@@ -1,6 +1,5 @@
 """A checkpoint as the three models of a Triton repository."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contract.description import Description
+from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
+from contract.schedules import Prediction
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from export.checkpoints.scheduler import Prediction
 from export.checkpoints.single_file import unpack
-from export.checkpoints.tokenizer import ClipTokenizer, open_tokenizer
+from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
 from export.engines.kinds import KINDS, EngineName, Order
 from export.engines.recipe import Wish
 from export.errors import ExportError
@@ -23,11 +25,10 @@ from export.networks.precision import LIMITS, Precision, cast, precision_of
 from export.networks.trace import declare_outputs, trace, weights_of
 from export.parity.comparison import compare, not_compared
 from export.progress_bars import stages
-from export.repository.finished_stages import Work, digests, key
+from export.repository.finished_stages import KEY_FILE, Work, digests, key
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
 
-PARTS = ("text-encoder", "denoiser", "decoder")
 STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
@@ -91,7 +92,7 @@ class Export:
         def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
             shutil.copytree(made, folder, copy_function=os.link, dirs_exist_ok=True)
-            for file in ("config.pbtxt", "weights.json", "export.json"):  # changed here, so not the same file
+            for file in (CONFIG_FILE, HASHES_FILE, KEY_FILE):  # changed here, so not the same file
                 if (folder / file).exists():
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
@@ -102,7 +103,7 @@ class Export:
                 repository=self.output,
             )
             kind.add(folder, order)
-            if part == "denoiser":
+            if part == DENOISER:
                 write_hashes(folder)
 
         if self.options.engine == "onnx":
@@ -134,13 +135,12 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
         if any(folder.parent != output for folder in made.values()):
             _check(export, made)
         step(STAGES[-1])
-        published = [output / f"{name}-{part}" for part in sorted(PARTS)]
-        for folder in published:
-            new = made[folder.name.removeprefix(f"{name}-")]
-            if new != folder:
-                publish(new, folder)
+        published = {part: output / network_name(name, part) for part in sorted(PARTS)}
+        for part, folder in published.items():
+            if made[part] != folder:
+                publish(made[part], folder)
         work.finish()
-        return published
+        return list(published.values())
 
 
 def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
@@ -157,17 +157,10 @@ def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Wor
     return Export(checkpoint, sources, name, output, options, work)
 
 
-def _tokenizers(checkpoint: Checkpoint) -> dict[str, ClipTokenizer]:
-    return {
-        name: open_tokenizer(checkpoint.folder / name, encoder.config)
-        for name, encoder in checkpoint.tokenizers.items()
-    }
-
-
 def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: Options) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
     precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
-    tokenizers = _tokenizers(checkpoint)
+    tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
     required = {name for name, _ in network.module.named_parameters()} if network.all_used else set()
@@ -175,18 +168,17 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     if precision == "fp32" and options.storage == "fp16":
         store_fp16(model, weights)
     save_model(model, folder / "1", weights)
-    (folder / "config.pbtxt").write_text(config_of(folder.name, network.part))
+    (folder / CONFIG_FILE).write_text(config_of(folder.name, network.part))
     for source in network.sources:
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(checkpoint.folder / source, kept)
-    if network.part.name == "text-encoder":
-        for name, tokenizer in tokenizers.items():
-            tokenizer.save(folder / name)
-    if network.part.name == "denoiser":
+    if network.part.name == TEXT_ENCODER:
+        for encoder, tokenizer in tokenizers.items():
+            tokenizer.save(folder / encoder.tokenizer)
+    if network.part.name == DENOISER:
         write_hashes(folder)
-        description = json.dumps(_pipeline(checkpoint, tokenizers), indent=2)
-        (folder / "pipeline.json").write_text(description + "\n")
+        (folder / DESCRIPTION_FILE).write_bytes(_description(checkpoint, tokenizers).to_json())
 
 
 def _check(export: Export, made: Mapping[str, Path]) -> None:
@@ -200,7 +192,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         if options.precision == "bf16" and options.engine != "inductor":
             report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
-            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new, export.reference)
+            report = compare(made, checkpoint, open_tokenizers(checkpoint), limit, new, export.reference)
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )
@@ -209,15 +201,12 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         raise ExportError(f"{export.name} does not draw as torch does: {report.failure}; see {target}")
 
 
-def _pipeline(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> dict[str, object]:
-    """What text_to_image must know of a model beyond its tensors. SD 1.5 has no second pad token."""
-    return {
-        "format": 1,
-        "prediction": checkpoint.schedule.prediction,
-        "sigmas": checkpoint.schedule.sigmas(),
-        "init_noise": "flow" if checkpoint.schedule.prediction == "flow" else "sigma",
-        "latent_channels": checkpoint.channels,
-        "downscale": checkpoint.downscale,
-        **{name.replace("tokenizer", "pad_token"): one.pad for name, one in tokenizers.items()},
-        "token_window": checkpoint.window,
-    }
+def _description(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Description:
+    return Description(
+        family=checkpoint.family.row,
+        diffusion=checkpoint.diffusion,
+        latent_channels=checkpoint.sizes.channels,
+        downscale=checkpoint.downscale,
+        pad_tokens=tuple(tokenizer.pad for tokenizer in tokenizers.values()),
+        token_window=checkpoint.sizes.window,
+    )

@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import load_file
 from torch.export import Dim
 
+from contract.parts import Part
+from contract.sizes import SIZES
 from export.engines.machine import NO_GPU
 from export.engines.package import PackageRecord, write_record
-from export.engines.recipe import SIZES, TOKENS, Wish
+from export.engines.recipe import TOKENS, Wish
 from export.errors import ExportError, first_line
 from export.graphs.storage import CONSTANTS_FILE, PACKAGE_FILE
 from export.networks.networks import Network
-from export.networks.parts import Part
 from export.networks.precision import Precision
 from export.networks.trace import example_inputs
 from export.repository.triton_config import bound_windows, for_engine

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from contract.limits import MAX_BATCH, MAX_ENGINE_WINDOWS
+from contract.parts import Part, Tensor
+from contract.sizes import SIZES
 from export.errors import ExportError
-from export.networks.parts import MAX_BATCH, MAX_WINDOWS, Part, Tensor
 
-SIZES = ((1344, 768), (1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
-"""(width, height) in pixels; those of the API."""
 Triple = tuple[int, int, int]
 """Smallest, usual and largest."""
-TOKENS: Triple = (77, 77, 77 * MAX_WINDOWS)
+TOKENS: Triple = (77, 77, 77 * MAX_ENGINE_WINDOWS)
 """Shortest, usual and longest prompt: one to four windows. text_to_image averages those of longer ones."""
 WORKSPACE_MB = 8192
-LEAST_MB, MOST_MB = 64, 1 << 20
+MIN_MB, MAX_MB = 64, 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class Wish:
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= MAX_BATCH:
             raise ExportError(f"The batch {self.batch} must be 1 to {MAX_BATCH}")
-        if not LEAST_MB <= self.workspace_mb <= MOST_MB:
-            raise ExportError(f"The workspace of {self.workspace_mb} MiB must be {LEAST_MB} to {MOST_MB}")
+        if not MIN_MB <= self.workspace_mb <= MAX_MB:
+            raise ExportError(f"The workspace of {self.workspace_mb} MiB must be {MIN_MB} to {MAX_MB}")
         if wrong := [size for size in self.sizes if size not in SIZES]:
             known = ", ".join(f"{width}x{height}" for width, height in SIZES)
             raise ExportError(f"The size {wrong[0][0]}x{wrong[0][1]} is none of {known}")

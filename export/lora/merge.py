@@ -59,7 +59,7 @@ def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> d
     for root in roots:
         targets = targets_of(model, root)
         known |= by_file_name(targets) | by_file_name(vectors_of(model, root))
-        names = [name for name in names if not unused_layer(name, targets)]
+        names = [name for name in names if not unused_layer(name, root, targets)]
     lost = [name for name in names if name not in known]
     if lost:
         raise ExportError(f"{len(lost)} LoRA layers have no target in the model: {listed(lost)}")

@@ -11,7 +11,8 @@ from export.errors import ExportError
 
 ADAPTER_FILE = "adapter_config.json"
 PREFIX = "base_model.model."
-PARTS = ("unet.", "text_encoder_2.", "text_encoder.")  # of which diffusers keeps the settings apart
+NETWORK = re.compile(r"(?:unet|text_encoder(?:_\d+)?)\.")
+"""Of each, diffusers keeps the settings apart."""
 KINDS = ("LORA", "LOHA", "LOKR")
 PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")
 """A pattern of module names without repetition, so that no file can make matching slow."""
@@ -27,9 +28,10 @@ class Settings:
 
     def alpha_of(self, name: str, rank: int) -> float:
         """PEFT takes the first pattern that a module's path ends with."""
-        part = next((part for part in (PREFIX, *PARTS) if name.startswith(part)), "")
+        network = NETWORK.match(name)
+        path = name.removeprefix(network[0] if network else PREFIX)
         for pattern, alpha in self.alphas.items():
-            if re.match(rf"(.*\.)?({pattern})$", name.removeprefix(part)):
+            if re.match(rf"(.*\.)?({pattern})$", path):
                 return alpha
         return rank if self.alpha is None else self.alpha
 
@@ -46,7 +48,8 @@ def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dic
     try:
         if "lora_adapter_metadata" in metadata:
             given = json.loads(metadata["lora_adapter_metadata"])
-            return {part: _settings(_part_of(given, part)) for part in PARTS}
+            parts = {found[0] for key in given if (found := NETWORK.match(key))}
+            return {part: _settings(_part_of(given, part)) for part in parts}
         if keys[0].startswith(PREFIX):
             return {PREFIX: _settings(json.loads((path.parent / ADAPTER_FILE).read_bytes()))}
         return {}

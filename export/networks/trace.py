@@ -16,9 +16,9 @@ from optimum.utils import NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig
 
+from contract.parts import Part, Tensor
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE
-from export.networks.parts import Part, Tensor
 
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,

@@ -14,12 +14,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.parts import Part
+from contract.schedules import FlowSchedule, NoiseSchedule
 from export.checkpoints.checkpoint import Checkpoint
-from export.checkpoints.scheduler import Schedule
-from export.checkpoints.tokenizer import ClipTokenizer
+from export.checkpoints.tokenizer import Tokenizers
 from export.graphs.storage import PLAN_FILE
 from export.networks.networks import Network, network_of
-from export.networks.parts import Part
 from export.networks.precision import Limit
 from export.parity.runners import runner_of
 
@@ -112,7 +113,7 @@ def not_compared(limit: Limit, folder: Path, reason: str) -> Report:
 def compare(
     parts: Mapping[str, Path],
     checkpoint: Checkpoint,
-    tokenizers: Mapping[str, ClipTokenizer],
+    tokenizers: Tokenizers,
     limit: Limit,
     folder: Path,
     reference: Reference | None = None,
@@ -142,7 +143,7 @@ def compare(
     return report
 
 
-def _drawings(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> Iterator[Drawing]:
+def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Iterator[Drawing]:
     for prompt, negative in PROMPTS:
         for width, height in SIDES:
             tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
@@ -199,11 +200,11 @@ def _denoise(run: Run, drawing: Drawing) -> None:
     conditions = dict(drawing.conditions)
     conditions["guidance"] = torch.tensor([[GUIDANCE]])
     conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
-    sigmas = _sigmas(checkpoint.schedule)
+    sigmas = _sigmas(checkpoint.diffusion.schedule)
     random = np.random.Generator(np.random.Philox(SEED))
-    shape = (1, checkpoint.channels, height // checkpoint.downscale, width // checkpoint.downscale)
+    shape = (1, checkpoint.sizes.channels, height // checkpoint.downscale, width // checkpoint.downscale)
     noise = random.standard_normal(shape, np.float32)
-    scale = 1.0 if checkpoint.schedule.prediction == "flow" else float(sigmas[0])
+    scale = 1.0 if checkpoint.diffusion.prediction == "flow" else float(sigmas[0])
     latents = torch.from_numpy(noise) * scale
     for step in range(STEPS):
         levels = {"sigma": sigmas[step : step + 1, None], "sigma_next": sigmas[step + 1 : step + 2, None]}
@@ -216,7 +217,7 @@ def _decode(run: Run, drawing: Drawing) -> None:
     drawing.pixels = run({"latents": drawing.latents})["image"][0].numpy()
 
 
-ADVANCE: Mapping[str, Advance] = {"text-encoder": _encode, "denoiser": _denoise, "decoder": _decode}
+ADVANCE: Mapping[str, Advance] = {TEXT_ENCODER: _encode, DENOISER: _denoise, DECODER: _decode}
 
 
 def give_back() -> None:
@@ -226,9 +227,9 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _sigmas(schedule: Schedule) -> torch.Tensor:
+def _sigmas(schedule: NoiseSchedule) -> torch.Tensor:
     """STEPS + 1 falling levels, the last 0. Any will do, so long as both sides get the same."""
-    if schedule.prediction == "flow":
+    if isinstance(schedule, FlowSchedule):
         levels = np.linspace(1, 1 / STEPS, STEPS, dtype=np.float32)
         levels = schedule.shift * levels / (1 + (schedule.shift - 1) * levels)
     else:
@@ -237,14 +238,14 @@ def _sigmas(schedule: Schedule) -> torch.Tensor:
     return torch.from_numpy(np.append(levels, 0).astype(np.float32))
 
 
-def _tokens(text: str, tokenizers: Mapping[str, ClipTokenizer]) -> Tensors:
+def _tokens(text: str, tokenizers: Tokenizers) -> Tensors:
     """One window: what does not fit is left out, which is the same for both sides."""
     rows = {}
-    for name, one in tokenizers.items():
+    for encoder, one in tokenizers.items():
         begin, end = one.tokenizer.encode("").ids
         ids = one.tokenizer.encode(text, add_special_tokens=False).ids[: one.window - 2]
         row = [begin, *ids, end]
-        rows[name.replace("tokenizer", "tokens")] = torch.tensor([row + [one.pad] * (one.window - len(row))])
+        rows[encoder.tokens] = torch.tensor([row + [one.pad] * (one.window - len(row))])
     return rows
 
 

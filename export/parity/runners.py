@@ -7,10 +7,10 @@ from typing import Protocol
 import onnxruntime as ort
 import torch
 
+from contract.parts import Part
 from export.engines.inductor import PackageRunner
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE, PACKAGE_FILE
-from export.networks.parts import Part
 
 Tensors = Mapping[str, torch.Tensor]
 

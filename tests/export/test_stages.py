@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto
 from PIL import Image
 
-from export import model as exporter
 from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.restore import restore_checkpoint
+from export.checkpoints.tokenizer import open_tokenizers
 from export.engines.recipe import Wish
 from export.errors import ExportError
 from export.model import Options, export_checkpoint
@@ -151,7 +151,7 @@ def test_part_of_another_model_is_found_out(tiny_folder: Path, repository: Path,
     (tmp_path / "report").mkdir()
     checkpoint = open_checkpoint(tiny_folder)
     report = compare(
-        parts, checkpoint, exporter._tokenizers(checkpoint), LIMITS["fp32", "fp32"], tmp_path / "report"
+        parts, checkpoint, open_tokenizers(checkpoint), LIMITS["fp32", "fp32"], tmp_path / "report"
     )
     assert report.failure is not None and report.failure.startswith("the denoiser's mean error")
 

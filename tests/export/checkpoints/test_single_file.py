@@ -11,13 +11,11 @@ from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import open_tokenizer
 from export.errors import ExportError
-from export.families.published import CLIP_L
+from export.families.stable_diffusion import CLIP_L
 from export.model import Options, export_checkpoint
 from tests.export.single import write_single_file
 from tests.export.test_model import files_of
 from tests.export.tiny import save_tiny, save_tiny_sd15
-
-NETWORKS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 
 @pytest.mark.parametrize("save", [save_tiny, save_tiny_sd15])
@@ -25,13 +23,9 @@ def test_unpacked_file_has_the_weights_of_the_folder_that_it_was_written_from(sa
     folder = save(tmp_path / "folder", prediction="epsilon")
     unpack(write_single_file(folder, tmp_path / "one.safetensors"), tmp_path / "unpacked", like=folder)
     wanted, found = open_checkpoint(folder), open_checkpoint(tmp_path / "unpacked")
-    assert found.schedule == wanted.schedule
-    for name in NETWORKS:
-        network = getattr(wanted, name)
-        if network is None:
-            assert getattr(found, name) is None
-            continue
-        state = getattr(found, name).state_dict()
+    assert (found.family, found.diffusion) == (wanted.family, wanted.diffusion)
+    for name, network in wanted.networks.items():
+        state = found.networks[name].state_dict()
         for key, value in network.state_dict().items():
             assert torch.equal(state[key], value), key
 
@@ -59,7 +53,7 @@ def test_prediction_is_read_where_the_file_says_it(said, expected: str, tmp_path
     if isinstance(said, str):
         save_file({**load_file(path), said: torch.zeros(0)}, path)
     unpack(path, tmp_path / "unpacked", like=folder)
-    assert open_checkpoint(tmp_path / "unpacked").schedule.prediction == expected
+    assert open_checkpoint(tmp_path / "unpacked").diffusion.prediction == expected
 
 
 @pytest.mark.parametrize(

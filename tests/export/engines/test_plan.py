@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from diffusers import UNet2DConditionModel
 
+from contract.sizes import SIZES
 from export.__main__ import main
 from export.character import merge_character
 from export.checkpoints.checkpoint import Checkpoint
 from export.engines.builder import load_builder
 from export.engines.plan import TIMING_CACHE, add_plan, for_tensorrt
-from export.engines.recipe import SIZES, Recipe, Wish
+from export.engines.recipe import Recipe, Wish
 from export.errors import ExportError
 from export.graphs.storage import engine_digest
 from export.networks.networks import networks_of

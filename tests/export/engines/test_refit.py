@@ -10,16 +10,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from contract.families import SD15, Sizes
 from export.engines.builder import Builder, load_builder
 from export.engines.plan import TIMING_CACHE, add_character_plan, add_plan
 from export.engines.recipe import Recipe, Wish
 from export.errors import ExportError
-from export.networks.parts import decoder
 from export.repository.triton_config import config_of, renamed
 from tests.export import fake_tensorrt
 from tests.export.fake_tensorrt import FakeTensorRT, plan_of, weights_of
 
-PART = decoder(channels=2)
+PART = SD15.parts(Sizes(width=8, pooled=0, window=77, channels=2))["decoder"]
 CHANGED = ["unet.one"]
 
 

@@ -5,10 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from contract.limits import MAX_BATCH
+from contract.parts import Tensor
 from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.networks.networks import networks_of
-from export.networks.parts import MAX_BATCH, Tensor
 from export.repository.triton_config import check_name, config_of, renamed
 
 TYPES = {TensorProto.FLOAT: "FP32", TensorProto.INT64: "INT64", TensorProto.UINT8: "UINT8"}
