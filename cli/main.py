@@ -9,8 +9,7 @@ from cli import cache, character, down, export, export_encoder, generate, keys, 
 from cli.errors import UserError
 from cli.order import prompt_last
 from embedded.part import PartError
-from frontend.catalogue.catalogue import CatalogueError
-from frontend.settings import SettingError
+from frontend.common.errors import CatalogueError, SettingError
 
 COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
 

@@ -9,13 +9,14 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from frontend.actions import ACTIONS, WITHOUT_KEY
-from frontend.actions.context import Call, Visit
+from frontend.actions.context import Call, Services, Visit
 from frontend.common.errors import ApiError
-from frontend.http import health, metrics
+from frontend.http import metrics
 from frontend.http.body import read_body, read_object
-from frontend.http.middleware import json_response, shell
-from frontend.http.rate_limit import address_of
-from frontend.services import OpenInference, Services, open_inference, open_services
+from frontend.http.health import is_ready
+from frontend.http.middleware import json_response, middleware
+from frontend.net.client_address import address_of
+from frontend.services import OpenInference, open_inference, open_services
 from frontend.settings import Settings
 from frontend.storage import LocalStorage
 from frontend.storage.files import serve_file
@@ -23,12 +24,13 @@ from frontend.storage.files import serve_file
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
 FORWARDED = istr("X-Forwarded-For")
 SERVICES = web.AppKey("services", Services)
+BODY_TIMEOUT_S = web.AppKey("body_timeout_s", float)
 
 
 async def api(request: web.Request) -> web.Response:
     """`POST /api/v2`. Checks in the API's order: size, key, JSON, action."""
     services = request.app[SERVICES]
-    raw = await read_body(request, services.settings.body_timeout_s)
+    raw = await read_body(request, request.app[BODY_TIMEOUT_S])
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None and (answer := await _without_key(request, raw)):
         return answer
@@ -56,7 +58,7 @@ async def _without_key(request: web.Request, raw: bytes) -> web.Response | None:
     if action is None:
         return None
     forwarded = request.headers.get(FORWARDED, "")
-    address = address_of(request.remote, forwarded, services.checks.proxies)
+    address = address_of(request.remote, forwarded, services.proxies)
     return json_response(await action(Visit(services, address, body)))
 
 
@@ -65,14 +67,14 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    services = request.app[SERVICES]
-    parts = await health.check(services)
-    told = {"parts": parts, "warnings": health.warnings(services)}
-    return json_response(told, status=200 if health.is_ready(parts) else 503)
+    health = request.app[SERVICES].health
+    parts = await health.check()
+    told = {"parts": parts, "warnings": health.warnings()}
+    return json_response(told, status=200 if is_ready(parts) else 503)
 
 
 async def metrics_page(request: web.Request) -> web.Response:
-    return await metrics.page(request.app[SERVICES])
+    return await metrics.page(request.app[SERVICES].metrics)
 
 
 async def files(request: web.Request) -> web.StreamResponse:
@@ -95,7 +97,10 @@ ROUTES = [
 
 
 def build_app(settings: Settings, draw_with: OpenInference = open_inference) -> web.Application:
-    app = web.Application(client_max_size=settings.max_body_mb * 1024 * 1024, middlewares=[shell(settings)])
+    app = web.Application(
+        client_max_size=settings.max_body_mb * 1024 * 1024, middlewares=[middleware(settings.cors_origins)]
+    )
+    app[BODY_TIMEOUT_S] = settings.body_timeout_s
     app.add_routes(ROUTES)
 
     async def services(app: web.Application) -> AsyncIterator[None]:

@@ -10,13 +10,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from frontend.common.errors import SettingError
+
 ROOT = Path(__file__).resolve().parent.parent
 _BOOLEANS = {"true": True, "false": False}
 _KINDS = {tuple: "comma-separated text", bool: "true or false"}  # where the type's name would not do
-
-
-class SettingError(Exception):
-    """One line that names the setting, where it came from, and what was expected."""
 
 
 def row(

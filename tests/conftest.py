@@ -34,9 +34,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator["Redis"]:
     from frontend.common.redis_connection import connect
-    from frontend.settings import Settings
 
-    client = connect(Settings(redis_url=redis_url))
+    client = connect(redis_url)
     await client.flushall()
     yield client
     await client.aclose()

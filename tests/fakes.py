@@ -13,7 +13,7 @@ from aiohttp import ClientSession, web
 
 from embedded.part import free_port
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import Fault, InferenceError
+from frontend.inference.errors import FailureScope, InferenceError
 from frontend.settings import Settings
 
 STEPS = 4
@@ -80,7 +80,7 @@ class FakeTriton:
     ) -> dict[str, npt.NDArray[Any]]:
         """As the prompt encoder answers one text."""
         if self.encoder_fails:
-            raise InferenceError("no Triton takes orders", Fault.SERVERS)
+            raise InferenceError("no Triton takes orders", FailureScope.SERVERS)
         vector = bag_of_words(inputs["text"][0, 0].decode())
         return {"embedding": vector[None], "encoder": np.array([[b"0" * 64]], dtype=object)}
 

@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 from frontend.cache.cache import Cache
 from frontend.cache.log import Log
 from frontend.cache.replica import Encoder, Replica
+from frontend.cache.settings import CacheSettings
 from frontend.common.supervised import in_background
-from frontend.settings import Settings
 from frontend.storage import Storage
 
 
 @contextlib.asynccontextmanager
 async def open_cache(
-    settings: Settings, redis: "Redis", encoder: Encoder, storage: Storage
+    settings: CacheSettings, redis: "Redis", encoder: Encoder, storage: Storage
 ) -> AsyncIterator[Cache]:
     source = Log(redis, settings.cache_capacity)
     replica = Replica(source, encoder, settings)

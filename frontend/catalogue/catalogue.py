@@ -12,6 +12,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from frontend.common.errors import CatalogueError
+
 T = TypeVar("T")
 
 # The exporter's and text_to_image's too, since names become folders and, joined by dashes, Triton models.
@@ -24,10 +26,6 @@ Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Terms = Annotated[str, Meta(max_length=4_000)]
 RIGHTS = re.compile(r"^(fictional|consent:\S{1,200})\Z")
 Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
-
-
-class CatalogueError(Exception):
-    """One line that names the file, the key, and what was expected there."""
 
 
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,12 +10,12 @@ from typing import Any, Self
 import c2pa
 import numpy as np
 
+from frontend.common.errors import SettingError
 from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.encode import encode
 from frontend.finishing.manifest import OURS, manifest
 from frontend.finishing.timestamps import Timestamps
-from frontend.settings import SettingError
 
 REST_S = 60.0
 """How long an authority that gave no timestamp is not asked again, where none is required."""

@@ -16,8 +16,9 @@ from aiohttp import web
 from prometheus_client import Counter
 from yarl import URL
 
+from frontend.common.errors import SettingError
+from frontend.finishing.settings import FinishingSettings
 from frontend.net.bounded_read import read_bounded
-from frontend.settings import SettingError, Settings
 
 MAX_QUERY_BYTES, MAX_REPLY_BYTES = 4096, 64 * 1024
 
@@ -59,7 +60,7 @@ class _Relay:
 
 
 @contextlib.asynccontextmanager
-async def open_timestamps(settings: Settings) -> AsyncIterator[Timestamps]:
+async def open_timestamps(settings: FinishingSettings) -> AsyncIterator[Timestamps]:
     """A relay for as long as this is open, where an authority is set. Raises SettingError."""
     if not settings.tsa_url:
         if settings.tsa_required:

@@ -16,17 +16,24 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import Fault, InferenceError, ServerFailed, broken, refused, unanswered
+from frontend.inference.errors import (
+    FailureScope,
+    InferenceError,
+    ServerFailed,
+    refusal_error,
+    request_error,
+    stream_error,
+)
 from frontend.inference.routing import Server, choose
 
-__all__ = ["Fault", "Inference", "InferenceError"]
+__all__ = ["FailureScope", "Inference", "InferenceError"]
 
 MODEL = "text_to_image"
 WEIGHTS = ("engine", "base", "lora")
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PROBE_TIMEOUT_S = 2.0
-MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
-MAX_REQUEST = 1 << 20
+MAX_ANSWER_BYTES = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
+MAX_REQUEST_BYTES = 1 << 20
 # Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
 RECONNECT_MS = (100, 2000)
 
@@ -60,7 +67,7 @@ class Inference:
         async def draw(url: str) -> Picture:
             return await self._stream(url, order, progress)
 
-        return await self._anywhere(MODEL, draw, self._timeout_s, character)
+        return await self._ask_any(MODEL, draw, self._timeout_s, character)
 
     async def infer(
         self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, timeout_s: float
@@ -73,7 +80,7 @@ class Inference:
         async def ask(url: str) -> dict[str, Array]:
             return await self._answer(url, model, inputs, outputs)
 
-        return await self._anywhere(model, ask, timeout_s)
+        return await self._ask_any(model, ask, timeout_s)
 
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
@@ -88,7 +95,7 @@ class Inference:
         except InferenceServerException:
             return False
 
-    async def _anywhere(
+    async def _ask_any(
         self, model: str, ask: Callable[[str], Awaitable[T]], timeout_s: float, character: str = ""
     ) -> T:
         """What `ask` makes of the first server (it is given the URL) that does not fail."""
@@ -98,17 +105,17 @@ class Inference:
             async with asyncio.timeout(timeout_s):
                 while server := choose(servers, character, time.monotonic(), failures):
                     try:
-                        return await _asked(server, ask, character)
+                        return await _ask_counted(server, ask, character)
                     except ServerFailed as error:
                         failures[server.url] = error
         except TimeoutError:
             if server is not None:
                 server.rest(time.monotonic())
             raise InferenceError(f"no answer of {model} within {timeout_s:g} s") from None
-        begun = any(error.fault is Fault.WORK for error in failures.values())
+        begun = any(error.scope is FailureScope.WORK for error in failures.values())
         raise InferenceError(
             f"no Triton takes orders: {'; '.join(map(str, failures.values()))}",
-            Fault.WORK if begun else Fault.SERVERS,
+            FailureScope.WORK if begun else FailureScope.SERVERS,
         )
 
     async def _answer(
@@ -120,7 +127,7 @@ class Inference:
             response = await self._clients[url].infer(model, tensors, outputs=wanted)
             found = {name: response.as_numpy(name) for name in outputs}
         except InferenceServerException as error:
-            raise unanswered(url, error) from None
+            raise request_error(url, error) from None
         except ValueError:
             raise InferenceError(f"{url}: {model} answers in another length than its shape says") from None
         if missing := [name for name, array in found.items() if array is None]:
@@ -152,19 +159,19 @@ class Inference:
             # Read to its end in any case: Triton keeps for ever what a stream that is cut off belonged to.
             async for response, error in stream:
                 if error is not None:
-                    refusal = refusal or refused(url, error.message(), begun)
+                    refusal = refusal or refusal_error(url, error.message(), begun)
                 elif refusal is None:
                     begun = True
                     yield response
         except grpc.RpcError as error:
-            raise broken(url, error) from None
+            raise stream_error(url, error) from None
         finally:
             stream.cancel()  # of no effect on a stream that has ended
         if refusal is not None:
             raise refusal
 
 
-async def _asked(server: Server, ask: Callable[[str], Awaitable[T]], character: str) -> T:
+async def _ask_counted(server: Server, ask: Callable[[str], Awaitable[T]], character: str) -> T:
     server.outstanding += 1
     try:
         answer = await ask(server.url)
@@ -179,8 +186,8 @@ async def _asked(server: Server, ask: Callable[[str], Awaitable[T]], character: 
 
 def _client(url: str) -> triton_aio.InferenceServerClient:
     options = [
-        ("grpc.max_receive_message_length", MAX_ANSWER),
-        ("grpc.max_send_message_length", MAX_REQUEST),
+        ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+        ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS[0]),
         ("grpc.min_reconnect_backoff_ms", RECONNECT_MS[0]),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MS[1]),

@@ -25,7 +25,7 @@ UNREACHED = (
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
 
 
-class Fault(enum.Enum):
+class FailureScope(enum.Enum):
     """What was to blame for there being no answer, and so what another try can change."""
 
     ORDER = enum.auto()  # no server will ever take it
@@ -36,39 +36,39 @@ class Fault(enum.Enum):
 class InferenceError(Exception):
     """No picture, or no answer of another model. One line for logs, never for clients."""
 
-    def __init__(self, message: str, fault: Fault = Fault.WORK) -> None:
+    def __init__(self, message: str, scope: FailureScope = FailureScope.WORK) -> None:
         super().__init__(message)
-        self.fault = fault
+        self.scope = scope
 
 
 class ServerFailed(InferenceError):
     """This server cannot take orders at the moment; another one can."""
 
 
-def broken(url: str, error: grpc.RpcError) -> InferenceError:
+def stream_error(url: str, error: grpc.RpcError) -> InferenceError:
     message = f"{url}: {error.code().name}: {_line(error.details())}"
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # larger than the client takes
         return InferenceError(message)
     unreached = any(phrase in message for phrase in UNREACHED)
-    return ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
+    return ServerFailed(message, FailureScope.SERVERS if unreached else FailureScope.WORK)
 
 
-def refused(url: str, text: str, begun: bool) -> InferenceError:
+def refusal_error(url: str, text: str, begun: bool) -> InferenceError:
     message = f"{url}: {_line(text)}"
     if DEAD in text:
-        return ServerFailed(message, Fault.WORK if begun else Fault.SERVERS)
+        return ServerFailed(message, FailureScope.WORK if begun else FailureScope.SERVERS)
     if any(phrase in text for phrase in ELSEWHERE):
-        return ServerFailed(message, Fault.SERVERS)
-    return InferenceError(message, Fault.ORDER if text.startswith(REFUSED) else Fault.WORK)
+        return ServerFailed(message, FailureScope.SERVERS)
+    return InferenceError(message, FailureScope.ORDER if text.startswith(REFUSED) else FailureScope.WORK)
 
 
-def unanswered(url: str, error: InferenceServerException) -> InferenceError:
+def request_error(url: str, error: InferenceServerException) -> InferenceError:
     """Of a request with one answer. Here errors have codes, and any server may take it again."""
     status, message = error.status() or "", f"{url}: {_line(error.message())}"
     if status == "StatusCode.INVALID_ARGUMENT":
-        return InferenceError(message, Fault.ORDER)
+        return InferenceError(message, FailureScope.ORDER)
     unreached = any(phrase in message for phrase in UNREACHED + ELSEWHERE)
-    return ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
+    return ServerFailed(message, FailureScope.SERVERS if unreached else FailureScope.WORK)
 
 
 def _line(text: str | None) -> str:

@@ -17,7 +17,6 @@ from frontend.common.errors import ApiError
 from frontend.net.bounded_read import read_bounded
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
-from frontend.settings import Settings
 
 MAX_ANSWER_BYTES = 256 << 10
 MAX_ANSWER_TOKENS = 300
@@ -53,14 +52,23 @@ class NoAnswer(Exception):
 class Enhancer:
     """Asks once and does not retry. `session` is shared and stays open."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        url: str = "",
+        model: str = "",
+        key: str = "",
+        timeout_s: float = 30.0,
+    ) -> None:
+        """`url` empty: there is none."""
         self._session = session
-        self._url = settings.llm_url.rstrip("/")
-        self._model = settings.llm_model
-        self._timeout_s = settings.llm_timeout_s
+        self._url = url.rstrip("/")
+        self._model = model
+        self._timeout_s = timeout_s
         self._headers = {"Accept-Encoding": "identity"}
-        if settings.llm_key:
-            self._headers["Authorization"] = f"Bearer {settings.llm_key}"
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
 
     async def enhance(self, prompt: Prompt) -> Prompt:
         """The same character and negatives, richer positive terms. Raises ApiError 502."""

@@ -19,19 +19,21 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class DecodedPicture:
     pixels: npt.NDArray[np.uint8]  # [H, W, 3] RGB, as a viewer shows it; of a moving picture the first frame
     media_type: str
 
 
-def opened(data: bytes) -> Opened:
+def decode(data: bytes) -> DecodedPicture:
     """Raises Unreadable."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise Unreadable(_TOO_LARGE)
-            return Opened(pixels=_shown(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg"))
+            return DecodedPicture(
+                pixels=_shown(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg")
+            )
     except Unreadable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits

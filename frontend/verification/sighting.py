@@ -9,7 +9,7 @@ import numpy as np
 from frontend.finishing.fingerprint import Fingerprint, fingerprint
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.reading import Reading, read
-from frontend.verification.decode import opened
+from frontend.verification.decode import decode
 from frontend.verification.manifest import Manifest, ManifestReader
 
 
@@ -23,7 +23,7 @@ class Sighting:
 
 def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader) -> Sighting:
     """Takes up to about a second: not for an event loop. Raises Unreadable."""
-    picture = opened(data)
+    picture = decode(data)
     mirrored = np.ascontiguousarray(picture.pixels[:, ::-1])
     return Sighting(
         sha256=hashlib.sha256(data).hexdigest(),

@@ -8,7 +8,7 @@ import numpy as np
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.rules.table import conflict
 from perf.cache_quality.encoder import Encode
-from perf.cache_quality.pairs import Pair, wish
+from perf.cache_quality.pairs import Pair, intent
 from perf.cache_quality.share import Share
 
 FLOOR = 0.95
@@ -37,7 +37,7 @@ def judge(pairs: Sequence[Pair], encode: Encode) -> list[Judged]:
 
 
 def _judged(pair: Pair, encode: Encode) -> Judged:
-    (character, asked), (other, made) = wish(pair.asked), wish(pair.made)
+    (character, asked), (other, made) = intent(pair.asked), intent(pair.made)
     texts = (asked.positive, made.positive)
     typed, normal = encode(texts), encode([embedded_text(text) for text in texts])
     return Judged(

@@ -197,7 +197,7 @@ async def test_watermark_is_laid_on(server: Api) -> None:
 async def test_bad_watermark_is_refused_before_a_job_exists(server: Api, value: str) -> None:
     status, body = await server.post({"action": "generate", "prompt": PROMPT, "wm_image": value})
     assert status == 400 and body["error"].startswith("Invalid wm_image: ")
-    assert await server.services.redis.exists("imgen:seq") == 0
+    assert await server.redis.exists("imgen:seq") == 0
 
 
 async def test_full_queue_is_503_with_retry_after(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
@@ -227,6 +227,6 @@ async def test_credentials_texts_come_from_the_request_or_the_settings(
 
 
 async def test_store_that_is_out_of_order_is_a_generation_that_failed(server: Api) -> None:
-    await server.services.redis.set("imgen:waiting", "not a sorted set")
+    await server.redis.set("imgen:waiting", "not a sorted set")
     answer = await server.post({"action": "generate", "prompt": PROMPT})
     assert answer == (502, {"error": "Generation failed"})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ async def test_reviewer_that_comes_back_is_asked_again(server: Api) -> None:
 async def test_nothing_is_reviewed_before_a_poll(server: Api) -> None:
     job = await server.generate()
     async with asyncio.timeout(30):
-        while await server.services.redis.hget(f"imgen:job:{job['id']}", "state") != b"REVIEWING":
+        while await server.redis.hget(f"imgen:job:{job['id']}", "state") != b"REVIEWING":
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.2)
     assert server.acs.reviews == []
@@ -94,7 +95,7 @@ async def test_polls_at_the_same_time_on_two_frontends_share_one_review(
     async with api(redis_url, tmp_path) as one, api(redis_url, tmp_path) as two:
         one.acs.answer = two.acs.answer = slow
         job = await one.generate()
-        as_one = Api(two.url, one.key, two.http, two.triton, two.acs, two.services)
+        as_one = replace(two, key=one.key)
         async with asyncio.timeout(30):
             while True:
                 polls = [server.status(job["id"]) for server in (one, as_one) for _ in range(8)]

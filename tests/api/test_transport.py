@@ -26,7 +26,7 @@ async def test_bad_key_is_unauthorized(server: Api, header: str | None) -> None:
 
 async def test_disabled_key_stops_at_the_next_request(server: Api) -> None:
     assert (await server.post({"action": "models"}))[0] == 200
-    await Keys(server.services.redis).disable("test")
+    await Keys(server.redis).disable("test")
     assert await server.post({"action": "models"}) == (401, {"error": "Unauthorized"})
 
 
@@ -128,9 +128,9 @@ async def test_server_that_finds_no_jobs_is_not_ready_until_it_does_again(server
                 await asyncio.sleep(0.02)
 
     assert await ready() == (200, True)
-    await server.services.redis.set("imgen:queue", "not a stream")
+    await server.redis.set("imgen:queue", "not a stream")
     await until((503, False))
-    await server.services.redis.delete("imgen:queue")
+    await server.redis.delete("imgen:queue")
     await until((200, True))
     assert (await server.finished())["status"] == "COMPLETED"
 

@@ -10,7 +10,8 @@ from yarl import URL
 from acs.fetch import Allowed
 from embedded.part import Part, PartError
 from embedded.plan import Plan, plan
-from frontend.settings import SettingError, Settings, given
+from frontend.common.errors import SettingError
+from frontend.settings import Settings, given
 from frontend.storage import open_storage
 
 OUTSIDE = {"IMGEN_REDIS_URL": "redis://r", "IMGEN_TRITON_URLS": "t:1", "IMGEN_PORT": "8123"}
@@ -42,7 +43,7 @@ def allowed(planned: Plan) -> Allowed:
 async def link(environ: Mapping[str, str]) -> URL:
     """As an API server with this environment makes it."""
     async with open_storage(Settings(**given(environ))) as storage:
-        return URL(await storage.url(KEY, "a_00001.jpg"), encoded=True)
+        return URL((await storage.url(KEY, "a_00001.jpg")).reveal(), encoded=True)
 
 
 def s3(**more: str) -> dict[str, str]:

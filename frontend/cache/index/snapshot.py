@@ -10,7 +10,6 @@ has the size and SHA-256 of every file, and its own SHA-256 in front.
 """
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from frontend.cache.index.index import Index
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.snapshot_files import Foreign, load, save
 from frontend.cache.index.snapshot_rows import Damaged
+from frontend.common.atomic_write import sync_folder
 
 KEPT = 2
 STATE_MOST = 1024 * 1024
@@ -62,7 +62,7 @@ def write(folder: Path, index: Index, state: bytes) -> Path | None:
         except BaseException:
             _discard(beside)
             raise
-        _sync(folder)
+        sync_folder(folder)
         _prune(folder)
         return path
 
@@ -110,11 +110,3 @@ def _discard(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

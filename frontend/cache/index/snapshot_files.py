@@ -15,6 +15,7 @@ from frontend.cache.index.index import Index
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.partition import Partition
 from frontend.cache.index.snapshot_rows import BLOCK, Damaged, decode, encode
+from frontend.common.atomic_write import sync_folder
 
 MANIFEST = "manifest"
 MANIFEST_MOST = 64 * 1024 * 1024
@@ -57,9 +58,7 @@ def save(folder: Path, index: Index, state: bytes) -> None:
     with (folder / MANIFEST).open("xb") as file:
         file.write(f"{FORMAT} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
         _to_disk(file)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(handle)
-    os.close(handle)
+    sync_folder(folder)
 
 
 def _save_part(folder: Path, index: Index, partition: Partition) -> Part:

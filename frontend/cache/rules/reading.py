@@ -10,7 +10,7 @@ from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.scan import Scan
 from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
 from frontend.cache.rules.word import Kind, Token
-from frontend.prompts.intent import Wish
+from frontend.domain.prompt_intent import PromptIntent
 
 REMEMBERED = 4_096
 """Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""
@@ -41,8 +41,8 @@ class Reading:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def read(wish: Wish) -> Reading:
-    text, quotes = unquoted(normalised(wish.positive))
+def read(intent: PromptIntent) -> Reading:
+    text, quotes = unquoted(normalised(intent.positive))
     said = [one for one in tokens(text) if one.kind is not Kind.TRIFLE]
     scan = Scan()
     for place, one in enumerate(said):
@@ -58,7 +58,7 @@ def read(wish: Wish) -> Reading:
         sides={side: frozenset(things) for side, things in scan.sides.items()},
         orders=_orders(said),
         absent=frozenset(frozenset({word}) for word in scan.absent),
-        excluded=frozenset(lemmas(normalised(term)) for term in wish.negatives) - {frozenset()},
+        excluded=frozenset(lemmas(normalised(term)) for term in intent.negatives) - {frozenset()},
         quotes=quotes,
     )
 

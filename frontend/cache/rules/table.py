@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from frontend.cache.rules import differences
 from frontend.cache.rules.reading import Reading, read
-from frontend.prompts.intent import Wish
+from frontend.domain.prompt_intent import PromptIntent
 
 Pair = tuple[str, str]
 """What is asked for, and what the picture was made for; terms with a leading dash are negatives."""
@@ -225,7 +225,7 @@ RULES = (
 )
 
 
-def conflict(asked: Wish, made: Wish) -> str | None:
+def conflict(asked: PromptIntent, made: PromptIntent) -> str | None:
     """The name of the rule by which a picture made for `made` may not be served to who asks for `asked`.
 
     Both texts are the users'. Takes some 0.1 ms for a prompt that was not read before, else 0.01 to 0.03.
@@ -240,5 +240,7 @@ def conflict(asked: Wish, made: Wish) -> str | None:
 
 def shows(drawn: str, negatives: tuple[str, ...]) -> bool:
     """Whether the text that a picture was drawn by names what a request excludes. Where the prompt was
-    optimised, that text says more than the wish."""
-    return bool(negatives) and differences.unwanted(read(Wish("", negatives)), read(Wish(drawn)))
+    optimised, that text says more than the intent."""
+    return bool(negatives) and differences.unwanted(
+        read(PromptIntent("", negatives)), read(PromptIntent(drawn))
+    )

@@ -13,11 +13,11 @@ import pytest
 from redis.asyncio import Redis
 
 from frontend.cache.cache import Cache, Question
-from frontend.cache.candidate import CachedPicture
 from frontend.cache.demands import Demands
 from frontend.cache.log import Log
 from frontend.cache.replica import Replica
-from frontend.prompts.intent import Wish
+from frontend.domain.cache_entry import CachedPicture
+from frontend.domain.prompt_intent import PromptIntent
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.signature import Signer
@@ -52,7 +52,7 @@ class Stand:
     async def find(self, text: str, **changes: Any) -> CachedPicture | None:
         asked: dict[str, Any] = {
             "job": msgspec.structs.replace(a_job(), **changes.pop("job", {})),
-            "wish": Wish(text),
+            "intent": PromptIntent(text),
             "demands": Demands(
                 size=(1344, 768), format="jpeg", quality=95, lossless=False, seed=None, own_look=False
             ),
@@ -97,7 +97,7 @@ async def test_request_that_excludes_what_the_picture_shows_is_a_miss(redis: "Re
     await enter(redis, "a garden, a fountain")
     async with stand(redis, tmp_path) as one:
         await until(holds(one.replica, 1))
-        assert await one.find("", wish=Wish("a garden, a fountain", ("fountain",))) is None
+        assert await one.find("", intent=PromptIntent("a garden, a fountain", ("fountain",))) is None
         assert await one.find("a garden, a fountain") is not None
 
 
@@ -107,7 +107,7 @@ async def test_request_that_excludes_what_only_the_optimised_prompt_asked_for_is
     await enter(redis, "a garden", positive="a garden, roses, a fountain", optimized=True)
     async with stand(redis, tmp_path) as one:
         await until(holds(one.replica, 1))
-        assert await one.find("", wish=Wish("a garden", ("fountains",))) is None
+        assert await one.find("", intent=PromptIntent("a garden", ("fountains",))) is None
         assert await one.find("a garden") is not None
 
 
@@ -154,7 +154,7 @@ async def test_redis_that_is_cut_off_is_a_miss_and_is_logged_once(
 
 
 async def test_picture_is_offered_with_a_safe_verdict_alone(redis: "Redis", tmp_path: Path) -> None:
-    job = msgspec.structs.replace(a_job(), wish=Wish("a tree"))
+    job = msgspec.structs.replace(a_job(), intent=PromptIntent("a tree"))
     unsafe = msgspec.structs.replace(
         a_verdict(), compliance="unsafe", categories=({"id": "weapons", "name": "Weapons"},)
     )

@@ -9,10 +9,9 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from frontend.cache.log import LOG, RULESETS
+from contract.redis_keys import CACHE, RULESETS
 from frontend.cache.rulesets import Rulesets
 from frontend.common.supervised import in_background
-from frontend.settings import Settings
 from tests.fakes import FakeAcs
 
 
@@ -21,13 +20,13 @@ async def watching(redis: "Redis", acs: FakeAcs, servers: int = 1) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         for _ in range(servers):
-            watch = Rulesets(redis, http, Settings(acs_url=acs.url), every_s=0.02).watch()
+            watch = Rulesets(redis, http, acs.url, every_s=0.02).watch()
             await stack.enter_async_context(in_background(watch))
         yield
 
 
 async def told(redis: "Redis") -> list[tuple[bytes, bytes]]:
-    entries: Any = await redis.xrange(LOG)
+    entries: Any = await redis.xrange(CACHE)
     return [(fields[b"ruleset"], fields[b"version"]) for _, fields in entries]
 
 

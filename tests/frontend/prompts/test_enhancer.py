@@ -15,7 +15,6 @@ from embedded.part import free_port
 from frontend.common.errors import ApiError
 from frontend.prompts.enhancer import Enhancer, merged
 from frontend.prompts.prompt import MAX_LENGTH, Prompt
-from frontend.settings import Settings
 
 KEY = "llm-secret-key"
 PROMPT = Prompt("aya", ("old lighthouse", "storm"), ("rain", "red dress"))
@@ -68,14 +67,14 @@ async def serving(answer: Answer) -> AsyncIterator[Llm]:
         await runner.cleanup()
 
 
-async def enhanced(url: str, prompt: Prompt = PROMPT, **settings: Any) -> Prompt:
+async def enhanced(url: str, prompt: Prompt = PROMPT, **options: Any) -> Prompt:
     async with aiohttp.ClientSession() as session:
-        return await Enhancer(session, Settings(llm_url=url, llm_key=KEY, **settings)).enhance(prompt)
+        return await Enhancer(session, url=url, key=KEY, **options).enhance(prompt)
 
 
 async def test_answer_becomes_the_positive_terms() -> None:
     async with serving(says("old lighthouse on a cliff, stormy sea, dark clouds")) as llm:
-        prompt = await enhanced(llm.url, llm_model="small")
+        prompt = await enhanced(llm.url, model="small")
     assert prompt == Prompt(
         "aya", ("old lighthouse on a cliff", "stormy sea", "dark clouds"), ("rain", "red dress")
     )
@@ -175,7 +174,7 @@ async def test_llm_that_misbehaves_is_an_enhancement_that_failed(
 ) -> None:
     async with serving(answer) as llm:
         with caplog.at_level(logging.DEBUG, "frontend"), pytest.raises(ApiError) as failure:
-            await enhanced(llm.url, llm_timeout_s=0.5)
+            await enhanced(llm.url, timeout_s=0.5)
     assert (failure.value.status, failure.value.message) == (502, "Enhancement failed")
     assert KEY not in caplog.text
     assert "lighthouse" not in caplog.text
@@ -190,10 +189,10 @@ async def test_llm_that_is_not_there_is_an_enhancement_that_failed(url: str) -> 
 
 async def test_any_answering_server_is_ready_and_none_is_not() -> None:
     async with aiohttp.ClientSession() as session, serving(says("")) as llm:
-        assert await Enhancer(session, Settings(llm_url=llm.url)).ready()
-        assert not await Enhancer(session, Settings()).ready()
+        assert await Enhancer(session, url=llm.url).ready()
+        assert not await Enhancer(session).ready()
         with pytest.raises(aiohttp.ClientError):
-            await Enhancer(session, Settings(llm_url="http://127.0.0.1:1/v1")).ready()
+            await Enhancer(session, url="http://127.0.0.1:1/v1").ready()
 
 
 def test_prompt_with_no_room_stays_as_it_is() -> None:

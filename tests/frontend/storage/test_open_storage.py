@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from frontend.settings import SettingError, Settings
+from frontend.common.errors import SettingError
+from frontend.settings import Settings
 from frontend.storage import LocalStorage, open_storage
 from frontend.storage.s3 import S3Storage
 from tests.frontend.storage.keys import FILENAME, KEY
@@ -18,10 +19,10 @@ async def test_bucket_name_decides_between_s3_and_a_folder(tmp_path: Path) -> No
 
 async def test_links_survive_a_restart(tmp_path: Path) -> None:
     async with open_storage(Settings(data_dir=tmp_path)) as storage:
-        link = URL(await storage.url(KEY, FILENAME)).query
+        link = URL((await storage.url(KEY, FILENAME)).reveal()).query
     async with open_storage(Settings(data_dir=tmp_path)) as storage:
         assert isinstance(storage, LocalStorage)
-        assert storage.opened(KEY, FILENAME, int(link["expires"]), link["signature"])
+        assert storage.locate(KEY, FILENAME, int(link["expires"]), link["signature"])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ async def test_links_begin_with_the_public_url(tmp_path: Path, settings: Setting
         data_dir=tmp_path, host=settings.host, port=settings.port, public_url=settings.public_url
     )
     async with open_storage(settings) as storage:
-        assert (await storage.url("a.jpg", "a.jpg")).startswith(expected)
+        assert ((await storage.url("a.jpg", "a.jpg")).reveal()).startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""The settings that this package reads; frontend/settings.py has them all."""
+
+from pathlib import Path
+from typing import Protocol
+
+from frontend.net.public_url import ListenSettings
+
+
+class StorageSettings(ListenSettings, Protocol):
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def url_life_s(self) -> int: ...
+    @property
+    def s3_addressing(self) -> str: ...
+    @property
+    def s3_encryption(self) -> str: ...
+    @property
+    def s3_endpoint(self) -> str: ...
+    @property
+    def s3_public_endpoint(self) -> str: ...
+    @property
+    def s3_region(self) -> str: ...
