@@ -130,7 +130,7 @@ class JobStore:
         try:
             await self._redis.xgroup_create(QUEUE, WORKERS, id="0", mkstream=True)
         except ResponseError as error:
-            if "BUSYWORKERS" not in str(error):
+            if "BUSYGROUP" not in str(error):
                 raise
 
     async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
