@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -209,6 +210,8 @@ def _environment(
     tmp.mkdir(parents=True)
     libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
     environment = {
+        # A stub takes its standard library from beside the `python3` that it finds; another's does not fit.
+        "PATH": os.pathsep.join([f"{sys.base_prefix}/bin", os.environ.get("PATH", os.defpath)]),
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
         "IMGEN_TRITON_SITE": str(install.site),
