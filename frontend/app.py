@@ -11,6 +11,7 @@ from multidict import istr
 from frontend.actions import ACTIONS, WITHOUT_KEY
 from frontend.actions.context import Call, Visit
 from frontend.common.errors import ApiError
+from frontend.common.version import __version__
 from frontend.http import health, metrics
 from frontend.http.body import read_body, read_object
 from frontend.http.middleware import json_response, shell
@@ -67,7 +68,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     parts = await health.check(services)
-    told = {"parts": parts, "warnings": health.warnings(services)}
+    told = {"version": __version__, "parts": parts, "warnings": health.warnings(services)}
     return json_response(told, status=200 if health.is_ready(parts) else 503)
 
 
