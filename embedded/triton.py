@@ -190,14 +190,12 @@ def _assemble_backends(install: _Install, folder: Path) -> Path:
     """A backend directory: NVIDIA's Python backend with the right stub beside it, and ours."""
     made, ready = folder / "backends.tmp", folder / "backends"
     shutil.rmtree(made, ignore_errors=True)
-    python = made / "python"
-    python.mkdir(parents=True)
-    for source in (*(install.server / "backends" / "python").iterdir(), install.stub):
-        shutil.copy(source, python)  # no links: Triton refuses a library that lies elsewhere
-    for own in sorted((ROOT / "backends").glob("*/model.py")):
-        for source in (ROOT / "backends" / "shared", own.parent):
-            target = made / own.parent.name
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    ours = [model.parent for model in sorted((ROOT / "backends").glob("*/model.py"))]
+    sources = [(install.server / "backends" / "python", "python")]
+    sources += [(source, own.name) for own in ours for source in (ROOT / "backends" / "shared", own)]
+    for source, name in sources:  # no links: Triton refuses a library that lies elsewhere
+        shutil.copytree(source, made / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy(install.stub, made / "python")
     shutil.rmtree(ready, ignore_errors=True)
     made.rename(ready)
     return ready

@@ -121,6 +121,10 @@ def imgen(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     install(prefix, ROOT / "requirements" / "frontend.txt", built.wheel)
     for part in ("triton", "servers", "acs", "llm"):
         install(prefix / "parts" / part, installed.home / "requirements" / f"{part}.txt")
+    # As pip leaves it, unlike uv: with compiled files among those that Triton reads.
+    python = prefix / "parts" / "servers" / "bin" / "python"
+    (backends,) = prefix.glob("parts/servers/lib/python3.11/site-packages/pytriton/tritonserver/backends")
+    subprocess.run([str(python), "-m", "compileall", "-q", str(backends)], check=True)
     return installed
 
 
