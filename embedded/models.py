@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from embedded.child import child
-from embedded.part import PartError, python_of
+from embedded.part import PartError, installed_python
 from frontend.catalogue.catalogue import Character, load
 from frontend.settings import ROOT, Settings, catalogue_folders
 
@@ -50,7 +50,7 @@ async def merge(
     `torch`: an interpreter that has it, which then draws with the LoRA too, and must draw the same.
     """
     async with child(
-        *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
+        *(installed_python("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
         f"--strength={character.strength}",
         *(f"--block={path}={factor}" for path, factor in character.blocks.items()),

@@ -11,6 +11,7 @@ from multidict import istr
 from frontend.actions import ACTIONS, WITHOUT_KEY
 from frontend.actions.context import Call, Services, Visit
 from frontend.common.errors import ApiError
+from frontend.common.version import __version__
 from frontend.http import metrics
 from frontend.http.body import read_body, read_object
 from frontend.http.health import is_ready
@@ -69,7 +70,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     health = request.app[SERVICES].health
     parts = await health.check()
-    told = {"parts": parts, "warnings": health.warnings()}
+    told = {"version": __version__, "parts": parts, "warnings": health.warnings()}
     return json_response(told, status=200 if is_ready(parts) else 503)
 
 

@@ -9,6 +9,7 @@ import uvloop
 from aiohttp import web
 
 from frontend.app import SERVICES, build_app
+from frontend.common.version import __version__
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
-        log.info("serving on %s", ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses))
+        where = ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses)
+        log.info("imgen %s serving on %s", __version__, where)
         keep_what_is_built()
         await stop.wait()
         app[SERVICES].gate.closed = True

@@ -13,6 +13,8 @@ from typing import Any
 from frontend.common.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
+"""Folder of our packages and of the data beside them: a checkout, an image's /app, or `imgen/` of a wheel."""
+_IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 _BOOLEANS = {"true": True, "false": False}
 _KINDS = {tuple: "comma-separated text", bool: "true or false"}  # where the type's name would not do
 
@@ -39,7 +41,11 @@ class Settings:
         "Base URL that clients reach this server by; empty: http://HOST:PORT, or this machine's loopback "
         "address where HOST stands for all addresses",
     )
-    data_dir: Path = row(ROOT / ".imgen", "Folder for everything that the embedded default keeps")
+    data_dir: Path = row(
+        ROOT / ".imgen" if _IN_CHECKOUT else Path(".imgen"),
+        "Folder for everything that the embedded default keeps; in the checkout, or where there is none in "
+        "the current folder",
+    )
     catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
     models_dir: Path = row(
         ROOT / "demo" / "models",

@@ -5,6 +5,7 @@ That a trained model made the picture, which one, when, on whose behalf, and whi
 
 from typing import Any
 
+from frontend.common.version import __version__
 from frontend.domain.picture import Credentials
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 from frontend.prompts.prompt import MAX_LENGTH as PROMPT_LIMIT
@@ -19,7 +20,7 @@ INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, GENERATION)
 
 _AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_AGENT = {"name": "imgen"}
+_AGENT = {"name": "imgen", "version": __version__}
 _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",

@@ -84,7 +84,7 @@ async def test_miss_goes_on_to_a_picture_unless_only_the_cache_was_asked(server:
 async def test_picture_enters_with_its_verdict_and_at_no_other_moment(server: Api) -> None:
     job = await server.generate()
     async with asyncio.timeout(20):
-        while (await server.services.jobs.read(job["id"], await owner(server))).state != "REVIEWING":  # type: ignore[union-attr]
+        while not isinstance(await server.services.jobs.read(job["id"], await owner(server)), Reviewing):
             await asyncio.sleep(0.02)
     assert await server.redis.xlen(CACHE) == 0
     await server.until(job["id"])

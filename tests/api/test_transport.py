@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from frontend.common.version import __version__
 from frontend.keys.api_keys import Keys
 from tests.api.harness import PROMPT, Api
 
@@ -109,8 +110,10 @@ async def test_health_readiness_and_metrics(server: Api) -> None:
     async with server.http.get(f"{server.url}/healthz") as response:
         assert (response.status, await response.json()) == (200, {"status": "ok"})
     async with server.http.get(f"{server.url}/readyz") as response:
-        parts = (await response.json())["parts"]
+        told = await response.json()
+        parts = told["parts"]
         assert (response.status, parts["redis"], parts["llm"]) == (200, True, False)
+        assert told["version"] == __version__
     async with server.http.get(f"{server.url}/metrics") as response:
         text = await response.text()
     assert 'imgen_http_requests_total{route="/healthz",status="200"}' in text

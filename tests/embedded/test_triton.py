@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,11 @@ def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) 
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
+
+
+def test_python_of_a_stub_is_ours_whatever_comes_first_on_the_path(tmp_path: Path) -> None:
+    part = triton_part(port=1, data_dir=tmp_path, repositories=[])
+    assert shutil.which("python3", path=part.environment["PATH"]) == f"{sys.base_prefix}/bin/python3"
 
 
 def test_every_start_has_a_key_of_its_own(tmp_path: Path) -> None:

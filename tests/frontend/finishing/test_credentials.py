@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frontend.common.version import __version__
 from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
@@ -72,6 +73,11 @@ def test_first_action_says_that_a_model_made_it() -> None:
     assert first["action"] == "c2pa.created"
     assert first["digitalSourceType"] == AI_MADE
     assert first["when"] == "2026-03-29T20:02:50Z"
+
+
+def test_generator_is_named_with_its_version() -> None:
+    generator = active(read(signed()))["claim_generator_info"][0]
+    assert (generator["name"], generator["version"]) == ("imgen", __version__)
 
 
 def test_facts_and_texts_are_read_back() -> None:
