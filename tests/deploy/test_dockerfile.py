@@ -97,6 +97,7 @@ def test_tritons_image_has_the_backend_of_every_model_that_it_holds() -> None:
         assert (sources, f"/opt/tritonserver/backends/{backend}/") in held
 
 
+@pytest.mark.system
 def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     folder = image("frontend", tmp_path)
     python = Path(sys.executable)
@@ -106,6 +107,7 @@ def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     assert run_in(folder, python, "deploy/lifecycle.py").stderr == "lifecycle: IMGEN_S3_BUCKET is not set\n"
 
 
+@pytest.mark.system
 def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"
     if not python.exists():

@@ -16,6 +16,7 @@ from frontend.prompts.prompt import Prompt
 from frontend.settings import Settings
 
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.skipif(
         not Path(python_of("llm")).exists() and os.environ.get("CI") != "true",
         reason="the environment of the language model is not installed",
