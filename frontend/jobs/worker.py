@@ -53,7 +53,14 @@ class Workshop:
 class Workers:
     """As many jobs at a time as the settings say, in this process."""
 
-    def __init__(self, shop: Workshop, settings: Settings) -> None:
+    def __init__(
+        self,
+        shop: Workshop,
+        settings: Settings,
+        pause_s: float = PAUSE_S,
+        stop_again_s: float = STOP_AGAIN_S,
+    ) -> None:
+        self._pause_s, self._stop_again_s = pause_s, stop_again_s
         self._shop = shop
         self._settings = settings
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -85,7 +92,7 @@ class Workers:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks, timeout=STOP_AGAIN_S)
+            await asyncio.wait(self._tasks, timeout=self._stop_again_s)
         with contextlib.suppress(RedisError):
             await self._shop.jobs.forget(self._consumer)
 
@@ -99,7 +106,7 @@ class Workers:
                 self._failing.add(name)
                 # That Redis is away needs no traceback each second.
                 log.error("%s failed: %s", name, error, exc_info=not isinstance(error, RedisError))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._pause_s)
 
     async def _sweep(self) -> None:
         if self._failing:  # perhaps since Redis was emptied, and has no stream any more
@@ -160,9 +167,9 @@ class Workers:
 
     async def _until_ready(self) -> None:
         """Started anew before, the job would only be counted down while the servers are away."""
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(self._pause_s)
         while not await self._shop.inference.ready():
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)
 
 
 async def tried(shop: Workshop, claim: Claim) -> Fault | None:

@@ -33,8 +33,9 @@ class Behind(Exception):
 
 
 class Registry:
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", behind_s: float = BEHIND_S) -> None:
         self._redis = redis
+        self._behind_s = behind_s
         self._index = Index()
         self._last = START  # the newest entry that was read
         self._moved = asyncio.Event()
@@ -63,7 +64,7 @@ class Registry:
         """Of every picture that was registered before this call. Raises Behind."""
         before = self._last
         try:
-            async with asyncio.timeout(BEHIND_S):
+            async with asyncio.timeout(self._behind_s):
                 newest = await self._newest()
                 if newest < before:  # Redis was put back to an earlier state
                     log.warning("registry: reads the stream again, it has become shorter")
