@@ -23,7 +23,7 @@ ALL_PARTS := frontend $(UP_PARTS)
 say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
 	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
-.PHONY: help install install-export up down check test test-server test-export test-fast coverage clean
+.PHONY: help install install-export up down check test test-server test-export test-fast fast-frontend fast-others coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -115,8 +115,15 @@ test-server:
 test-export:
 	$(PYTEST_OF_EXPORT) $(OF_EXPORT)
 
+# Two processes, since most tests are one core's work; each is shown when it is done.
 test-fast: install .venv/.dev-installed
-	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo -m "unit and not slow"
+	@$(MAKE) --no-print-directory -j2 --output-sync fast-frontend fast-others
+
+fast-frontend:
+	.venv/bin/python -m pytest -q -m "unit and not slow" tests/frontend
+
+fast-others:
+	.venv/bin/python -m pytest -q -m "unit and not slow" $(addprefix --ignore tests/,export demo frontend)
 
 # Of the processes that tests start, too.
 coverage: install .venv/.dev-installed

@@ -42,18 +42,21 @@ def pytest_on(folder: Path, text: str, *options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", ["unit", "redis", "triton", "s3", "system"])
 def test_mark_follows_from_what_a_test_uses(tmp_path: Path, mark: str) -> None:
     shown = pytest_on(tmp_path, USES, "--collect-only", "-q", "-m", mark)
     assert re.findall(r"::(\w+)", shown) == [f"test_{mark}"], shown
 
 
+@pytest.mark.slow
 def test_unit_test_that_starts_a_server_fails(tmp_path: Path) -> None:
     shown = pytest_on(tmp_path, STARTS)
     assert "a test that is not marked redis starts ./redis-server --version" in shown
     assert "1 failed, 1 passed" in shown
 
 
+@pytest.mark.slow
 def test_unknown_mark_is_an_error(tmp_path: Path) -> None:
     shown = pytest_on(tmp_path, "@pytest.mark.quick\ndef test_it(): pass")
     assert "'quick' not found in `markers`" in shown
