@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.markers import pytest_collection_modifyitems, pytest_runtest_protocol
 from tests.triton_server import demo_repositories, demo_triton, tiny_repository, triton
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["demo_repositories", "demo_triton", "redis", "redis_url", "tiny_repository", "triton"]
+__all__ = [
+    "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_runtest_protocol", "redis",
+    "redis_url", "tiny_repository", "triton",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -114,8 +114,10 @@ class FakeAcs:
     pictures: list[bytes] = field(default_factory=list)
     url: str = ""
     rulesets: dict[str, str] = field(default_factory=dict)  # name → version; none: they are not listed
+    listed: int = 0  # how often the rulesets were asked for
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        self.listed += 1
         if not self.rulesets:
             raise web.HTTPNotFound
         listed = [{"name": name, "version": version} for name, version in self.rulesets.items()]

@@ -53,14 +53,21 @@ class WorkerContext:
 class Workers:
     """As many jobs at a time as the settings say, in this process."""
 
-    def __init__(self, context: WorkerContext, settings: JobSettings) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        settings: JobSettings,
+        pause_s: float = PAUSE_S,
+        stop_again_s: float = STOP_AGAIN_S,
+    ) -> None:
+        self._pause_s, self._stop_again_s = pause_s, stop_again_s
         self._context = context
         self._settings = settings
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._free = asyncio.Semaphore(settings.workers)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweeping = SupervisedLoop("jobs are not swept", self._sweep, log)
-        self._fetching = SupervisedLoop("jobs are not fetched", self._fetch, log)
+        self._sweeping = SupervisedLoop("jobs are not swept", self._sweep, log, pause_s=pause_s)
+        self._fetching = SupervisedLoop("jobs are not fetched", self._fetch, log, pause_s=pause_s)
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -89,7 +96,7 @@ class Workers:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks, timeout=STOP_AGAIN_S)
+            await asyncio.wait(self._tasks, timeout=self._stop_again_s)
         with contextlib.suppress(RedisError):
             await self._context.jobs.forget(self._consumer)
 
@@ -152,9 +159,9 @@ class Workers:
 
     async def _until_ready(self) -> None:
         """Started anew before, the job would only be counted down while the servers are away."""
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(self._pause_s)
         while not await self._context.inference.ready():
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)
 
 
 async def attempt(context: WorkerContext, claim: Claim) -> FailureScope | None:

@@ -32,9 +32,10 @@ class Behind(Exception):
 
 
 class Registry:
-    def __init__(self, redis: "Redis") -> None:
+    def __init__(self, redis: "Redis", behind_s: float = BEHIND_S) -> None:
         self._redis = redis
         self._stream = StreamFollower(redis, PICTURES, BATCH)
+        self._behind_s = behind_s
         self._index = Index()
         self._last = START  # the newest entry that is in the index
         self._shrunk = False  # the index holds what the stream does not
@@ -56,7 +57,7 @@ class Registry:
     async def columns(self) -> Columns:
         """Of every picture that was registered before this call. Raises Behind."""
         try:
-            async with asyncio.timeout(BEHIND_S):
+            async with asyncio.timeout(self._behind_s):
                 ends = await self._stream.ends()
                 newest = ends[1] if ends else START
                 self._shrunk = newest < self._last  # Redis was put back to an earlier state

@@ -55,8 +55,8 @@ async def test_texts_are_stored_clean_and_signed_as_stored(server: Api, text: st
 
 
 @pytest.mark.parametrize("name", TEXTS)
-async def test_text_of_10_kb_is_refused_by_its_name(server: Api, name: str) -> None:
-    answer = await server.post({"action": "generate", "prompt": PROMPT, name: "x" * 10_240})
+async def test_text_of_10_kb_is_refused_by_its_name(shared: Api, name: str) -> None:
+    answer = await shared.post({"action": "generate", "prompt": PROMPT, name: "x" * 10_240})
     assert answer == (400, {"error": f"Invalid {name}: expected string of at most 1000 characters"})
 
 

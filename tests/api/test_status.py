@@ -59,9 +59,9 @@ async def test_urls_are_fresh_at_every_poll_and_lead_to_the_reviewed_bytes(serve
     "job_id",
     [None, 5, "", "run_", "run_short", "run_" + "a" * 20, "run_../../../etc/passwd", "x" * 10_000, ["a"]],
 )
-async def test_bad_ids_are_all_alike(server: Api, job_id: Any) -> None:
-    assert await server.post({"action": "status", "id": job_id}) == (400, {"error": "Bad ID"})
-    assert await server.post({"action": "cancel", "id": job_id}) == (400, {"error": "Bad ID"})
+async def test_bad_ids_are_all_alike(shared: Api, job_id: Any) -> None:
+    assert await shared.post({"action": "status", "id": job_id}) == (400, {"error": "Bad ID"})
+    assert await shared.post({"action": "cancel", "id": job_id}) == (400, {"error": "Bad ID"})
 
 
 async def test_another_keys_job_is_a_bad_id(server: Api) -> None:

@@ -259,8 +259,8 @@ async def test_operator_may_ask_for_a_key(redis: "Redis", redis_url: str, tmp_pa
         ({"url": "https://[::ffff:10.0.0.1]/a.jpg"}, "Invalid url: no picture was to be had there"),
     ],
 )  # fmt: skip
-async def test_mistakes_are_told(server: Api, fields: dict[str, Any], message: str) -> None:
-    status, answer = await server.post({"action": "verify", **fields})
+async def test_mistakes_are_told(shared: Api, fields: dict[str, Any], message: str) -> None:
+    status, answer = await shared.post({"action": "verify", **fields})
     assert status == 400
     assert answer["error"].startswith(message)
 

@@ -99,6 +99,7 @@ def test_tritons_image_has_the_backend_of_every_model_that_it_holds() -> None:
         assert (sources, f"/opt/tritonserver/backends/{backend}/") in held
 
 
+@pytest.mark.system
 def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     folder = image("frontend", tmp_path)
     python = Path(sys.executable)
@@ -118,6 +119,7 @@ def test_container_tells_its_version_and_the_revision_of_its_build(
     assert run_in(folder, Path(sys.executable), "-m", "cli.main", "--version").stdout == f"imgen {told}\n"
 
 
+@pytest.mark.system
 def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"
     if not python.exists():

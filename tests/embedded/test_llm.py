@@ -15,6 +15,7 @@ from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.prompt import Prompt
 
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.skipif(
         not Path(python_of("llm")).exists() and os.environ.get("CI") != "true",
         reason="the environment of the language model is not installed",

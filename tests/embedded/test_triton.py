@@ -111,6 +111,7 @@ def test_the_key_of_model_control_is_private(triton: RunningTriton) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+@pytest.mark.triton
 async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> None:
     (tmp_path / "models").mkdir()
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
@@ -134,6 +135,7 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.triton
 async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
     tmp_path: Path, tiny_repository: Path
 ) -> None:

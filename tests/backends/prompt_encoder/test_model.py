@@ -104,6 +104,7 @@ async def test_callers_that_give_up_leave_the_encoder_well(
     assert (await encoder.encode("a fox")).shape == (384,)
 
 
+@pytest.mark.triton
 async def test_a_server_that_dies_is_an_error_and_then_a_new_one_is_found(tmp_path: Path) -> None:
     port = free_port()
     inference = Inference([f"127.0.0.1:{port}"], timeout_s=60)

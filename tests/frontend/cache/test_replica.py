@@ -184,7 +184,7 @@ async def test_fault_that_lasts_is_logged_once(
     encoder = Bags(fails=True)
     with caplog.at_level(logging.WARNING):
         async with following(redis, tmp_path, encoder) as replica:
-            await until(lambda: len(encoder.asked) >= 3)
+            await until(lambda: len(encoder.asked) >= 2)
             assert replica.copy is None
             encoder.fails = False
             await until(lambda: replica.copy is not None)

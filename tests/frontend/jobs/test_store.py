@@ -22,7 +22,7 @@ from frontend.domain.job_state import (
     StoredState,
     TimedOut,
 )
-from frontend.jobs.store import MAX_STARTS, Claim, IdempotencyKey, JobStore
+from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, Claim, IdempotencyKey, JobStore
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 from tests.lossy_redis import wired
@@ -41,6 +41,12 @@ async def taken(store: JobStore, consumer: str = "one") -> Claim:
     claim = await store.next(consumer, 100)
     assert claim is not None
     return claim
+
+
+async def fall_silent(redis: "Redis", claim: Claim, lease_s: float = SETTINGS.job_lease_s) -> None:
+    """As if the claim's worker had not been heard of for longer than a lease."""
+    entry: Any = await redis.hget(f"imgen:job:{claim.job.id}", "entry")
+    await redis.xclaim(QUEUE, WORKERS, claim.consumer, 0, [entry], idle=int(lease_s * 2_000))
 
 
 async def state_of(store: JobStore, job: Job) -> type[JobState]:
@@ -80,12 +86,14 @@ async def test_positions_follow_the_order_of_acceptance(store: JobStore) -> None
     assert [view.position if isinstance(view, Queued) else None for view in views] == [None, 1, 2]
 
 
-async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(store: JobStore) -> None:
+async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(
+    store: JobStore, redis: "Redis"
+) -> None:
     job = a_job()
     await store.accept(job, b"", None)
     stale = await taken(store, "dead")
     assert await store.next("other", 10) is None
-    await asyncio.sleep(SETTINGS.job_lease_s + 0.05)
+    await fall_silent(redis, stale)
     fresh = await taken(store, "other")
     assert fresh.attempt == 2
     assert not await store.beat(stale)
@@ -96,11 +104,11 @@ async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(store
     assert isinstance(view, Reviewing) and view.picture == a_picture()
 
 
-async def test_beating_keeps_the_lease(store: JobStore) -> None:
+async def test_beating_keeps_the_lease(store: JobStore, redis: "Redis") -> None:
     await store.accept(a_job(), b"", None)
     claim = await taken(store)
-    for _ in range(4):
-        await asyncio.sleep(SETTINGS.job_lease_s / 2)
+    for _ in range(2):
+        await fall_silent(redis, claim)
         assert await store.beat(claim)
         assert await store.next("other", 10) is None
 
@@ -148,9 +156,9 @@ async def test_deadline_times_out_waiting_and_running_jobs_but_not_made_ones(red
         await store.accept(job, b"", None)
     assert await store.made(await taken(store), a_picture())
     await taken(store)
-    await asyncio.sleep(0.25)
-    await store.sweep()
-    assert await state_of(store, waiting) is TimedOut
+    async with asyncio.timeout(10):
+        while await state_of(store, waiting) is not TimedOut:
+            await store.sweep()
     assert await state_of(store, running) is TimedOut
     assert await state_of(store, made) is Reviewing
     await store.unjudged(made.id)
@@ -233,6 +241,12 @@ async def consumers(redis: "Redis") -> set[bytes]:
     return {known["name"] for known in await redis.xinfo_consumers(QUEUE, WORKERS)}
 
 
+async def until_all_were_silent(redis: "Redis", seconds: float) -> None:
+    async with asyncio.timeout(10):
+        while any(known["idle"] <= 1_000 * seconds for known in await redis.xinfo_consumers(QUEUE, WORKERS)):
+            await asyncio.sleep(0.01)
+
+
 async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> None:
     store = JobStore(redis, Settings())  # a lease that does not end during the test
     await store.prepare()
@@ -240,8 +254,7 @@ async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> N
         await store.accept(a_job(), b"", None)
     claims = [await taken(store, "busy") for _ in range(24)]
     claims.append(await taken(store, "dead"))
-    entry: Any = await redis.hget(f"imgen:job:{claims[-1].job.id}", "entry")
-    await redis.xclaim(QUEUE, WORKERS, "dead", 0, [entry], idle=60_000)
+    await fall_silent(redis, claims[-1], Settings().job_lease_s)
     assert (await taken(store, "other")).job == claims[-1].job
 
 
@@ -251,7 +264,9 @@ async def test_entry_deleted_while_it_was_pending_hides_no_job(redis: "Redis") -
     entry = await redis.xadd(QUEUE, {"id": "run_gone"})
     await redis.xreadgroup(WORKERS, "dead", {QUEUE: ">"})
     await redis.xdel(QUEUE, entry)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while not await redis.xpending_range(QUEUE, WORKERS, "-", "+", 1, idle=50):
+            await asyncio.sleep(0.01)
     job = a_job()
     await store.accept(job, b"", None)
     assert (await taken(store)).job == job
@@ -324,12 +339,12 @@ async def test_consumers_of_killed_processes_go_once_they_hold_nothing(redis: "R
     await store.next("killed idle", 1)
     await store.accept(job, b"", None)
     await taken(store, "killed at work")
-    await asyncio.sleep(0.5)
+    await until_all_were_silent(redis, SILENT_LEASES * 0.1)
     await store.next("alive", 1)
     # The job went to the living one; it is the only thing that kept the second one here.
     await store.sweep()
     assert await consumers(redis) == {b"alive"}
-    await asyncio.sleep(0.5)
+    await until_all_were_silent(redis, SILENT_LEASES * 0.1)
     await store.sweep()
     assert await consumers(redis) == {b"alive"}  # it holds a job, however silent it is
     await store.forget("alive")

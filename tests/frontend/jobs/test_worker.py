@@ -51,7 +51,9 @@ async def shop(
     async with Finisher.open(settings, keys) as finisher, open_storage(settings) as storage:
         triton, jobs = FakeTriton(), store(redis, settings)
         await jobs.prepare()
-        workers = Workers(WorkerContext(jobs, triton, finisher, storage), settings)
+        workers = Workers(
+            WorkerContext(jobs, triton, finisher, storage), settings, pause_s=0.1, stop_again_s=0.5
+        )
         workers.start()
         try:
             yield Shop(jobs, triton, workers)
@@ -107,7 +109,7 @@ async def test_job_that_waits_for_a_server_can_be_cancelled(redis: "Redis", tmp_
 
 
 async def test_redis_that_is_away_for_a_moment_costs_neither_picture_nor_attempt(
-    redis: "Redis", redis_url: str, tmp_path: Path
+    redis: "Redis", redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with wired(redis_url, tmp_path) as (wire, near), shop(near, tmp_path, job_attempts=1) as here:
         here.triton.gate.clear()
@@ -120,7 +122,8 @@ async def test_redis_that_is_away_for_a_moment_costs_neither_picture_nor_attempt
                 await asyncio.sleep(0.02)
             while here.workers.running:
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(3)  # longer than the client library tries by itself, shorter than the lease
+            while "is made, but not recorded" not in caplog.text:  # the client library has given up
+                await asyncio.sleep(0.02)
         wire.mend()
         view = await here.until(job, Reviewing, Failed)
         assert len(here.triton.orders) == 1
@@ -176,8 +179,10 @@ class HardOfHearing(JobStore):
     """Loses a cancellation, as a client library may while it connects."""
 
     cancelled = 0
+    swept = False
 
     async def sweep(self) -> None:
+        self.swept = True
         while self.cancelled < 2:
             try:
                 await asyncio.sleep(3600)
@@ -190,6 +195,7 @@ async def test_lost_cancellation_does_not_keep_the_server_from_stopping(
     redis: "Redis", tmp_path: Path
 ) -> None:
     async with asyncio.timeout(60), shop(redis, tmp_path, store=HardOfHearing) as one:
-        await asyncio.sleep(0.1)
-    assert isinstance(one.jobs, HardOfHearing)
+        assert isinstance(one.jobs, HardOfHearing)
+        while not one.jobs.swept:
+            await asyncio.sleep(0.01)
     assert one.jobs.cancelled == 2

@@ -115,7 +115,7 @@ async def site(
     app = web.Application()
     app[PICTURE] = picture
     app.router.add_get("/{name:.*}", _answer)
-    runner, port = web.AppRunner(app, shutdown_timeout=0), free_port()
+    runner, port = web.AppRunner(app, shutdown_timeout=0.1), free_port()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
     names, trust = Names(answers), ssl.create_default_context(cafile=str(chain))

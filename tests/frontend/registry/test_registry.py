@@ -154,7 +154,7 @@ async def test_redis_that_was_put_back_to_an_earlier_state_is_read_again(redis: 
 
 async def test_index_that_is_behind_gives_no_answer(redis: "Redis") -> None:
     await register(redis, 1)
-    registry = Registry(redis)  # which nobody lets follow
+    registry = Registry(redis, behind_s=0.1)  # which nobody lets follow
     asked = asyncio.create_task(registry.columns())
     with pytest.raises(Behind):
         await asked

@@ -37,7 +37,7 @@ async def reviewers(handler: Handler, *timeouts_s: float) -> AsyncIterator[list[
     """One for each timeout, on one session."""
     app = web.Application()
     app.router.add_post("/base/v1/reviews", handler)
-    async with TestServer(app, shutdown_timeout=0) as server, aiohttp.ClientSession() as session:
+    async with TestServer(app, shutdown_timeout=0.1) as server, aiohttp.ClientSession() as session:
         url = str(server.make_url("/base/"))
         yield [Reviewer(url, limit, session) for limit in timeouts_s]
 

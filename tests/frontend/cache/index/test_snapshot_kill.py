@@ -16,6 +16,7 @@ from tests.frontend.cache.index.items import DIMENSION, content, items
 
 LIMITS = Limits(exact_below=40, tail=10, capacity=400, partition_capacity=400)
 KILLS = 16
+pytestmark = pytest.mark.slow
 
 
 def killed_after(folder: Path, snapshots: int, delay_s: float) -> int:
