@@ -34,6 +34,7 @@ RUN useradd --system --no-create-home --uid 10001 --user-group imgen \
 FROM python AS frontend
 COPY --from=build-frontend /opt/venv /opt/venv
 COPY demo/catalogue demo/catalogue
+COPY contract contract
 COPY deploy/lifecycle.py deploy/s3-lifecycle.json deploy/
 COPY embedded embedded
 COPY cli cli
@@ -68,6 +69,8 @@ FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 COPY requirements/triton.txt /requirements/
 # Beside the image's own packages, not over them.
 RUN pip install --no-cache-dir --require-hashes --target /opt/imgen/site -r /requirements/triton.txt
+# The models' interpreters look there; so does triton.sh.
+COPY contract /opt/imgen/site/contract
 COPY deploy/triton.sh /opt/imgen/
 COPY model_repository /opt/imgen/model_repository
 # Runs what `imgen export --engine inductor` writes; needs torch too, see docs/engines.md.

@@ -18,15 +18,11 @@ from typing import Any
 
 import onnx
 
-from export.beside import publish, staging
-from export.config import check_name, renamed
+from export.engines.package import add_character_package
+from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, told
-from export.lora import ADAPTER_FILE, Lora, read_lora
-from export.merge import Merge
-from export.package import add_character_package
-from export.plan import TIMING_CACHE, add_character_plan, check_character_plan
-from export.rewrite import Array, rewrite
-from export.storage import (
+from export.graphs.rewrite import Array, rewrite
+from export.graphs.storage import (
     MODEL_FILE,
     PACKAGE_FILE,
     PACKAGE_RECORD_FILE,
@@ -36,9 +32,13 @@ from export.storage import (
     noted_graph,
     write_hashes,
 )
-from export.strength import Strength, strength_of_options
-from export.targets import TEXT_ENCODERS, UNET, Root
-from export.telling import Tell, counted, silent, tell_a_line
+from export.lora.lora_file import ADAPTER_FILE, Lora, read_lora
+from export.lora.merge import Merge
+from export.lora.strength import Strength, strength_of_options
+from export.lora.targets import TEXT_ENCODERS, UNET, Root
+from export.progress_lines import Tell, counted, silent, tell_a_line
+from export.repository.staging import publish, staging
+from export.repository.triton_config import check_name, renamed
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -192,7 +192,7 @@ def _parity(given: argparse.Namespace, target: Path) -> Check:
 
     def check(folder: Path) -> None:
         command = [
-            *(given.torch, "-P", "-m", "export.character_parity", str(given.lora), "--model", given.model),
+            *(given.torch, "-P", "-m", "export.parity.character", str(given.lora), "--model", given.model),
             *("--base", str(given.repository), "--merged", str(folder), f"--strength={given.strength}"),
             *("--report", str(target.parent / REPORTS / target.name)),
             *(f"--block={block}" for block in given.block),

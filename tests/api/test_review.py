@@ -85,7 +85,7 @@ async def test_nothing_is_reviewed_before_a_poll(server: Api) -> None:
             await asyncio.sleep(0.02)
     later = await server.generate()  # by whose end the first one's review would have begun
     async with asyncio.timeout(30):
-        while await server.services.redis.hget(f"imgen:job:{later['id']}", "state") != b"REVIEWING":
+        while await server.redis.hget(f"imgen:job:{later['id']}", "state") != b"REVIEWING":
             await asyncio.sleep(0.02)
     assert server.acs.reviews == []
 

@@ -13,7 +13,7 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import PartError, free_port, running
-from embedded.triton import STUB_NAME, base_models, processes, stubs_died, triton_part
+from embedded.triton import STUB_NAME, processes, stubs_died, triton_part
 from tests.triton_server import RunningTriton
 
 
@@ -34,14 +34,10 @@ def listening(pid: int) -> list[tuple[str, int]]:
     return found
 
 
-def test_characters_are_not_loaded_at_start(tiny_repository: Path) -> None:
-    assert base_models([tiny_repository]) == ["tiny-decoder", "tiny-denoiser", "tiny-text-encoder"]
-
-
 def test_a_model_in_two_repositories_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "tiny-decoder")
     with pytest.raises(PartError, match="model tiny-decoder is both in"):
-        base_models([tiny_repository, tmp_path])
+        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
 
 
 def test_a_missing_repository_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 from collections.abc import Callable
 
 import msgspec
-import order
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from acs.review import ReviewOrder
+from contract.limits import MAX_COMPOSED_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
 from frontend.jobs import instructions
@@ -297,7 +297,7 @@ def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_revi
         assert max(len(composed.positive), len(composed.negative)) > 20_000
         job = msgspec.structs.replace(a_job(), positive=composed.positive, exclusion=composed.exclusion)
         asked_of_triton = instructions.order(job)
-        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= order.MAX_TEXT
+        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
         reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
         rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
         msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewOrder)
