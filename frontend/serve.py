@@ -8,8 +8,8 @@ import signal
 import uvloop
 from aiohttp import web
 
-from frontend.app import SERVICES, build_app
-from frontend.common.version import __version__
+from frontend.actions.context import SERVICES
+from frontend.app import build_app
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ async def _serve(settings: Settings) -> None:
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         where = ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses)
-        log.info("imgen %s serving on %s", __version__, where)
+        log.info("imgen %s serving on %s", app[SERVICES].health.version, where)
         keep_what_is_built()
         await stop.wait()
         app[SERVICES].gate.closed = True

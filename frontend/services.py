@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -19,6 +20,7 @@ from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.common.errors import SettingError
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
+from frontend.common.version import __version__
 from frontend.domain.job import CredentialTexts
 from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.finish import Finisher
@@ -31,6 +33,7 @@ from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
 from frontend.net.networks import networks
+from frontend.net.public_url import only_local, public_url
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.random_prompt import load_grammar
 from frontend.review.links import Links
@@ -40,6 +43,7 @@ from frontend.settings import Settings, catalogue_folders
 from frontend.storage import open_storage
 from frontend.verification.service import open_verification
 
+log = logging.getLogger(__name__)
 WATERMARKS_AT_A_TIME = 2
 
 
@@ -70,7 +74,9 @@ async def open_services(
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         http = await enter(aiohttp.ClientSession())
-        storage = await enter(open_storage(settings))
+        if words := only_local(settings):
+            log.warning("%s", words)
+        storage = await enter(open_storage(settings, public_url(settings)))
         catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
         await enter(in_background(catalogue.watch()))
         invisible_keys = await agree_on_keys(redis, settings.mark_key, settings.data_dir)
@@ -84,7 +90,7 @@ async def open_services(
         await jobs.prepare()
         reviewer = Reviewer(settings.acs_url, settings.acs_timeout_s, http)
         encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
-        cache = await enter(open_cache(settings, redis, encoder, storage))
+        cache = await enter(open_cache(settings, redis, encoder, storage.exists))
         await enter(in_background(Rulesets(redis, http, settings.acs_url).watch()))
         reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
         stack.push_async_callback(reviews.close)
@@ -110,6 +116,7 @@ async def open_services(
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
             proxies=networks("trusted_proxies", settings.trusted_proxies),
             health=Health(
+                version=__version__,
                 probes={
                     "redis": redis.ping,
                     "triton": inference.ready,

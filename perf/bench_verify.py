@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.authority import issue
-from frontend.finishing.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, Codes, variant_of
 from frontend.invisible_mark.reading import Reading
 from frontend.invisible_mark.writing import write

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from aiohttp import ClientSession, web
 
 from embedded.part import free_port
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import FailureScope, InferenceError
 from frontend.settings import Settings
 
 STEPS = 4

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from aiohttp import web
 
 from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
@@ -65,3 +66,7 @@ class Visit(msgspec.Struct, frozen=True):
     services: Services
     address: str  # whose it is, see net/client_address.py
     body: Body
+
+
+SERVICES = web.AppKey("services", Services)
+BODY_TIMEOUT_S = web.AppKey("body_timeout_s", float)

@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 from frontend.actions.context import Call
 from frontend.actions.generate_request import GenerateRequest, idempotency_key
 from frontend.cache.cache import Question
-from frontend.cache.candidate import recipe
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
+from frontend.catalogue.recipe import recipe
 from frontend.common.errors import ApiError
 from frontend.domain.job import CACHED, CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent

@@ -8,15 +8,14 @@ from typing import Any
 import msgspec
 
 from contract.formats import FORMATS
+from contract.limits import MAX_PROMPT_CHARACTERS, MAX_SEED
+from contract.sizes import SIZES
 from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, WatermarkOptions
-from frontend.domain.picture import SIZES
 from frontend.finishing.anchor import canonical_position
 from frontend.http.fields import Body, boolean, integer, text
 from frontend.jobs.store import IdempotencyKey
-from frontend.prompts.prompt import MAX_LENGTH
 
-MAX_SEED = 2**63 - 1
 # A 4 MiB picture as base64, with room for the data URI's head.
 MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256
 
@@ -57,7 +56,7 @@ class GenerateRequest:
             prompt=raw_prompt(body),
             model=body.get("model"),
             style=text(body, "style", most=None),
-            negative=text(body, "negative", most=MAX_LENGTH),
+            negative=text(body, "negative", most=MAX_PROMPT_CHARACTERS),
             optimize=boolean(body, "optimize"),
             use_cache=boolean(body, "use_cache"),
             cache_only=boolean(body, "cache_only"),

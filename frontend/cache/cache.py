@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
@@ -23,7 +23,6 @@ from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import Job
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.domain.verdict import Verdict
-from frontend.storage import Storage
 
 log = logging.getLogger(__name__)
 MIN_SIMILARITY = 0.95  # similarity that the API's description promises
@@ -38,6 +37,10 @@ SECONDS = Histogram(
     "Time of a look-up, with the prompt encoder's",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2),
 )
+
+
+Exists = Callable[[str], Awaitable[bool]]
+"""Whether the object store has a file under that key. Raises StorageError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +62,12 @@ class _Answer:
 
 class Cache:
     def __init__(
-        self, source: Log, replica: Replica, encoder: Encoder, storage: Storage, *, shared: bool
+        self, source: Log, replica: Replica, encoder: Encoder, exists: Exists, *, shared: bool
     ) -> None:
         self._source = source
         self._replica = replica
         self._encoder = encoder
-        self._storage = storage
+        self._exists = exists
         self._shared = shared
         self._finding = OutageLog(log, "cache: look-ups miss")
         self._offering = OutageLog(log, "cache: pictures do not get in")
@@ -146,7 +149,7 @@ class Cache:
         if found is None:
             return None
         keys = (found.picture.key, found.picture.thumbnail_key)
-        if all(await asyncio.gather(*map(self._storage.exists, keys))):
+        if all(await asyncio.gather(*map(self._exists, keys))):
             return found
         log.warning("cache: the files of %s are gone, and so is its entry", found.job.gen_id)
         await self._source.gone(found.job.gen_id)

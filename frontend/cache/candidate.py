@@ -5,7 +5,6 @@ import hashlib
 
 import msgspec
 
-from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.job import Job
 from frontend.domain.picture import StoredPicture
@@ -62,21 +61,6 @@ def partition(job: Job, *, shared: bool) -> tuple[str, ...]:
     Not `shared`: every key has a cache of its own.
     """
     return (job.model, job.style, job.character, job.recipe, "" if shared else job.owner)
-
-
-def recipe(model: Model, style: Style, character: Character | None) -> str:
-    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
-    parts = (
-        model.steps,
-        model.guidance,
-        (model.negative, model.exclusion),
-        model.quality,
-        (style.positive, style.negative),
-        (character.trigger, character.positive, character.negative, character.strength, character.blocks)
-        if character
-        else None,
-    )
-    return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()
 
 
 def weights_digest(picture: StoredPicture) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from frontend.inference.errors import InferenceError
+from frontend.domain.inference_error import InferenceError
 
 EMBEDDING, ENCODER = "embedding", "encoder"
 OFF_UNIT = 1e-3

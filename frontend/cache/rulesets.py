@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 
 from contract.acs import MAX_ANSWER_BYTES, RULESETS_PATH, RulesetList
 from contract.redis_keys import CACHE, RULESETS
+from frontend.common.bounded_read import read_bounded
 from frontend.common.supervised import SupervisedLoop
-from frontend.net.bounded_read import read_bounded
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0

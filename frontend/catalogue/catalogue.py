@@ -12,18 +12,17 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
+from contract.names import NAME, NAME_WORDS
 from frontend.common.errors import CatalogueError
 
 T = TypeVar("T")
 
-# The exporter's and text_to_image's too, since names become folders and, joined by dashes, Triton models.
-NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
-NAME_WORDS = "1 to 64 of a-z, 0-9 and single dashes between them"
 MAX_FILE_BYTES = 262_144
 MAX_FILES = 2_000
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
-Terms = Annotated[str, Meta(max_length=4_000)]
+Terms = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 RIGHTS = re.compile(r"^(fictional|consent:\S{1,200})\Z")
 Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
 
@@ -42,8 +41,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     order: int = 100  # the model with the lowest one is the default
     default_style: str
-    steps: Annotated[int, Meta(ge=1, le=100)]
-    guidance: Annotated[float, Meta(ge=0, le=30)]
+    steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
+    guidance: Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
     # "without": the client's negatives follow this word at the prompt's end, too. For models that take little
@@ -65,9 +64,11 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     positive: Terms = ""
     negative: Terms = ""
     lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
-    strength: Annotated[float, Meta(ge=-10, le=10)] = 1.0  # how much of the LoRA is merged in
+    strength: Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)] = (
+        1.0  # how much of the LoRA is merged in
+    )
     # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
-    blocks: dict[str, Annotated[float, Meta(ge=-10, le=10)]] = {}
+    blocks: dict[str, Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]] = {}
     rights: Rights  # no character without a statement of rights
 
 

@@ -63,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     texts: CredentialTexts
     # Before optimisation. None: the picture is for this client alone, not for the cache.
     intent: PromptIntent | None = None
-    recipe: str = ""  # what the catalogue added, see frontend/cache/candidate.py
+    recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py
 
     @property
     def cached(self) -> bool:

@@ -8,17 +8,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-SIZES: tuple[tuple[int, int], ...] = (
-    (1344, 768),
-    (1024, 1024),
-    (768, 1344),
-    (1216, 832),
-    (832, 1216),
-    (1152, 896),
-    (896, 1152),
-)
-"""(width, height) in pixels that a client may ask for; the first is what anything else becomes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOrder:

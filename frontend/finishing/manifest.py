@@ -5,10 +5,10 @@ That a trained model made the picture, which one, when, on whose behalf, and whi
 
 from typing import Any
 
+from contract.limits import MAX_PROMPT_CHARACTERS as PROMPT_LIMIT
 from frontend.common.version import __version__
 from frontend.domain.picture import Credentials
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.prompts.prompt import MAX_LENGTH as PROMPT_LIMIT
 
 GENERATION = "org.imgen.generation"
 """Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""

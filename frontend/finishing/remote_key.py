@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 from yarl import URL
 
+from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import SettingError
 from frontend.finishing.algorithm import Algorithm, algorithm_of
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.settings import FinishingSettings
-from frontend.net.bounded_read import read_bounded
 
 MAX_SIGNATURE_BYTES = 4096
 PAUSE_S = 0.2  # before a process that is away or busy is asked again

@@ -16,9 +16,9 @@ from aiohttp import web
 from prometheus_client import Counter
 from yarl import URL
 
+from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import SettingError
 from frontend.finishing.settings import FinishingSettings
-from frontend.net.bounded_read import read_bounded
 
 MAX_QUERY_BYTES, MAX_REPLY_BYTES = 4096, 64 * 1024
 

@@ -11,6 +11,7 @@ OPTIONAL = {"llm", "cache"}
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
+    version: str  # of this program
     probes: Mapping[
         str, Callable[[], Awaitable[object]]
     ]  # of other parts; what is not true, raises or is late: no

@@ -15,20 +15,14 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
+from contract.names import TEXT_TO_IMAGE
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import (
-    FailureScope,
-    InferenceError,
-    ServerFailed,
-    refusal_error,
-    request_error,
-    stream_error,
-)
+from frontend.inference.errors import ServerFailed, refusal_error, request_error, stream_error
 from frontend.inference.routing import Server, choose
 
 __all__ = ["FailureScope", "Inference", "InferenceError"]
 
-MODEL = "text_to_image"
 WEIGHTS = ("engine", "base", "lora")
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PROBE_TIMEOUT_S = 2.0
@@ -67,7 +61,7 @@ class Inference:
         async def draw(url: str) -> Picture:
             return await self._stream(url, order, progress)
 
-        return await self._ask_any(MODEL, draw, self._timeout_s, character)
+        return await self._ask_any(TEXT_TO_IMAGE, draw, self._timeout_s, character)
 
     async def infer(
         self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, timeout_s: float
@@ -91,7 +85,9 @@ class Inference:
 
     async def _is_ready(self, url: str) -> bool:
         try:
-            return bool(await self._clients[url].is_model_ready(MODEL, client_timeout=PROBE_TIMEOUT_S))
+            return bool(
+                await self._clients[url].is_model_ready(TEXT_TO_IMAGE, client_timeout=PROBE_TIMEOUT_S)
+            )
         except InferenceServerException:
             return False
 
@@ -150,7 +146,7 @@ class Inference:
         """What Triton answers to one order."""
 
         async def requests() -> AsyncIterator[dict[str, Any]]:
-            yield {"model_name": MODEL, "inputs": _inputs(order)}
+            yield {"model_name": TEXT_TO_IMAGE, "inputs": _inputs(order)}
 
         refusal: InferenceError | None = None
         begun = False

@@ -1,9 +1,9 @@
 """What an error of Triton means: who is to blame, and whether another server can do better."""
 
-import enum
-
 import grpc
 from tritonclient.utils import InferenceServerException
+
+from frontend.domain.inference_error import FailureScope, InferenceError
 
 # Errors within a stream have no code, and Triton 24.10 crashes now and then if asked for one (the header
 # triton_grpc_error), so text_to_image begins its own with a word, and Triton's are known by their phrases.
@@ -23,22 +23,6 @@ UNREACHED = (
     "DNS resolution failed",
 )
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
-
-
-class FailureScope(enum.Enum):
-    """What was to blame for there being no answer, and so what another try can change."""
-
-    ORDER = enum.auto()  # no server will ever take it
-    WORK = enum.auto()  # it was worked on in vain, and may have brought the server down
-    SERVERS = enum.auto()  # nobody began with it: busy, out of reach, starting or going down
-
-
-class InferenceError(Exception):
-    """No picture, or no answer of another model. One line for logs, never for clients."""
-
-    def __init__(self, message: str, scope: FailureScope = FailureScope.WORK) -> None:
-        super().__init__(message)
-        self.scope = scope
 
 
 class ServerFailed(InferenceError):

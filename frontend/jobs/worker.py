@@ -13,9 +13,16 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from frontend.common.supervised import SupervisedLoop
-from frontend.domain.picture import Finished, Picture, PictureOrder, StoredPicture
-from frontend.finishing.finish import Finisher
-from frontend.inference.errors import FailureScope, InferenceError
+from frontend.domain.inference_error import FailureScope, InferenceError
+from frontend.domain.picture import (
+    Credentials,
+    Encoding,
+    Finished,
+    Picture,
+    PictureOrder,
+    StoredPicture,
+    Watermark,
+)
 from frontend.jobs.instructions import credentials, encoding, locate, order, timings, watermark
 from frontend.jobs.lease import LeaseLost, hold_lease
 from frontend.jobs.settings import JobSettings
@@ -40,13 +47,21 @@ class TextToImage(Protocol):
     async def ready(self) -> bool: ...
 
 
+class Finishes(Protocol):
+    """What marks, encodes and signs: frontend/finishing/finish.py."""
+
+    async def finish(
+        self, picture: Picture, watermark: Watermark | None, encoding: Encoding, credentials: Credentials
+    ) -> Finished: ...
+
+
 @dataclass(frozen=True)
 class WorkerContext:
     """What a worker needs to turn a claim into a stored picture."""
 
     jobs: JobStore
     inference: TextToImage
-    finisher: Finisher
+    finisher: Finishes
     storage: Storage
 
 

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from frontend.net.bounded_read import read_bounded
+from frontend.common.bounded_read import read_bounded
 from frontend.net.networks import Address, Network, is_public, lies_in, networks, plain
 
 TIMEOUT_S = 10.0  # for all redirects together

@@ -27,7 +27,10 @@ def local_url(settings: ListenSettings) -> str:
 
 
 def public_url(settings: ListenSettings) -> str:
-    """What links to pictures begin with. Raises SettingError where none could be made."""
+    """What links to pictures begin with; "" where a bucket's own do. Raises SettingError where none could be
+    made."""
+    if settings.s3_bucket:
+        return ""
     if settings.public_url:
         return _check(settings.public_url)
     if settings.port == 0:

@@ -13,8 +13,8 @@ import aiohttp
 import msgspec
 from msgspec import Meta
 
+from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
-from frontend.net.bounded_read import read_bounded
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
 

@@ -7,10 +7,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-
-MAX_LENGTH = 4_000  # characters, after trimming
 
 # Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
 # direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
@@ -71,10 +70,10 @@ def parse(text: str, characters: Collection[str]) -> Prompt:
 def format(prompt: Prompt) -> str:  # noqa: A001
     """The canonical raw prompt, `@character positive, -negative`, which parses back to `prompt`.
 
-    Never longer than MAX_LENGTH: where spaces after the commas would make it so, there are none.
+    Never longer than MAX_PROMPT_CHARACTERS: where spaces after the commas would make it so, there are none.
     """
     text = _join(prompt, ", ")
-    return text if len(text) <= MAX_LENGTH else _join(prompt, ",")
+    return text if len(text) <= MAX_PROMPT_CHARACTERS else _join(prompt, ",")
 
 
 def compose(
@@ -87,7 +86,7 @@ def compose(
     """
     explicit = clean(
         explicit_negative,
-        too_long=f"Invalid negative: expected at most {MAX_LENGTH} characters",
+        too_long=f"Invalid negative: expected at most {MAX_PROMPT_CHARACTERS} characters",
         not_unicode="Invalid negative: expected valid Unicode text",
     )
     trigger, liked, disliked = (
@@ -102,9 +101,9 @@ def compose(
 
 
 def clean(text: str, too_long: str, not_unicode: str) -> str:
-    """Trimmed, at most MAX_LENGTH, without control characters. Raises ApiError 400 with the words given."""
+    """Trimmed, of bounded length, without control characters. Raises ApiError 400 with the words given."""
     text = text.strip()
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_PROMPT_CHARACTERS:
         raise ApiError(400, too_long)
     if _SURROGATE.search(text):
         raise ApiError(400, not_unicode)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frontend.finishing.fingerprint import Fingerprint
+from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, VARIANTS, bits_of
 from frontend.invisible_mark.reading import Reading
 from frontend.registry.index import Columns, print_words

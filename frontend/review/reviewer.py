@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 
 from contract.acs import MAX_ANSWER_BYTES, MAX_VERSION, REVIEWS_PATH, VERSION_HEADER, Review, ReviewRequest
+from frontend.common.bounded_read import read_bounded
 from frontend.domain.verdict import Verdict
-from frontend.net.bounded_read import read_bounded
 
 log = logging.getLogger(__name__)
 

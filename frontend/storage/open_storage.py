@@ -9,7 +9,6 @@ from yarl import URL
 
 from frontend.common.errors import SettingError
 from frontend.common.supervised import SupervisedLoop, in_background
-from frontend.net.public_url import only_local, public_url
 from frontend.storage.local import LocalStorage
 from frontend.storage.protocol import Storage
 from frontend.storage.settings import StorageSettings
@@ -22,34 +21,35 @@ _ENCRYPTION = ("", "AES256", "aws:kms")
 
 
 @contextlib.asynccontextmanager
-async def open_storage(settings: StorageSettings) -> AsyncIterator[Storage]:
-    """S3 where a bucket is set, else a folder in the data folder. Raises SettingError or StorageError."""
-    async with _opened(settings) as storage:
+async def open_storage(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
+    """S3 where a bucket is set, else a folder in the data folder, served below `public_url`.
+
+    Raises SettingError or StorageError.
+    """
+    async with _open(settings, public_url) as storage:
         if isinstance(storage, LocalStorage):
-            if words := only_local(settings):
-                log.warning("%s", words)
             async with in_background(_sweep(storage)):
                 yield storage
         else:
             yield storage
 
 
-async def where_links_lead(settings: StorageSettings) -> str:
+async def where_links_lead(settings: StorageSettings, public_url: str) -> str:
     """The URL that every picture's link lies below. Raises SettingError or StorageError.
 
     Taken from a link: which host and folder the settings come to is for the storage alone to know.
     """
-    async with _opened(settings) as storage:
+    async with _open(settings, public_url) as storage:
         link = URL((await storage.url("any.jpg", "any.jpg")).reveal(), encoded=True)
     return f"{link.origin()}{link.raw_path.removesuffix('any.jpg')}"
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: StorageSettings) -> AsyncIterator[Storage]:
+async def _open(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
     if not settings.s3_bucket:
         secret = await asyncio.to_thread(load_secret, settings.data_dir / "files.key")
         folder = settings.data_dir / "files"
-        yield LocalStorage(folder, Signer(secret), public_url(settings), settings.url_life_s)
+        yield LocalStorage(folder, Signer(secret), public_url, settings.url_life_s)
         return
     # Here, because it takes a third of a server's start, and the local folder needs none of it.
     from frontend.storage.s3 import S3Storage

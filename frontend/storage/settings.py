@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from frontend.net.public_url import ListenSettings
 
-
-class StorageSettings(ListenSettings, Protocol):
+class StorageSettings(Protocol):
     @property
     def data_dir(self) -> Path: ...
     @property
@@ -21,3 +19,5 @@ class StorageSettings(ListenSettings, Protocol):
     def s3_public_endpoint(self) -> str: ...
     @property
     def s3_region(self) -> str: ...
+    @property
+    def s3_bucket(self) -> str: ...

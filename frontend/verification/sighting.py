@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frontend.finishing.fingerprint import Fingerprint, fingerprint
+from frontend.domain.fingerprint import Fingerprint
+from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.reading import Reading, read
 from frontend.verification.decode import decode

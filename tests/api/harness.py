@@ -11,8 +11,8 @@ import aiohttp
 from redis.asyncio import Redis
 
 from embedded.part import free_port
-from frontend.actions.context import Services
-from frontend.app import SERVICES, build_app
+from frontend.actions.context import SERVICES, Services
+from frontend.app import build_app
 from frontend.common.redis_connection import connect
 from frontend.invisible_mark.keys import InvisibleKeys, load_keys
 from frontend.keys.api_keys import Keys

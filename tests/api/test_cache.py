@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from contract.redis_keys import CACHE
+from frontend.actions.takedown import NotRegistered, take_down
 from frontend.cache.log import Log
 from frontend.domain.job_state import Completed, Reviewing
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import Keys
-from frontend.registry.takedown import NotRegistered, take_down
 from tests.api.harness import PROMPT, Api, api
 from tests.api.test_verify import changed, verified
 from tests.fakes import UNSAFE

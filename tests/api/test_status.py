@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference.errors import FailureScope, InferenceError
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.keys.api_keys import Keys
 from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE

@@ -15,8 +15,8 @@ import pytest
 from embedded.part import free_port, running
 from embedded.triton import triton_part
 from frontend.cache.encoder import Embedding, EncoderError, PromptEncoder
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.inference.client import Inference
-from frontend.inference.errors import FailureScope, InferenceError
 from tests.backends.prompt_encoder.test_encoder import PAIRS, PROMPTS, SHIPPED, TOLERANCE
 from tests.triton_server import RunningTriton
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from contract.formats import FORMATS
+from contract.sizes import SIZES
 from frontend.actions import ACTIONS
 from frontend.actions.generate_request import GenerateRequest, idempotency_key
 from frontend.actions.status import completed
 from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, Job, WatermarkOptions
 from frontend.domain.job_state import Completed
-from frontend.domain.picture import SIZES
 from frontend.review.links import ClientLinks, ClientUrl
 from frontend.settings import ROOT
 from tests.frontend.jobs.orders import a_picture, a_verdict

@@ -67,7 +67,7 @@ async def stand(redis: "Redis", folder: Path) -> AsyncIterator[Stand]:
     encoder, shelf, settings = Bags(), Shelf(folder / "files"), Settings()
     async with following(redis, folder, encoder) as replica:
         source = Log(redis, settings.cache_capacity)
-        yield Stand(Cache(source, replica, encoder, shelf, shared=True), replica, shelf, encoder)
+        yield Stand(Cache(source, replica, encoder, shelf.exists, shared=True), replica, shelf, encoder)
 
 
 async def test_same_words_in_another_order_are_found_and_others_are_not(

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from frontend.cache.candidate import candidate, decode, encode, partition, recipe
+from frontend.cache.candidate import candidate, decode, encode, partition
 from frontend.catalogue.catalogue import load
+from frontend.catalogue.recipe import recipe
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.prompts.intent import intent_of

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from frontend.cache.encoder import EncoderError, PromptEncoder
-from frontend.inference.errors import InferenceError
+from frontend.domain.inference_error import InferenceError
 
 ONE, OTHER = "a" * 64, "b" * 64
 

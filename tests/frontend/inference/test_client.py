@@ -12,8 +12,8 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from embedded.part import free_port
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.inference.client import Inference
-from frontend.inference.errors import FailureScope, InferenceError
 from tests.orders import ignore, order
 
 Responses = AsyncIterator[Any]

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.job import Job
 from frontend.domain.job_state import Failed, JobState, Reviewing, Running, StoredState
 from frontend.finishing.finish import Finisher
-from frontend.inference.errors import FailureScope, InferenceError
 from frontend.invisible_mark.keys import load_keys
 from frontend.jobs.store import Claim, JobStore
 from frontend.jobs.worker import WorkerContext, Workers
+from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import open_storage
 from tests.fakes import FakeTriton
@@ -48,7 +49,10 @@ async def shop(
 ) -> AsyncIterator[Shop]:
     settings = replace(Settings(data_dir=folder, workers=2), **changes)
     keys = load_keys(settings.mark_key, settings.data_dir)
-    async with Finisher.open(settings, keys) as finisher, open_storage(settings) as storage:
+    async with (
+        Finisher.open(settings, keys) as finisher,
+        open_storage(settings, public_url(settings)) as storage,
+    ):
         triton, jobs = FakeTriton(), store(redis, settings)
         await jobs.prepare()
         workers = Workers(

@@ -11,10 +11,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.limits import MAX_PROMPT_CHARACTERS
 from embedded.part import free_port
 from frontend.common.errors import ApiError
 from frontend.prompts.enhancer import Enhancer, merged
-from frontend.prompts.prompt import MAX_LENGTH, Prompt
+from frontend.prompts.prompt import Prompt
 
 KEY = "llm-secret-key"
 PROMPT = Prompt("aya", ("old lighthouse", "storm"), ("rain", "red dress"))
@@ -196,7 +197,7 @@ async def test_any_answering_server_is_ready_and_none_is_not() -> None:
 
 
 def test_prompt_with_no_room_stays_as_it_is() -> None:
-    full = Prompt("", ("x" * MAX_LENGTH,), ())
+    full = Prompt("", ("x" * MAX_PROMPT_CHARACTERS,), ())
     assert merged(full, ("soft light",)) == full
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from frontend.finishing.fingerprint import Fingerprint
+from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, variant_of
 from frontend.invisible_mark.reading import Reading
 from frontend.registry.index import Columns

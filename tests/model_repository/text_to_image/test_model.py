@@ -11,9 +11,9 @@ import pytest
 import tritonclient.grpc.aio as triton_aio
 
 from embedded.triton import processes
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import PictureOrder
 from frontend.inference.client import Inference
-from frontend.inference.errors import FailureScope, InferenceError
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 
