@@ -56,11 +56,11 @@ async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
         await inference.close()
 
 
-class Networks(TextToImage, Infers, Protocol):
+class TritonModels(TextToImage, Infers, Protocol):
     """What Triton does for this server: pictures, and the prompt encoder's vectors."""
 
 
-OpenInference = Callable[[Settings], AbstractAsyncContextManager[Networks]]
+OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 
 
 @contextlib.asynccontextmanager

@@ -212,7 +212,7 @@ def _toml(path: str) -> dict[str, Any]:
 def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     default = None if item.default is MISSING else item.default
     try:
-        value = _typed(default, raw)
+        value = _to_type(default, raw)
     except (TypeError, ValueError, KeyError):
         kind = _KINDS.get(type(default), type(default).__name__)
         shown = "the value" if item.metadata["secret"] else repr(raw)
@@ -226,7 +226,7 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     return value
 
 
-def _typed(default: Any, raw: Any) -> Any:
+def _to_type(default: Any, raw: Any) -> Any:
     if isinstance(default, tuple):
         parts = raw.split(",") if isinstance(raw, str) else [_text(part) for part in raw]
         return tuple(part.strip() for part in parts if part.strip())

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from frontend.actions.context import Call
 from frontend.actions.generate_request import GenerateRequest, idempotency_key
-from frontend.cache.cache import Question
+from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
 from frontend.catalogue.recipe import recipe
@@ -75,7 +75,7 @@ async def _from_cache(
         seed=request.seed,
         own_look=request.own_look,
     )
-    question = Question(
+    question = CacheQuery(
         job=job, intent=asked, demands=demands, pick=request.cache_pick, force=request.cache_force
     )
     found = await call.services.cache.find(question)

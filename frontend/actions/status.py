@@ -45,9 +45,9 @@ async def status(call: Call) -> dict[str, Any]:
         case Reviewing():
             return {"status": "IN_PROGRESS", "progress": 1.0}
         case Completed():
-            return completed(state, await services.links.for_client(state))
+            return completed_body(state, await services.links.for_client(state))
         case Blocked():
-            return blocked(state, await services.links.for_client(state))
+            return blocked_body(state, await services.links.for_client(state))
         case Failed(reason=reason):
             return {"status": "FAILED", "error": reason or "Generation failed"}
         case TimedOut():
@@ -65,7 +65,7 @@ async def _read(call: Call) -> JobState:
     return state
 
 
-def blocked(state: Blocked, links: ClientLinks) -> dict[str, Any]:
+def blocked_body(state: Blocked, links: ClientLinks) -> dict[str, Any]:
     return {
         "status": "COMPLETED",
         "compliance": "unsafe",
@@ -75,10 +75,10 @@ def blocked(state: Blocked, links: ClientLinks) -> dict[str, Any]:
     }
 
 
-def completed(state: Completed, links: ClientLinks) -> dict[str, Any]:
+def completed_body(state: Completed, links: ClientLinks) -> dict[str, Any]:
     job, picture, verdict = state.job, state.picture, state.verdict
     meta = {
-        **_ordered(job),
+        **_job_meta(job),
         "compliance": "safe",
         "compliance_codes": list(verdict.codes),
         "compliance_ruleset": job.compliance_ruleset,
@@ -97,7 +97,7 @@ def completed(state: Completed, links: ClientLinks) -> dict[str, Any]:
     return {"status": "COMPLETED", **({"cache": True} if job.cached else {}), "meta": meta}
 
 
-def _ordered(job: Job) -> dict[str, Any]:
+def _job_meta(job: Job) -> dict[str, Any]:
     """The part of `meta` that was known when the job was accepted."""
     watermark, texts = job.watermark, job.texts
     return {

@@ -12,7 +12,7 @@ from frontend.http.fields import Body, text
 from frontend.net.guarded_fetcher import Unreachable
 from frontend.registry.registry import Behind
 from frontend.verification.answer import for_anyone, for_key
-from frontend.verification.decode import Unreadable
+from frontend.verification.decode import UnreadablePicture
 from frontend.verification.verifier import Verification
 
 
@@ -35,7 +35,7 @@ async def _verify(services: Services, body: Body, limiter: Limiter) -> Verificat
     try:
         async with limiter.slot():
             return await services.verification.verifier.verify(data)
-    except Unreadable as error:
+    except UnreadablePicture as error:
         raise ApiError(400, f"Invalid {_source(body)}: {error}") from None
     except Behind:
         raise ApiError(503, "Registry is not ready", {"Retry-After": "5"}) from None

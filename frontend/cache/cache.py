@@ -12,11 +12,11 @@ from prometheus_client import Counter, Histogram
 from frontend.cache import candidate as candidates
 from frontend.cache.candidate import Candidate
 from frontend.cache.demands import Demands, unmet
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Match
 from frontend.cache.log import Log
 from frontend.cache.normal_form import embedded_text
-from frontend.cache.replica import Encoder, Replica
+from frontend.cache.replica import EncodesPrompts, Replica
 from frontend.cache.rules.table import conflict, shows
 from frontend.common.outage_log import OutageLog
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
@@ -44,7 +44,7 @@ Exists = Callable[[str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class CacheQuery:
     """A request's: the job that would be made for it, and what else it says of the cache."""
 
     job: Job
@@ -62,7 +62,7 @@ class _Answer:
 
 class Cache:
     def __init__(
-        self, source: Log, replica: Replica, encoder: Encoder, exists: Exists, *, shared: bool
+        self, source: Log, replica: Replica, encoder: EncodesPrompts, exists: Exists, *, shared: bool
     ) -> None:
         self._source = source
         self._replica = replica
@@ -73,7 +73,7 @@ class Cache:
         self._offering = OutageLog(log, "cache: pictures do not get in")
 
     @property
-    def index(self) -> Index | None:
+    def index(self) -> CacheIndex | None:
         """This process's copy; None: it is not there yet."""
         copy = self._replica.copy
         return copy.index if copy else None
@@ -98,7 +98,7 @@ class Cache:
         self._offering.succeeded()
         return self._source.offer(vector, encoder)
 
-    async def find(self, question: Question) -> CachedPicture | None:
+    async def find(self, question: CacheQuery) -> CachedPicture | None:
         """A picture whose files were there a moment ago. Faults are misses."""
         began = time.perf_counter()
         try:
@@ -112,7 +112,7 @@ class Cache:
         LOOKUPS.labels(answer.outcome).inc()
         return answer.picture
 
-    async def _find(self, question: Question) -> _Answer:
+    async def _find(self, question: CacheQuery) -> _Answer:
         copy = self._replica.copy
         if copy is None:
             return _Answer(outcome="not ready")
@@ -121,13 +121,13 @@ class Cache:
         vector = await self._encoder.encode(text)
         place = candidates.partition(question.job, shared=self._shared)
         matches = await asyncio.to_thread(copy.index.search, place, vector, MAX_CANDIDATES)
-        good, outcome = await asyncio.to_thread(self._chosen, question, matches)
+        good, outcome = await asyncio.to_thread(self._choose, question, matches)
         for made in good:
             if picture := await self._whole(made):
                 return _Answer(outcome="hit", picture=picture)
         return _Answer(outcome="gone" if good else outcome)
 
-    def _chosen(self, question: Question, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
+    def _choose(self, question: CacheQuery, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
         """Those that may answer, in the order in which they are tried; and what the nearest lacked."""
         good, outcome = [], ""
         for match in matches:
@@ -156,7 +156,7 @@ class Cache:
         return None
 
 
-def rejection_reason(question: Question, similarity: float, made: Candidate) -> str | None:
+def rejection_reason(question: CacheQuery, similarity: float, made: Candidate) -> str | None:
     """What this picture lacks for that request. None: it is what was asked for."""
     if similarity <= MIN_SIMILARITY:
         return "floor"

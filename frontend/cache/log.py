@@ -37,7 +37,7 @@ return redis.call('XTRIM', KEYS[1], 'MINID', '=', string.format('%d', math.max(o
 Vector = npt.NDArray[np.float32]
 
 
-class Unreadable(ValueError):
+class UnreadableEntry(ValueError):
     """An entry of another version, or damaged: passed over."""
 
 
@@ -73,7 +73,8 @@ class Log:
         await self._trim(keys=[CACHE], args=[life_ms])
 
     async def picture(self, entry: str) -> CachedPicture | None:
-        """The whole record; None where the log does not hold it any more. Raises RedisError, Unreadable."""
+        """The whole record; None where the log does not hold it any more. Raises RedisError,
+        UnreadableEntry."""
         found: Any = await self._redis.xrange(CACHE, entry, entry)
         return cached_picture(found[0][1]) if found else None
 
@@ -93,7 +94,7 @@ class Log:
 
 
 def cached_picture(fields: Fields) -> CachedPicture:
-    """Raises Unreadable."""
+    """Raises UnreadableEntry."""
     try:
         return CachedPicture(
             job=_decode_job(fields[b"record"]),
@@ -101,13 +102,13 @@ def cached_picture(fields: Fields) -> CachedPicture:
             verdict=_decode_verdict(fields[b"verdict"]),
         )
     except (KeyError, msgspec.MsgspecError) as error:
-        raise Unreadable(str(error)) from None
+        raise UnreadableEntry(str(error)) from None
 
 
 def vector(fields: Fields, dimension: int) -> Vector:
-    """float32 [dimension], of length 1. Raises Unreadable."""
+    """float32 [dimension], of length 1. Raises UnreadableEntry."""
     found = np.frombuffer(fields.get(b"vector", b""), "<f2").astype(np.float32)
     length = float(np.linalg.norm(found))
     if len(found) != dimension or not np.isfinite(length) or not 0.9 < length < 1.1:
-        raise Unreadable("no vector of this encoder")
+        raise UnreadableEntry("no vector of this encoder")
     return found / np.float32(length)

@@ -5,7 +5,7 @@ import asyncio
 from prometheus_client import Gauge
 
 from frontend.cache.cache import Cache
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 
 PICTURES = Gauge("imgen_cache_pictures", "Pictures in this process's copy of the cache")
 BYTES = Gauge("imgen_cache_bytes", "Memory of this process's copy of the cache, about")
@@ -19,7 +19,7 @@ async def refresh(cache: Cache) -> None:
     await asyncio.to_thread(_set, cache.index)
 
 
-def _set(index: Index | None) -> None:
+def _set(index: CacheIndex | None) -> None:
     partitions = index.statistics() if index else []
     PICTURES.set(sum(partition.items for partition in partitions))
     BYTES.set(sum(partition.memory for partition in partitions))

@@ -7,14 +7,14 @@ from redis.asyncio import Redis
 
 from frontend.cache.cache import Cache, Exists
 from frontend.cache.log import Log
-from frontend.cache.replica import Encoder, Replica
+from frontend.cache.replica import EncodesPrompts, Replica
 from frontend.cache.settings import CacheSettings
 from frontend.common.supervised import in_background
 
 
 @contextlib.asynccontextmanager
 async def open_cache(
-    settings: CacheSettings, redis: "Redis", encoder: Encoder, exists: Exists
+    settings: CacheSettings, redis: "Redis", encoder: EncodesPrompts, exists: Exists
 ) -> AsyncIterator[Cache]:
     source = Log(redis, settings.cache_capacity)
     replica = Replica(source, encoder, settings)

@@ -16,10 +16,10 @@ from frontend.cache import candidate as candidates
 from frontend.cache import log as logs
 from frontend.cache.candidate import Candidate
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Item
 from frontend.cache.index.limits import Limits
-from frontend.cache.log import Log, Turn, Unreadable
+from frontend.cache.log import Log, Turn, UnreadableEntry
 from frontend.cache.settings import CacheSettings
 from frontend.common.redis_stream import START, Entry, Fields, StreamId
 from frontend.common.supervised import SupervisedLoop
@@ -29,7 +29,7 @@ PAUSE_S = 1.0
 UPKEEP_S = 60.0
 
 
-class Encoder(Protocol):
+class EncodesPrompts(Protocol):
     async def identity(self) -> str:
         """Names the encoder and its weights: vectors of two encoders have nothing to do with each other."""
 
@@ -52,13 +52,13 @@ class Saved(msgspec.Struct, kw_only=True):
 class Copy:
     """An index and how far it has come; replaced whole where the log turns out to be another one."""
 
-    index: Index
+    index: CacheIndex
     saved: Saved
     rulesets: dict[str, str] = field(default_factory=dict)
 
 
 class Replica:
-    def __init__(self, source: Log, encoder: Encoder, settings: CacheSettings) -> None:
+    def __init__(self, source: Log, encoder: EncodesPrompts, settings: CacheSettings) -> None:
         self._source = source
         self._encoder = encoder
         self._folder: Path = settings.data_dir / "cache"
@@ -102,7 +102,7 @@ class Replica:
         await SupervisedLoop("cache: no snapshot can be written", self._snapshot, log, pause_s=0).run()
 
     async def _turn(self) -> None:
-        copy = self._copy or await self._opened()
+        copy = self._copy or await self._open()
         turn = await self._source.read(StreamId.parse(copy.saved.position))
         if has_gap(copy.saved, turn):
             log.warning("cache: log gap, rebuilding index")
@@ -131,7 +131,7 @@ class Replica:
         if await asyncio.to_thread(snapshot.write, self._folder, copy.index, state):
             self._written = position
 
-    async def _opened(self) -> Copy:
+    async def _open(self) -> Copy:
         """From the newest snapshot, if that is of this encoder."""
         dimension = len(await self._encoder.encode(""))
         fresh = Saved(encoder=await self._encoder.identity(), dimension=dimension, shared=self._shared)
@@ -140,12 +140,12 @@ class Replica:
         if found is not None and (saved := usable(found.state, fresh)):
             self._copy = Copy(found.index, saved, self._copy.rulesets)
             rulesets = self._copy.rulesets
-            await asyncio.to_thread(found.index.remove_where, lambda payload: outdated(payload, rulesets))
+            await asyncio.to_thread(found.index.remove_where, lambda payload: is_outdated(payload, rulesets))
         return self._copy
 
     async def _empty(self, like: Saved) -> Copy:
         saved = Saved(encoder=like.encoder, dimension=like.dimension, shared=like.shared)
-        return Copy(Index(like.dimension, self._limits), saved, await self._source.rulesets())
+        return Copy(CacheIndex(like.dimension, self._limits), saved, await self._source.rulesets())
 
     async def _apply(self, copy: Copy, entries: list[Entry]) -> None:
         """In the log's order. Pictures that come one after the other go in together."""
@@ -165,7 +165,7 @@ class Replica:
         try:
             cached = logs.cached_picture(fields)
             vector = logs.vector(fields, copy.saved.dimension)
-        except Unreadable as error:
+        except UnreadableEntry as error:
             log.warning("cache: entry %s is passed over: %s", entry, error)
             return
         made = candidates.candidate(str(entry), cached)
@@ -189,12 +189,12 @@ class Replica:
         elif ruleset := fields.get(b"ruleset", b"").decode():
             copy.rulesets[ruleset] = fields.get(b"version", b"").decode()
             rulesets = dict(copy.rulesets)
-            await asyncio.to_thread(copy.index.remove_where, lambda payload: outdated(payload, rulesets))
+            await asyncio.to_thread(copy.index.remove_where, lambda payload: is_outdated(payload, rulesets))
         elif b"clear" in fields:
-            copy.index = Index(copy.saved.dimension, self._limits)
+            copy.index = CacheIndex(copy.saved.dimension, self._limits)
 
 
-def outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
+def is_outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
     made = candidates.decode(payload)
     return rulesets.get(made.ruleset, made.ruleset_version) != made.ruleset_version
 

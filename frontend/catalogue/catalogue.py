@@ -101,7 +101,7 @@ class Catalogue:
         """The answer of the `models` action."""
         return {
             "characters": sorted(self.characters),
-            "models": {name: _shown(model) for name, model in self.models.items()},
+            "models": {name: _describe(model) for name, model in self.models.items()},
         }
 
 
@@ -136,11 +136,11 @@ def _read_all(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:
 
 
 def _read_character(path: Path) -> Character:
-    return to_struct(path, _named(path), Character)
+    return to_struct(path, _read_named(path), Character)
 
 
 def _read_model(path: Path) -> Model:
-    raw = _named(path)
+    raw = _read_named(path)
     given = raw.get("styles")
     if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
@@ -159,7 +159,7 @@ def _style(where: str, key: object, raw: object) -> Style:
     return to_struct(f"{where}.{name}", {**raw, "name": name}, Style)
 
 
-def _named(path: Path) -> dict[str, Any]:
+def _read_named(path: Path) -> dict[str, Any]:
     raw = read_mapping(path)
     if "name" in raw:
         raise CatalogueError(f"{path}: name: expected no such key, the name is the file's own")
@@ -173,7 +173,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
             text = file.read(MAX_FILE_BYTES + 1)
         if len(text) > MAX_FILE_BYTES:
             raise CatalogueError(f"{path}: expected at most {MAX_FILE_BYTES} bytes")
-        raw = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
+        raw = yaml.load(text, _CatalogueLoader)  # noqa: S506, a SafeLoader
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -208,12 +208,12 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _shown(model: Model) -> dict[str, Any]:
+def _describe(model: Model) -> dict[str, Any]:
     styles = {name: {"label": style.label} for name, style in model.styles.items()}
     return {"label": model.label, "default_style": model.default_style, "styles": styles}
 
 
-class _Loader(yaml.SafeLoader):
+class _CatalogueLoader(yaml.SafeLoader):
     """Refuses a key that stands twice, which YAML lets pass, and aliases, which can grow without bound."""
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:

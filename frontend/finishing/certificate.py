@@ -69,7 +69,7 @@ def load_certificate(settings: FinishingSettings) -> Certificate:
         )
     if path == Path():
         path, key_path = own_chain(settings.data_dir)
-    certificate = _checked(_read("c2pa_certificate", path), path)
+    certificate = _check(_read("c2pa_certificate", path), path)
     if settings.c2pa_signer:
         return certificate
     if settings.c2pa_key_pem:  # "\n", because some environments hold a single line only
@@ -90,7 +90,7 @@ def _with_key(certificate: Certificate, pem: bytes, source: str, path: Path) -> 
     return replace(certificate, key=pkcs8)
 
 
-def _checked(chain: bytes, path: Path) -> Certificate:
+def _check(chain: bytes, path: Path) -> Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError:

@@ -15,8 +15,8 @@ from frontend.finishing.wm_image import upright
 
 Pixels = npt.NDArray[np.uint8]
 
-MOST_BYTES = 64 << 20
-LARGEST = 4  # a picture that takes more than one of so many parts of the room is not kept
+MAX_BYTES = 64 << 20
+MIN_PARTS = 4  # a picture that takes more than one of so many parts of the room is not kept
 
 
 class Stamps:
@@ -25,7 +25,7 @@ class Stamps:
     Shared by the finishing threads.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self._most = most_bytes
         self._held = 0  # bytes
         self._kept: OrderedDict[Hashable, Pixels] = OrderedDict()
@@ -53,7 +53,7 @@ class Stamps:
                 return kept
         pixels = make()
         pixels.setflags(write=False)
-        if pixels.nbytes <= self._most // LARGEST:
+        if pixels.nbytes <= self._most // MIN_PARTS:
             self._keep(key, pixels)
         return pixels
 

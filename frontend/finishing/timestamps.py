@@ -67,7 +67,7 @@ async def open_timestamps(settings: FinishingSettings) -> AsyncIterator[Timestam
             raise SettingError("tsa_required: tsa_url is not set")
         yield Timestamps()
         return
-    authority = _checked(settings.tsa_url)
+    authority = _check_url(settings.tsa_url)
     path = f"/{secrets.token_urlsafe(16)}"  # for this process alone
     async with aiohttp.ClientSession() as session:
         app = web.Application(client_max_size=MAX_QUERY_BYTES)
@@ -83,7 +83,7 @@ async def open_timestamps(settings: FinishingSettings) -> AsyncIterator[Timestam
             await runner.cleanup()
 
 
-def _checked(text: str) -> URL:
+def _check_url(text: str) -> URL:
     try:
         url = URL(text)
     except ValueError:

@@ -19,7 +19,7 @@ from contract.names import TEXT_TO_IMAGE
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
 from frontend.inference.errors import ServerFailed, refusal_error, request_error, stream_error
-from frontend.inference.routing import Server, choose
+from frontend.inference.routing import TritonServer, choose
 
 __all__ = ["FailureScope", "Inference", "InferenceError"]
 
@@ -46,7 +46,9 @@ class Inference:
         if not urls:
             raise ValueError("no Triton given")
         # For each model, because a server that cannot run one may well run another.
-        self._servers: dict[str, list[Server]] = defaultdict(lambda: [Server(url) for url in urls])
+        self._servers: dict[str, list[TritonServer]] = defaultdict(
+            lambda: [TritonServer(url) for url in urls]
+        )
         self._clients = {url: _client(url) for url in urls}
         self._timeout_s = timeout_s
 
@@ -96,7 +98,7 @@ class Inference:
     ) -> T:
         """What `ask` makes of the first server (it is given the URL) that does not fail."""
         servers, failures = self._servers[model], dict[str, ServerFailed]()
-        server: Server | None = None
+        server: TritonServer | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 while server := choose(servers, character, time.monotonic(), failures):
@@ -167,7 +169,7 @@ class Inference:
             raise refusal
 
 
-async def _ask_counted(server: Server, ask: Callable[[str], Awaitable[T]], character: str) -> T:
+async def _ask_counted(server: TritonServer, ask: Callable[[str], Awaitable[T]], character: str) -> T:
     server.outstanding += 1
     try:
         answer = await ask(server.url)
@@ -176,7 +178,7 @@ async def _ask_counted(server: Server, ask: Callable[[str], Awaitable[T]], chara
         raise
     finally:
         server.outstanding -= 1
-    server.served(character)
+    server.record_served(character)
     return answer
 
 

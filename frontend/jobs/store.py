@@ -226,7 +226,7 @@ class JobStore:
         kept = msgspec.json.encode(files)
         return int(await self._run("takedown", gen_id, job_id, register, kept, TAKEN_DOWN))
 
-    async def unjudged(self, job_id: str) -> None:
+    async def fail_unjudged(self, job_id: str) -> None:
         """Fails a job that no verdict came for before its deadline."""
         await self._run("unjudged", job_id)
 
@@ -234,7 +234,7 @@ class JobStore:
 
     async def next(self, consumer: str, wait_ms: int) -> Claim | None:
         """A job whose worker went silent, else the next waiting one, else None after `wait_ms`."""
-        async for entry, fields in self._abandoned(consumer):
+        async for entry, fields in self._claim_abandoned(consumer):
             if claim := await self._take(entry, fields, consumer):
                 return claim
         found = _raw(await self._redis.xreadgroup(WORKERS, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
@@ -243,7 +243,7 @@ class JobStore:
         ((entry, fields),) = found[0][1]
         return await self._take(entry, fields, consumer)
 
-    async def _abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
+    async def _claim_abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
         """Entries past their lease, one at a time. One call of Redis looks at ten entries only."""
         cursor = b"0-0"
         while True:

@@ -78,7 +78,7 @@ class Enhancer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._ask(idea)
-            return merged(prompt, llm_answer.terms(answer))
+            return merge(prompt, llm_answer.terms(answer))
         except (NoAnswer, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             log.warning("no enhancement: %s", error if isinstance(error, NoAnswer) else type(error).__name__)
             raise ApiError(502, "Enhancement failed") from None
@@ -114,7 +114,7 @@ class Enhancer:
             raise NoAnswer("not the shape of a chat completion") from None
 
 
-def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
+def merge(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
     """The answer's terms, after those of the user's that it lost. A prompt with no room for them stays.
 
     Raises NoAnswer where the answer has no terms.

@@ -120,7 +120,7 @@ def _read(text: str, characters: Collection[str]) -> tuple[str, tuple[str, ...],
     character = _character(_MENTIONS.findall(text), characters)
     terms = split(_MENTIONS.sub("", text))
     positive = tuple(term for term in terms if not term.startswith("-"))
-    negative = tuple(filter(None, (_undashed(term) for term in terms if term.startswith("-"))))
+    negative = tuple(filter(None, (_strip_dashes(term) for term in terms if term.startswith("-"))))
     if not (character or positive or negative):
         raise ApiError(400, "Prompt is required")
     return character, positive, negative
@@ -137,7 +137,7 @@ def _character(mentions: Iterable[str], characters: Collection[str]) -> str:
     return chosen
 
 
-def _undashed(term: str) -> str:
+def _strip_dashes(term: str) -> str:
     return term.lstrip("- ")
 
 
@@ -153,6 +153,6 @@ def _once(*texts: str, undash: bool = False) -> str:
     """The terms of all texts, each where it first stands; capitals make no difference."""
     terms: dict[str, str] = {}
     for term in (term for text in texts for term in split(text)):
-        if term := _undashed(term) if undash else term:
+        if term := _strip_dashes(term) if undash else term:
             terms.setdefault(term.casefold(), term)
     return ", ".join(terms.values())

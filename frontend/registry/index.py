@@ -47,7 +47,7 @@ def empty(room: int) -> Columns:
     )
 
 
-class Index:
+class RegistryIndex:
     """Grows at its end only, by one writer; readers in other threads hold `columns`."""
 
     def __init__(self) -> None:

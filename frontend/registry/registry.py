@@ -17,7 +17,7 @@ from contract.redis_keys import PICTURES
 from frontend.common.redis_stream import START, Entry, StreamFollower
 from frontend.common.supervised import SupervisedLoop
 from frontend.domain.registered_picture import RegisteredPicture
-from frontend.registry.index import Columns, Index
+from frontend.registry.index import Columns, RegistryIndex
 
 log = logging.getLogger(__name__)
 FIELD, GONE = b"picture", b"gone"
@@ -36,7 +36,7 @@ class Registry:
         self._redis = redis
         self._stream = StreamFollower(redis, PICTURES, BATCH)
         self._behind_s = behind_s
-        self._index = Index()
+        self._index = RegistryIndex()
         self._last = START  # the newest entry that is in the index
         self._shrunk = False  # the index holds what the stream does not
         self._moved = asyncio.Event()
@@ -48,7 +48,7 @@ class Registry:
     async def _turn(self) -> None:
         if self._shrunk:
             log.warning("registry: log gap, rebuilding index")
-            self._index, self._last, self._shrunk = Index(), START, False
+            self._index, self._last, self._shrunk = RegistryIndex(), START, False
         if entries := await self._stream.read(self._last):
             await asyncio.to_thread(_add, self._index, entries)
             self._last = entries[-1][0]
@@ -91,7 +91,7 @@ class Registry:
             raise Behind from error
 
 
-def _add(index: Index, entries: list[Entry]) -> None:
+def _add(index: RegistryIndex, entries: list[Entry]) -> None:
     """One that cannot be read is passed over: it must not hide those after it."""
     good = []
     for entry, fields in entries:
@@ -107,7 +107,7 @@ def _add(index: Index, entries: list[Entry]) -> None:
             index.forget(fields[GONE].decode(errors="replace"))
 
 
-def _add_good(index: Index, good: list[tuple[str, RegisteredPicture]]) -> None:
+def _add_good(index: RegistryIndex, good: list[tuple[str, RegisteredPicture]]) -> None:
     try:
         index.add(good)
     except ValueError:

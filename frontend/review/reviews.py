@@ -71,7 +71,7 @@ class Reviews:
         except Exception as error:
             log.exception("review of job %s: %s", job.id, type(error).__name__)
             with contextlib.suppress(Exception):  # the next poll tries again
-                await self._jobs.unjudged(job.id)
+                await self._jobs.fail_unjudged(job.id)
 
     async def _review_if_open(self, job: Job) -> None:
         """Looks again under the lock: another frontend may have finished while this one was asking for it."""
@@ -93,7 +93,7 @@ class Reviews:
         )
         verdict = await self._reviewer.review(request, picture.sha256)
         if verdict is None:
-            await self._jobs.unjudged(job.id)
+            await self._jobs.fail_unjudged(job.id)
         else:
             await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict))
 

@@ -14,7 +14,7 @@ _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} 
 _TYPES = {"PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif", "GIF": "image/gif"}
 
 
-class Unreadable(ValueError):
+class UnreadablePicture(ValueError):
     """What is wrong with the picture, in words for the client."""
 
 
@@ -25,25 +25,25 @@ class DecodedPicture:
 
 
 def decode(data: bytes) -> DecodedPicture:
-    """Raises Unreadable."""
+    """Raises UnreadablePicture."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise Unreadable(_TOO_LARGE)
+                raise UnreadablePicture(_TOO_LARGE)
             return DecodedPicture(
-                pixels=_shown(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg")
+                pixels=_to_rgb(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg")
             )
-    except Unreadable:
+    except UnreadablePicture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits
-        raise Unreadable(_TOO_LARGE) from None
+        raise UnreadablePicture(_TOO_LARGE) from None
     # Broken files make decoders raise nearly anything.
     except Exception:
-        raise Unreadable("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
+        raise UnreadablePicture("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
 
 
-def _shown(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def _to_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """8 bits, turned as EXIF says, transparent places white."""
     turned = ImageOps.exif_transpose(picture)
     if turned.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255

@@ -15,7 +15,7 @@ MAX_TEXT = 100  # characters of what a stranger's manifest says of itself
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class ManifestReport:
     state: str  # C2PA's words: valid, invalid, trusted; or unreadable
     ours: bool = False  # it holds, and this system's certificate signed it
     generator: str = ""  # as it says itself
@@ -37,25 +37,25 @@ class ManifestReader:
             {"version": 1, "verify": verify, "trust": {"user_anchors": chain.decode()}}
         )
 
-    def read(self, data: bytes, media_type: str) -> Manifest | None:
+    def read(self, data: bytes, media_type: str) -> ManifestReport | None:
         """None where there is none."""
         try:
             with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
                 state = str(reader.get_validation_state()).lower()
                 return self._parse(state, json.loads(reader.json()))
         except c2pa.C2paError as error:
-            return None if str(error).startswith("ManifestNotFound") else Manifest(state="unreadable")
+            return None if str(error).startswith("ManifestNotFound") else ManifestReport(state="unreadable")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return Manifest(state="unreadable")
+            return ManifestReport(state="unreadable")
 
-    def _parse(self, state: str, report: dict[str, Any]) -> Manifest:
+    def _parse(self, state: str, report: dict[str, Any]) -> ManifestReport:
         active = report["manifests"][report["active_manifest"]]
         signature = active.get("signature_info") or {}
         # Others may have a certificate of the same authority; its serial number tells which one this is.
         ours = state == "trusted" and signature.get("cert_serial_number") == self._serial
         facts = _created_assertion(active, GENERATION) if ours else {}
         actions = _created_assertion(active, "c2pa.actions.v2").get("actions") if ours else None
-        return Manifest(
+        return ManifestReport(
             state=state,
             ours=ours,
             generator=_generator(active),

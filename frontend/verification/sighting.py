@@ -9,16 +9,16 @@ import numpy as np
 from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.codes import Codes
-from frontend.invisible_mark.reading import Reading, read
+from frontend.invisible_mark.reading import MarkReading, read
 from frontend.verification.decode import decode
-from frontend.verification.manifest import Manifest, ManifestReader
+from frontend.verification.manifest import ManifestReader, ManifestReport
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
     sha256: str  # of the file
-    manifest: Manifest | None
-    reading: Reading | None  # of the invisible mark
+    manifest: ManifestReport | None
+    reading: MarkReading | None  # of the invisible mark
     prints: tuple[Fingerprint, Fingerprint]  # of the picture, and of its mirror image
 
 

@@ -23,13 +23,13 @@ class Judged:
     normal: float  # cosine of their normal forms
     rule: str | None  # that says no
 
-    def served(self, arm: str, floor: float = FLOOR) -> bool:
+    def record_served(self, arm: str, floor: float = FLOOR) -> bool:
         """Characters have partitions of their own, so another one's picture is never found."""
         similarity = self.typed if arm == ARMS[0] else self.normal
         return self.same_character and similarity > floor and not (arm == ARMS[2] and self.rule)
 
     def right(self, arm: str) -> bool:
-        return self.served(arm) == self.pair.should_hit
+        return self.record_served(arm) == self.pair.should_hit
 
 
 def judge(pairs: Sequence[Pair], encode: Encode) -> list[Judged]:
@@ -51,5 +51,5 @@ def _judged(pair: Pair, encode: Encode) -> Judged:
 
 def shares(judged: Sequence[Judged], arm: str, floor: float = FLOOR) -> tuple[Share, Share]:
     """Hits among the pairs that should hit, and among those that must not."""
-    hits = Share.count(each.served(arm, floor) for each in judged if each.pair.should_hit)
-    return hits, Share.count(each.served(arm, floor) for each in judged if not each.pair.should_hit)
+    hits = Share.count(each.record_served(arm, floor) for each in judged if each.pair.should_hit)
+    return hits, Share.count(each.record_served(arm, floor) for each in judged if not each.pair.should_hit)

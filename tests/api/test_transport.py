@@ -163,3 +163,10 @@ async def test_models_have_the_published_shape(shared: Api) -> None:
     assert (eros["label"], eros["default_style"]) == ("Eros", "professional")
     assert eros["styles"]["boudoir"] == {"label": "Boudoir"}
     assert len(eros["styles"]) >= 6
+
+
+async def test_links_that_work_here_alone_are_told_to_the_operator(
+    redis: "Redis", redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with api(redis_url, tmp_path, host="0.0.0.0"):
+        assert "set IMGEN_PUBLIC_URL" in caplog.text

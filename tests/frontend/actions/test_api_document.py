@@ -12,7 +12,7 @@ from contract.formats import FORMATS
 from contract.sizes import SIZES
 from frontend.actions import ACTIONS
 from frontend.actions.generate_request import GenerateRequest, idempotency_key
-from frontend.actions.status import completed
+from frontend.actions.status import completed_body
 from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, Job, WatermarkOptions
 from frontend.domain.job_state import Completed
@@ -156,7 +156,7 @@ def test_every_field_of_meta_is_told() -> None:
     flags: dict[str, Any] = dict.fromkeys(("lossless", "optimized"), False)
     job = Job(**words, **numbers, **flags, watermark=mark, texts=texts)
     told = {name for fields, *_ in rows(section("status")) for name in re.findall(r"`(\w+)`", fields)}
-    assert set(completed(Completed(job, a_picture(), a_verdict()), LINKS)["meta"]) <= told
+    assert set(completed_body(Completed(job, a_picture(), a_verdict()), LINKS)["meta"]) <= told
 
 
 def refusals() -> list[tuple[int, str]]:

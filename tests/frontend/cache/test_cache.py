@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from frontend.cache.cache import Cache, Question
+from frontend.cache.cache import Cache, CacheQuery
 from frontend.cache.demands import Demands
 from frontend.cache.log import Log
 from frontend.cache.replica import Replica
@@ -59,7 +59,7 @@ class Stand:
             "pick": 1,
             "force": False,
         }
-        return await self.cache.find(Question(**asked | changes))
+        return await self.cache.find(CacheQuery(**asked | changes))
 
 
 @contextlib.asynccontextmanager

@@ -161,7 +161,7 @@ async def test_deadline_times_out_waiting_and_running_jobs_but_not_made_ones(red
             await store.sweep()
     assert await state_of(store, running) is TimedOut
     assert await state_of(store, made) is Reviewing
-    await store.unjudged(made.id)
+    await store.fail_unjudged(made.id)
     view = await store.read(made.id, made.owner)
     assert view == Failed(made, "Compliance review unavailable")
 
@@ -170,7 +170,7 @@ async def test_review_that_fails_before_the_deadline_changes_nothing(store: JobS
     job = a_job()
     await store.accept(job, b"", None)
     await store.made(await taken(store), a_picture())
-    await store.unjudged(job.id)
+    await store.fail_unjudged(job.id)
     assert await state_of(store, job) is Reviewing
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contract.limits import MAX_PROMPT_CHARACTERS
 from embedded.part import free_port
 from frontend.common.errors import ApiError
-from frontend.prompts.enhancer import Enhancer, merged
+from frontend.prompts.enhancer import Enhancer, merge
 from frontend.prompts.prompt import Prompt
 
 KEY = "llm-secret-key"
@@ -198,7 +198,7 @@ async def test_any_answering_server_is_ready_and_none_is_not() -> None:
 
 def test_prompt_with_no_room_stays_as_it_is() -> None:
     full = Prompt("", ("x" * MAX_PROMPT_CHARACTERS,), ())
-    assert merged(full, ("soft light",)) == full
+    assert merge(full, ("soft light",)) == full
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_prompt_with_no_room_stays_as_it_is() -> None:
 def test_terms_whose_words_are_not_all_in_one_term_of_the_answer_are_kept(
     own: tuple[str, ...], answer: tuple[str, ...], lost: tuple[str, ...]
 ) -> None:
-    assert merged(Prompt("", own, ()), answer).positive == (*lost, *answer)
+    assert merge(Prompt("", own, ()), answer).positive == (*lost, *answer)
 
 
 terms = st.lists(st.lists(st.text("abA", min_size=1), min_size=1, max_size=3).map(" ".join), max_size=5)
@@ -224,7 +224,7 @@ terms = st.lists(st.lists(st.text("abA", min_size=1), min_size=1, max_size=3).ma
 
 @given(terms, terms.filter(bool))
 def test_every_word_of_the_user_survives(own: list[str], answer: list[str]) -> None:
-    prompt = merged(Prompt("aya", tuple(own), ()), tuple(answer))
+    prompt = merge(Prompt("aya", tuple(own), ()), tuple(answer))
     text = " ".join(prompt.positive).casefold()
     for word in {word for term in own for word in term.casefold().split()} - {"a"}:
         assert word in text

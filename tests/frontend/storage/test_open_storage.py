@@ -61,10 +61,3 @@ async def test_setting_that_cannot_work_stops_the_start(tmp_path: Path, settings
     with pytest.raises(SettingError, match="IMGEN_"):
         async with opened(Settings(**values)):
             pass
-
-
-async def test_links_that_work_here_alone_are_told_to_the_operator(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with opened(Settings(data_dir=tmp_path, host="0.0.0.0")):
-        assert "set IMGEN_PUBLIC_URL" in caplog.text

@@ -11,7 +11,7 @@ from PIL import Image
 
 from frontend.finishing.authority import issue
 from frontend.invisible_mark.codes import Codes
-from frontend.verification.decode import MAX_SIDE, Unreadable, decode
+from frontend.verification.decode import MAX_SIDE, UnreadablePicture, decode
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.sighting import look
 
@@ -105,5 +105,5 @@ def test_picture_is_seen_as_a_viewer_shows_it() -> None:
     ],
 )
 def test_bombs_and_what_is_no_picture_are_refused(data: bytes, message: str) -> None:
-    with pytest.raises(Unreadable, match=message):
+    with pytest.raises(UnreadablePicture, match=message):
         decode(data)

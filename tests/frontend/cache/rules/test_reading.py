@@ -3,11 +3,11 @@ from types import FrameType
 
 import pytest
 
-from frontend.cache.rules.reading import Reading, read
+from frontend.cache.rules.reading import PromptReading, read
 from frontend.domain.prompt_intent import PromptIntent
 
 
-def reading(positive: str) -> Reading:
+def reading(positive: str) -> PromptReading:
     return read(PromptIntent(positive))
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontend.cache.rules.lists import terms
-from frontend.cache.rules.table import RULES, Pair, Rule, conflict
+from frontend.cache.rules.table import RULES, CacheRule, Pair, conflict
 from frontend.cache.rules.vocabulary import VOCABULARY
 from frontend.domain.prompt_intent import PromptIntent
 
@@ -30,19 +30,19 @@ def intent(raw: str) -> PromptIntent:
     return PromptIntent(positive, tuple(negatives))
 
 
-def pairs(kind: str) -> list[tuple[Rule, Pair]]:
+def pairs(kind: str) -> list[tuple[CacheRule, Pair]]:
     return [(rule, pair) for rule in RULES for pair in getattr(rule, kind)]
 
 
 @pytest.mark.parametrize(("rule", "pair"), pairs("differing"))
-def test_prompts_that_differ_are_told_apart_by_the_rule(rule: Rule, pair: Pair) -> None:
+def test_prompts_that_differ_are_told_apart_by_the_rule(rule: CacheRule, pair: Pair) -> None:
     asked, made = map(intent, pair)
     assert conflict(asked, made) == rule.name
     assert not rule.both_ways or conflict(made, asked)
 
 
 @pytest.mark.parametrize(("rule", "pair"), pairs("alike"))
-def test_prompts_that_say_the_same_are_served(rule: Rule, pair: Pair) -> None:
+def test_prompts_that_say_the_same_are_served(rule: CacheRule, pair: Pair) -> None:
     asked, made = map(intent, pair)
     assert conflict(asked, made) is None
     assert not rule.both_ways or conflict(made, asked) is None
