@@ -55,6 +55,7 @@ CMD ["serve"]
 
 FROM python AS acs
 COPY --from=build-acs /opt/venv /opt/venv
+COPY contract contract
 COPY acs acs
 ARG REVISION=""
 LABEL org.opencontainers.image.revision=$REVISION

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from embedded.child import child
+from embedded.child import child, run_all
 from embedded.part import PartError, installed_python
 from frontend.catalogue.catalogue import Character, load
 from frontend.settings import ROOT, Settings, catalogue_folders
@@ -22,7 +22,7 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
         for name, character in catalogue.characters.items()
         for model in character.models
     ]
-    await asyncio.gather(*merges)
+    await run_all(merges)
     if merges:
         say("characters")
     return [base, made]
@@ -61,10 +61,12 @@ async def merge(
         stderr=asyncio.subprocess.PIPE,
     ) as process:
         assert process.stdout and process.stderr
-        errors, _ = await asyncio.gather(process.stderr.read(), _listen(process.stdout, tell))
+        async with asyncio.TaskGroup() as group:
+            errors = group.create_task(process.stderr.read())
+            group.create_task(_listen(process.stdout, tell))
         await process.wait()
     if process.returncode:
-        reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        reason = errors.result().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
         raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
 
 

@@ -9,7 +9,7 @@ from frontend.domain.picture import StoredPicture
 class RegisteredPicture(
     msgspec.Struct, frozen=True, kw_only=True, rename={"invisible_id": "mark", "invisible_key": "mark_key"}
 ):
-    """One entry of the stream `imgen:pictures`. It holds no prompt."""
+    """One entry of the stream PICTURES (contract/redis_keys.py). It holds no prompt."""
 
     gen_id: str
     job: str  # the job's id

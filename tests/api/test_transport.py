@@ -2,13 +2,15 @@
 
 import asyncio
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from frontend.common.version import __version__
 from frontend.keys.api_keys import Keys
-from tests.api.harness import PROMPT, Api
+from tests.api.harness import PROMPT, Api, api
 
 
 async def raw(server: Api, data: bytes | io.BytesIO, **headers: str) -> tuple[int, dict[str, Any]]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from acs.review import ReviewOrder
+from contract.acs import ReviewRequest
 from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
@@ -300,4 +300,4 @@ def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_revi
         assert max(len(asked_of_triton.prompt), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
         reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
         rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
-        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewOrder)
+        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewRequest)
