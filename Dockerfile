@@ -39,6 +39,10 @@ COPY deploy/lifecycle.py deploy/s3-lifecycle.json deploy/
 COPY embedded embedded
 COPY cli cli
 COPY frontend frontend
+# docker build --build-arg REVISION=$(git describe --always --dirty --exclude='*' --abbrev=12) …
+ARG REVISION=""
+RUN echo "$REVISION" > frontend/common/revision.txt
+LABEL org.opencontainers.image.revision=$REVISION
 ENV IMGEN_HOST=0.0.0.0 IMGEN_PORT=8080 IMGEN_DATA_DIR=/var/lib/imgen
 USER 10001:10001
 VOLUME /var/lib/imgen
@@ -51,7 +55,10 @@ CMD ["serve"]
 
 FROM python AS acs
 COPY --from=build-acs /opt/venv /opt/venv
+COPY contract contract
 COPY acs acs
+ARG REVISION=""
+LABEL org.opencontainers.image.revision=$REVISION
 USER 10001:10001
 EXPOSE 9000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

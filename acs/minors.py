@@ -2,7 +2,7 @@
 off, soften it or take its names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from acs.detections import Detections
@@ -23,14 +23,30 @@ NUDITY: Mapping[str, float] = {
     "BUTTOCKS_EXPOSED": 0.3,
     "FEMALE_GENITALIA_COVERED": 0.5,
 }
-_NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thir|four|fif|six|seven"
-_UNDER_18 = rf"(?:0?\d|1[0-7]|(?:{_NUMBERS})(?:teen)?)"
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+# What makes the word after it the end of a larger number: twenty-five, a hundred and five.
+_LARGER = (*_TENS, "hundred", "thousand", "hundred and", "thousand and")
+
+
+def _not_after(words: Iterable[str], joint: str) -> str:
+    return "".join(rf"(?<!{word}{joint})" for word in words)
+
+
+_TO_17 = "(?:(?:one|two|three|four|five|six|seven|ten|eleven|twelve|thir|fif)(?:teen)?|eight|nine)"
+_UNDER_18 = (
+    rf"(?:0?\d|1[0-7]|(?:{_not_after(_LARGER, '[ -]')}{_TO_17}"
+    # "twenty five-year-olds" are twenty, each of five years.
+    rf"|{_not_after(_LARGER, '-')}{_TO_17}(?=-))(?![ -](?:hundred|thousand)))"
+)
+_MONTHS = rf"(?:\d{{1,2}}|{_TO_17}|eighteen|nineteen|{'|'.join(_TENS)})"
 _GAP = r"\W{0,3}"
+# `middle aged, two women` and `golden age, two women` tell nobody's age.
+_AGED = _not_after(("middle", "golden", "stone", "bronze", "ice", "space"), "[ -]")
 _AGE = re.compile(
-    rf"(?<!\w)(?:{_UNDER_18}{_GAP}(?:years?|yrs?){_GAP}olds?"
+    rf"(?<!\w)(?:{_UNDER_18}{_GAP}(?:years?|yrs?){_GAP}(?:olds?|of\Wage)"
     rf"|{_UNDER_18}{_GAP}y\W{{0,2}}o(?:ld)?"
-    rf"|\d{{1,2}}{_GAP}months?{_GAP}old"
-    rf"|aged?\W{{1,3}}(?:of\W)?{_UNDER_18})(?!\w)"
+    rf"|{_MONTHS}{_GAP}months?{_GAP}old"
+    rf"|{_AGED}aged?\W{{1,3}}(?:of\W)?{_UNDER_18})(?!\w)"
 )
 
 

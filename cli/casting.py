@@ -20,8 +20,9 @@ import msgspec
 import yaml
 
 from cli.errors import UserError
+from contract.names import NAME, NAME_WORDS
 from embedded.models import Progress, merge
-from frontend.catalogue.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, Character, load, to_struct
+from frontend.catalogue.catalogue import RIGHTS, Catalogue, Character, load, to_struct
 from frontend.settings import Settings, catalogue_folders
 
 WORDS_OF_RIGHTS = "fictional, or consent:REFERENCE where REFERENCE leads to the written consent"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from embedded.child import child
-from embedded.part import PartError, python_of
+from embedded.child import child, run_all
+from embedded.part import PartError, installed_python
 from frontend.catalogue.catalogue import Character, load
 from frontend.settings import ROOT, Settings, catalogue_folders
 
@@ -22,7 +22,7 @@ async def model_repositories(settings: Settings, say: Callable[[str], None]) -> 
         for name, character in catalogue.characters.items()
         for model in character.models
     ]
-    await asyncio.gather(*merges)
+    await run_all(merges)
     if merges:
         say("characters")
     return [base, made]
@@ -50,7 +50,7 @@ async def merge(
     `torch`: an interpreter that has it, which then draws with the LoRA too, and must draw the same.
     """
     async with child(
-        *(python_of("triton"), "-m", "export.character", str(lora.resolve())),
+        *(installed_python("triton"), "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model, "--repository", str(base), "--output", str(made)),
         f"--strength={character.strength}",
         *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
@@ -61,10 +61,12 @@ async def merge(
         stderr=asyncio.subprocess.PIPE,
     ) as process:
         assert process.stdout and process.stderr
-        errors, _ = await asyncio.gather(process.stderr.read(), _listen(process.stdout, tell))
+        async with asyncio.TaskGroup() as group:
+            errors = group.create_task(process.stderr.read())
+            group.create_task(_listen(process.stdout, tell))
         await process.wait()
     if process.returncode:
-        reason = errors.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        reason = errors.result().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
         raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from embedded.child import kill, spawn
 from embedded.logs import complaint, open_log
 from frontend.settings import Settings
 
@@ -59,6 +60,14 @@ def python_of(name: str) -> str:
     return str(Path(sys.prefix) / "parts" / name / "bin" / "python")
 
 
+def installed_python(name: str) -> str:
+    """Raises PartError where the part's environment is not there, as when imgen alone was installed."""
+    python = python_of(name)
+    if not Path(python).is_file():
+        raise PartError(f"{name} is not installed; run `make install`, or as the README says of the wheel")
+    return python
+
+
 def site_of(name: str) -> Path:
     """The site-packages of a part's own environment."""
     return Path(sys.prefix) / "parts" / name / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
@@ -94,15 +103,13 @@ async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{part.name}.log"
     with open_log(log) as output:
-        process = await asyncio.create_subprocess_exec(
+        process = await spawn(
             *part.command,
             env={**MALLOC, **_inherited(part), **part.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             preexec_fn=_die_with_parent,
-            # Ctrl-C in a terminal goes to the whole process group; the supervisor stops its parts in order.
-            process_group=0,
         )
     try:
         await _until_ready(part, process, log)
@@ -124,14 +131,14 @@ async def _until_ready(part: Part, process: asyncio.subprocess.Process, log: Pat
 
 
 async def stop(part: Part, process: asyncio.subprocess.Process) -> None:
-    """Asks with SIGTERM, then insists with SIGKILL on the whole process group."""
-    if process.returncode is None:
-        process.terminate()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), part.stop_timeout_s)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    """Asks with SIGTERM, then insists with SIGKILL on the whole process group; at once if it is cancelled."""
+    try:
+        if process.returncode is None:
+            process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), part.stop_timeout_s)
+    finally:
+        await kill(process)
 
 
 @contextlib.asynccontextmanager

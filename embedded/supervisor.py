@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from embedded.child import run_all
 from embedded.logs import keep_bounded
 from embedded.part import Part, PartError, start, stop
 
@@ -93,7 +94,7 @@ async def keeping(stages: list[list[Part]], logs: Path, say: Say) -> AsyncIterat
             behind += [
                 asyncio.create_task(_start_in_background(run, say)) for run in runs if run.part.background
             ]
-            await gather_all([_start(run, say) for run in runs if not run.part.background])
+            await run_all(_start(run, say) for run in runs if not run.part.background)
         yield {run.part.name: run for run in kept}
     finally:
         for task in behind:
@@ -116,10 +117,3 @@ async def _start_in_background(run: Running, say: Say) -> None:
         await _start(run, say)
     except PartError as error:
         log.warning("%s", error)
-
-
-async def gather_all(work: list[Awaitable[None]]) -> None:
-    """All to their end, then the first error: nothing is left half-started behind our back."""
-    for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -178,14 +179,12 @@ def _assemble_backends(install: _Install, folder: Path) -> Path:
     """A backend directory: NVIDIA's Python backend with the right stub beside it, and ours."""
     made, ready = folder / "backends.tmp", folder / "backends"
     shutil.rmtree(made, ignore_errors=True)
-    python = made / "python"
-    python.mkdir(parents=True)
-    for source in (*(install.server / "backends" / "python").iterdir(), install.stub):
-        shutil.copy(source, python)  # no links: Triton refuses a library that lies elsewhere
-    for own in sorted((ROOT / "backends").glob("*/model.py")):
-        for source in (ROOT / "backends" / "shared", own.parent):
-            target = made / own.parent.name
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    ours = [model.parent for model in sorted((ROOT / "backends").glob("*/model.py"))]
+    sources = [(install.server / "backends" / "python", "python")]
+    sources += [(source, own.name) for own in ours for source in (ROOT / "backends" / "shared", own)]
+    for source, name in sources:  # no links: Triton refuses a library that lies elsewhere
+        shutil.copytree(source, made / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy(install.stub, made / "python")
     shutil.rmtree(ready, ignore_errors=True)
     made.rename(ready)
     return ready
@@ -211,6 +210,8 @@ def _environment(
     tmp.mkdir(parents=True)
     libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
     environment = {
+        # A stub takes its standard library from beside the `python3` that it finds; another's does not fit.
+        "PATH": os.pathsep.join([f"{sys.base_prefix}/bin", os.environ.get("PATH", os.defpath)]),
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
         "IMGEN_TRITON_SITE": f"{install.site}{os.pathsep}{site}",

@@ -74,6 +74,63 @@ def test_both_signs_give_both_codes() -> None:
     assert codes("a child, nudity", BUTTOCKS_EXPOSED=0.4) == (TEXT_CODE, IMAGE_CODE)
 
 
-@pytest.mark.parametrize("age", ["18", "21", "30", "117"])
-def test_adult_age_is_no_minor(age: str) -> None:
-    assert codes(f"{age} year old, nudity") == ()
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+
+@pytest.mark.parametrize(
+    "age", ["18", "21", "30", "117", "eighteen", "nineteen", *TENS, *(f"{ten}-one" for ten in TENS)]
+)
+@pytest.mark.parametrize("words", ["{} year old", "{}-years-old", "{} yo", "{} y/o", "aged {}", "age: {}"])
+def test_adult_age_is_no_minor(age: str, words: str) -> None:
+    assert codes(f"{words.format(age)}, nudity") == ()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "twenty five years old",
+        "a hundred and five years old",
+        "one hundred two years old",
+        "aged one hundred",
+        "aged two thousand",
+        "in her nineties",
+        "the nineteen-nineties",
+        "a nineteenth century portrait",
+        "her nineteenth birthday",
+        "middle-aged, two women",
+        "golden age, two women",
+    ],
+)
+def test_number_that_is_no_age_of_a_minor_is_no_minor(prompt: str) -> None:
+    assert codes(f"{prompt}, nudity") == ()
+
+
+TO_9 = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TO_17 = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen")
+
+
+@pytest.mark.parametrize("age", [*map(str, range(18)), "07", *TO_9, *TO_17])
+@pytest.mark.parametrize(
+    "words", ["{} year old", "{}-years-old", "{} yrs old", "{} yo", "{} y/o", "aged {}", "age: {}"]
+)
+def test_every_age_under_18_is_a_minor(age: str, words: str) -> None:
+    assert codes(f"{words.format(age)}, nudity") == (TEXT_CODE,)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "nineteen months old",
+        "thirty-one months old",
+        "twelve years of age",
+        "seventeen- or eighteen-year-old, seventeen years old",
+        "a woman of twenty, five years old",
+        "twenty five-year-olds",
+        "aged 9 hundred times",
+        "a woman of twenty. five years old",
+        "one hundred people, five years old",
+        "middle-aged man, five years old",
+    ],
+)
+def test_age_of_a_minor_beside_other_numbers_is_found(prompt: str) -> None:
+    assert codes(f"{prompt}, nudity") == (TEXT_CODE,)

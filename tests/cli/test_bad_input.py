@@ -89,6 +89,9 @@ LORAS = (
 )
 
 
+pytestmark = pytest.mark.slow  # each mistake is made before the real exporter
+
+
 def run(
     command: list[str], environment: Mapping[str, str], limit: int | None
 ) -> "subprocess.CompletedProcess[str]":

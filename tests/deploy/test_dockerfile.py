@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from frontend.common.version import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
 
@@ -116,6 +118,7 @@ def test_tritons_image_has_what_its_models_import(tmp_path: Path) -> None:
     assert "--load-model=text_to_image" in done.stdout.splitlines()
 
 
+@pytest.mark.system
 def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     folder = image("frontend", tmp_path)
     python = Path(sys.executable)
@@ -125,6 +128,17 @@ def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     assert run_in(folder, python, "deploy/lifecycle.py").stderr == "lifecycle: IMGEN_S3_BUCKET is not set\n"
 
 
+@pytest.mark.parametrize(("revision", "told"), [("1a2b3c", f"{__version__} (1a2b3c)"), ("", __version__)])
+def test_container_tells_its_version_and_the_revision_of_its_build(
+    revision: str, told: str, tmp_path: Path
+) -> None:
+    folder = image("frontend", tmp_path)
+    (writing,) = (line.removeprefix("RUN ") for line in stages()["frontend"] if "revision.txt" in line)
+    subprocess.run(writing, shell=True, check=True, cwd=folder, env={"REVISION": revision})
+    assert run_in(folder, Path(sys.executable), "-m", "cli.main", "--version").stdout == f"imgen {told}\n"
+
+
+@pytest.mark.system
 def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"
     if not python.exists():

@@ -2,11 +2,14 @@ import asyncio
 import contextlib
 import os
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
-from embedded.child import child
+from embedded.child import child, run_all
+from embedded.triton import processes
 
 SLEEP = "import time; time.sleep(600)"
 # Starts a process that outlives it, tells both ids, and waits.
@@ -15,6 +18,11 @@ PARENT = (
     f"process = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]);"
     "print(os.getpid(), process.pid, flush=True); time.sleep(600)"
 )
+
+
+def children() -> set[int]:
+    """Of this process, also those that have ended and are not yet waited for."""
+    return {pid for pid, _, _, parent in processes() if parent == os.getpid()}
 
 
 def alive(pid: int) -> bool:
@@ -40,20 +48,67 @@ async def test_what_it_has_started_ends_with_the_block() -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 10, 20])
-async def test_cancelled_at_any_moment_it_ends(turns: int) -> None:
-    pids: list[int] = []
+async def test_cancelled_at_any_moment_and_however_often_it_is_waited_for(turns: int, again: bool) -> None:
+    before = children()
 
     async def run() -> None:
         async with child(sys.executable, "-c", SLEEP, stderr=asyncio.subprocess.PIPE) as process:
-            pids.append(process.pid)
             await process.communicate()
 
     task = asyncio.create_task(run())
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
+    while again and not task.done():
+        await asyncio.sleep(0)
+        task.cancel()
     async with asyncio.timeout(30):
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    assert not any(map(alive, pids))
+    assert children() == before
+
+
+def test_no_child_outlives_its_event_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio.run cancels what is left, and closes the loop when that has ended."""
+
+    async def run() -> None:
+        async with child(sys.executable, "-c", SLEEP):
+            await asyncio.Event().wait()
+
+    async def leave_behind() -> None:
+        task = asyncio.create_task(run())
+        while not children() - before:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+
+    before = children()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(leave_behind())
+    assert children() == before
+    for thread in threading.enumerate():
+        if thread.name.startswith("asyncio-waitpid"):
+            thread.join(30)
+    assert not caplog.messages
+
+
+async def test_first_failure_is_raised_once_the_others_have_ended() -> None:
+    ended = asyncio.Event()
+
+    async def fail() -> None:
+        raise ValueError("first")
+
+    async def end_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            ended.set()
+
+    with pytest.raises(ValueError, match="first"):
+        await run_all([end_slowly(), fail()])
+    assert ended.is_set()

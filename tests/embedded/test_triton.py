@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,11 @@ async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
 
 
+def test_python_of_a_stub_is_ours_whatever_comes_first_on_the_path(tmp_path: Path) -> None:
+    part = triton_part(port=1, data_dir=tmp_path, repositories=[])
+    assert shutil.which("python3", path=part.environment["PATH"]) == f"{sys.base_prefix}/bin/python3"
+
+
 def test_every_start_has_a_key_of_its_own(tmp_path: Path) -> None:
     parts = [triton_part(port=1, data_dir=tmp_path, repositories=[]) for _ in range(2)]
     keys = [item for part in parts for item in part.command if item.startswith("--grpc-restricted-protocol")]
@@ -101,6 +107,7 @@ def test_the_key_of_model_control_is_private(triton: RunningTriton) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+@pytest.mark.triton
 async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> None:
     (tmp_path / "models").mkdir()
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
@@ -124,6 +131,7 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.triton
 async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
     tmp_path: Path, tiny_repository: Path
 ) -> None:

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from frontend.domain.picture import VisibleMark
+from frontend.domain.picture import Watermark
 from frontend.finishing.anchor import anchor
 from frontend.finishing.stamps import Pixels, Stamps
 
 
-def lay(pixels: Pixels, mark: VisibleMark, stamps: Stamps) -> Pixels:
+def lay(pixels: Pixels, watermark: Watermark, stamps: Stamps) -> Pixels:
     """`pixels` [H,W,3] with the mark over them; the argument itself is not changed.
 
     The mark keeps its aspect, is turned about its centre and always lies wholly inside the picture: one that
     is too large is shrunk, and padding gives way before the mark does.
     """
-    if mark.opacity == 0:
+    if watermark.opacity == 0:
         return pixels
     height, width = pixels.shape[:2]
-    stamp = stamps.stamp(mark, width, height)
+    stamp = stamps.stamp(watermark, width, height)
     high, wide = stamp.shape[:2]
-    place = anchor(mark.position)
-    left = _offset(place.x, width - wide, mark.padding_x)
-    top = _offset(place.y, height - high, mark.padding_y)
+    place = anchor(watermark.position)
+    left = _offset(place.x, width - wide, watermark.padding_x)
+    top = _offset(place.y, height - high, watermark.padding_y)
     marked = pixels.copy()
     under = marked[top : top + high, left : left + wide]
-    under[:] = _blend(under, stamp, mark.opacity / 100)
+    under[:] = _blend(under, stamp, watermark.opacity / 100)
     return marked
 
 

@@ -5,14 +5,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from frontend.domain.picture import VisibleMark
+from frontend.domain.picture import Watermark
 from frontend.finishing.stamps import Stamps
-from frontend.finishing.visible_mark import lay
+from frontend.finishing.watermark import lay
 
 from .pictures import black, block, file_of, mark, scene
 
 
-def laid(pixels: npt.NDArray[np.uint8], what: VisibleMark) -> npt.NDArray[np.uint8]:
+def laid(pixels: npt.NDArray[np.uint8], what: Watermark) -> npt.NDArray[np.uint8]:
     return lay(pixels, what, Stamps())
 
 
@@ -120,7 +120,7 @@ def test_picture_that_came_in_is_not_changed() -> None:
 
 
 marks = st.builds(
-    VisibleMark,
+    Watermark,
     image=st.builds(block, st.integers(1, 90), st.integers(1, 90)),
     position=st.text(max_size=8) | st.sampled_from(["top", "left", "center", "bottomLeft", "top-right"]),
     scale=st.integers(1, 100),
@@ -135,7 +135,7 @@ marks = st.builds(
 @example(what=mark(block(4096, 1), scale=100, rotation=45), width=16, height=130)
 @example(what=mark(block(1, 4096), scale=100, rotation=-360), width=130, height=16)
 @settings(max_examples=200, deadline=None)
-def test_no_mark_leaves_the_picture_or_fails(what: VisibleMark, width: int, height: int) -> None:
+def test_no_mark_leaves_the_picture_or_fails(what: Watermark, width: int, height: int) -> None:
     """An offset outside the picture would make an empty slice, and laying into that fails."""
     marked = laid(black(width, height), what)
     assert marked.shape == (height, width, 3)
