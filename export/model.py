@@ -15,17 +15,17 @@ from contract.schedules import Prediction
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
-from export.engines.kinds import KINDS, EngineName, Order
-from export.engines.recipe import Wish
+from export.engines.kinds import KINDS, EngineName, EngineOrder
+from export.engines.recipe import EngineOptions
 from export.errors import ExportError
 from export.graphs.storage import Storage, save_model, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
 from export.networks.networks import Network, network_of, networks_of
 from export.networks.precision import LIMITS, Precision, cast, precision_of
 from export.networks.trace import declare_outputs, trace, weights_of
-from export.parity.comparison import compare, not_compared
+from export.parity.comparison import compare, report_not_compared
 from export.progress_bars import stages
-from export.repository.finished_stages import KEY_FILE, Work, digests, key
+from export.repository.finished_stages import KEY_FILE, FinishedStages, digests, key
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
 
@@ -34,11 +34,11 @@ REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ExportOptions:
     storage: Storage = "fp16"  # of the weights of networks that compute in fp32
     precision: Precision = "fp32"
     engine: EngineName = "onnx"
-    wish: Wish = field(default_factory=Wish)
+    engine_options: EngineOptions = field(default_factory=EngineOptions)
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     prediction: Prediction | None = None  # of a single file that does not say
 
@@ -58,8 +58,8 @@ class Export:
     sources: Mapping[str, str]
     name: str
     output: Path
-    options: Options
-    work: Work
+    options: ExportOptions
+    work: FinishedStages
 
     @cached_property
     def opened(self) -> Checkpoint:
@@ -96,10 +96,10 @@ class Export:
                 if (folder / file).exists():
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
-            order = Order(
+            order = EngineOrder(
                 network=self.network(number),
                 downscale=self.opened.downscale,
-                wish=self.options.wish,
+                engine_options=self.options.engine_options,
                 repository=self.output,
             )
             kind.add(folder, order)
@@ -108,22 +108,26 @@ class Export:
 
         if self.options.engine == "onnx":
             return self.work.stage(part, graph, make_graph)
-        return self.work.stage(part, self.key(part, made_by=dict(kind.made_by())), make_engine)
+        return self.work.stage(
+            part, self.key(part, describe_builder=dict(kind.describe_builder())), make_engine
+        )
 
 
-def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Options = Options()) -> list[Path]:
+def export_checkpoint(
+    checkpoint: Path, name: str, output: Path, options: ExportOptions = ExportOptions()
+) -> list[Path]:
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
     `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
-    engine `tensorrt` or `inductor` there are plans or packages, good for what `options.wish` says. Nothing
+    engine `tensorrt` or `inductor` there are plans or packages, good for what `engine_options` says. Nothing
     is published that does not draw as torch does. Stages that an earlier run finished are not run again.
     Returns the folders. Raises ExportError, with nothing published.
     """
     check_name(name)
     if options.precision == "bf16" and options.engine == "onnx":
         raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
-    KINDS[options.engine].made_by()  # better refused now than after an hour
-    work = Work(output, name)
+    KINDS[options.engine].describe_builder()  # better refused now than after an hour
+    work = FinishedStages(output, name)
     with stages(f"Export {name}", len(STAGES)) as step:
         step(STAGES[0])
         export = _read(checkpoint, name, output, options, work)
@@ -143,7 +147,7 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
         return list(published.values())
 
 
-def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
+def _read(checkpoint: Path, name: str, output: Path, options: ExportOptions, work: FinishedStages) -> Export:
     sources = digests(checkpoint)
     if checkpoint.is_file():
         like = digests(options.like) if options.like else {}
@@ -157,7 +161,7 @@ def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Wor
     return Export(checkpoint, sources, name, output, options, work)
 
 
-def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: Options) -> None:
+def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
     precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
     tokenizers = open_tokenizers(checkpoint)
@@ -190,7 +194,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         new = folder / export.name
         new.mkdir()
         if options.precision == "bf16" and options.engine != "inductor":
-            report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
+            report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
             report = compare(made, checkpoint, open_tokenizers(checkpoint), limit, new, export.reference)
         target = (

@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 from contract.description import Description
 from contract.families import TIME_IDS, Sizes
 from contract.names import DENOISER
-from contract.parts import Part
+from contract.parts import ModelPart
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.checkpoints.checkpoint import family_of, open_checkpoint
 from export.checkpoints.scheduler import read_diffusion
 from export.engines.plan import TIMING_CACHE, add_plan
-from export.engines.recipe import Recipe, Wish
+from export.engines.recipe import EngineOptions, Recipe
 from export.graphs.storage import MODEL_FILE, save_model, write_hashes
 from export.graphs.weight_names import name_weights
 from export.networks.denoiser import Denoiser
@@ -52,7 +52,7 @@ def description_of(unet: UNet2DConditionModel, checkpoint: Path) -> Description:
     )
 
 
-def denoiser_of(unet: UNet2DConditionModel, checkpoint: Path) -> tuple[Denoiser, Part]:
+def denoiser_of(unet: UNet2DConditionModel, checkpoint: Path) -> tuple[Denoiser, ModelPart]:
     config, family = unet.config, family_of(checkpoint)
     times = TIME_IDS * (config.addition_time_embed_dim or 0)
     pooled = (config.projection_class_embeddings_input_dim or 0) - times
@@ -126,7 +126,7 @@ def main() -> None:
         unet = load(given.folder)
         _, part = denoiser_of(unet, given.folder / "checkpoint")
         del unet
-        recipe = Recipe.of(part, Wish(sizes=[(1024, 1024)], batch=1), downscale=8)
+        recipe = Recipe.of(part, EngineOptions(sizes=[(1024, 1024)], batch=1), downscale=8)
         add_plan(given.folder / "repository" / "eros-denoiser", recipe, given.folder / TIMING_CACHE)
     seconds["all"] = time.monotonic() - started
     print(json.dumps(seconds))

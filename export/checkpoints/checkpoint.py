@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from contract.families import Sizes, TextEncoder, family_titles
-from contract.parts import Part
+from contract.parts import ModelPart
 from contract.schedules import Diffusion
 from export.checkpoints.scheduler import read_diffusion
 from export.errors import ExportError, first_line
@@ -70,7 +70,7 @@ class Checkpoint:
         )
 
     @property
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, ModelPart]:
         return self.family.row.parts(self.sizes)
 
     @property
@@ -101,7 +101,7 @@ def family_of(folder: Path) -> TorchFamily:
         raise ExportError(f"{folder} is no diffusers checkpoint: it has no readable {INDEX_FILE}") from None
     index = index if isinstance(index, dict) else {}
     pipeline = index.get("_class_name")
-    encoders = {name for name in index if name.startswith("text_encoder") and _class_named(index, name)}
+    encoders = {name for name in index if name.startswith("text_encoder") and _class_name_of(index, name)}
     known = torch_families()
     found = [family for family in known if family.row.pipeline == pipeline] or [
         family for family in known if {one.name for one in family.row.text_encoders} == encoders
@@ -109,12 +109,12 @@ def family_of(folder: Path) -> TorchFamily:
     if not found:
         raise ExportError(f"{folder / INDEX_FILE} names no checkpoint of {family_titles()}")
     for name, kind in found[0].networks.items():
-        if _class_named(index, name) != kind.__name__:
+        if _class_name_of(index, name) != kind.__name__:
             raise ExportError(f"{folder / INDEX_FILE} must name {kind.__name__} as {name}")
     return found[0]
 
 
-def _class_named(index: Mapping[str, Any], name: str) -> str | None:
+def _class_name_of(index: Mapping[str, Any], name: str) -> str | None:
     """The class in an entry ["diffusers", "UNet2DConditionModel"]; None for no entry, as for [null, null]."""
     entry = index.get(name)
     return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 and entry[1] else None

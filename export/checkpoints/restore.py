@@ -29,7 +29,7 @@ from contract.names import DECODER, DENOISER, TEXT_ENCODER, network_name
 from contract.repositories import DESCRIPTION_FILE, TOKENIZER_FILE
 from export.checkpoints.checkpoint import INDEX_FILE, Checkpoint
 from export.checkpoints.scheduler import read_diffusion
-from export.errors import ExportError, told
+from export.errors import ExportError, describe_error
 from export.families.family import TorchFamily, torch_family
 from export.graphs.rewrite import array_of, place_of
 from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
@@ -59,7 +59,7 @@ def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
     return output
 
 
-def open_restored(repository: Path, name: str, scratch: Path) -> Checkpoint:
+def view_exported(repository: Path, name: str, scratch: Path) -> Checkpoint:
     """The same without a copy of the weights: they are views of the repository's files, in the type there.
 
     `scratch`: an empty folder, for the small files, that lasts as long as the checkpoint is used.
@@ -98,7 +98,7 @@ def _view(model: Path, family: TorchFamily, name: str) -> Any:
     network = family.empty_network(name, _config(model, name))
     weights = weights_of(model / "1")
     state = {
-        key: _filled(weights.get(_prefix(name) + key), empty) for key, empty in network.state_dict().items()
+        key: _fill(weights.get(_prefix(name) + key), empty) for key, empty in network.state_dict().items()
     }
     network.load_state_dict(state, assign=True)
     for buffer in [key for key, value in network.named_buffers() if value.is_meta]:
@@ -145,13 +145,13 @@ def _restore(model: Path, family: TorchFamily, network: str, target: Path) -> No
     target.mkdir(parents=True)
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     state = {
-        key: _filled(weights.get(_prefix(network) + key), empty).float().contiguous()
+        key: _fill(weights.get(_prefix(network) + key), empty).float().contiguous()
         for key, empty in family.empty_network(network, config).state_dict().items()
     }
     save_file(state, target / family.weights_file(network), metadata={"format": "pt"})
 
 
-def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
+def _fill(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
     if value is None:
         return torch.zeros(empty.shape)
     shaped = value.reshape(empty.shape)
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(restore_checkpoint(given.repository, given.name, given.output))
     except (ExportError, OSError) as error:
-        print(f"export: {told(error)}", file=sys.stderr)
+        print(f"export: {describe_error(error)}", file=sys.stderr)
         return 2
     return 0
 

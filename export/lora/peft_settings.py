@@ -19,7 +19,7 @@ PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PeftSettings:
     alpha: float | None = None
     rank: float | None = None
     rslora: bool = False
@@ -40,10 +40,10 @@ class Settings:
         return 1.0 if self.rank is None else self.alpha_of(name, int(self.rank)) / self.rank
 
 
-NONE = Settings()
+NONE = PeftSettings()
 
 
-def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, Settings]:
+def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, PeftSettings]:
     """By how the keys begin that they are for. `path`, `keys`: the file and what is in it."""
     try:
         if "lora_adapter_metadata" in metadata:
@@ -63,7 +63,7 @@ def _part_of(given: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {key.removeprefix(part): value for key, value in given.items() if key.startswith(part)}
 
 
-def _settings(options: Mapping[str, Any]) -> Settings:
+def _settings(options: Mapping[str, Any]) -> PeftSettings:
     """Raises ExportError for an option that is not supported, KeyError and ValueError for nonsense."""
     if not options:
         return NONE
@@ -79,7 +79,7 @@ def _settings(options: Mapping[str, Any]) -> Settings:
     rank = float(options["r"]) if kind != "LORA" else None
     if rank is not None and not rank >= 1:
         raise ValueError(f"r is {rank}")
-    return Settings(
+    return PeftSettings(
         alpha=float(options["lora_alpha" if kind == "LORA" else "alpha"]),
         rank=rank,
         rslora=bool(options.get("use_rslora")),

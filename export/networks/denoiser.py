@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from contract.parts import Part
+from contract.parts import ModelPart
 from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
 from export.networks.part_module import PartModule
 
@@ -72,7 +72,7 @@ class Denoiser(PartModule):
     """
 
     def __init__(
-        self, part: Part, unet: UNet2DConditionModel, diffusion: Diffusion, conditions: Conditions
+        self, part: ModelPart, unet: UNet2DConditionModel, diffusion: Diffusion, conditions: Conditions
     ) -> None:
         """`conditions`: the family's, see export.families.family."""
         super().__init__(part)
@@ -90,7 +90,7 @@ class Denoiser(PartModule):
             torch.cat([scaled, scaled]),
             torch.cat([timestep, timestep]),
             torch.cat([inputs["negative_embeddings"], inputs["embeddings"]]).to(dtype),
-            **self._conditions(_doubled(inputs, dtype)),
+            **self._conditions(_double(inputs, dtype)),
             return_dict=False,
         )[0].float()
         # Not chunk: torch.export cannot tell that a batch of any size has two halves.
@@ -100,7 +100,7 @@ class Denoiser(PartModule):
         return latents + slope * (inputs["sigma_next"] - sigma)[:, :, None, None]
 
 
-def _doubled(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def _double(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """What a family has beside the embeddings: for the negative prompt, then for the prompt."""
     found = {}
     if "pooled" in inputs:

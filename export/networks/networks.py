@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from contract.names import DECODER, DENOISER, TEXT_ENCODER
-from contract.parts import Part
+from contract.parts import ModelPart
 from export.checkpoints.checkpoint import Checkpoint
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
@@ -16,7 +16,7 @@ from export.networks.text_encoder import TextEncoders
 
 @dataclass(frozen=True)
 class Network:
-    part: Part
+    part: ModelPart
     module: nn.Module
     sources: tuple[str, ...]  # files of the checkpoint that say how the network is built
     all_used: bool  # whether the graph must hold every weight of the module

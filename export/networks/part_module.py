@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from contract.parts import Part
+from contract.parts import ModelPart
 
 
 class PartModule(nn.Module):
@@ -18,7 +18,7 @@ class PartModule(nn.Module):
     The exporters read the names off the signature; so there is one for each part, not for each class.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ModelPart) -> None:
         super().__init__()
         self.config = PretrainedConfig()  # optimum reads it
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

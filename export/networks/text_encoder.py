@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from contract.families import TextEncoder
-from contract.parts import Part
+from contract.parts import ModelPart
 from export.networks.part_module import PartModule
 
 
@@ -17,7 +17,7 @@ class TextEncoders(PartModule):
     And pooled [B, P] where the family has it: the projections at the end-of-text token.
     """
 
-    def __init__(self, part: Part, encoders: Mapping[TextEncoder, Any]) -> None:
+    def __init__(self, part: ModelPart, encoders: Mapping[TextEncoder, Any]) -> None:
         super().__init__(part)
         self._encoders = tuple(encoders)
         for encoder, network in encoders.items():
@@ -31,8 +31,8 @@ class TextEncoders(PartModule):
             embeddings.append(found.last_hidden_state if last else found.hidden_states[-2])
             if encoder.pooled:
                 pooled.append(found.text_embeds)
-        return (_joined(embeddings), _joined(pooled)) if pooled else _joined(embeddings)
+        return (_join(embeddings), _join(pooled)) if pooled else _join(embeddings)
 
 
-def _joined(values: Sequence[Tensor]) -> Tensor:
+def _join(values: Sequence[Tensor]) -> Tensor:
     return (values[0] if len(values) == 1 else torch.cat(list(values), dim=-1)).float()

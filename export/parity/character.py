@@ -15,21 +15,21 @@ import onnx
 from onnx import TensorProto
 
 from contract.names import DENOISER, PARTS, network_name, split_network_name
-from export.checkpoints.restore import open_restored
+from export.checkpoints.restore import view_exported
 from export.checkpoints.tokenizer import open_tokenizers
-from export.errors import ExportError, told
+from export.errors import ExportError, describe_error
 from export.graphs.storage import MODEL_FILE
 from export.lora.strength import Strength, strength_of_options
 from export.lora.torch_lora import apply_lora
 from export.networks.networks import Network, network_of
 from export.networks.precision import LIMITS, Limit
-from export.parity.comparison import Report, compare
+from export.parity.comparison import ParityReport, compare
 from export.repository.staging import publish, staging
 
 
 def compare_character(
     lora: Path, strength: Strength, model: str, base: Path, merged: Path, report_folder: Path
-) -> Report:
+) -> ParityReport:
     """`merged`: a folder with the character's denoiser and, if it has its own, its text encoder.
 
     Puts the report in `report_folder`'s place. Raises ExportError if torch cannot take the LoRA.
@@ -43,11 +43,11 @@ def compare_character(
         tempfile.TemporaryDirectory() as scratch,
         staging(report_folder.parent, report_folder.name) as folder,
     ):
-        checkpoint = open_restored(base, model, Path(scratch))
+        checkpoint = view_exported(base, model, Path(scratch))
 
         def reference(part: str) -> Network:
             """Of a checkpoint of its own, so that nothing but it is in fp32, and it is gone after use."""
-            own = open_restored(base, model, Path(tempfile.mkdtemp(dir=scratch)))
+            own = view_exported(base, model, Path(tempfile.mkdtemp(dir=scratch)))
             network = network_of(own, part)
             apply_lora(lora, strength, own)
             return network
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if report.failure:
             raise ExportError(f"does not draw as torch with PEFT does: {report.failure}; see {given.report}")
     except (ExportError, OSError) as error:
-        print(f"export: {told(error)}", file=sys.stderr)
+        print(f"export: {describe_error(error)}", file=sys.stderr)
         return 2
     return 0
 

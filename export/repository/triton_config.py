@@ -7,7 +7,7 @@ from pathlib import Path
 from contract.description import read_description
 from contract.limits import MAX_BATCH, MAX_ENGINE_WINDOWS
 from contract.names import NAME, NAME_WORDS
-from contract.parts import Part, Tensor
+from contract.parts import ModelPart, TensorSpec
 from contract.repositories import DESCRIPTION_FILE
 from export.errors import ExportError
 from frontend.common.atomic_write import atomic_write
@@ -20,7 +20,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def config_of(model: str, part: Part) -> str:
+def config_of(model: str, part: ModelPart) -> str:
     """`model` is the Triton model's name (eros-denoiser), which is its folder's name too."""
     return "\n".join(
         (
@@ -36,7 +36,7 @@ def config_of(model: str, part: Part) -> str:
     )
 
 
-def renamed(config: str, model: str) -> str:
+def rename_config(config: str, model: str) -> str:
     """The same config for a model of another name: a character's denoiser differs in weights only."""
     text, count = re.subn(r'^name: "[^"]*"$', f'name: "{model}"', config, count=1, flags=re.MULTILINE)
     if not count:
@@ -66,12 +66,12 @@ def bound_windows(model: Path) -> None:
         atomic_write(path, description.to_json())
 
 
-def _tensors(tensors: tuple[Tensor, ...]) -> str:
+def _tensors(tensors: tuple[TensorSpec, ...]) -> str:
     return ",\n".join(
         f'  {{ name: "{tensor.name}", data_type: TYPE_{tensor.dtype}, dims: [ {_dims(tensor)} ] }}'
         for tensor in tensors
     )
 
 
-def _dims(tensor: Tensor) -> str:
+def _dims(tensor: TensorSpec) -> str:
     return ", ".join("-1" if isinstance(dim, str) else str(dim) for dim in tensor.dims)

@@ -308,7 +308,7 @@ def test_merge_tells_how_far_it_is(repository: Path, lora: Path, tmp_path: Path)
         told.append((stage, done))
 
     target = tmp_path / "eros-denoiser--aya"
-    merge_character(repository / "eros-denoiser", lora, target, check=lambda _: None, tell=tell)
+    merge_character(repository / "eros-denoiser", lora, target, check=lambda _: None, on_progress=tell)
     merging = [done for stage, done in told if stage == "merge into eros-denoiser"]
     assert merging[0] == 0 and merging[-1] == 1 and len(merging) > 20
     assert told[-2:] == [("compare with torch", 0.0), ("compare with torch", 1.0)]

@@ -9,7 +9,7 @@ import torch
 
 from export.__main__ import main
 from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.restore import open_restored, restore_checkpoint
+from export.checkpoints.restore import restore_checkpoint, view_exported
 from export.errors import ExportError
 from export.graphs.storage import load_model, save_model, store_fp16
 from export.model import export_checkpoint
@@ -103,7 +103,7 @@ def test_restored_view_has_the_weights_of_the_restored_folder(
         save_model(load_model(views / part / "1" / "model.onnx"), views / part / "1", {}, one_file_bytes)
     wanted = open_checkpoint(restore_checkpoint(repository, "eros", tmp_path / "restored"))
     (tmp_path / "scratch").mkdir()
-    found = open_restored(views, "eros", tmp_path / "scratch")
+    found = view_exported(views, "eros", tmp_path / "scratch")
     for name in ("text_encoder", "text_encoder_2", "unet", "vae"):
         one, other = found.networks[name].state_dict(), wanted.networks[name].state_dict()
         assert one.keys() == other.keys()

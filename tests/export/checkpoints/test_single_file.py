@@ -12,7 +12,7 @@ from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import open_tokenizer
 from export.errors import ExportError
 from export.families.stable_diffusion import CLIP_L
-from export.model import Options, export_checkpoint
+from export.model import ExportOptions, export_checkpoint
 from tests.export.single import write_single_file
 from tests.export.test_model import files_of
 from tests.export.tiny import save_tiny, save_tiny_sd15
@@ -33,7 +33,7 @@ def test_unpacked_file_has_the_weights_of_the_folder_that_it_was_written_from(sa
 def test_single_file_is_exported_as_its_folder_is(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "folder", prediction="epsilon")
     path = write_single_file(folder, tmp_path / "one.safetensors")
-    export_checkpoint(path, "eros", tmp_path / "single", Options(like=folder))
+    export_checkpoint(path, "eros", tmp_path / "single", ExportOptions(like=folder))
     export_checkpoint(folder, "eros", tmp_path / "whole")
     wanted, found = files_of(tmp_path / "whole"), files_of(tmp_path / "single")
     assert {name for name in found if "checkpoint/" not in name} == {
@@ -70,7 +70,7 @@ def test_file_marked_as_published_ones_are_draws_as_torch_does(  # type: ignore[
     folder = save(tmp_path / "folder", prediction="epsilon")
     path = write_single_file(folder, tmp_path / "one.safetensors")
     save_file({**load_file(path), **{mark: torch.zeros(0) for mark in marks}}, path)
-    export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+    export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
     description = json.loads((tmp_path / "out" / "eros-denoiser" / "pipeline.json").read_text())
     assert description["prediction"] == "v"
     assert {**description["sigmas"], **sigmas} == description["sigmas"]
@@ -83,7 +83,7 @@ def test_zero_snr_without_v_prediction_is_refused(tmp_path: Path) -> None:
     path = write_single_file(folder, tmp_path / "one.safetensors")
     save_file({**load_file(path), "ztsnr": torch.zeros(0)}, path)
     with pytest.raises(ExportError, match="goes with v prediction only"):
-        export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+        export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
     tensors = {name: value for name, value in load_file(path).items() if "middle_block" not in name}
     save_file(tensors, path)
     with pytest.raises(ExportError):
-        export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+        export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
 
 
 def test_clip_tokenizer_comes_along(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class OnnxEngine:
     def tensor(self, name: str, array: Array) -> tuple[str, Array]:
         return name, array
 
-    def renamed(self, name: str, tensor: tuple[str, Array]) -> tuple[str, Array]:
+    def rename(self, name: str, tensor: tuple[str, Array]) -> tuple[str, Array]:
         return name, tensor[1]
 
     def array(self, tensor: tuple[str, Array]) -> Array:
@@ -169,12 +169,12 @@ def draw(repository: Path, prompt: str, character: str = "") -> tuple[Array, Onn
 def main(folder: Path) -> None:
     from export.character import main as add_character
     from export.checkpoints.restore import restore_checkpoint
-    from export.model import Options, export_checkpoint
+    from export.model import ExportOptions, export_checkpoint
 
     models = folder / "models"
-    export_checkpoint(save_trio(folder / "checkpoint"), "eros", models, Options(storage="fp32"))
+    export_checkpoint(save_trio(folder / "checkpoint"), "eros", models, ExportOptions(storage="fp32"))
     restored = restore_checkpoint(models, "eros", folder / "restored")
-    export_checkpoint(restored, "eros", folder / "again", Options(storage="fp32"))
+    export_checkpoint(restored, "eros", folder / "again", ExportOptions(storage="fp32"))
     lora = save_lora(folder / "lora.safetensors")
     options = ["--name", "aya", "--model", "eros", "--repository", str(models), "--torch", sys.executable]
     assert add_character([str(lora), *options]) == 0
