@@ -85,7 +85,7 @@ check: .venv/.dev-installed
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 # Two interpreters: export and demo need torch, which nothing else does.
-test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
+test: check install .venv/.dev-installed .venv/parts/export/.dev-installed bench-parts
 	@# Side by side, each mostly on one core; both to their end. What the exporter's half says is shown last.
 	@log=$$(mktemp); trap 'kill $$exporter 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
 	$(MAKE) --no-print-directory test-export >$$log 2>&1 & exporter=$$!; \
