@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
@@ -13,6 +13,7 @@ import aiohttp
 
 from frontend.actions.context import Gate, Services
 from frontend.cache import metrics as cache_metrics
+from frontend.cache.cache import Cache
 from frontend.cache.encoder import Infers, PromptEncoder
 from frontend.cache.open_cache import open_cache
 from frontend.cache.rulesets import Rulesets
@@ -23,6 +24,7 @@ from frontend.common.supervised import in_background
 from frontend.common.version import __version__
 from frontend.domain.job import CredentialTexts
 from frontend.finishing import metrics as certificate_metrics
+from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
@@ -115,22 +117,18 @@ async def open_services(
             verification=verification,
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
             proxies=networks("trusted_proxies", settings.trusted_proxies),
-            health=Health(
-                version=__version__,
-                probes={
+            health=_health(
+                {
                     "redis": redis.ping,
                     "triton": inference.ready,
                     "storage": storage.ready,
                     "acs": reviewer.ready,
                     "llm": enhancer.ready,
                 },
-                flags={
-                    "workers": lambda: workers.running,
-                    "cache": lambda: cache.size is not None,
-                    "accepting": lambda: not gate.closed,
-                    "credentials": lambda: not certificate.has_ended(_now()),
-                },
-                warnings=lambda: [text for text in [certificate.warning(_now())] if text],
+                workers,
+                cache,
+                gate,
+                certificate,
             ),
             metrics=(
                 partial(job_metrics.refresh, redis),
@@ -138,6 +136,26 @@ async def open_services(
                 partial(certificate_metrics.refresh, certificate),
             ),
         )
+
+
+def _health(
+    probes: Mapping[str, Callable[[], Awaitable[object]]],
+    workers: Workers,
+    cache: Cache,
+    gate: Gate,
+    certificate: Certificate,
+) -> Health:
+    return Health(
+        version=__version__,
+        probes=probes,
+        flags={
+            "workers": lambda: workers.running,
+            "cache": lambda: cache.size is not None,
+            "accepting": lambda: not gate.closed,
+            "credentials": lambda: not certificate.has_ended(_now()),
+        },
+        warnings=lambda: [text for text in [certificate.warning(_now())] if text],
+    )
 
 
 def _check_urls(settings: Settings) -> None:

@@ -6,7 +6,8 @@ from frontend.catalogue.catalogue import Catalogue
 from frontend.domain.job import CredentialTexts
 from frontend.domain.picture import StoredPicture
 from frontend.domain.verdict import Verdict
-from frontend.jobs.store import Claim, JobStore
+from frontend.jobs.claim import Claim
+from frontend.jobs.store import JobStore
 from frontend.prompts.prompt import parse
 
 PROMPT = "@aya reading a book under a tree, warm lighting, soft colours, -rain, -blurry"

@@ -20,7 +20,7 @@ from frontend.domain.job import CACHED, CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.jobs.store import IdempotencyKey
+from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.prompts import prompt as prompts
 from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import Prompt, compose, parse

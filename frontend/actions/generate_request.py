@@ -14,7 +14,7 @@ from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, WatermarkOptions
 from frontend.finishing.anchor import canonical_position
 from frontend.http.fields import Body, boolean, integer, text
-from frontend.jobs.store import IdempotencyKey
+from frontend.jobs.idempotency_key import IdempotencyKey
 
 # A 4 MiB picture as base64, with room for the data URI's head.
 MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256

@@ -20,16 +20,11 @@ from redis.asyncio import Redis
 from contract.redis_keys import CACHE, CACHE_EPOCH, RULESETS
 from frontend.common.redis_stream import Entry, Fields, StreamFollower, StreamId
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
-from frontend.domain.job import Job
-from frontend.domain.picture import StoredPicture
-from frontend.domain.verdict import Verdict
+from frontend.domain.stored_records import decode_job, decode_picture, decode_verdict
 
 BATCH = 256  # entries of one answer: 1 MB
 SPARE = 1.25  # the log holds more entries than the cache may have, since it holds removals too
 
-_decode_job = msgspec.json.Decoder(Job).decode
-_decode_picture = msgspec.json.Decoder(StoredPicture).decode
-_decode_verdict = msgspec.json.Decoder(Verdict).decode
 _TRIM = """
 local oldest = redis.call('TIME')[1] * 1000 - ARGV[1]
 return redis.call('XTRIM', KEYS[1], 'MINID', '=', string.format('%d', math.max(oldest, 0)))
@@ -97,9 +92,9 @@ def cached_picture(fields: Fields) -> CachedPicture:
     """Raises UnreadableEntry."""
     try:
         return CachedPicture(
-            job=_decode_job(fields[b"record"]),
-            picture=_decode_picture(fields[b"picture"]),
-            verdict=_decode_verdict(fields[b"verdict"]),
+            job=decode_job(fields[b"record"]),
+            picture=decode_picture(fields[b"picture"]),
+            verdict=decode_verdict(fields[b"verdict"]),
         )
     except (KeyError, msgspec.MsgspecError) as error:
         raise UnreadableEntry(str(error)) from None

@@ -12,7 +12,7 @@ from frontend.domain.picture import (
     StoredPicture,
     Watermark,
 )
-from frontend.jobs.store import Claim
+from frontend.jobs.claim import Claim
 
 
 def order(job: Job) -> PictureOrder:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 from redis.exceptions import RedisError
 
-from frontend.jobs.store import Claim, JobStore
+from frontend.jobs.claim import Claim
+from frontend.jobs.store import JobStore
 
 
 class LeaseLost(Exception):

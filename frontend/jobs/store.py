@@ -4,7 +4,6 @@ happens whole or not at all."""
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,20 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
-from contract.redis_keys import IDEMPOTENCY_PREFIX, QUEUE, WORKERS, lua_locals
+from contract.redis_keys import QUEUE, WORKERS, lua_locals
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import Job
-from frontend.domain.job_state import (
-    Blocked,
-    Cancelled,
-    Completed,
-    Failed,
-    JobState,
-    Queued,
-    Reviewing,
-    Running,
-    StoredState,
-    TimedOut,
-)
+from frontend.domain.job_state import JobState, StoredState
 from frontend.domain.picture import StoredPicture
 from frontend.domain.registered_picture import register
+from frontend.domain.stored_records import decode_job
 from frontend.domain.verdict import Verdict
+from frontend.jobs.claim import Claim
+from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.jobs.settings import JobSettings
+from frontend.jobs.stored_state import job_state
 
 log = logging.getLogger(__name__)
 MAX_WATERMARK_BYTES = 256 << 20  # bytes of Redis' memory; more watermarks are answered like a full queue
@@ -47,64 +39,6 @@ TAKEN_DOWN = "Picture was taken down"
 CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 LUA = Path(__file__).with_name("lua")
 _SHARED = lua_locals() + (LUA / "_shared.lua").read_text()
-
-_decode_job = msgspec.json.Decoder(Job).decode
-_decode_picture = msgspec.json.Decoder(StoredPicture).decode
-_decode_verdict = msgspec.json.Decoder(Verdict).decode
-
-
-@dataclass(frozen=True)
-class IdempotencyKey:
-    """A client's idempotency key, and what it was used for."""
-
-    owner: str
-    key: str  # digest of the client's key
-    body: str  # digest of the request's body
-
-    @property
-    def redis_key(self) -> str:
-        return f"{IDEMPOTENCY_PREFIX}{self.owner}:{self.key}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right of one worker to write to one job, until its lease ends or a newer attempt begins."""
-
-    job: Job
-    attempt: int  # the fencing token
-    watermark: bytes  # image, b"" for none
-    queue_ms: float
-    consumer: str
-
-
-def _state(
-    job: Job,
-    state: bytes,
-    progress: bytes,
-    error: bytes | None,
-    picture: bytes | None,
-    verdict: bytes | None,
-    rank: int | None,
-) -> JobState:
-    """From the fields of the job's hash. Raises ValueError where they contradict each other."""
-    match StoredState(state.decode()), picture, verdict:
-        case StoredState.IN_QUEUE, _, _:
-            return Queued(job, None if rank is None else rank + 1)
-        case StoredState.IN_PROGRESS, _, _:
-            return Running(job, float(progress))
-        case StoredState.FAILED, _, _:
-            return Failed(job, error.decode() if error else "")
-        case StoredState.TIMED_OUT, _, _:
-            return TimedOut(job)
-        case StoredState.CANCELLED, _, _:
-            return Cancelled(job)
-        case StoredState.REVIEWING, bytes(), None:
-            return Reviewing(job, _decode_picture(picture))
-        case StoredState.COMPLETED, bytes(), bytes():
-            found = _decode_verdict(verdict)
-            kind = Completed if found.compliance == "safe" else Blocked
-            return kind(job, _decode_picture(picture), found)
-    raise ValueError(f"job {job.id} is {state.decode()} without what belongs to that")
 
 
 def _raw(answer: Any) -> Any:
@@ -180,7 +114,7 @@ class JobStore:
         record, owned_by, *rest = await self._reads.get(job_id)
         if record is None or owned_by != owner.encode():
             return None
-        return _state(_decode_job(record), *rest)
+        return job_state(decode_job(record), *rest)
 
     async def _read_many(self, ids: list[str]) -> list[list[Any]]:
         rows: list[list[Any]] = await self._run("read", *ids)
@@ -264,7 +198,7 @@ class JobStore:
             return None
         attempt, record, watermark, queue_ms = taken
         try:
-            return Claim(_decode_job(record), attempt, watermark, float(queue_ms), consumer)
+            return Claim(decode_job(record), attempt, watermark, float(queue_ms), consumer)
         except msgspec.MsgspecError as error:  # it would come back to one frontend after the other
             log.error("job %s cannot be read: %s", job_id.decode(errors="replace"), error)
             await self._run("fail", job_id, attempt, FAILED)

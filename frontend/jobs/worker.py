@@ -23,10 +23,11 @@ from frontend.domain.picture import (
     StoredPicture,
     Watermark,
 )
+from frontend.jobs.claim import Claim
 from frontend.jobs.instructions import credentials, encoding, locate, order, timings, watermark
 from frontend.jobs.lease import LeaseLost, hold_lease
 from frontend.jobs.settings import JobSettings
-from frontend.jobs.store import Claim, JobStore
+from frontend.jobs.store import JobStore
 from frontend.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,9 @@ from frontend.domain.job_state import (
     StoredState,
     TimedOut,
 )
-from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, Claim, IdempotencyKey, JobStore
+from frontend.jobs.claim import Claim
+from frontend.jobs.idempotency_key import IdempotencyKey
+from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, JobStore
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 from tests.lossy_redis import wired

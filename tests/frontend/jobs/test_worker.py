@@ -15,7 +15,8 @@ from frontend.domain.job import Job
 from frontend.domain.job_state import Failed, JobState, Reviewing, Running, StoredState
 from frontend.finishing.finish import Finisher
 from frontend.invisible_mark.keys import load_keys
-from frontend.jobs.store import Claim, JobStore
+from frontend.jobs.claim import Claim
+from frontend.jobs.store import JobStore
 from frontend.jobs.worker import WorkerContext, Workers
 from frontend.net.public_url import public_url
 from frontend.settings import Settings
