@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("backends", "contract", "deploy", "embedded", "export", "model_repository")
+FOLDERS = (
+    "acs",
+    "backends",
+    "contract",
+    "deploy",
+    "embedded",
+    "export",
+    "frontend",
+    "llm",
+    "model_repository",
+)
 COPIES = {
     "the grammar of names": r"a-z0-9\]\+\(\?:-",
     "the rule that tells characters": r"\*--\*|[\"']--[\"'] (not )?in |--\{",
