@@ -8,6 +8,7 @@ import sys
 from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
 from cli.errors import UserError
 from cli.order import prompt_last
+from embedded.characters.errors import CharacterError
 from embedded.part import PartError
 from frontend.catalogue.catalogue import CatalogueError
 from frontend.settings import SettingError
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = int(chosen.run(chosen))
         sys.stdout.flush()
         return code
-    except (UserError, SettingError, CatalogueError, PartError) as error:
+    except (UserError, SettingError, CatalogueError, CharacterError, PartError) as error:
         print(f"imgen: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # who reads our output has read enough

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from cli.console import console
 from cli.instance import Instance, Serving
 from cli.welcome import welcome
-from embedded.models import model_repositories
+from embedded.characters.service import CharacterService
 from embedded.part import PartError
 from embedded.plan import plan
 from embedded.supervisor import Running, Say, keeping
@@ -63,7 +63,7 @@ async def run_system(settings: Settings, instance: Instance, options: Options) -
 
 
 async def _serve(settings: Settings, instance: Instance, options: Options, say: Say) -> None:
-    models = [] if settings.triton_urls else await model_repositories(settings, say)
+    models = [] if settings.triton_urls else await CharacterService.of(settings).merge_all(say)
     parts = await plan(settings, models, llm=options.llm, given=options.given)
     async with keeping(parts.stages, instance.logs, say) as running:
         key = await _local_key(replace(settings, redis_url=parts.redis_url), instance)
