@@ -34,10 +34,15 @@ RUN useradd --system --no-create-home --uid 10001 --user-group imgen \
 FROM python AS frontend
 COPY --from=build-frontend /opt/venv /opt/venv
 COPY demo/catalogue demo/catalogue
+COPY contract contract
 COPY deploy/lifecycle.py deploy/s3-lifecycle.json deploy/
 COPY embedded embedded
 COPY cli cli
 COPY frontend frontend
+# docker build --build-arg REVISION=$(git describe --always --dirty --exclude='*' --abbrev=12) …
+ARG REVISION=""
+RUN echo "$REVISION" > frontend/common/revision.txt
+LABEL org.opencontainers.image.revision=$REVISION
 ENV IMGEN_HOST=0.0.0.0 IMGEN_PORT=8080 IMGEN_DATA_DIR=/var/lib/imgen
 USER 10001:10001
 VOLUME /var/lib/imgen
@@ -50,7 +55,10 @@ CMD ["serve"]
 
 FROM python AS acs
 COPY --from=build-acs /opt/venv /opt/venv
+COPY contract contract
 COPY acs acs
+ARG REVISION=""
+LABEL org.opencontainers.image.revision=$REVISION
 USER 10001:10001
 EXPOSE 9000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
@@ -62,6 +70,8 @@ FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 COPY requirements/triton.txt /requirements/
 # Beside the image's own packages, not over them.
 RUN pip install --no-cache-dir --require-hashes --target /opt/imgen/site -r /requirements/triton.txt
+# The models' interpreters look there; so does triton.sh.
+COPY contract /opt/imgen/site/contract
 COPY deploy/triton.sh /opt/imgen/
 COPY model_repository /opt/imgen/model_repository
 # Runs what `imgen export --engine inductor` writes; needs torch too, see docs/engines.md.

@@ -23,7 +23,7 @@ ALL_PARTS := frontend $(UP_PARTS)
 say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
 	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
-.PHONY: help install install-export up down check test test-server test-export clean
+.PHONY: help install install-export up down check test test-server test-export test-fast fast-frontend fast-others coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,7 +36,10 @@ help:
 	@echo "make install-export   add what \`imgen export\` needs (torch)"
 	@echo "make clean            delete .venv; pictures, jobs and keys stay in .imgen"
 	@echo "make test             everything that CI runs"
-	@echo "make check            lint and types alone"
+	@echo "    T=tests/cli       only the tests of these folders, files or single tests"
+	@echo "make test-fast        the tests that need no server, in a minute or two"
+	@echo "make check            lint, types, spelling and locks alone"
+	@echo "make coverage         what the tests of the server's half run, line by line"
 	@echo "make bench-…           measurements: perf/README.md lists them"
 
 up: install
@@ -76,28 +79,55 @@ $(UV):
 	$(UV) pip install --quiet --python .venv/bin/python -r $<
 	@touch $@
 
-CHECKED := frontend acs llm cli embedded export tests perf demo model_repository backends
+# The same as .pre-commit-config.yaml.
 check: .venv/.dev-installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/codespell
+	.venv/bin/python requirements/lock.py --check
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 # Two interpreters: export and demo need torch, which nothing else does.
+OF_EXPORT := tests/export tests/demo tests/perf/gpu
+# One thread each: torch and onnxruntime by turns would spin against each other.
+PYTEST_OF_EXPORT := OMP_NUM_THREADS=1 .venv/parts/export/bin/python -m pytest
+export_tests := $(filter $(addsuffix %,$(OF_EXPORT)),$(T))
+server_tests := $(filter-out $(export_tests),$(T))
+
+ifdef T
+test: $(if $(server_tests),install .venv/.dev-installed) $(if $(export_tests),.venv/.installed .venv/parts/export/.dev-installed)
+	$(if $(server_tests),.venv/bin/python -m pytest $(server_tests))
+	$(if $(export_tests),$(PYTEST_OF_EXPORT) $(export_tests))
+else
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
 	@# Side by side, each mostly on one core; both to their end. What the exporter's half says is shown last.
 	@log=$$(mktemp); trap 'kill $$exporter 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
 	$(MAKE) --no-print-directory test-export >$$log 2>&1 & exporter=$$!; \
 	$(MAKE) --no-print-directory test-server; server=$$?; \
 	wait $$exporter; exporter=$$?; cat $$log; rm -f $$log; exit $$((server || exporter))
+endif
 
 test-server:
 	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
 
-# One thread each: torch and onnxruntime by turns would spin against each other.
 test-export:
-	OMP_NUM_THREADS=1 .venv/parts/export/bin/python -m pytest tests/export tests/demo tests/perf/gpu
+	$(PYTEST_OF_EXPORT) $(OF_EXPORT)
+
+# Two processes, since most tests are one core's work; each is shown when it is done.
+test-fast: install .venv/.dev-installed
+	@$(MAKE) --no-print-directory -j2 --output-sync fast-frontend fast-others
+
+fast-frontend:
+	.venv/bin/python -m pytest -q -m "unit and not slow" tests/frontend
+
+fast-others:
+	.venv/bin/python -m pytest -q -m "unit and not slow" $(addprefix --ignore tests/,export demo frontend)
+
+# Of the processes that tests start, too.
+coverage: install .venv/.dev-installed
+	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo --cov --cov-report term:skip-covered
 
 clean:
 	rm -rf .venv

@@ -19,9 +19,19 @@ from acs.fetch import Allowed, Fetcher, picture_session
 from acs.minors import MinorsRule, minors_rule
 from acs.openapi import document
 from acs.page import render
-from acs.review import Review, ReviewOrder, judge
+from acs.review import judge
 from acs.ruleset import FOLDER, Ruleset, load_rulesets
 from acs.wordlist import load_all
+from contract.acs import (
+    REVIEWS_PATH,
+    RULESETS_PATH,
+    VERSION_HEADER,
+    Category,
+    ListedRuleset,
+    Review,
+    ReviewRequest,
+    RulesetList,
+)
 
 MAX_BODY_BYTES = 2 << 20  # every field at its longest, as escaped JSON
 MAX_OPEN = 64  # reviews at the same time; the detector works on one
@@ -39,7 +49,7 @@ class Config:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class ReviewerServices:
     rulesets: Mapping[str, Ruleset]
     protection: MinorsRule
     fetcher: Fetcher
@@ -48,7 +58,7 @@ class Services:
     free: asyncio.Semaphore
 
 
-SERVICES = web.AppKey("services", Services)
+SERVICES = web.AppKey("services", ReviewerServices)
 
 
 def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Application:
@@ -60,7 +70,7 @@ def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Appli
         """Nothing listens before the detector is loaded and warm."""
         with ThreadPoolExecutor(1, thread_name_prefix="detector") as pool:
             async with picture_session() as session:
-                app[SERVICES] = Services(
+                app[SERVICES] = ReviewerServices(
                     rulesets=rulesets,
                     protection=minors_rule(wordlists),
                     fetcher=Fetcher(session, allowed),
@@ -74,8 +84,8 @@ def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Appli
     app.cleanup_ctx.append(services)
     app.add_routes(
         [
-            web.post("/v1/reviews", post_review),
-            web.get("/v1/rulesets", get_rulesets),
+            web.post(REVIEWS_PATH, post_review),
+            web.get(RULESETS_PATH, get_rulesets),
             web.get("/healthz", get_health),
             web.get("/readyz", get_ready),
             web.get("/openapi.json", get_openapi),
@@ -124,19 +134,19 @@ async def post_review(request: web.Request) -> web.Response:
         ",".join(review.codes),
         (time.monotonic() - started) * 1000,
     )
-    return _json(review, headers={"Ruleset-Version": ruleset.version})
+    return _json(review, headers={VERSION_HEADER: ruleset.version})
 
 
-def _order(body: bytes) -> ReviewOrder:
+def _order(body: bytes) -> ReviewRequest:
     try:
-        return msgspec.json.decode(body, type=ReviewOrder)
+        return msgspec.json.decode(body, type=ReviewRequest)
     except msgspec.ValidationError as error:
         raise Failure(422, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Failure(400, "Invalid JSON") from None
 
 
-async def _review(services: Services, order: ReviewOrder, ruleset: Ruleset) -> Review:
+async def _review(services: ReviewerServices, order: ReviewRequest, ruleset: Ruleset) -> Review:
     data = await services.fetcher.fetch(order.image_url)
 
     def look_and_judge() -> Review:
@@ -146,19 +156,15 @@ async def _review(services: Services, order: ReviewOrder, ruleset: Ruleset) -> R
 
 
 async def get_rulesets(request: web.Request) -> web.Response:
-    rulesets = request.app[SERVICES].rulesets.values()
-    return _json(
-        {
-            "rulesets": [
-                {
-                    "name": ruleset.name,
-                    "version": ruleset.version,
-                    "description": ruleset.description,
-                    "categories": [{"id": item.id, "name": item.name} for item in ruleset.categories],
-                }
-                for ruleset in rulesets
-            ]
-        }
+    return _json(RulesetList(rulesets=tuple(map(_listed, request.app[SERVICES].rulesets.values()))))
+
+
+def _listed(ruleset: Ruleset) -> ListedRuleset:
+    return ListedRuleset(
+        name=ruleset.name,
+        version=ruleset.version,
+        description=ruleset.description,
+        categories=tuple(Category(id=item.id, name=item.name) for item in ruleset.categories),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from acs.review import Review, ReviewOrder
+from contract.acs import REVIEWS_PATH, RULESETS_PATH, Review, ReviewRequest
 
 _ANSWERS = {
     "400": "The body is not JSON: no verdict",
@@ -18,7 +18,7 @@ _ANSWERS = {
 
 def document() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
-        (ReviewOrder, Review), ref_template="#/components/schemas/{name}"
+        (ReviewRequest, Review), ref_template="#/components/schemas/{name}"
     )
     return {
         "openapi": "3.1.0",
@@ -28,8 +28,8 @@ def document() -> dict[str, Any]:
             "description": "Judges one picture and its prompt by a ruleset. Only a 200 is a verdict.",
         },
         "paths": {
-            "/v1/reviews": {"post": _review()},
-            "/v1/rulesets": _get("Rulesets, with their categories"),
+            REVIEWS_PATH: {"post": _review()},
+            RULESETS_PATH: _get("Rulesets, with their categories"),
             "/healthz": _get("The process answers"),
             "/readyz": _get("The detector is loaded"),
         },
@@ -44,7 +44,7 @@ def _review() -> dict[str, Any]:
     refusals = {status: _answer(text, "Error") for status, text in _ANSWERS.items()}
     return {
         "summary": "Review one picture",
-        "requestBody": {"required": True, "content": _content("ReviewOrder")},
+        "requestBody": {"required": True, "content": _content("ReviewRequest")},
         "responses": {"200": _answer("The verdict", "Review"), **refusals},
     }
 

@@ -48,7 +48,7 @@ class _Category(_Strict, frozen=True, kw_only=True):
     rules: Annotated[tuple[_Rule, ...], Meta(min_length=1, max_length=100)]
 
 
-class _File(_Strict, frozen=True, kw_only=True):
+class _RulesetFile(_Strict, frozen=True, kw_only=True):
     description: Annotated[str, Meta(min_length=1, max_length=400)]
     categories: Annotated[tuple[_Category, ...], Meta(min_length=1, max_length=100)]
     precompliance: Precompliance | None = None
@@ -68,7 +68,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Category:
+class RulesetCategory:
     id: str
     name: str
     rules: tuple[Rule, ...]
@@ -78,7 +78,7 @@ class Category:
 class Ruleset:
     name: str
     description: str
-    categories: tuple[Category, ...]
+    categories: tuple[RulesetCategory, ...]
     precompliance: Precompliance | None
     version: str  # 16 hex digits: of its file, all word lists and this program's rules
 
@@ -96,10 +96,10 @@ def _ruleset(path: Path, wordlists: Mapping[str, Wordlist]) -> Ruleset:
         msgspec.convert(path.stem, Annotated[str, Meta(pattern=NAME)])
     except msgspec.ValidationError:
         raise DataError(f"{path.name}: expected a name of a to z, 0 to 9, - and _") from None
-    file = load(path, _File)
+    file = load(path, _RulesetFile)
     _check(path, file, wordlists)
     categories = tuple(
-        Category(item.id, item.name, tuple(_rule(rule, wordlists) for rule in item.rules))
+        RulesetCategory(item.id, item.name, tuple(_rule(rule, wordlists) for rule in item.rules))
         for item in file.categories
     )
     return Ruleset(path.stem, file.description, categories, file.precompliance, _version(path))
@@ -120,13 +120,13 @@ def _rule(rule: _Rule, wordlists: Mapping[str, Wordlist]) -> Rule:
     return Rule(rule.id, named + own, rule.detects)
 
 
-def _check(path: Path, file: _File, wordlists: Mapping[str, Wordlist]) -> None:
+def _check(path: Path, file: _RulesetFile, wordlists: Mapping[str, Wordlist]) -> None:
     mistake = next(_mistakes(file, wordlists), None)
     if mistake is not None:
         raise DataError(f"{path.name}: {mistake}")
 
 
-def _mistakes(file: _File, wordlists: Mapping[str, Wordlist]) -> Iterator[str]:
+def _mistakes(file: _RulesetFile, wordlists: Mapping[str, Wordlist]) -> Iterator[str]:
     """What types alone do not catch: the key, then what was expected there."""
     taken: set[str] = set()
     for at, category in enumerate(file.categories):

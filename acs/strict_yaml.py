@@ -18,7 +18,7 @@ class DataError(Exception):
     """One line: file, key, expected value."""
 
 
-class _Loader(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):
     """Refuses what YAML would pass over in silence: a key given twice, an alias."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
@@ -39,7 +39,7 @@ def load(path: Path, kind: type[T]) -> T:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path.name}: expected at most {MAX_BYTES} bytes")
-        raw = yaml.load(path.read_bytes(), _Loader)  # noqa: S506
+        raw = yaml.load(path.read_bytes(), _StrictLoader)  # noqa: S506
         return msgspec.convert(raw, kind)
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read: {error.strerror}") from None

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).with_name("wordlists")
 Term = Annotated[str, msgspec.Meta(min_length=2, max_length=60)]
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _WordlistFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     purpose: Annotated[str, msgspec.Meta(min_length=1)]
     terms: Annotated[tuple[Term, ...], msgspec.Meta(min_length=1, max_length=500)]
     exceptions: Annotated[tuple[Term, ...], msgspec.Meta(max_length=500)] = ()
@@ -38,5 +38,5 @@ def wordlist(terms: tuple[str, ...], exceptions: tuple[str, ...] = ()) -> Wordli
 
 def load_all(folder: Path = FOLDER) -> Mapping[str, Wordlist]:
     """By file name without suffix. Raises DataError."""
-    files = {path.stem: load(path, _File) for path in sorted(folder.glob("*.yaml"))}
+    files = {path.stem: load(path, _WordlistFile) for path in sorted(folder.glob("*.yaml"))}
     return {name: wordlist(file.terms, file.exceptions) for name, file in files.items()}

@@ -1,7 +1,6 @@
 """The command line: `imgen COMMAND`. One file per command."""
 
 import argparse
-import importlib.metadata
 import os
 import sys
 
@@ -10,8 +9,8 @@ from cli.errors import UserError
 from cli.order import prompt_last
 from embedded.characters.errors import CharacterError
 from embedded.part import PartError
-from frontend.catalogue.catalogue import CatalogueError
-from frontend.settings import SettingError
+from frontend.common.errors import CatalogueError, SettingError
+from frontend.common.version import version_and_revision
 
 COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
 
@@ -20,11 +19,7 @@ class _Version(argparse.Action):
     """Looked up when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        try:
-            version = importlib.metadata.version("imgen")
-        except importlib.metadata.PackageNotFoundError:  # run from its folder, as in the container
-            version = "(not installed as a package)"
-        print(f"imgen {version}")
+        print(f"imgen {version_and_revision()}")
         parser.exit()
 
 

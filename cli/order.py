@@ -54,7 +54,7 @@ def _prompt(words: list[str]) -> str:
 
 def _size(text: str) -> tuple[int, int]:
     # Here, because numpy comes with it.
-    from frontend.domain.picture import SIZES
+    from contract.sizes import SIZES
 
     sizes = {f"{width}x{height}": (width, height) for width, height in SIZES}
     if text.lower() not in sizes:

@@ -25,7 +25,7 @@ async def reached() -> "AsyncIterator[tuple[Settings, Redis]]":
     if not settings.redis_url:
         serving = Instance(settings.data_dir).running()
         settings = replace(settings, redis_url=serving.redis_url, public_url=serving.url)
-    redis = connect(settings)
+    redis = connect(settings.redis_url)
     try:
         yield settings, redis
     except (RedisError, OSError) as error:

@@ -84,7 +84,7 @@ async def _settled(parts: list[Running]) -> None:
 
 async def _local_key(settings: Settings, instance: Instance) -> str:
     """The key that is printed: the same one at every start, unless it was disabled."""
-    redis = connect(settings)
+    redis = connect(settings.redis_url)
     try:
         keys = Keys(redis)
         secret = instance.secret()

@@ -26,13 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _take_down(gen_id: str) -> int:
     # Here, because the other commands talk to no store.
+    from frontend.actions.takedown import NotRegistered, take_down
     from frontend.jobs.store import JobStore
-    from frontend.registry.takedown import NotRegistered, take_down
+    from frontend.net.public_url import public_url
     from frontend.storage import StorageError, open_storage
 
     async with reached() as (settings, redis):
         try:
-            async with open_storage(settings) as storage:
+            async with open_storage(settings, public_url(settings)) as storage:
                 taken = await take_down(redis, JobStore(redis, settings), storage, gen_id)
         except NotRegistered:
             raise UserError(f"no picture {gen_id} is registered; is this its system's Redis?") from None

@@ -11,7 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from frontend.settings import SettingError, Settings, load
+from frontend.common.errors import SettingError
+from frontend.settings import Settings, load
 
 RULE = Path(__file__).with_name("s3-lifecycle.json")
 

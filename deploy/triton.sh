@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Triton on every model repository of IMGEN_MODEL_REPOSITORIES (separated by colons).
-# Loaded at start: each model but the characters ("--" in the name), which text_to_image loads by itself.
+# Loaded at start: each model but the characters, which text_to_image loads by itself.
 set -eu
 
 new_key() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
@@ -16,17 +16,18 @@ set -- --model-control-mode=explicit \
     --metrics-address=0.0.0.0 --metrics-port=8002 \
     --strict-readiness=true --exit-timeout-secs=30 "$@"
 
+# Beside this script: the image's packages, or a checkout's.
+here=$(cd "$(dirname "$0")" && pwd)
 IFS=:
+# shellcheck disable=SC2086 # one word for each repository
+models=$(PYTHONPATH="$here/site:$here/.." python3 -m contract base-models $IMGEN_MODEL_REPOSITORIES)
 for repository in $IMGEN_MODEL_REPOSITORIES; do
     set -- "$@" "--model-repository=$repository"
-    for config in "$repository"/*/config.pbtxt; do
-        model=$(basename "$(dirname "$config")")
-        case $model in
-            "*") ;; # an empty repository
-            *--*) ;;
-            *) set -- "$@" "--load-model=$model" ;;
-        esac
-    done
+done
+IFS='
+'
+for model in $models; do
+    set -- "$@" "--load-model=$model"
 done
 
 exec tritonserver "$@"

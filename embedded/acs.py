@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from embedded.part import Part, python_of
+from embedded.part import Part, installed_python
 from embedded.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent  # what `acs` is imported from
 
 
 def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Part:
-    """`fetch_allow`: URL prefix of the pictures' signed URLs. `rulesets`: a folder of one's own."""
+    """`fetch_allow`: URL prefix of the pictures' signed URLs. `rulesets`: a folder of one's own.
+
+    Raises PartError where it is not installed.
+    """
     url = f"http://127.0.0.1:{port}"
     chosen = ("--rulesets", str(rulesets)) if rulesets else ()
 
@@ -19,7 +22,7 @@ def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Pa
         url=url,
         # -P: nothing from the folder that the user happens to stand in.
         command=(
-            *(python_of("acs"), "-P", "-m", "acs"),
+            *(installed_python("acs"), "-P", "-m", "acs"),
             *("--host", "127.0.0.1", "--port", str(port), "--fetch-allow", fetch_allow, *chosen),
         ),
         ready=lambda: answers(f"{url}/readyz"),

@@ -60,6 +60,14 @@ def python_of(name: str) -> str:
     return str(Path(sys.prefix) / "parts" / name / "bin" / "python")
 
 
+def installed_python(name: str) -> str:
+    """Raises PartError where the part's environment is not there, as when imgen alone was installed."""
+    python = python_of(name)
+    if not Path(python).is_file():
+        raise PartError(f"{name} is not installed; run `make install`, or as the README says of the wheel")
+    return python
+
+
 def site_of(name: str) -> Path:
     """The site-packages of a part's own environment."""
     return Path(sys.prefix) / "parts" / name / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"

@@ -10,6 +10,7 @@ from embedded.llm import llm_part
 from embedded.part import Part, PartError, free_port
 from embedded.redis import redis_part
 from embedded.triton import stubs_died, triton_part
+from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import StorageError
 from frontend.storage.open_storage import where_links_lead
@@ -57,6 +58,6 @@ async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Coll
 async def _pictures(settings: Settings) -> str:
     """Where the reviewer may fetch pictures from. Raises PartError."""
     try:
-        return await where_links_lead(settings)
+        return await where_links_lead(settings, public_url(settings))
     except StorageError as error:
         raise PartError(f"no link to a picture can be made, see the settings of storage: {error}") from None

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from pathlib import Path
 import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
+from contract.names import TEXT_TO_IMAGE
+from contract.repositories import CONFIG_FILE, BadRepositories, base_models
 from embedded.part import Part, PartError, python_of
 from embedded.plain_path import plain
 
@@ -61,9 +64,13 @@ def triton_part(
     install = _installed()
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
-    models = base_models(sources)
+    try:
+        models = base_models(sources)
+    except BadRepositories as error:
+        raise PartError(f"triton: {error}") from None
     folders = [plain(folder, own) for folder in sources]
     backends = plain(_assemble_backends(install, own), own)
+    site = plain(_bring_contract(own), own)
     remove_shared_memory(data_dir)
     key, value = secrets.token_hex(8), secrets.token_hex(32)
     _check_backends(folders, models, backends)
@@ -91,31 +98,14 @@ def triton_part(
         url=url,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, folders, own / "tmp", resident_mb, threads),
+        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads),
         start_timeout_s=180.0,
     )
 
 
-def base_models(folders: Sequence[Path]) -> list[str]:
-    """Names of the models to load at start: all but characters (`--` in the name), sorted.
-
-    Raises PartError where a repository is missing or a model stands in two of them.
-    """
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise PartError(f"triton: model repository {folder} does not exist")
-        for config in sorted(folder.glob("*/config.pbtxt")):
-            name = config.parent.name
-            if name in found:
-                raise PartError(f"triton: model {name} is both in {found[name]} and in {folder}")
-            found[name] = folder
-    return sorted(name for name in found if "--" not in name)
-
-
 def _check_backends(folders: Sequence[Path], names: Sequence[str], backends: Path) -> None:
     """Raises PartError where a model needs what is not installed here."""
-    for config in (folder / name / "config.pbtxt" for folder in folders for name in names):
+    for config in (folder / name / CONFIG_FILE for folder in folders for name in names):
         text = config.read_text() if config.is_file() else ""
         wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
         if wanted and not (backends / wanted[1]).is_dir():
@@ -189,29 +179,42 @@ def _assemble_backends(install: _Install, folder: Path) -> Path:
     """A backend directory: NVIDIA's Python backend with the right stub beside it, and ours."""
     made, ready = folder / "backends.tmp", folder / "backends"
     shutil.rmtree(made, ignore_errors=True)
-    python = made / "python"
-    python.mkdir(parents=True)
-    for source in (*(install.server / "backends" / "python").iterdir(), install.stub):
-        shutil.copy(source, python)  # no links: Triton refuses a library that lies elsewhere
-    for own in sorted((ROOT / "backends").glob("*/model.py")):
-        for source in (ROOT / "backends" / "shared", own.parent):
-            target = made / own.parent.name
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    ours = [model.parent for model in sorted((ROOT / "backends").glob("*/model.py"))]
+    sources = [(install.server / "backends" / "python", "python")]
+    sources += [(source, own.name) for own in ours for source in (ROOT / "backends" / "shared", own)]
+    for source, name in sources:  # no links: Triton refuses a library that lies elsewhere
+        shutil.copytree(source, made / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copy(install.stub, made / "python")
     shutil.rmtree(ready, ignore_errors=True)
     made.rename(ready)
     return ready
 
 
+def _bring_contract(folder: Path) -> Path:
+    """A folder of packages with contract/ alone: models must not find the server's other ones beside it."""
+    site = folder / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    shutil.copytree(ROOT / "contract", site / "contract", ignore=shutil.ignore_patterns("__pycache__"))
+    return site
+
+
 def _environment(
-    install: _Install, folders: Sequence[Path], tmp: Path, resident_mb: int | None, threads: int | None
+    install: _Install,
+    site: Path,
+    folders: Sequence[Path],
+    tmp: Path,
+    resident_mb: int | None,
+    threads: int | None,
 ) -> dict[str, str]:
     shutil.rmtree(tmp, ignore_errors=True)
     tmp.mkdir(parents=True)
     libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
     environment = {
+        # A stub takes its standard library from beside the `python3` that it finds; another's does not fit.
+        "PATH": os.pathsep.join([f"{sys.base_prefix}/bin", os.environ.get("PATH", os.defpath)]),
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
-        "IMGEN_TRITON_SITE": str(install.site),
+        "IMGEN_TRITON_SITE": f"{install.site}{os.pathsep}{site}",
         "IMGEN_MODEL_REPOSITORIES": os.pathsep.join(map(str, folders)),
     }
     if torch := _torch_site():
@@ -243,6 +246,6 @@ async def _ready(url: str) -> bool:
     async with grpc_client.InferenceServerClient(url) as client:
         try:
             server = await client.is_server_ready(client_timeout=2.0)
-            return bool(server and await client.is_model_ready("text_to_image", client_timeout=2.0))
+            return bool(server and await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0))
         except InferenceServerException:
             return False

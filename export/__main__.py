@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.engines import KINDS
+from export.engines.kinds import KINDS
+from export.engines.recipe import SIZES, WORKSPACE_MB, Wish
 from export.errors import ExportError, told
-from export.parts import MAX_BATCH
-from export.recipe import SIZES, WORKSPACE_MB, Wish
-from export.repository import Options, export_checkpoint
+from export.model import Options, export_checkpoint
+from export.networks.parts import MAX_BATCH
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:

@@ -16,15 +16,11 @@ from typing import Any
 
 import onnx
 
-from export.beside import publish, staging
-from export.config import check_name, renamed
+from export.engines.package import add_character_package
+from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, told
-from export.lora import ADAPTER_FILE, Lora, read_lora
-from export.merge import Merge
-from export.package import add_character_package
-from export.plan import TIMING_CACHE, add_character_plan, check_character_plan
-from export.rewrite import Array, rewrite
-from export.storage import (
+from export.graphs.rewrite import Array, rewrite
+from export.graphs.storage import (
     MODEL_FILE,
     PACKAGE_FILE,
     PACKAGE_RECORD_FILE,
@@ -34,9 +30,13 @@ from export.storage import (
     noted_graph,
     write_hashes,
 )
-from export.strength import Strength, strength_of_options
-from export.targets import TEXT_ENCODERS, UNET, Root
-from export.telling import Tell, counted, silent, tell_a_line
+from export.lora.lora_file import ADAPTER_FILE, Lora, read_lora
+from export.lora.merge import Merge
+from export.lora.strength import Strength, strength_of_options
+from export.lora.targets import TEXT_ENCODERS, UNET, Root
+from export.progress_lines import Tell, counted, silent, tell_a_line
+from export.repository.staging import publish, staging
+from export.repository.triton_config import check_name, renamed
 
 CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
@@ -186,7 +186,7 @@ def _made(target: Path) -> dict[str, Any]:
 
 def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:
     """Compares with torch, which this interpreter must have."""
-    from export.character_parity import compare_character
+    from export.parity.character import compare_character
 
     report_folder = target.parent / REPORTS / target.name
 

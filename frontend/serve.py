@@ -8,7 +8,8 @@ import signal
 import uvloop
 from aiohttp import web
 
-from frontend.app import SERVICES, build_app
+from frontend.actions.context import SERVICES
+from frontend.app import build_app
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
-        log.info("serving on %s", ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses))
+        where = ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses)
+        log.info("imgen %s serving on %s", app[SERVICES].health.version, where)
         keep_what_is_built()
         await stop.wait()
         app[SERVICES].gate.closed = True

@@ -2,69 +2,51 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import datetime
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import aiohttp
-from redis.asyncio import Redis
 
+from frontend.actions.context import Gate, Services
+from frontend.cache import metrics as cache_metrics
 from frontend.cache.cache import Cache
 from frontend.cache.encoder import Infers, PromptEncoder
 from frontend.cache.open_cache import open_cache
 from frontend.cache.rulesets import Rulesets
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.common.errors import SettingError
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
+from frontend.common.version import __version__
+from frontend.domain.job import CredentialTexts
+from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
+from frontend.http.health import Health
+from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
-from frontend.invisible_mark.agreement import agreed_mark_keys
-from frontend.invisible_mark.keys import MarkKeys
+from frontend.invisible_mark.agreement import agree_on_keys
+from frontend.jobs import metrics as job_metrics
 from frontend.jobs.store import JobStore
-from frontend.jobs.worker import TextToImage, Workers, Workshop
+from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
+from frontend.net.networks import networks
+from frontend.net.public_url import only_local, public_url
 from frontend.prompts.enhancer import Enhancer
-from frontend.prompts.random_prompt import Grammar, load_grammar
+from frontend.prompts.random_prompt import load_grammar
 from frontend.review.links import Links
 from frontend.review.reviewer import Reviewer
 from frontend.review.reviews import Reviews
-from frontend.settings import SettingError, Settings, catalogue_folders
-from frontend.storage import Storage, open_storage
-from frontend.verification.service import Checks, open_checks
+from frontend.settings import Settings, catalogue_folders
+from frontend.storage import open_storage
+from frontend.verification.service import open_verification
 
-MARKS_AT_A_TIME = 2
-
-
-@dataclass
-class Gate:
-    """Whether new work is still let in; closed while the server drains."""
-
-    closed: bool = False
-
-
-@dataclass(frozen=True)
-class Services:
-    settings: Settings
-    redis: "Redis"
-    keys: Keys
-    catalogue: LiveCatalogue
-    grammar: Grammar
-    jobs: JobStore
-    storage: Storage
-    links: Links
-    reviewer: Reviewer
-    reviews: Reviews
-    enhancer: Enhancer
-    inference: TextToImage
-    certificate: Certificate  # of the content credentials
-    workers: Workers
-    gate: Gate
-    mark_keys: MarkKeys
-    mark_room: asyncio.Semaphore  # how many watermarks are decoded at a time
-    checks: Checks
-    cache: Cache
+log = logging.getLogger(__name__)
+WATERMARKS_AT_A_TIME = 2
 
 
 @contextlib.asynccontextmanager
@@ -76,11 +58,11 @@ async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
         await inference.close()
 
 
-class Networks(TextToImage, Infers, Protocol):
+class TritonModels(TextToImage, Infers, Protocol):
     """What Triton does for this server: pictures, and the prompt encoder's vectors."""
 
 
-OpenInference = Callable[[Settings], AbstractAsyncContextManager[Networks]]
+OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 
 
 @contextlib.asynccontextmanager
@@ -88,54 +70,121 @@ async def open_services(
     settings: Settings, draw_with: OpenInference = open_inference
 ) -> AsyncIterator[Services]:
     """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
+    _check_urls(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        http = await enter(aiohttp.ClientSession())
+        if words := only_local(settings):
+            log.warning("%s", words)
+        storage = await enter(open_storage(settings, public_url(settings)))
+        catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
+        await enter(in_background(catalogue.watch()))
+        invisible_keys = await agree_on_keys(redis, settings.mark_key, settings.data_dir)
+        finisher = await enter(Finisher.open(settings, invisible_keys))
+        certificate = finisher.certificate
+        verification = await enter(
+            open_verification(redis, invisible_keys.reading, certificate.chain, settings.private_networks)
+        )
+        inference = await enter(draw_with(settings))
+        jobs, links = JobStore(redis, settings), Links(storage)
+        await jobs.prepare()
+        reviewer = Reviewer(settings.acs_url, settings.acs_timeout_s, http)
+        encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
+        cache = await enter(open_cache(settings, redis, encoder, storage.exists))
+        await enter(in_background(Rulesets(redis, http, settings.acs_url).watch()))
+        reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
+        stack.push_async_callback(reviews.close)
+        workers = Workers(WorkerContext(jobs, inference, finisher, storage), settings)
+        stack.push_async_callback(workers.stop)
+        workers.start()
+        enhancer, gate = _enhancer(settings, http), Gate()
+        yield Services(
+            max_body_bytes=settings.max_body_mb << 20,
+            default_texts=_default_texts(settings),
+            keys=Keys(redis),
+            catalogue=catalogue,
+            grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
+            enhancer=enhancer,
+            cache=cache,
+            jobs=jobs,
+            reviews=reviews,
+            links=links,
+            storage=storage,
+            gate=gate,
+            decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
+            verification=verification,
+            anonymous=AnonymousRateLimiter(settings.verify_per_minute),
+            proxies=networks("trusted_proxies", settings.trusted_proxies),
+            health=_health(
+                {
+                    "redis": redis.ping,
+                    "triton": inference.ready,
+                    "storage": storage.ready,
+                    "acs": reviewer.ready,
+                    "llm": enhancer.ready,
+                },
+                workers,
+                cache,
+                gate,
+                certificate,
+            ),
+            metrics=(
+                partial(job_metrics.refresh, redis),
+                partial(cache_metrics.refresh, cache),
+                partial(certificate_metrics.refresh, certificate),
+            ),
+        )
+
+
+def _health(
+    probes: Mapping[str, Callable[[], Awaitable[object]]],
+    workers: Workers,
+    cache: Cache,
+    gate: Gate,
+    certificate: Certificate,
+) -> Health:
+    return Health(
+        version=__version__,
+        probes=probes,
+        flags={
+            "workers": lambda: workers.running,
+            "cache": lambda: cache.size is not None,
+            "accepting": lambda: not gate.closed,
+            "credentials": lambda: not certificate.has_ended(_now()),
+        },
+        warnings=lambda: [text for text in [certificate.warning(_now())] if text],
+    )
+
+
+def _check_urls(settings: Settings) -> None:
     for name in ("redis_url", "triton_urls", "acs_url"):
         if not getattr(settings, name):
             raise SettingError(
                 f"IMGEN_{name.upper()} is not set (or run `imgen up`, which starts the parts itself)"
             )
-    async with contextlib.AsyncExitStack() as stack:
-        redis = connect(settings)
-        stack.push_async_callback(redis.aclose)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        storage = await stack.enter_async_context(open_storage(settings))
-        catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
-        await stack.enter_async_context(in_background(catalogue.watch()))
-        mark_keys = await agreed_mark_keys(redis, settings)
-        finisher = await stack.enter_async_context(Finisher.opened(settings, mark_keys))
-        checks = await stack.enter_async_context(
-            open_checks(settings, redis, mark_keys.reading, finisher.certificate)
-        )
-        inference = await stack.enter_async_context(draw_with(settings))
-        jobs, links = JobStore(redis, settings), Links(storage)
-        await jobs.prepare()
-        reviewer = Reviewer(settings, http)
-        cache = await stack.enter_async_context(
-            open_cache(settings, redis, PromptEncoder(inference, settings), storage)
-        )
-        await stack.enter_async_context(in_background(Rulesets(redis, http, settings).watch()))
-        reviews = Reviews(redis, jobs, links, reviewer, cache, settings)
-        stack.push_async_callback(reviews.close)
-        workers = Workers(Workshop(jobs, inference, finisher, storage), settings)
-        stack.push_async_callback(workers.stop)
-        workers.start()
-        yield Services(
-            settings=settings,
-            redis=redis,
-            keys=Keys(redis),
-            catalogue=catalogue,
-            grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
-            jobs=jobs,
-            storage=storage,
-            links=links,
-            reviewer=reviewer,
-            reviews=reviews,
-            enhancer=Enhancer(http, settings),
-            inference=inference,
-            certificate=finisher.certificate,
-            workers=workers,
-            gate=Gate(),
-            mark_keys=mark_keys,
-            mark_room=asyncio.Semaphore(MARKS_AT_A_TIME),
-            checks=checks,
-            cache=cache,
-        )
+
+
+def _enhancer(settings: Settings, http: aiohttp.ClientSession) -> Enhancer:
+    return Enhancer(
+        http,
+        url=settings.llm_url,
+        model=settings.llm_model,
+        key=settings.llm_key,
+        timeout_s=settings.llm_timeout_s,
+    )
+
+
+def _default_texts(settings: Settings) -> CredentialTexts:
+    return CredentialTexts(
+        author=settings.cs_author,
+        title=settings.cs_title,
+        description=settings.cs_description,
+        organization=settings.cs_organization,
+        vendor=settings.cs_vendor,
+    )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

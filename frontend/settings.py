@@ -10,13 +10,13 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from frontend.common.errors import SettingError
+
 ROOT = Path(__file__).resolve().parent.parent
+"""Folder of our packages and of the data beside them: a checkout, an image's /app, or `imgen/` of a wheel."""
+_IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 _BOOLEANS = {"true": True, "false": False}
 _KINDS = {tuple: "comma-separated text", bool: "true or false"}  # where the type's name would not do
-
-
-class SettingError(Exception):
-    """One line that names the setting, where it came from, and what was expected."""
 
 
 def row(
@@ -41,7 +41,11 @@ class Settings:
         "Base URL that clients reach this server by; empty: http://HOST:PORT, or this machine's loopback "
         "address where HOST stands for all addresses",
     )
-    data_dir: Path = row(ROOT / ".imgen", "Folder for everything that the embedded default keeps")
+    data_dir: Path = row(
+        ROOT / ".imgen" if _IN_CHECKOUT else Path(".imgen"),
+        "Folder for everything that the embedded default keeps; in the checkout, or where there is none in "
+        "the current folder",
+    )
     catalogue_dir: Path = row(ROOT / "demo" / "catalogue", "Folder of models/*.yaml and characters/*.yaml")
     models_dir: Path = row(
         ROOT / "demo" / "models",
@@ -208,7 +212,7 @@ def _toml(path: str) -> dict[str, Any]:
 def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     default = None if item.default is MISSING else item.default
     try:
-        value = _typed(default, raw)
+        value = _to_type(default, raw)
     except (TypeError, ValueError, KeyError):
         kind = _KINDS.get(type(default), type(default).__name__)
         shown = "the value" if item.metadata["secret"] else repr(raw)
@@ -222,7 +226,7 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     return value
 
 
-def _typed(default: Any, raw: Any) -> Any:
+def _to_type(default: Any, raw: Any) -> Any:
     if isinstance(default, tuple):
         parts = raw.split(",") if isinstance(raw, str) else [_text(part) for part in raw]
         return tuple(part.strip() for part in parts if part.strip())

@@ -20,9 +20,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "model_repository" / "text_to_image" / "1"))
 
-from description import Description, read_description
 from noise import first_noise
 from tokens import TextTokenizer, rows_of
+
+from contract.description import Description, read_description
+from contract.names import PARTS, network_name
 
 JPEG_QUALITY = 95
 Array = npt.NDArray[Any]
@@ -40,18 +42,18 @@ class Networks:
 def load(repository: Path, model: str) -> Networks:
     encoder, denoiser, decoder = (
         onnxruntime.InferenceSession(
-            str(repository / f"{model}-{part}" / "1" / "model.onnx"), providers=["CPUExecutionProvider"]
+            str(repository / network_name(model, part) / "1" / "model.onnx"),
+            providers=["CPUExecutionProvider"],
         )
-        for part in ("text-encoder", "denoiser", "decoder")
+        for part in PARTS
     )
     description = read_description(repository / f"{model}-denoiser" / "pipeline.json")
-    files = [
-        repository / f"{model}-text-encoder" / name / "tokenizer.json"
-        for name in ("tokenizer", "tokenizer_2")
+    folders = [
+        repository / f"{model}-text-encoder" / one.tokenizer for one in description.family.text_encoders
     ]
     tokenizers = [
-        TextTokenizer(path, pad=pad, window=description.token_window)
-        for path, pad in zip(files, description.pad_tokens, strict=True)
+        TextTokenizer(folder / "tokenizer.json", pad=pad, window=description.token_window)
+        for folder, pad in zip(folders, description.pad_tokens, strict=True)
     ]
     return Networks(encoder, denoiser, decoder, tokenizers, description)
 
@@ -78,10 +80,10 @@ def encode(networks: Networks, order: dict[str, Any]) -> dict[str, Array]:
 
 def denoise(networks: Networks, order: dict[str, Any], conditions: dict[str, Array]) -> Array:
     description = networks.description
-    sigmas = description.schedule.sigmas(order["steps"])
+    sigmas = description.diffusion.schedule.sigmas(order["steps"])
     height, width = order["height"] // description.downscale, order["width"] // description.downscale
     noise = first_noise(order["seed"], (1, description.latent_channels, height, width))
-    latents: Array = noise * np.float32(description.schedule.first_scale(sigmas))
+    latents: Array = noise * np.float32(description.diffusion.schedule.init_noise_sigma(sigmas))
     for step in range(order["steps"]):
         levels = {"sigma": sigmas[None, step : step + 1], "sigma_next": sigmas[None, step + 1 : step + 2]}
         (latents,) = networks.denoiser.run(["next_latents"], {"latents": latents, **levels, **conditions})

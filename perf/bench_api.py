@@ -29,7 +29,7 @@ from frontend.common.redis_connection import connect
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT, Settings
-from perf.finished_jobs import finish_jobs
+from perf.finished_jobs import NO_TEXTS, finish_jobs
 from perf.processes import cpu_seconds
 from perf.report import machine, median, publish, table
 from perf.wrk import CONNECTIONS, Load, WrkError, wrk, wrk_binary
@@ -172,13 +172,13 @@ def _told(settings: Settings) -> dict[str, str]:
 
 async def _prepared(settings: Settings, count: int) -> tuple[str, list[str]]:
     """A key, and the ids of its finished jobs."""
-    redis = connect(settings)
+    redis = connect(settings.redis_url)
     try:
         record, secret = await Keys(redis).create("bench")
         jobs = JobStore(redis, settings)
         await jobs.prepare()
         catalogue = load(settings.catalogue_dir)
-        return secret, await finish_jobs(jobs, catalogue, settings, record.id, count)
+        return secret, await finish_jobs(jobs, catalogue, NO_TEXTS, record.id, count)
     finally:
         await redis.aclose()
 

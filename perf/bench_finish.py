@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from frontend.domain.picture import Encoding, Finished, Picture, VisibleMark
+from frontend.domain.picture import Encoding, Finished, Picture, Watermark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.finish import Finisher, Tools, finish
-from frontend.invisible_mark.keys import load_mark_keys
+from frontend.invisible_mark.keys import load_keys
 from frontend.serve import keep_what_is_built
 from frontend.settings import Settings
 from perf.finish_parts import CREDENTIALS, QUALITY, Pixels, mark, parts, scene
@@ -96,7 +96,7 @@ def formats(pixels: Pixels, tools: Tools, rounds: int) -> dict[str, Any]:
 async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict[str, Any]:
     """Many pictures on the finisher's threads, while the loop that handed them over is watched."""
     speeds, spent, late = [], 0.0, Lateness()
-    async with Finisher.running(tools, THREADS) as finisher:
+    async with Finisher.start(tools, THREADS) as finisher:
         batch = partial(_batch, finisher, Picture(pixels), mark())
         await batch(JPEG, AT_A_TIME)  # opens the threads, which inherit the priority of this one
         keep_what_is_built()  # as the server does
@@ -134,7 +134,7 @@ async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict
 
 
 async def _batch(
-    finisher: Finisher, picture: Picture, order: VisibleMark, encoding: Encoding, pictures: int
+    finisher: Finisher, picture: Picture, order: Watermark, encoding: Encoding, pictures: int
 ) -> None:
     places = asyncio.Semaphore(AT_A_TIME)
 
@@ -156,7 +156,7 @@ def measure(pixels: Pixels, rounds: int, runs: int, realtime: bool) -> dict[str,
     with tempfile.TemporaryDirectory() as name:
         settings = Settings(data_dir=Path(name))
         with Signatory(load_certificate(settings)) as signatory:
-            tools = Tools(signatory, load_mark_keys(settings).writing)
+            tools = Tools(signatory, load_keys(settings.mark_key, settings.data_dir).writing)
             crowded = asyncio.run(crowd(pixels, tools, runs, realtime))
             compared = compare(pixels, tools, settings.data_dir, rounds)
             others = formats(pixels, tools, max(3, rounds // 5))

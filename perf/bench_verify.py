@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.authority import issue
-from frontend.finishing.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, Codes, variant_of
-from frontend.invisible_mark.reading import Reading
+from frontend.invisible_mark.reading import MarkReading
 from frontend.invisible_mark.writing import write
 from frontend.registry.index import Columns, empty
 from frontend.registry.search import by_mark, by_print
@@ -91,11 +91,13 @@ SEARCHES: dict[str, Callable[[Columns, int], None]] = {
 }
 
 
-def reading(identity: int, wrong: int) -> Reading:
+def reading(identity: int, wrong: int) -> MarkReading:
     bits = np.array([identity >> place & 1 for place in range(BITS)], np.float32) * 2 - 1
     bits[:wrong] *= -1
     edges = np.eye(2) * 256
-    return Reading(soft=bits, variant=variant_of(identity), score=9.0, version=1, mirrored=False, edges=edges)
+    return MarkReading(
+        soft=bits, variant=variant_of(identity), score=9.0, version=1, mirrored=False, edges=edges
+    )
 
 
 def fingerprint(columns: Columns, row: int) -> Fingerprint:

@@ -15,18 +15,18 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLL
 from optimum.exporters.onnx.convert import export_pytorch
 from safetensors.torch import load_file
 
-from export import parts
-from export.checkpoint import open_checkpoint
-from export.config import config_of
-from export.denoiser import Denoiser
-from export.names import name_weights
-from export.networks import networks_of
-from export.parts import Part
-from export.plan import TIMING_CACHE, add_plan
-from export.recipe import Recipe, Wish
-from export.schedule import read_schedule
-from export.storage import MODEL_FILE, save_model, write_hashes
-from export.trace import OPSET, PartConfig, declare_outputs, trace, weights_of
+from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.scheduler import read_schedule
+from export.engines.plan import TIMING_CACHE, add_plan
+from export.engines.recipe import Recipe, Wish
+from export.graphs.storage import MODEL_FILE, save_model, write_hashes
+from export.graphs.weight_names import name_weights
+from export.networks import parts
+from export.networks.denoiser import Denoiser
+from export.networks.networks import networks_of
+from export.networks.parts import Part
+from export.networks.trace import OPSET, PartConfig, declare_outputs, trace, weights_of
+from export.repository.triton_config import config_of
 
 
 def load(folder: Path) -> UNet2DConditionModel:

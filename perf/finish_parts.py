@@ -13,7 +13,7 @@ import pdqhash
 from imagecodecs import jpeg8_encode
 from PIL import Image, ImageDraw
 
-from frontend.domain.picture import Credentials, VisibleMark
+from frontend.domain.picture import Credentials, Watermark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.fingerprint import shrunk
 from frontend.finishing.manifest import manifest
@@ -45,12 +45,12 @@ def scene() -> Pixels:
     return np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
 
 
-def mark() -> VisibleMark:
+def mark() -> Watermark:
     image = Image.new("RGBA", (600, 200), (0, 0, 0, 0))
     ImageDraw.Draw(image).ellipse((0, 0, 599, 199), fill=(255, 255, 255, 200))
     stream = io.BytesIO()
     image.save(stream, "PNG")
-    return VisibleMark(
+    return Watermark(
         image=stream.getvalue(),
         position="bottom-right",
         scale=20,
@@ -72,7 +72,7 @@ CREDENTIALS = Credentials(
     character="aya",
     seed=1,
     ruleset="default",
-    mark="9e3779b97f4a7c15",
+    invisible_id="9e3779b97f4a7c15",
     when="2026-01-01T00:00:00Z",
 )
 
@@ -110,7 +110,7 @@ def parts(pixels: Pixels, codes: Codes, folder: Path) -> Mapping[str, Callable[[
 
     return {
         "mark": overlay,
-        "invisible_mark": lambda: write(pixels, int(CREDENTIALS.mark, 16), codes),
+        "invisible_mark": lambda: write(pixels, int(CREDENTIALS.invisible_id, 16), codes),
         "fingerprint": lambda: pdqhash.compute(shrunk(pixels)),
         "encode": lambda: _jpeg(pixels, QUALITY, "444"),
         "sign": lambda: sign(jpeg),

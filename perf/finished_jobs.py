@@ -3,28 +3,31 @@
 from frontend.actions.generate import plan
 from frontend.actions.generate_request import GenerateRequest
 from frontend.catalogue.catalogue import Catalogue
-from frontend.domain.job import StoredPicture
-from frontend.jobs.store import Claim, JobStore
+from frontend.domain.job import CredentialTexts
+from frontend.domain.picture import StoredPicture
+from frontend.domain.verdict import Verdict
+from frontend.jobs.claim import Claim
+from frontend.jobs.store import JobStore
 from frontend.prompts.prompt import parse
-from frontend.review.reviewer import Verdict
-from frontend.settings import Settings
 
 PROMPT = "@aya reading a book under a tree, warm lighting, soft colours, -rain, -blurry"
 SHA256 = "0" * 64
 CONSUMER = "bench"
 
+NO_TEXTS = CredentialTexts(author="", title="", description="", organization="", vendor="")
+
 
 async def finish_jobs(
-    jobs: JobStore, catalogue: Catalogue, settings: Settings, owner: str, count: int
+    jobs: JobStore, catalogue: Catalogue, texts: CredentialTexts, owner: str, count: int
 ) -> list[str]:
     """The ids of `count` new finished jobs of this key."""
-    return [await _finished(jobs, catalogue, settings, owner) for _ in range(count)]
+    return [await _finished(jobs, catalogue, texts, owner) for _ in range(count)]
 
 
-async def _finished(jobs: JobStore, catalogue: Catalogue, settings: Settings, owner: str) -> str:
+async def _finished(jobs: JobStore, catalogue: Catalogue, texts: CredentialTexts, owner: str) -> str:
     request = GenerateRequest.from_body({"action": "generate", "prompt": PROMPT})
     prompt = parse(request.prompt, catalogue.characters_of(catalogue.model(None).name))
-    job = plan(request, prompt, catalogue, settings, owner)
+    job = plan(request, prompt, catalogue, texts, owner)
     await jobs.accept(job, b"", None)
     claim = await jobs.next(CONSUMER, wait_ms=1000)
     if claim is None or not await jobs.made(claim, _picture(claim)):

@@ -14,11 +14,11 @@ import torch
 from rich.progress import track
 from safetensors.torch import save_file
 
-from export.checkpoint import NETWORKS, empty_network
-from export.clip_tokenizer import write_clip_tokenizer
-from export.families import SD15, SDXL, Family
-from export.sgm import sgm_names
-from export.single_file import SCHEDULERS
+from export.checkpoints.checkpoint import NETWORKS, empty_network
+from export.checkpoints.clip_tokenizer import write_clip_tokenizer
+from export.checkpoints.single_file import SCHEDULERS
+from export.families.published import SD15, SDXL, Family
+from export.lora.stability_names import sgm_names
 
 FAMILIES = {"sdxl": SDXL, "sd15": SD15}
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")

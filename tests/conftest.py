@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.markers import pytest_collection_modifyitems, pytest_runtest_protocol
 from tests.triton_server import demo_repositories, demo_triton, tiny_repository, triton
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["demo_repositories", "demo_triton", "redis", "redis_url", "tiny_repository", "triton"]
+__all__ = [
+    "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_runtest_protocol", "redis",
+    "redis_url", "tiny_repository", "triton",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +38,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator["Redis"]:
     from frontend.common.redis_connection import connect
-    from frontend.settings import Settings
 
-    client = connect(Settings(redis_url=redis_url))
+    client = connect(redis_url)
     await client.flushall()
     yield client
     await client.aclose()

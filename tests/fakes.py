@@ -12,8 +12,8 @@ import numpy.typing as npt
 from aiohttp import ClientSession, web
 
 from embedded.part import free_port
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import Fault, InferenceError
 from frontend.settings import Settings
 
 STEPS = 4
@@ -80,7 +80,7 @@ class FakeTriton:
     ) -> dict[str, npt.NDArray[Any]]:
         """As the prompt encoder answers one text."""
         if self.encoder_fails:
-            raise InferenceError("no Triton takes orders", Fault.SERVERS)
+            raise InferenceError("no Triton takes orders", FailureScope.SERVERS)
         vector = bag_of_words(inputs["text"][0, 0].decode())
         return {"embedding": vector[None], "encoder": np.array([[b"0" * 64]], dtype=object)}
 
@@ -114,8 +114,10 @@ class FakeAcs:
     pictures: list[bytes] = field(default_factory=list)
     url: str = ""
     rulesets: dict[str, str] = field(default_factory=dict)  # name → version; none: they are not listed
+    listed: int = 0  # how often the rulesets were asked for
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        self.listed += 1
         if not self.rulesets:
             raise web.HTTPNotFound
         listed = [{"name": name, "version": version} for name, version in self.rulesets.items()]

@@ -9,7 +9,6 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from frontend.common.redis_connection import connect
-from frontend.settings import Settings
 
 
 @dataclass
@@ -70,7 +69,7 @@ async def wired(redis_url: str, folder: Path) -> AsyncIterator[tuple[Wire, "Redi
             await wire.carry(requests, answer)
 
     server = await asyncio.start_unix_server(carry, near)
-    client = connect(Settings(redis_url=f"unix://{near}"))
+    client = connect(f"unix://{near}")
     try:
         yield wire, client
     finally:

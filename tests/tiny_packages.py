@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from export.config import config_of
-from export.inductor import add_package
-from export.names import name_weights
-from export.networks import Network
-from export.package import add_character_package
-from export.parts import Part
-from export.parts import Tensor as Declared
-from export.recipe import Wish
-from export.storage import save_model
-from export.trace import trace, weights_of
+from export.engines.inductor import add_package
+from export.engines.package import add_character_package
+from export.engines.recipe import Wish
+from export.graphs.storage import save_model
+from export.graphs.weight_names import name_weights
+from export.networks.networks import Network
+from export.networks.parts import Part
+from export.networks.parts import Tensor as Declared
+from export.networks.trace import trace, weights_of
+from export.repository.triton_config import config_of
 
 PART = Part(
     name="mixer",

@@ -13,7 +13,7 @@ from pathlib import Path
 # The stub starts an isolated interpreter: no PYTHONPATH, no virtual environment, not even this folder. Ours
 # come first: the interpreter's own packages may hold a NumPy that this Triton cannot work with (2 or newer).
 if "IMGEN_TRITON_SITE" in os.environ:
-    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+    sys.path[:0] = os.environ["IMGEN_TRITON_SITE"].split(os.pathsep)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np

@@ -10,10 +10,10 @@ from merge import Arrays, BadRequest
 from session import Session
 from tokenizers import Tokenizer
 
-MOST_BYTES = 32 << 10  # of one text; the longest prompt, 4,000 characters, takes 16,000 at most
-MOST_TOKENS = 512
-MOST_TOGETHER = 8  # rows of equal length in one run; more are no faster, and what a run takes stays taken
-TEXT, EMBEDDING, ENCODER = "text", "embedding", "encoder"
+from contract.limits import MAX_ENCODER_BYTES, MAX_ENCODER_TOKENS
+from contract.parts import EMBEDDING, ENCODER, TEXT
+
+MAX_TOGETHER = 8  # rows of equal length in one run; more are no faster, and what a run takes stays taken
 
 
 class Encoder:
@@ -28,8 +28,8 @@ class Encoder:
         self._session = Session(str(network), parameters)
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         cut = self._tokenizer.truncation
-        if cut is None or not 2 < cut["max_length"] <= MOST_TOKENS or self._tokenizer.padding:
-            raise ValueError(f"tokenizer.json must cut at 3 to {MOST_TOKENS} tokens, and not pad")
+        if cut is None or not 2 < cut["max_length"] <= MAX_ENCODER_TOKENS or self._tokenizer.padding:
+            raise ValueError(f"tokenizer.json must cut at 3 to {MAX_ENCODER_TOKENS} tokens, and not pad")
         self._identity = _sha256(network, tokenizer).encode()
         self.dimension = self._embed([self._tokens("")]).shape[1]  # and the first, slow run is over
 
@@ -61,21 +61,21 @@ class Encoder:
 
 
 def _alike(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Indices of rows of one length, at most MOST_TOGETHER in each list."""
+    """Indices of rows of one length, at most MAX_TOGETHER in each list."""
     by_length: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
         by_length.setdefault(len(row), []).append(index)
     return [
-        same[at : at + MOST_TOGETHER]
+        same[at : at + MAX_TOGETHER]
         for same in by_length.values()
-        for at in range(0, len(same), MOST_TOGETHER)
+        for at in range(0, len(same), MAX_TOGETHER)
     ]
 
 
 def _decoded(text: bytes) -> str:
     """Raises BadRequest."""
-    if len(text) > MOST_BYTES:
-        raise BadRequest(f"{TEXT} has {len(text)} bytes; at most {MOST_BYTES} are taken")
+    if len(text) > MAX_ENCODER_BYTES:
+        raise BadRequest(f"{TEXT} has {len(text)} bytes; at most {MAX_ENCODER_BYTES} are taken")
     try:
         return text.decode()
     except UnicodeDecodeError:

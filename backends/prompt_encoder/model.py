@@ -13,7 +13,7 @@ from pathlib import Path
 
 # See backends/onnxruntime/model.py.
 if "IMGEN_TRITON_SITE" in os.environ:
-    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+    sys.path[:0] = os.environ["IMGEN_TRITON_SITE"].split(os.pathsep)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np

@@ -6,6 +6,8 @@ from typing import Any, Generic, Protocol
 import triton_python_backend_utils as pb_utils
 from merge import Array, BadRequest, groups, join, split
 
+from contract.names import is_character
+
 
 class Network(Protocol[Array]):
     def check(self, arrays: dict[str, Array]) -> int:
@@ -35,7 +37,7 @@ class Server(Generic[Array]):
             # A character is loaded by text_to_image, and Triton 24.10 crashes now and then when a load that
             # a model asked for fails. So it "loads" and tells every request what is wrong. Base models are
             # loaded at start, where a failure is seen and does no harm.
-            if "--" not in args["model_name"]:
+            if not is_character(args["model_name"]):
                 raise
             self._reason = f"could not be loaded: {_one_line(error)}"
             pb_utils.Logger.log_error(f"{args['model_name']} {self._reason}")

@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from demo.training.pipeline import Pipeline
-from export.restore import restore_checkpoint
+from export.checkpoints.restore import restore_checkpoint
 
 MODELS, NAME = Path(__file__).parents[1] / "models", "eros"
 

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.limits import MAX_LORA_BYTES
 from embedded.characters.errors import CharacterError
 
 SUFFIX = ".safetensors"
-MAX_LORA_BYTES = 4 << 30
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 LENGTH_BYTES = 8  # a file begins with its header's length, little-endian, and then the header, a JSON object
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from embedded.child import child
-from embedded.part import PartError, python_of
+from embedded.part import PartError, installed_python, python_of
 from frontend.catalogue.catalogue import Character
 from frontend.settings import ROOT
 
@@ -43,9 +43,7 @@ async def merge(
 
     `compare`: with torch, and nothing is written that it draws differently.
     """
-    python = python_of("export" if compare else "triton")
-    if not Path(python).is_file():
-        raise PartError("what merges characters is not installed; run `make install`")
+    python = installed_python("export" if compare else "triton")
     async with child(
         *(python, "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model),

@@ -18,12 +18,13 @@ from typing import BinaryIO, Self
 import msgspec
 import yaml
 
+from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
 from embedded.characters.lora_file import SUFFIX, check_lora_file, copy_lora_file, sha256_of
 from embedded.characters.merge import Tell, merge
 from embedded.child import run_all
-from frontend.catalogue.catalogue import NAME, NAME_WORDS, RIGHTS, Catalogue, load
+from frontend.catalogue.catalogue import RIGHTS, Catalogue, load
 from frontend.common.atomic_write import atomic_file
 from frontend.settings import Settings, catalogue_folders
 
@@ -142,9 +143,9 @@ class CharacterService:
         used = {catalogue.lora(each).resolve() for each in catalogue.characters}
         copies = (path for path in (self.added / LORAS).glob(f"*{SUFFIX}") if path.resolve() not in used)
         merged = (
-            self.merged / f"{model}-{part}--{name}"
+            self.merged / network_name(model, part, name)
             for model in catalogue.models
-            for part in ("denoiser", "text-encoder")
+            for part in CHARACTER_PARTS
         )
         return [
             *(path for path in copies if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", path.stem)),
@@ -153,7 +154,9 @@ class CharacterService:
 
     def _is_compared(self, model: str, name: str) -> bool:
         try:
-            report = json.loads((self.merged / f"{model}-denoiser--{name}" / "merge.json").read_bytes())
+            report = json.loads(
+                (self.merged / network_name(model, DENOISER, name) / "merge.json").read_bytes()
+            )
         except (OSError, ValueError):
             return False
         return isinstance(report, dict) and report.get("compared") is True

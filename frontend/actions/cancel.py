@@ -5,15 +5,12 @@ from typing import Any
 from frontend.actions.context import Call
 from frontend.actions.status import job_id
 from frontend.common.errors import ApiError
-from frontend.domain.job import State
-
-OPEN = (State.IN_QUEUE, State.IN_PROGRESS, State.REVIEWING)
 
 
 async def cancel(call: Call) -> dict[str, Any]:
     found = await call.services.jobs.cancel(job_id(call.body), call.key.id)
     if found is None:
         raise ApiError(400, "Bad ID")
-    if found not in OPEN:
+    if found.finished:
         raise ApiError(409, f"Job is already {found}")
     return {"status": "CANCELLED"}

@@ -1,10 +1,58 @@
-"""What every action gets: one authorised call, or the visit of someone without a key."""
+"""What every action gets: the services of this process, and one authorised call or a stranger's visit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
+from aiohttp import web
 
+from frontend.cache.cache import Cache
+from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.domain.job import CredentialTexts
 from frontend.http.fields import Body
-from frontend.keys.api_keys import KeyRecord
-from frontend.services import Services
+from frontend.http.health import Health
+from frontend.http.rate_limit import AnonymousRateLimiter
+from frontend.jobs.store import JobStore
+from frontend.keys.api_keys import KeyRecord, Keys
+from frontend.net.networks import Network
+from frontend.prompts.enhancer import Enhancer
+from frontend.prompts.random_prompt import Grammar
+from frontend.review.links import Links
+from frontend.review.reviews import Reviews
+from frontend.storage import Storage
+from frontend.verification.service import VerificationService
+
+
+@dataclass
+class Gate:
+    """Whether new work is still let in; closed while the server drains."""
+
+    closed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Built once, by services.py."""
+
+    max_body_bytes: int
+    default_texts: CredentialTexts  # of the content credentials, where a client sends none
+    keys: Keys
+    catalogue: LiveCatalogue
+    grammar: Grammar
+    enhancer: Enhancer
+    cache: Cache
+    jobs: JobStore
+    reviews: Reviews
+    links: Links
+    storage: Storage
+    gate: Gate
+    decoding: asyncio.Semaphore  # how many watermarks are decoded at a time
+    verification: VerificationService
+    anonymous: AnonymousRateLimiter
+    proxies: tuple[Network, ...]  # our own, whose X-Forwarded-For is believed
+    health: Health
+    metrics: Sequence[Callable[[], Awaitable[None]]]  # see http/metrics.py
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -16,5 +64,9 @@ class Call(msgspec.Struct, frozen=True):
 
 class Visit(msgspec.Struct, frozen=True):
     services: Services
-    address: str  # whose it is, see visitors.py
+    address: str  # whose it is, see net/client_address.py
     body: Body
+
+
+SERVICES = web.AppKey("services", Services)
+BODY_TIMEOUT_S = web.AppKey("body_timeout_s", float)

@@ -10,20 +10,20 @@ import msgspec
 from redis.exceptions import RedisError
 
 from frontend.actions.context import Call
-from frontend.actions.generate_request import GenerateRequest, once
-from frontend.cache.cache import Question
-from frontend.cache.candidate import recipe
+from frontend.actions.generate_request import GenerateRequest, idempotency_key
+from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
+from frontend.catalogue.recipe import recipe
 from frontend.common.errors import ApiError
 from frontend.domain.job import CACHED, CredentialTexts, Job, new_id
+from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.jobs.store import Once
+from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.prompts import prompt as prompts
-from frontend.prompts.intent import Wish, wish
+from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import Prompt, compose, parse
-from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
@@ -32,13 +32,13 @@ RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exac
 async def generate(call: Call) -> dict[str, Any]:
     """Raises ApiError; 502 where the jobs' store is out of order, as nothing is wrong with the request."""
     try:
-        return await _accepted(call)
+        return await _accept(call)
     except RedisError:
         log.exception("no job was accepted")
         raise ApiError(502, "Generation failed") from None
 
 
-async def _accepted(call: Call) -> dict[str, Any]:
+async def _accept(call: Call) -> dict[str, Any]:
     services = call.services
     if services.gate.closed:
         raise ApiError(503, "Server is shutting down", {"Retry-After": "5"})
@@ -46,25 +46,25 @@ async def _accepted(call: Call) -> dict[str, Any]:
     catalogue = services.catalogue.current
     model = catalogue.model(request.model)
     prompt = parse(request.prompt, catalogue.characters_of(model.name))
-    mark = await _mark_image(call, request.wm_image)
-    repeat = once(call.body, call.idempotency_key, call.key.id)
+    watermark = await _read_watermark(call, request.wm_image)
+    repeat = idempotency_key(call.body, call.idempotency_key, call.key.id)
     if repeat and (known := await services.jobs.accepted_before(repeat)):
         return await _answer(call, known)
-    job = plan(request, prompt, catalogue, services.settings, call.key.id)
+    job = plan(request, prompt, catalogue, services.default_texts, call.key.id)
     if request.use_cache:
-        if found := await _from_cache(call, request, job, wish(prompt, request.negative), repeat):
+        if found := await _from_cache(call, request, job, intent_of(prompt, request.negative), repeat):
             return await _answer(call, found)
         if request.cache_only:
             raise ApiError(404, "No cached result found")
     if request.optimize:
         better = await services.enhancer.enhance(prompt)
-        job = plan(request, better, catalogue, services.settings, call.key.id, asked=prompt)
-    accepted = await services.jobs.accept(job, mark, repeat)
+        job = plan(request, better, catalogue, services.default_texts, call.key.id, asked=prompt)
+    accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
 
 
 async def _from_cache(
-    call: Call, request: GenerateRequest, job: Job, asked: Wish, repeat: Once | None
+    call: Call, request: GenerateRequest, job: Job, asked: PromptIntent, repeat: IdempotencyKey | None
 ) -> str | None:
     """The id of a finished job with a picture that was made before. Raises ApiError."""
     demands = Demands(
@@ -75,24 +75,24 @@ async def _from_cache(
         seed=request.seed,
         own_look=request.own_look,
     )
-    question = Question(
-        job=job, wish=asked, demands=demands, pick=request.cache_pick, force=request.cache_force
+    question = CacheQuery(
+        job=job, intent=asked, demands=demands, pick=request.cache_pick, force=request.cache_force
     )
     found = await call.services.cache.find(question)
     if found is None:
         return None
     # What the first client told of itself is not for the next one.
     again = msgspec.structs.replace(
-        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", wish=None
+        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", intent=None
     )
     return await call.services.jobs.serve(again, found, repeat)
 
 
-async def _mark_image(call: Call, data_uri: str) -> bytes:
+async def _read_watermark(call: Call, data_uri: str) -> bytes:
     """The watermark's bytes, decoded once to be sure that the job will not fail on them."""
     if not data_uri:
         return b""
-    async with call.services.mark_room:  # a large one takes 100 MiB while it is looked at
+    async with call.services.decoding:  # a large one takes 100 MiB while it is looked at
         return await asyncio.to_thread(wm_image.from_data_uri, data_uri)
 
 
@@ -100,7 +100,7 @@ def plan(
     request: GenerateRequest,
     prompt: Prompt,
     catalogue: Catalogue,
-    settings: Settings,
+    default_texts: CredentialTexts,
     owner: str,
     asked: Prompt | None = None,
 ) -> Job:
@@ -137,31 +137,31 @@ def plan(
         optimized=request.optimize,
         compliance_ruleset=request.compliance_ruleset,
         precompliance=request.precompliance,
-        mark=request.mark,
-        texts=_texts(request.texts, settings),
-        wish=None if request.own_look else wish(asked or prompt, request.negative),
+        watermark=request.watermark,
+        texts=_texts(request.texts, default_texts),
+        intent=None if request.own_look else intent_of(asked or prompt, request.negative),
         recipe=recipe(model, style, character),
     )
 
 
-def _texts(asked: CredentialTexts, settings: Settings) -> CredentialTexts:
+def _texts(asked: CredentialTexts, default: CredentialTexts) -> CredentialTexts:
     """As they will be signed, so that `meta` tells the same."""
     return CredentialTexts(
-        author=clean(asked.author) or clean(settings.cs_author),
-        title=clean(asked.title) or clean(settings.cs_title),
+        author=clean(asked.author) or clean(default.author),
+        title=clean(asked.title) or clean(default.title),
         description=clean(asked.description, DESCRIPTION_LIMIT)
-        or clean(settings.cs_description, DESCRIPTION_LIMIT),
-        organization=clean(asked.organization) or clean(settings.cs_organization),
-        vendor=clean(asked.vendor) or clean(settings.cs_vendor),
+        or clean(default.description, DESCRIPTION_LIMIT),
+        organization=clean(asked.organization) or clean(default.organization),
+        vendor=clean(asked.vendor) or clean(default.vendor),
     )
 
 
 async def _answer(call: Call, job_id: str) -> dict[str, Any]:
     """What the first request with the same idempotency key was answered."""
-    view = await call.services.jobs.view(job_id, call.key.id)
-    if view is None:  # its 24 hours are over in this very moment
+    state = await call.services.jobs.read(job_id, call.key.id)
+    if state is None:  # its 24 hours are over in this very moment
         raise ApiError(409, "Idempotency key was used for another request")
-    return shape(view.job)
+    return shape(state.job)
 
 
 def shape(job: Job) -> dict[str, Any]:

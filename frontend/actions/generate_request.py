@@ -7,18 +7,17 @@ from typing import Any
 
 import msgspec
 
+from contract.formats import FORMATS
+from contract.limits import MAX_PROMPT_CHARACTERS, MAX_SEED
+from contract.sizes import SIZES
 from frontend.common.errors import ApiError
-from frontend.domain.job import CredentialTexts, MarkOptions
-from frontend.domain.picture import SIZES
-from frontend.finishing.anchor import spelled
+from frontend.domain.job import CredentialTexts, WatermarkOptions
+from frontend.finishing.anchor import canonical_position
 from frontend.http.fields import Body, boolean, integer, text
-from frontend.jobs.store import Once
-from frontend.prompts.prompt import MAX_LENGTH
+from frontend.jobs.idempotency_key import IdempotencyKey
 
-FORMATS = ("jpeg", "png", "webp", "avif")
-SEED_MAX = 2**63 - 1
 # A 4 MiB picture as base64, with room for the data URI's head.
-WM_IMAGE_MOST = 4 * 1024 * 1024 * 4 // 3 + 256
+MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class GenerateRequest:
     compliance_ruleset: str
     precompliance: str
     wm_image: str  # data URI, not yet decoded
-    mark: MarkOptions
+    watermark: WatermarkOptions
     texts: CredentialTexts
     seed: int | None
 
@@ -57,7 +56,7 @@ class GenerateRequest:
             prompt=raw_prompt(body),
             model=body.get("model"),
             style=text(body, "style", most=None),
-            negative=text(body, "negative", most=MAX_LENGTH),
+            negative=text(body, "negative", most=MAX_PROMPT_CHARACTERS),
             optimize=boolean(body, "optimize"),
             use_cache=boolean(body, "use_cache"),
             cache_only=boolean(body, "cache_only"),
@@ -69,8 +68,8 @@ class GenerateRequest:
             lossless=boolean(body, "lossless"),
             compliance_ruleset=text(body, "compliance_ruleset", most=100) or "default",
             precompliance=text(body, "precompliance", most=None)[:2000],
-            wm_image=text(body, "wm_image", most=WM_IMAGE_MOST),
-            mark=_mark(body),
+            wm_image=text(body, "wm_image", most=MAX_WM_IMAGE),
+            watermark=_watermark(body),
             texts=_texts(body),
             seed=_seed(body),
         )
@@ -93,17 +92,17 @@ def _size(body: Body) -> tuple[int, int]:
 
 
 def _format(body: Body) -> str:
-    name = text(body, "format", "jpeg", most=None).lower()
-    return name if name in FORMATS else "jpeg"
+    name = text(body, "format", most=None).lower()
+    return name if name in FORMATS else next(iter(FORMATS))
 
 
 def _seed(body: Body) -> int | None:
-    return integer(body, "seed", 0, 0, SEED_MAX, clamp=False) if "seed" in body else None
+    return integer(body, "seed", 0, 0, MAX_SEED, clamp=False) if "seed" in body else None
 
 
-def _mark(body: Body) -> MarkOptions:
-    return MarkOptions(
-        position=spelled(text(body, "wm_position", most=None)),
+def _watermark(body: Body) -> WatermarkOptions:
+    return WatermarkOptions(
+        position=canonical_position(text(body, "wm_position", most=None)),
         scale=integer(body, "wm_scale", 5, 1, 100),
         transparency=integer(body, "wm_transparency", 100, 0, 100),
         rotation=integer(body, "wm_rotation", 0, -360, 360),
@@ -117,7 +116,7 @@ def _texts(body: Body) -> CredentialTexts:
     return CredentialTexts(**{name: text(body, f"cs_{name}") for name in names})
 
 
-def once(body: Body, header: str | None, owner: str) -> Once | None:
+def idempotency_key(body: Body, header: str | None, owner: str) -> IdempotencyKey | None:
     """The idempotency key of a request, from its header or its body, bound to the rest of the body.
 
     Raises ApiError 400.
@@ -128,7 +127,7 @@ def once(body: Body, header: str | None, owner: str) -> Once | None:
     if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
         raise ApiError(400, "Invalid idempotency_key: expected string of 1 to 255 printable characters")
     rest = {name: value for name, value in body.items() if name != "idempotency_key"}
-    return Once(owner, _digest(key), _digest(rest))
+    return IdempotencyKey(owner, _digest(key), _digest(rest))
 
 
 def _digest(value: Any) -> str:

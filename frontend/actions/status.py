@@ -2,11 +2,22 @@
 
 import base64
 import re
-from typing import Any
+from typing import Any, assert_never
 
 from frontend.actions.context import Call
 from frontend.common.errors import ApiError
-from frontend.domain.job import Job, JobView, State
+from frontend.domain.job import Job
+from frontend.domain.job_state import (
+    Blocked,
+    Cancelled,
+    Completed,
+    Failed,
+    JobState,
+    Queued,
+    Reviewing,
+    Running,
+    TimedOut,
+)
 from frontend.http.fields import Body
 from frontend.review.links import ClientLinks
 
@@ -22,78 +33,73 @@ def job_id(body: Body) -> str:
 
 async def status(call: Call) -> dict[str, Any]:
     services = call.services
-    view = await _view(call)
-    if view.state is State.REVIEWING:
-        await services.reviews.settle(view)
-        view = await _view(call)
-    if view.state is not State.COMPLETED:
-        return unfinished(view)
-    links = await services.links.for_client(view)
-    return (
-        blocked(view, links)
-        if view.verdict and view.verdict.compliance == "unsafe"
-        else completed(view, links)
-    )
-
-
-async def _view(call: Call) -> JobView:
-    view = await call.services.jobs.view(job_id(call.body), call.key.id)
-    if view is None:
-        raise ApiError(400, "Bad ID")
-    return view
-
-
-def unfinished(view: JobView) -> dict[str, Any]:
-    match view.state:
-        case State.IN_QUEUE:
-            return {"status": "IN_QUEUE", "progress": 0.0, "queue_position": view.queue_position}
-        case State.IN_PROGRESS | State.REVIEWING:
-            return {"status": "IN_PROGRESS", "progress": view.progress}
-        case State.TIMED_OUT:
+    state = await _read(call)
+    if isinstance(state, Reviewing):
+        await services.reviews.settle(state.job)
+        state = await _read(call)
+    match state:
+        case Queued(position=position):
+            return {"status": "IN_QUEUE", "progress": 0.0, "queue_position": position}
+        case Running(progress=progress):
+            return {"status": "IN_PROGRESS", "progress": progress}
+        case Reviewing():
+            return {"status": "IN_PROGRESS", "progress": 1.0}
+        case Completed():
+            return completed_body(state, await services.links.for_client(state))
+        case Blocked():
+            return blocked_body(state, await services.links.for_client(state))
+        case Failed(reason=reason):
+            return {"status": "FAILED", "error": reason or "Generation failed"}
+        case TimedOut():
             return {"status": "TIMED_OUT", "error": "Generation timed out"}
-        case State.FAILED:
-            return {"status": "FAILED", "error": view.error or "Generation failed"}
-    return {"status": str(view.state)}
+        case Cancelled():
+            return {"status": "CANCELLED"}
+        case _:
+            assert_never(state)
 
 
-def blocked(view: JobView, links: ClientLinks) -> dict[str, Any]:
-    assert view.verdict is not None
+async def _read(call: Call) -> JobState:
+    state = await call.services.jobs.read(job_id(call.body), call.key.id)
+    if state is None:
+        raise ApiError(400, "Bad ID")
+    return state
+
+
+def blocked_body(state: Blocked, links: ClientLinks) -> dict[str, Any]:
     return {
         "status": "COMPLETED",
         "compliance": "unsafe",
-        "error": view.verdict.summary,
-        "filter_categories": [category.id for category in view.verdict.categories],
+        "error": state.verdict.summary,
+        "filter_categories": [category.id for category in state.verdict.categories],
         "unsafe_url": base64.b64encode(links.picture.encode()).decode(),
     }
 
 
-def completed(view: JobView, links: ClientLinks) -> dict[str, Any]:
-    assert view.picture is not None
-    assert view.verdict is not None
-    picture, verdict = view.picture, view.verdict
+def completed_body(state: Completed, links: ClientLinks) -> dict[str, Any]:
+    job, picture, verdict = state.job, state.picture, state.verdict
     meta = {
-        **ordered(view.job),
+        **_job_meta(job),
         "compliance": "safe",
         "compliance_codes": list(verdict.codes),
-        "compliance_ruleset": view.job.compliance_ruleset,
-        "precompliance": view.job.precompliance,
+        "compliance_ruleset": job.compliance_ruleset,
+        "precompliance": job.precompliance,
         "fingerprint": picture.fingerprint,
         "images": [
             {"url": links.picture, "filename": picture.filename, "type": "signed"},
             {"url": links.thumbnail, "filename": picture.thumbnail_filename, "type": "thumbnail"},
         ],
-        "enable_invisimark": bool(picture.mark),  # pictures of older versions have none
+        "enable_invisimark": bool(picture.invisible_id),  # pictures of older versions have none
         "enable_c2pa": True,
         "compute_pdq": True,
         "weights": picture.weights,
         "timings": {**picture.timings_ms, "review": verdict.took_ms},
     }
-    return {"status": "COMPLETED", **({"cache": True} if view.job.cached else {}), "meta": meta}
+    return {"status": "COMPLETED", **({"cache": True} if job.cached else {}), "meta": meta}
 
 
-def ordered(job: Job) -> dict[str, Any]:
+def _job_meta(job: Job) -> dict[str, Any]:
     """The part of `meta` that was known when the job was accepted."""
-    mark, texts = job.mark, job.texts
+    watermark, texts = job.watermark, job.texts
     return {
         "id": job.id,
         "gen_id": job.gen_id,
@@ -112,12 +118,12 @@ def ordered(job: Job) -> dict[str, Any]:
         "optimized": job.optimized,
         "seed": job.seed,
         "steps": job.steps,
-        "wm_position": mark.position,
-        "wm_scale": mark.scale,
-        "wm_transparency": mark.transparency,
-        "wm_rotation": mark.rotation,
-        "wm_padding_x": mark.padding_x,
-        "wm_padding_y": mark.padding_y,
+        "wm_position": watermark.position,
+        "wm_scale": watermark.scale,
+        "wm_transparency": watermark.transparency,
+        "wm_rotation": watermark.rotation,
+        "wm_padding_x": watermark.padding_x,
+        "wm_padding_y": watermark.padding_y,
         "cs_author": texts.author,
         "cs_title": texts.title,
         "cs_description": texts.description,

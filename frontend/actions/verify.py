@@ -4,39 +4,38 @@ import asyncio
 import time
 from typing import Any
 
-from frontend.actions.context import Call, Visit
+from frontend.actions.context import Call, Services, Visit
 from frontend.common.data_uri import from_data_uri
 from frontend.common.errors import ApiError
-from frontend.common.limiter import Room
+from frontend.common.limiter import Limiter
 from frontend.http.fields import Body, text
 from frontend.net.guarded_fetcher import Unreachable
 from frontend.registry.registry import Behind
-from frontend.services import Services
 from frontend.verification.answer import for_anyone, for_key
-from frontend.verification.decode import Unreadable
+from frontend.verification.decode import UnreadablePicture
 from frontend.verification.verifier import Verification
 
 
 async def verify(call: Call) -> dict[str, Any]:
     services = call.services
-    found = await _verified(services, call.body, services.checks.with_key)
-    return for_key(found, services.settings.cs_vendor, call.key.id)
+    found = await _verify(services, call.body, services.verification.with_key)
+    return for_key(found, services.default_texts.vendor, call.key.id)
 
 
 async def verify_without_key(visit: Visit) -> dict[str, Any]:
     services = visit.services
-    services.checks.visitors.admit(visit.address, time.monotonic())
-    found = await _verified(services, visit.body, services.checks.without_key)
-    return for_anyone(found, services.settings.cs_vendor)
+    services.anonymous.admit(visit.address, time.monotonic())
+    found = await _verify(services, visit.body, services.verification.without_key)
+    return for_anyone(found, services.default_texts.vendor)
 
 
-async def _verified(services: Services, body: Body, room: Room) -> Verification:
+async def _verify(services: Services, body: Body, limiter: Limiter) -> Verification:
     """Raises ApiError."""
     data = await _data(services, body)
     try:
-        async with room.place():
-            return await services.checks.verifier.verify(data)
-    except Unreadable as error:
+        async with limiter.slot():
+            return await services.verification.verifier.verify(data)
+    except UnreadablePicture as error:
         raise ApiError(400, f"Invalid {_source(body)}: {error}") from None
     except Behind:
         raise ApiError(503, "Registry is not ready", {"Retry-After": "5"}) from None
@@ -51,12 +50,12 @@ def _source(body: Body) -> str:
 
 
 async def _data(services: Services, body: Body) -> bytes:
-    most = services.settings.max_body_mb << 20
+    most = services.max_body_bytes
     if _source(body) == "url":
         url = text(body, "url", most=None)
         try:
-            async with services.checks.fetching.place():
-                return await services.checks.outside.fetch(url, most)
+            async with services.verification.fetching.slot():
+                return await services.verification.fetcher.fetch(url, most)
         except Unreachable:
             raise ApiError(
                 400, "Invalid url: no picture was to be had there (https and public addresses only)"

@@ -4,29 +4,29 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
 
 from frontend.cache import candidate as candidates
-from frontend.cache.candidate import CachedPicture, Candidate
+from frontend.cache.candidate import Candidate
 from frontend.cache.demands import Demands, unmet
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Match
-from frontend.cache.log import Log, Offer
+from frontend.cache.log import Log
 from frontend.cache.normal_form import embedded_text
-from frontend.cache.replica import Encoder, Replica
+from frontend.cache.replica import EncodesPrompts, Replica
 from frontend.cache.rules.table import conflict, shows
-from frontend.common.outage_log import Trouble
+from frontend.common.outage_log import OutageLog
+from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import Job
-from frontend.prompts.intent import Wish
-from frontend.review.reviewer import Verdict
-from frontend.storage import Storage
+from frontend.domain.prompt_intent import PromptIntent
+from frontend.domain.verdict import Verdict
 
 log = logging.getLogger(__name__)
-FLOOR = 0.95  # similarity that the API's description promises
-LOOKED_AT = 32  # nearest pictures of the partition: the rules refuse some
+MIN_SIMILARITY = 0.95  # similarity that the API's description promises
+MAX_CANDIDATES = 32  # nearest pictures of the partition: the rules refuse some
 FIND_S = 2.0
 OFFER_S = 2.0
 LOOKUPS = Counter(
@@ -39,12 +39,16 @@ SECONDS = Histogram(
 )
 
 
+Exists = Callable[[str], Awaitable[bool]]
+"""Whether the object store has a file under that key. Raises StorageError."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class CacheQuery:
     """A request's: the job that would be made for it, and what else it says of the cache."""
 
     job: Job
-    wish: Wish
+    intent: PromptIntent
     demands: Demands
     pick: int  # 1 to 10: so many of the best, of which one is chosen
     force: bool  # any picture of the partition will do
@@ -58,18 +62,18 @@ class _Answer:
 
 class Cache:
     def __init__(
-        self, source: Log, replica: Replica, encoder: Encoder, storage: Storage, *, shared: bool
+        self, source: Log, replica: Replica, encoder: EncodesPrompts, exists: Exists, *, shared: bool
     ) -> None:
         self._source = source
         self._replica = replica
         self._encoder = encoder
-        self._storage = storage
+        self._exists = exists
         self._shared = shared
-        self._finding = Trouble(log, "cache: look-ups miss")
-        self._offering = Trouble(log, "cache: pictures do not get in")
+        self._finding = OutageLog(log, "cache: look-ups miss")
+        self._offering = OutageLog(log, "cache: pictures do not get in")
 
     @property
-    def index(self) -> Index | None:
+    def index(self) -> CacheIndex | None:
         """This process's copy; None: it is not there yet."""
         copy = self._replica.copy
         return copy.index if copy else None
@@ -79,58 +83,58 @@ class Cache:
         """Pictures in this process's copy; None: it is not there yet."""
         return None if self.index is None else len(self.index)
 
-    async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
+    async def offer(self, job: Job, verdict: Verdict) -> CacheOffer | None:
         """What the log is told when this verdict stands; None: the picture does not go into the cache."""
-        if job.wish is None or verdict.compliance != "safe":
+        if job.intent is None or verdict.compliance != "safe":
             return None
         try:
             async with asyncio.timeout(OFFER_S):
-                text = await asyncio.to_thread(embedded_text, job.wish.positive)
+                text = await asyncio.to_thread(embedded_text, job.intent.positive)
                 vector = await self._encoder.encode(text)
                 encoder = await self._encoder.identity()
         except Exception as error:
-            self._offering.seen(error)
+            self._offering.failed(error)
             return None
-        self._offering.over()
+        self._offering.succeeded()
         return self._source.offer(vector, encoder)
 
-    async def find(self, question: Question) -> CachedPicture | None:
+    async def find(self, question: CacheQuery) -> CachedPicture | None:
         """A picture whose files were there a moment ago. Faults are misses."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(FIND_S):
                 answer = await self._find(question)
-            self._finding.over()
+            self._finding.succeeded()
         except Exception as error:
-            self._finding.seen(repr(error))
+            self._finding.failed(repr(error))
             answer = _Answer(outcome="fault")
         SECONDS.observe(time.perf_counter() - began)
         LOOKUPS.labels(answer.outcome).inc()
         return answer.picture
 
-    async def _find(self, question: Question) -> _Answer:
+    async def _find(self, question: CacheQuery) -> _Answer:
         copy = self._replica.copy
         if copy is None:
             return _Answer(outcome="not ready")
         # The longest prompts take the rules some 20 ms each: not on the event loop.
-        text = await asyncio.to_thread(embedded_text, question.wish.positive)
+        text = await asyncio.to_thread(embedded_text, question.intent.positive)
         vector = await self._encoder.encode(text)
         place = candidates.partition(question.job, shared=self._shared)
-        matches = await asyncio.to_thread(copy.index.search, place, vector, LOOKED_AT)
-        good, outcome = await asyncio.to_thread(self._chosen, question, matches)
+        matches = await asyncio.to_thread(copy.index.search, place, vector, MAX_CANDIDATES)
+        good, outcome = await asyncio.to_thread(self._choose, question, matches)
         for made in good:
             if picture := await self._whole(made):
                 return _Answer(outcome="hit", picture=picture)
         return _Answer(outcome="gone" if good else outcome)
 
-    def _chosen(self, question: Question, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
+    def _choose(self, question: CacheQuery, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
         """Those that may answer, in the order in which they are tried; and what the nearest lacked."""
         good, outcome = [], ""
         for match in matches:
             made = candidates.decode(match.payload)
             reason = self._replica.refusal(made)
             if reason is None and not question.force:
-                reason = lack(question, match.similarity, made)
+                reason = rejection_reason(question, match.similarity, made)
             if reason is None:
                 good.append(made)
             else:
@@ -145,17 +149,17 @@ class Cache:
         if found is None:
             return None
         keys = (found.picture.key, found.picture.thumbnail_key)
-        if all(await asyncio.gather(*map(self._storage.exists, keys))):
+        if all(await asyncio.gather(*map(self._exists, keys))):
             return found
         log.warning("cache: the files of %s are gone, and so is its entry", found.job.gen_id)
         await self._source.gone(found.job.gen_id)
         return None
 
 
-def lack(question: Question, similarity: float, made: Candidate) -> str | None:
+def rejection_reason(question: CacheQuery, similarity: float, made: Candidate) -> str | None:
     """What this picture lacks for that request. None: it is what was asked for."""
-    if similarity <= FLOOR:
+    if similarity <= MIN_SIMILARITY:
         return "floor"
-    if shown := unmet(question.demands, made) or conflict(question.wish, made.wish):
+    if shown := unmet(question.demands, made) or conflict(question.intent, made.intent):
         return shown
-    return "drawn" if shows(made.drawn, question.wish.negatives) else None
+    return "drawn" if shows(made.drawn, question.intent.negatives) else None

@@ -5,18 +5,10 @@ import hashlib
 
 import msgspec
 
-from frontend.catalogue.catalogue import Character, Model, Style
-from frontend.domain.job import Job, StoredPicture
-from frontend.prompts.intent import Wish
-from frontend.review.reviewer import Verdict
-
-
-class CachedPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture with all that a client may be told of it. Written once, when its verdict is safe."""
-
-    job: Job  # that made it
-    picture: StoredPicture
-    verdict: Verdict
+from frontend.domain.cache_entry import CachedPicture
+from frontend.domain.job import Job
+from frontend.domain.picture import StoredPicture
+from frontend.domain.prompt_intent import PromptIntent
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -24,8 +16,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     entry: str  # the log's id of the whole record
     home: str  # MODEL/CHARACTER
-    wish: Wish  # what its client wrote
-    drawn: str  # what the text encoder was told; more than the wish where the prompt was optimised
+    intent: PromptIntent  # what its client wrote
+    drawn: str  # what the text encoder was told; more than the intent where the prompt was optimised
     width: int
     height: int
     format: str
@@ -44,12 +36,12 @@ decode = msgspec.msgpack.Decoder(Candidate).decode
 def candidate(entry: str, cached: CachedPicture) -> Candidate | None:
     """None for a picture that is not for the cache."""
     job, verdict = cached.job, cached.verdict
-    if job.wish is None or verdict.compliance != "safe" or verdict.sha256 != cached.picture.sha256:
+    if job.intent is None or verdict.compliance != "safe" or verdict.sha256 != cached.picture.sha256:
         return None
     return Candidate(
         entry=entry,
         home=f"{job.model}/{job.character}",
-        wish=job.wish,
+        intent=job.intent,
         drawn=job.positive,
         width=job.width,
         height=job.height,
@@ -69,21 +61,6 @@ def partition(job: Job, *, shared: bool) -> tuple[str, ...]:
     Not `shared`: every key has a cache of its own.
     """
     return (job.model, job.style, job.character, job.recipe, "" if shared else job.owner)
-
-
-def recipe(model: Model, style: Style, character: Character | None) -> str:
-    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
-    parts = (
-        model.steps,
-        model.guidance,
-        (model.negative, model.exclusion),
-        model.quality,
-        (style.positive, style.negative),
-        (character.trigger, character.positive, character.negative, character.strength, character.blocks)
-        if character
-        else None,
-    )
-    return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()
 
 
 def weights_digest(picture: StoredPicture) -> str:

@@ -6,13 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from frontend.inference.client import InferenceError
-from frontend.settings import Settings
+from frontend.domain.inference_error import InferenceError
 
 EMBEDDING, ENCODER = "embedding", "encoder"
 OFF_UNIT = 1e-3
 """How far from 1 a vector's length may be."""
-MOST_DIMENSIONS = 4096
+MAX_DIMENSIONS = 4096
 IDENTITY_LENGTH = 64
 """Characters: SHA-256 in hexadecimal."""
 Embedding = npt.NDArray[np.float32]
@@ -42,10 +41,10 @@ class PromptEncoder:
     encoder was replaced, is refused until this process starts anew.
     """
 
-    def __init__(self, inference: Infers, settings: Settings) -> None:
+    def __init__(self, inference: Infers, model: str, timeout_ms: int) -> None:
         self._inference = inference
-        self._model = settings.cache_encoder
-        self._timeout_s = settings.cache_encoder_timeout_ms / 1000
+        self._model = model
+        self._timeout_s = timeout_ms / 1000
         self._identity = ""
 
     async def encode(self, text: str) -> Embedding:
@@ -84,8 +83,8 @@ def _embedding(found: npt.NDArray[Any]) -> Embedding:
     if found.dtype != np.float32 or found.ndim != 2 or len(found) != 1:
         raise EncoderError(f"the encoder answers {found.dtype} {list(found.shape)}, not float32 [1, any]")
     vector: Embedding = found[0]
-    if not 1 <= len(vector) <= MOST_DIMENSIONS:
-        raise EncoderError(f"the encoder's vector has {len(vector)} dimensions, not 1 to {MOST_DIMENSIONS}")
+    if not 1 <= len(vector) <= MAX_DIMENSIONS:
+        raise EncoderError(f"the encoder's vector has {len(vector)} dimensions, not 1 to {MAX_DIMENSIONS}")
     length = float(np.linalg.norm(vector))
     if not abs(length - 1) <= OFF_UNIT:  # so written, what is no number fails
         raise EncoderError(f"the encoder's vector has the length {length:g}, not 1")

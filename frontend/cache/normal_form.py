@@ -1,12 +1,12 @@
 """The text of a prompt that is encoded for the cache: the same for all who say the same in the same words."""
 
-from frontend.cache.rules.runs import not_implied
-from frontend.cache.rules.tokens import normalised, tokens, unquoted
-from frontend.cache.rules.word import SILENT, Kind, Token
+from frontend.cache.rules.runs import drop_implied
+from frontend.cache.rules.tokens import normalise, split_quotes, tokens
+from frontend.cache.rules.word import SILENT, Token, WordKind
 
 MAX_ROUNDS = 4
-_PARTING = frozenset({Kind.BREAK, Kind.AND, Kind.OR, Kind.RELATION})
-_UNSAID = SILENT | {Kind.BREAK, Kind.AND, Kind.OR}
+_PARTING = frozenset({WordKind.BREAK, WordKind.AND, WordKind.OR, WordKind.RELATION})
+_UNSAID = SILENT | {WordKind.BREAK, WordKind.AND, WordKind.OR}
 
 
 def embedded_text(positive: str) -> str:
@@ -24,18 +24,18 @@ def embedded_text(positive: str) -> str:
 
 
 def _once(positive: str) -> str:
-    text, quotes = unquoted(normalised(positive))
+    text, quotes = split_quotes(normalise(positive))
     parts: list[list[Token]] = [[]]
     for one in tokens(text):
         if one.kind in _PARTING:
             parts.append([])
         if one.encoded and one.kind not in _UNSAID:
             parts[-1].append(one)
-    said = sorted({" ".join(map(_shown, not_implied(part))) for part in parts if part})
+    said = sorted({" ".join(map(_spell, drop_implied(part))) for part in parts if part})
     return ", ".join([*said, *(f'"{quote}"' for quote in quotes)]) or " ".join(text.split())
 
 
-def _shown(one: Token) -> str:
-    if one.kind is Kind.NEGATION:
+def _spell(one: Token) -> str:
+    if one.kind is WordKind.NEGATION:
         return "no" if one.lemma == "negations" else f"no {one.lemma}"
     return one.lemma

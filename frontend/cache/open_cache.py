@@ -5,17 +5,16 @@ from collections.abc import AsyncIterator
 
 from redis.asyncio import Redis
 
-from frontend.cache.cache import Cache
+from frontend.cache.cache import Cache, Exists
 from frontend.cache.log import Log
-from frontend.cache.replica import Encoder, Replica
+from frontend.cache.replica import EncodesPrompts, Replica
+from frontend.cache.settings import CacheSettings
 from frontend.common.supervised import in_background
-from frontend.settings import Settings
-from frontend.storage import Storage
 
 
 @contextlib.asynccontextmanager
 async def open_cache(
-    settings: Settings, redis: "Redis", encoder: Encoder, storage: Storage
+    settings: CacheSettings, redis: "Redis", encoder: EncodesPrompts, exists: Exists
 ) -> AsyncIterator[Cache]:
     source = Log(redis, settings.cache_capacity)
     replica = Replica(source, encoder, settings)
@@ -24,4 +23,4 @@ async def open_cache(
         in_background(replica.upkeep()),
         in_background(replica.snapshots()),
     ):
-        yield Cache(source, replica, encoder, storage, shared=settings.cache_shared)
+        yield Cache(source, replica, encoder, exists, shared=settings.cache_shared)

@@ -11,25 +11,25 @@ from typing import Protocol
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from redis.exceptions import RedisError
 
 from frontend.cache import candidate as candidates
 from frontend.cache import log as logs
 from frontend.cache.candidate import Candidate
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Item
 from frontend.cache.index.limits import Limits
-from frontend.cache.log import Fields, Log, Turn, Unreadable
-from frontend.common.outage_log import Trouble
-from frontend.settings import Settings
+from frontend.cache.log import Log, Turn, UnreadableEntry
+from frontend.cache.settings import CacheSettings
+from frontend.common.redis_stream import START, Entry, Fields, StreamId
+from frontend.common.supervised import SupervisedLoop
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
 UPKEEP_S = 60.0
 
 
-class Encoder(Protocol):
+class EncodesPrompts(Protocol):
     async def identity(self) -> str:
         """Names the encoder and its weights: vectors of two encoders have nothing to do with each other."""
 
@@ -44,7 +44,7 @@ class Saved(msgspec.Struct, kw_only=True):
     dimension: int
     shared: bool
     epoch: str = ""  # of the log; "" before it was first read
-    position: str = logs.START  # the newest entry that is in
+    position: str = str(START)  # the newest entry that is in
     weights: dict[str, str] = {}  # MODEL/CHARACTER → digest of those that drew its newest picture
 
 
@@ -52,13 +52,13 @@ class Saved(msgspec.Struct, kw_only=True):
 class Copy:
     """An index and how far it has come; replaced whole where the log turns out to be another one."""
 
-    index: Index
+    index: CacheIndex
     saved: Saved
     rulesets: dict[str, str] = field(default_factory=dict)
 
 
 class Replica:
-    def __init__(self, source: Log, encoder: Encoder, settings: Settings) -> None:
+    def __init__(self, source: Log, encoder: EncodesPrompts, settings: CacheSettings) -> None:
         self._source = source
         self._encoder = encoder
         self._folder: Path = settings.data_dir / "cache"
@@ -69,7 +69,7 @@ class Replica:
             capacity=settings.cache_capacity, partition_capacity=settings.cache_partition_capacity
         )
         self._copy: Copy | None = None
-        self._fault = Trouble(log, "cache: the log is not followed")
+        self._written = ""  # position of the newest snapshot
 
     @property
     def copy(self) -> Copy | None:
@@ -79,7 +79,7 @@ class Replica:
     def refusal(self, made: Candidate) -> str | None:
         """Why this picture does not stand any more, whatever is asked."""
         copy = self._copy
-        age_ms = time.time() * 1000 - logs.milliseconds(made.entry)
+        age_ms = time.time() * 1000 - StreamId.parse(made.entry).milliseconds
         # A clock that has jumped makes misses. Younger than nothing: by a minute, clocks may differ.
         if copy is None or not -60_000 < age_ms < self._life_ms:
             return "expired"
@@ -90,62 +90,48 @@ class Replica:
         return None
 
     async def follow(self) -> None:
-        """Until cancelled. No failure ends it."""
-        while True:
-            try:
-                await self._turn()
-                self._fault.over()
-            except Exception as error:
-                self._fault.seen(error)
-                if not isinstance(error, RedisError | OSError):
-                    log.debug("cache", exc_info=True)
-                await asyncio.sleep(PAUSE_S)
+        """Until cancelled."""
+        await SupervisedLoop("cache: the log is not followed", self._turn, log).run()
 
     async def upkeep(self) -> None:
         """Until cancelled: takes out what is too old, and makes anew what has lost too much."""
-        fault = Trouble(log, "cache: no upkeep")
-        while True:
-            try:
-                if copy := self._copy:
-                    await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
-                    await asyncio.to_thread(copy.index.maintain)
-                await self._source.trim(self._life_ms)
-                fault.over()
-            except Exception as error:
-                fault.seen(error)
-            await asyncio.sleep(UPKEEP_S if self._copy else PAUSE_S)
+        await SupervisedLoop("cache: no upkeep", self._keep_up, log).run()
 
     async def snapshots(self) -> None:
         """Until cancelled: writes one where something has changed."""
-        fault, written = Trouble(log, "cache: no snapshot can be written"), ""
-        while True:
-            await asyncio.sleep(self._snapshot_s)
-            copy = self._copy
-            if copy is None or copy.saved.position in (written, logs.START):
-                continue
-            # Taken before the index is read: what comes in between is added twice, which is no harm.
-            state = msgspec.json.encode(copy.saved)
-            position = copy.saved.position
-            try:
-                if await asyncio.to_thread(snapshot.write, self._folder, copy.index, state):
-                    written = position
-                fault.over()
-            except Exception as error:
-                fault.seen(error)
+        await SupervisedLoop("cache: no snapshot can be written", self._snapshot, log, pause_s=0).run()
 
     async def _turn(self) -> None:
-        copy = self._copy or await self._opened()
-        turn = await self._source.read(copy.saved.position)
-        if torn(copy.saved, turn):
-            log.warning("cache: begins anew, the log is not the one that it followed")
+        copy = self._copy or await self._open()
+        turn = await self._source.read(StreamId.parse(copy.saved.position))
+        if has_gap(copy.saved, turn):
+            log.warning("cache: log gap, rebuilding index")
             copy = self._copy = await self._empty(copy.saved)
         copy.saved.epoch = turn.epoch
-        entries = [entry for entry in turn.entries if after(entry[0], copy.saved.position)]
-        if entries:
+        position = StreamId.parse(copy.saved.position)
+        if entries := [entry for entry in turn.entries if entry[0] > position]:
             await self._apply(copy, entries)
-            copy.saved.position = entries[-1][0]
+            copy.saved.position = str(entries[-1][0])
 
-    async def _opened(self) -> Copy:
+    async def _keep_up(self) -> None:
+        if copy := self._copy:
+            await asyncio.to_thread(copy.index.expire, int(time.time() * 1000 - self._life_ms))
+            await asyncio.to_thread(copy.index.maintain)
+        await self._source.trim(self._life_ms)
+        await asyncio.sleep(UPKEEP_S if copy else PAUSE_S)
+
+    async def _snapshot(self) -> None:
+        await asyncio.sleep(self._snapshot_s)
+        copy = self._copy
+        if copy is None or copy.saved.position in (self._written, str(START)):
+            return
+        # Taken before the index is read: what comes in between is added twice, which is no harm.
+        state = msgspec.json.encode(copy.saved)
+        position = copy.saved.position
+        if await asyncio.to_thread(snapshot.write, self._folder, copy.index, state):
+            self._written = position
+
+    async def _open(self) -> Copy:
         """From the newest snapshot, if that is of this encoder."""
         dimension = len(await self._encoder.encode(""))
         fresh = Saved(encoder=await self._encoder.identity(), dimension=dimension, shared=self._shared)
@@ -154,14 +140,14 @@ class Replica:
         if found is not None and (saved := usable(found.state, fresh)):
             self._copy = Copy(found.index, saved, self._copy.rulesets)
             rulesets = self._copy.rulesets
-            await asyncio.to_thread(found.index.remove_where, lambda payload: outdated(payload, rulesets))
+            await asyncio.to_thread(found.index.remove_where, lambda payload: is_outdated(payload, rulesets))
         return self._copy
 
     async def _empty(self, like: Saved) -> Copy:
         saved = Saved(encoder=like.encoder, dimension=like.dimension, shared=like.shared)
-        return Copy(Index(like.dimension, self._limits), saved, await self._source.rulesets())
+        return Copy(CacheIndex(like.dimension, self._limits), saved, await self._source.rulesets())
 
-    async def _apply(self, copy: Copy, entries: list[tuple[str, Fields]]) -> None:
+    async def _apply(self, copy: Copy, entries: list[Entry]) -> None:
         """In the log's order. Pictures that come one after the other go in together."""
         items: list[Item] = []
         for entry, fields in entries:
@@ -173,23 +159,23 @@ class Replica:
             await self._change(copy, fields)
         await asyncio.to_thread(copy.index.add, items)
 
-    def _item(self, copy: Copy, entry: str, fields: Fields) -> Iterable[Item]:
+    def _item(self, copy: Copy, entry: StreamId, fields: Fields) -> Iterable[Item]:
         if fields.get(b"encoder") != copy.saved.encoder.encode():
             return
         try:
             cached = logs.cached_picture(fields)
             vector = logs.vector(fields, copy.saved.dimension)
-        except Unreadable as error:
+        except UnreadableEntry as error:
             log.warning("cache: entry %s is passed over: %s", entry, error)
             return
-        made = candidates.candidate(entry, cached)
+        made = candidates.candidate(str(entry), cached)
         if made is None:
             return
         copy.saved.weights[made.home] = made.weights
         yield Item(
             name=cached.job.gen_id,
             partition=candidates.partition(cached.job, shared=self._shared),
-            time_ms=logs.milliseconds(entry),
+            time_ms=entry.milliseconds,
             vector=vector,
             payload=candidates.encode(made),
         )
@@ -203,12 +189,12 @@ class Replica:
         elif ruleset := fields.get(b"ruleset", b"").decode():
             copy.rulesets[ruleset] = fields.get(b"version", b"").decode()
             rulesets = dict(copy.rulesets)
-            await asyncio.to_thread(copy.index.remove_where, lambda payload: outdated(payload, rulesets))
+            await asyncio.to_thread(copy.index.remove_where, lambda payload: is_outdated(payload, rulesets))
         elif b"clear" in fields:
-            copy.index = Index(copy.saved.dimension, self._limits)
+            copy.index = CacheIndex(copy.saved.dimension, self._limits)
 
 
-def outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
+def is_outdated(payload: bytes, rulesets: dict[str, str]) -> bool:
     made = candidates.decode(payload)
     return rulesets.get(made.ruleset, made.ruleset_version) != made.ruleset_version
 
@@ -223,21 +209,13 @@ def usable(state: bytes, fresh: Saved) -> Saved | None:
     return saved if kind == (fresh.encoder, fresh.dimension, fresh.shared) else None
 
 
-def torn(saved: Saved, turn: Turn) -> bool:
+def has_gap(saved: Saved, turn: Turn) -> bool:
     """Whether removals may have been missed: the log was lost, was put back to an earlier state, or is so
     busy that what comes next was trimmed away before it was read."""
-    if saved.position == logs.START:
+    position = StreamId.parse(saved.position)
+    if position == START:
         return False
-    if turn.epoch != saved.epoch or turn.first is None or turn.last is None:
+    if turn.epoch != saved.epoch or turn.ends is None:
         return True
-    return after(turn.first, saved.position) or after(saved.position, turn.last)
-
-
-def after(one: str, other: str) -> bool:
-    """Whether the log's id `one` is the later one."""
-    return _parsed(one) > _parsed(other)
-
-
-def _parsed(entry: str) -> tuple[int, int]:
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds), int(number)
+    first, last = turn.ends
+    return first > position or last < position

@@ -8,18 +8,16 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import aiohttp
 import msgspec
-from msgspec import Meta
 from redis.asyncio import Redis
 
-from frontend.cache.log import LOG, RULESETS
-from frontend.common.outage_log import Trouble
-from frontend.net.bounded_read import read_bounded
-from frontend.review.reviewer import MAX_ANSWER_BYTES, MAX_VERSION
-from frontend.settings import Settings
+from contract.acs import MAX_ANSWER_BYTES, RULESETS_PATH, RulesetList
+from contract.redis_keys import CACHE, RULESETS
+from frontend.common.bounded_read import read_bounded
+from frontend.common.supervised import SupervisedLoop
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0
@@ -28,51 +26,52 @@ GONE = "gone"
 _SCRIPT = Path(__file__).with_name("ruleset.lua").read_text()
 
 
-class _Ruleset(msgspec.Struct, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    version: Annotated[str, Meta(max_length=MAX_VERSION)] = ""
-
-
-class _List(msgspec.Struct, frozen=True):
-    rulesets: Annotated[tuple[_Ruleset, ...], Meta(max_length=1_000)]
+class _Unavailable(OSError):
+    """Why the list could not be read, without what a URL or an answer says."""
 
 
 class Rulesets:
     def __init__(
-        self, redis: "Redis", session: aiohttp.ClientSession, settings: Settings, every_s: float = EVERY_S
+        self, redis: "Redis", session: aiohttp.ClientSession, acs_url: str, every_s: float = EVERY_S
     ) -> None:
         self._redis = redis
         self._session = session
-        self._url = f"{settings.acs_url.rstrip('/')}/v1/rulesets"
+        self._url = f"{acs_url.rstrip('/')}{RULESETS_PATH}"
         self._every_s = every_s
         self._announce = redis.register_script(_SCRIPT)
-        self._fault = Trouble(log, "the reviewer's rulesets cannot be watched")
 
     async def watch(self) -> None:
-        """Until cancelled. No failure ends it."""
-        while True:
-            try:
-                if (told := await self._told()) is not None:
-                    await self._announced(told)
-                self._fault.over()
-            except Exception as error:
-                self._fault.seen(type(error).__name__)
-            await asyncio.sleep(self._every_s)
+        """Until cancelled."""
+        loop = SupervisedLoop(
+            "the reviewer's rulesets cannot be watched", self._turn, log, pause_s=self._every_s
+        )
+        await loop.run()
 
-    async def _told(self) -> Mapping[str, str] | None:
+    async def _turn(self) -> None:
+        if (listed := await self._list()) is not None:
+            await self._announce_changes(listed)
+        await asyncio.sleep(self._every_s)
+
+    async def _list(self) -> Mapping[str, str] | None:
         """Ruleset → version; None where this reviewer does not list them."""
-        async with asyncio.timeout(TIMEOUT_S), self._session.get(self._url, allow_redirects=False) as answer:
-            if answer.status in (404, 405, 501):
-                return None
-            answer.raise_for_status()
-            found = msgspec.json.decode(await read_bounded(answer, MAX_ANSWER_BYTES), type=_List)
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT_S),
+                self._session.get(self._url, allow_redirects=False) as answer,
+            ):
+                if answer.status in (404, 405, 501):
+                    return None
+                answer.raise_for_status()
+                found = msgspec.json.decode(await read_bounded(answer, MAX_ANSWER_BYTES), type=RulesetList)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            raise _Unavailable(type(error).__name__) from None
         return {ruleset.name: ruleset.version for ruleset in found.rulesets}
 
-    async def _announced(self, told: Mapping[str, str]) -> None:
+    async def _announce_changes(self, listed: Mapping[str, str]) -> None:
         found: Any = await self._redis.hgetall(RULESETS)
         known = {name.decode(): version.decode() for name, version in found.items()}
-        for name in known.keys() | told.keys():
-            version = told.get(name, GONE)
+        for name in known.keys() | listed.keys():
+            version = listed.get(name, GONE)
             if known.get(name) != version:
-                await self._announce(keys=[LOG, RULESETS], args=[name, version])
+                await self._announce(keys=[CACHE, RULESETS], args=[name, version])
                 log.info("ruleset %s is of version %s now", name, version or "(not told)")

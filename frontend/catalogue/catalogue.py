@@ -12,22 +12,19 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
+from contract.names import NAME, NAME_WORDS
+from frontend.common.errors import CatalogueError
+
 T = TypeVar("T")
 
-# The exporter's and text_to_image's too, since names become folders and, joined by dashes, Triton models.
-NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
-NAME_WORDS = "1 to 64 of a-z, 0-9 and single dashes between them"
 MAX_FILE_BYTES = 262_144
 MAX_FILES = 2_000
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
-Terms = Annotated[str, Meta(max_length=4_000)]
+Terms = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 RIGHTS = re.compile(r"^(fictional|consent:\S{1,200})\Z")
 Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
-
-
-class CatalogueError(Exception):
-    """One line that names the file, the key, and what was expected there."""
 
 
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,8 +41,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     order: int = 100  # the model with the lowest one is the default
     default_style: str
-    steps: Annotated[int, Meta(ge=1, le=100)]
-    guidance: Annotated[float, Meta(ge=0, le=30)]
+    steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
+    guidance: Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
     # "without": the client's negatives follow this word at the prompt's end, too. For models that take little
@@ -67,9 +64,11 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     positive: Terms = ""
     negative: Terms = ""
     lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
-    strength: Annotated[float, Meta(ge=-10, le=10)] = 1.0  # how much of the LoRA is merged in
+    strength: Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)] = (
+        1.0  # how much of the LoRA is merged in
+    )
     # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
-    blocks: dict[str, Annotated[float, Meta(ge=-10, le=10)]] = {}
+    blocks: dict[str, Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]] = {}
     rights: Rights  # no character without a statement of rights
 
 
@@ -102,7 +101,7 @@ class Catalogue:
         """The answer of the `models` action."""
         return {
             "characters": sorted(self.characters),
-            "models": {name: _shown(model) for name, model in self.models.items()},
+            "models": {name: _describe(model) for name, model in self.models.items()},
         }
 
 
@@ -137,11 +136,11 @@ def _read_all(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:
 
 
 def _read_character(path: Path) -> Character:
-    return to_struct(path, _named(path), Character)
+    return to_struct(path, _read_named(path), Character)
 
 
 def _read_model(path: Path) -> Model:
-    raw = _named(path)
+    raw = _read_named(path)
     given = raw.get("styles")
     if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
@@ -160,7 +159,7 @@ def _style(where: str, key: object, raw: object) -> Style:
     return to_struct(f"{where}.{name}", {**raw, "name": name}, Style)
 
 
-def _named(path: Path) -> dict[str, Any]:
+def _read_named(path: Path) -> dict[str, Any]:
     raw = read_mapping(path)
     if "name" in raw:
         raise CatalogueError(f"{path}: name: expected no such key, the name is the file's own")
@@ -174,7 +173,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
             text = file.read(MAX_FILE_BYTES + 1)
         if len(text) > MAX_FILE_BYTES:
             raise CatalogueError(f"{path}: expected at most {MAX_FILE_BYTES} bytes")
-        raw = yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
+        raw = yaml.load(text, _CatalogueLoader)  # noqa: S506, a SafeLoader
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -209,12 +208,12 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _shown(model: Model) -> dict[str, Any]:
+def _describe(model: Model) -> dict[str, Any]:
     styles = {name: {"label": style.label} for name, style in model.styles.items()}
     return {"label": model.label, "default_style": model.default_style, "styles": styles}
 
 
-class _Loader(yaml.SafeLoader):
+class _CatalogueLoader(yaml.SafeLoader):
     """Refuses a key that stands twice, which YAML lets pass, and aliases, which can grow without bound."""
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:

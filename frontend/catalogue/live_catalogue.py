@@ -5,7 +5,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from frontend.catalogue.catalogue import Catalogue, CatalogueError, load
+from frontend.catalogue.catalogue import Catalogue, load
+from frontend.common.errors import CatalogueError
+from frontend.common.supervised import SupervisedLoop
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +29,11 @@ class LiveCatalogue:
 
     async def watch(self) -> None:
         """Reloads until cancelled. Files are read in a thread."""
-        while True:
-            await asyncio.sleep(self._poll_s)
-            await asyncio.to_thread(self.refresh)
+        await SupervisedLoop("the catalogue is not watched", self._turn, log).run()
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(self._poll_s)
+        await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
         """Loads what has changed. A broken catalogue is logged once, and the one before stays in use."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
-MOST = 500  # keys of one read: Redis answers nobody else meanwhile
+MAX_KEYS = 500  # keys of one read: Redis answers nobody else meanwhile
 
 
 class Coalescer(Generic[K, V]):
@@ -35,7 +35,7 @@ class Coalescer(Generic[K, V]):
     async def _read_all(self) -> None:
         try:
             while self._asked:
-                keys = list(itertools.islice(self._asked, MOST))
+                keys = list(itertools.islice(self._asked, MAX_KEYS))
                 await self._read(keys, [self._asked.pop(key) for key in keys])
         finally:
             self._reader = None

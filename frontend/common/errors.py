@@ -1,4 +1,4 @@
-"""The one error type of the API: what a client is told, and with which status."""
+"""The errors that packages share: what a client is told, and what an operator is told."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,3 +15,11 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.headers = headers
+
+
+class SettingError(Exception):
+    """One line that names the setting, where it came from, and what was expected."""
+
+
+class CatalogueError(Exception):
+    """One line that names the file, the key, and what was expected there."""

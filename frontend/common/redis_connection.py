@@ -6,14 +6,12 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from frontend.settings import Settings
 
-
-def connect(settings: Settings) -> "Redis":
+def connect(url: str) -> "Redis":
     """A client that reconnects by itself; scripts are written so that asking twice does no harm."""
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 3)
     return Redis.from_url(
-        settings.redis_url,
+        url,
         retry=retry,
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
         socket_timeout=10,

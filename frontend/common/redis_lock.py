@@ -25,7 +25,7 @@ class Lock:
         self._give = redis.register_script(_GIVE)
 
     @contextlib.asynccontextmanager
-    async def tried(self, name: str) -> AsyncIterator[bool]:
+    async def attempt(self, name: str) -> AsyncIterator[bool]:
         """Whether the lock is ours while the body runs; it is given back however the body ends."""
         token = secrets.token_hex(16)
         try:

@@ -1,13 +1,11 @@
-"""What is stored of a job: the order, the picture that came of it, and the state that a poll sees."""
+"""An accepted order, as it is stored."""
 
 import secrets
 import string
-from enum import StrEnum
 
 import msgspec
 
-from frontend.prompts.intent import Wish
-from frontend.review.reviewer import Verdict
+from frontend.domain.prompt_intent import PromptIntent
 
 CACHED = "cache_"  # begins the id of a job that the cache answered
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -18,17 +16,7 @@ def new_id(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-class State(StrEnum):
-    IN_QUEUE = "IN_QUEUE"
-    IN_PROGRESS = "IN_PROGRESS"
-    REVIEWING = "REVIEWING"  # made, not yet judged; clients see IN_PROGRESS
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    TIMED_OUT = "TIMED_OUT"
-    CANCELLED = "CANCELLED"
-
-
-class MarkOptions(msgspec.Struct, frozen=True, kw_only=True):
+class WatermarkOptions(msgspec.Struct, frozen=True, kw_only=True):
     position: str
     scale: int
     transparency: int
@@ -45,7 +33,7 @@ class CredentialTexts(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark", "intent": "wish"}):
     """An accepted order. Never changes; a watermark is kept beside it until it is used."""
 
     id: str
@@ -71,42 +59,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     optimized: bool
     compliance_ruleset: str
     precompliance: str
-    mark: MarkOptions
+    watermark: WatermarkOptions
     texts: CredentialTexts
-    wish: Wish | None = (
-        None  # before optimisation; None: the picture is for this client alone, not for the cache
-    )
-    recipe: str = ""  # what the catalogue added, see frontend/cache/candidate.py
+    # Before optimisation. None: the picture is for this client alone, not for the cache.
+    intent: PromptIntent | None = None
+    recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py
 
     @property
     def cached(self) -> bool:
         """Whether it hands out a picture that another job made."""
         return self.id.startswith(CACHED)
-
-
-class StoredPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a finished picture lies. Filled by the worker after both files are stored."""
-
-    sha256: str  # of the picture's final bytes: what a verdict is bound to
-    key: str
-    filename: str
-    thumbnail_key: str
-    thumbnail_filename: str
-    fingerprint: str
-    fingerprint_quality: int = 0  # PDQ's, 0 to 100
-    mark: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
-    mark_key: int = 0  # version of the key that it was laid with
-    timings_ms: dict[str, float]  # queue, denoise, decode, finish
-    weights: dict[str, str] = {}  # SHA-256 of the engine and what it was made of
-
-
-class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """One consistent reading of a job."""
-
-    job: Job
-    state: State
-    progress: float
-    queue_position: int | None  # 1 is next; None when it does not wait
-    error: str
-    picture: StoredPicture | None
-    verdict: Verdict | None

@@ -1,22 +1,12 @@
-"""The data that a picture is on its way to the client: what was asked, pixels, finished files."""
+"""The data that a picture is on its way to the client: what was asked, pixels, files, where they lie."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
-
-SIZES: tuple[tuple[int, int], ...] = (
-    (1344, 768),
-    (1024, 1024),
-    (768, 1344),
-    (1216, 832),
-    (832, 1216),
-    (1152, 896),
-    (896, 1152),
-)
-"""(width, height) in pixels that a client may ask for; the first is what anything else becomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +35,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisibleMark:
+class Watermark:
     """A watermark to lay over the picture. Ranges are the API's, already clamped."""
 
     image: bytes  # PNG, JPEG or WebP, already checked by finishing.wm_image.check
@@ -81,7 +71,7 @@ class Credentials:
     ruleset: str
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
     prompt: str = ""  # signed only where the settings say so
-    mark: str = ""  # the invisible mark's identity, 16 hex digits; "" for none
+    invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     when: str  # RFC 3339, UTC
 
 
@@ -106,6 +96,24 @@ class Finished:
     thumbnail: File
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # PDQ quality, 0 to 100
-    mark: str  # identity in the invisible mark, 16 hex digits
-    mark_key: int  # version of the key that it was laid with
-    timings_ms: dict[str, float]  # mark, invisible_mark, fingerprint, encode, sign, thumbnail
+    invisible_id: str  # identity in the invisible mark, 16 hex digits
+    invisible_key: int  # version of the key that it was laid with
+    timings_ms: Mapping[str, float]  # watermark, invisible_mark, fingerprint, encode, sign, thumbnail
+
+
+class StoredPicture(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"invisible_id": "mark", "invisible_key": "mark_key"}
+):
+    """Where a finished picture lies. Filled by the worker after both files are stored."""
+
+    sha256: str  # of the picture's final bytes: what a verdict is bound to
+    key: str
+    filename: str
+    thumbnail_key: str
+    thumbnail_filename: str
+    fingerprint: str
+    fingerprint_quality: int = 0  # PDQ's, 0 to 100
+    invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
+    invisible_key: int = 0  # version of the key that it was laid with
+    timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
+    weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of

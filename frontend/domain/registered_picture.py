@@ -2,11 +2,14 @@
 
 import msgspec
 
-from frontend.domain.job import Job, StoredPicture
+from frontend.domain.job import Job
+from frontend.domain.picture import StoredPicture
 
 
-class RegisteredPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the stream `imgen:pictures`. It holds no prompt."""
+class RegisteredPicture(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"invisible_id": "mark", "invisible_key": "mark_key"}
+):
+    """One entry of the stream PICTURES (contract/redis_keys.py). It holds no prompt."""
 
     gen_id: str
     job: str  # the job's id
@@ -14,8 +17,8 @@ class RegisteredPicture(msgspec.Struct, frozen=True, kw_only=True):
     time: str  # RFC 3339, UTC, of the job's acceptance, as in the credentials
     model: str
     character: str  # "" for none
-    mark: str  # identity in the invisible mark, 16 hex digits; "" for none
-    mark_key: int  # version of the mark's key; 0 for none
+    invisible_id: str  # identity in the invisible mark, 16 hex digits; "" for none
+    invisible_key: int  # version of that mark's key; 0 for none
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # 0 to 100
     sha256: str  # of the file, and so of the manifest in it
@@ -29,7 +32,7 @@ class RegisteredPicture(msgspec.Struct, frozen=True, kw_only=True):
         return self.file, self.thumbnail or f"{stem}_thumb{dot}{extension}"
 
 
-def registered(job: Job, picture: StoredPicture) -> RegisteredPicture:
+def register(job: Job, picture: StoredPicture) -> RegisteredPicture:
     return RegisteredPicture(
         gen_id=job.gen_id,
         job=job.id,
@@ -37,8 +40,8 @@ def registered(job: Job, picture: StoredPicture) -> RegisteredPicture:
         time=job.time,
         model=job.model,
         character=job.character,
-        mark=picture.mark,
-        mark_key=picture.mark_key,
+        invisible_id=picture.invisible_id,
+        invisible_key=picture.invisible_key,
         fingerprint=picture.fingerprint,
         fingerprint_quality=picture.fingerprint_quality,
         sha256=picture.sha256,

@@ -1,4 +1,4 @@
-"""Where a visible mark goes: what clients write for `wm_position`, as a place in the picture."""
+"""Where a watermark goes: what clients write for `wm_position`, as a place in the picture."""
 
 import re
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def _table() -> dict[str, Anchor]:
 _PLACES = _table()
 
 
-def spelled(position: str) -> str:
+def canonical_position(position: str) -> str:
     """The place that `position` names, in one spelling: `bottom-right`, `top`, `center`."""
     place = anchor(position)
     vertical = {0.0: "top", 1.0: "bottom"}.get(place.y, "")

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from frontend.common.errors import SettingError
 from frontend.finishing.algorithm import algorithm_of
 from frontend.finishing.own_chain import own_chain
-from frontend.settings import SettingError, Settings
+from frontend.finishing.settings import FinishingSettings
 
 MAX_PEM_BYTES = 256 * 1024
 WARN_BEFORE = datetime.timedelta(days=30)
@@ -40,17 +41,20 @@ class Certificate:
         """When the first certificate of the chain ends, UTC. Nothing that is signed later would be valid."""
         return min(certificate.not_valid_after_utc for certificate in self.certificates)
 
+    def has_ended(self, now: datetime.datetime) -> bool:
+        return now >= self.expires
+
     def warning(self, now: datetime.datetime) -> str:
         """What an operator should know 30 days before the end, and after it; else nothing."""
         if now < self.expires - WARN_BEFORE:
             return ""
-        word = "ended" if now >= self.expires else "ends"
+        word = "ended" if self.has_ended(now) else "ends"
         return (
             f"c2pa_certificate {word} at {self.expires:%Y-%m-%dT%H:%M:%SZ}; no picture is signed after that"
         )
 
 
-def load_certificate(settings: Settings) -> Certificate:
+def load_certificate(settings: FinishingSettings) -> Certificate:
     """The operator's chain and key where they are set, else ours in the data folder, made if need be.
 
     Raises SettingError, one line, for what cannot sign.
@@ -65,7 +69,7 @@ def load_certificate(settings: Settings) -> Certificate:
         )
     if path == Path():
         path, key_path = own_chain(settings.data_dir)
-    certificate = _checked(_read("c2pa_certificate", path), path)
+    certificate = _check(_read("c2pa_certificate", path), path)
     if settings.c2pa_signer:
         return certificate
     if settings.c2pa_key_pem:  # "\n", because some environments hold a single line only
@@ -86,7 +90,7 @@ def _with_key(certificate: Certificate, pem: bytes, source: str, path: Path) -> 
     return replace(certificate, key=pkcs8)
 
 
-def _checked(chain: bytes, path: Path) -> Certificate:
+def _check(chain: bytes, path: Path) -> Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError:

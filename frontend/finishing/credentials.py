@@ -10,12 +10,12 @@ from typing import Any, Self
 import c2pa
 import numpy as np
 
+from frontend.common.errors import SettingError
 from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.encode import encode
 from frontend.finishing.manifest import OURS, manifest
 from frontend.finishing.timestamps import Timestamps
-from frontend.settings import SettingError
 
 REST_S = 60.0
 """How long an authority that gave no timestamp is not asked again, where none is required."""
@@ -90,15 +90,15 @@ class Signatory:
             raise CertificateExpired(f"{self._expires:%Y-%m-%dT%H:%M:%SZ}")
         if self._stamping and (self._required or time.monotonic() >= self._resting_until):
             try:
-                return self._signed(file, credentials, self._stamping)
+                return self._sign(file, credentials, self._stamping)
             except c2pa.C2paError:
                 if self._required:
                     raise
                 self._resting_until = time.monotonic() + REST_S
                 log.warning("no timestamp: pictures are signed without one for %.0f s", REST_S)
-        return self._signed(file, credentials, self._plain)
+        return self._sign(file, credentials, self._plain)
 
-    def _signed(self, file: File, credentials: Credentials, context: c2pa.Context) -> File:
+    def _sign(self, file: File, credentials: Credentials, context: c2pa.Context) -> File:
         signed = io.BytesIO()
         with c2pa.Builder(manifest(credentials, with_prompt=self._with_prompt), context) as builder:
             builder.sign(file.media_type, io.BytesIO(file.data), signed)
@@ -107,7 +107,7 @@ class Signatory:
     def _probe(self) -> str:
         """Why a validator would refuse our signatures; empty if it would not. Trust is not asked here."""
         probe = encode(np.zeros((8, 8, 3), np.uint8), Encoding(format="png", quality=1, lossless=False))
-        signed = self._signed(probe, _PROBE, self._plain)
+        signed = self._sign(probe, _PROBE, self._plain)
         with c2pa.Reader(signed.media_type, io.BytesIO(signed.data), context=self._plain) as reader:
             if reader.get_validation_state() != "Invalid":
                 return ""

@@ -1,76 +1,61 @@
 """Pixels to the bytes of a JPEG, PNG, WebP or AVIF file. Nothing but sRGB pixels goes in: no metadata."""
 
 import io
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from imagecodecs import AVIF, avif_encode, jpeg8_encode
 from PIL import Image, PngImagePlugin
 
+from contract import formats
+from contract.formats import FORMATS, Format
 from frontend.domain.picture import Encoding, File
 
 FULL_COLOUR_QUALITY = 90
 """From this quality on, JPEG and AVIF keep colour at full resolution (4:4:4): small red text stays sharp."""
 
 
-class Format(NamedTuple):
-    media_type: str
-    extension: str
-
-
-FORMATS: Mapping[str, Format] = {
-    "jpeg": Format("image/jpeg", "jpg"),
-    "png": Format("image/png", "png"),
-    "webp": Format("image/webp", "webp"),
-    "avif": Format("image/avif", "avif"),
-}
-"""`format` of the API → what the file is served as."""
-
-
 def encode(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> File:
     """The file of pixels [H,W,3]. The same pixels and encoding give the same bytes."""
-    if encoding.format == "avif":
-        data = _avif(pixels, encoding)
-    elif encoding.format == "jpeg":
-        data = _jpeg(pixels, encoding.quality)
-    else:
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, encoding.format.upper(), **_options(encoding))
-        data = stream.getvalue()
-    media_type, extension = FORMATS[encoding.format]
-    return File(data=data, media_type=media_type, extension=extension)
-
-
-def _options(encoding: Encoding) -> dict[str, Any]:
-    """What Pillow's encoder of the format is told: the fastest setting whose files are not much larger."""
-    match encoding.format:
-        case "png":
-            return {"compress_level": 2, "pnginfo": _srgb_chunk()}
-        case "webp" if encoding.lossless:
-            return {"lossless": True, "quality": 20, "method": 1}  # quality is effort here
-        case "webp":
-            return {"quality": encoding.quality, "method": 2}
-    raise ValueError(f"no such format: {encoding.format}")
+    row = FORMATS[encoding.format]
+    return File(data=_ENCODERS[row](pixels, encoding), media_type=row.media_type, extension=row.extension)
 
 
 def _subsampling(quality: int) -> str:
     return "444" if quality >= FULL_COLOUR_QUALITY else "420"
 
 
-def _jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:
+def _jpeg(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
     """The same bytes as Pillow's, from the same library, but without holding Python's lock meanwhile: Pillow
     keeps the event loop waiting for as long as it encodes."""
     return bytes(
         jpeg8_encode(
             pixels,
-            level=quality,
+            level=encoding.quality,
             colorspace="RGB",
             outcolorspace="YCBCR",
-            subsampling=_subsampling(quality),
+            subsampling=_subsampling(encoding.quality),
         )
     )
+
+
+def _png(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
+    return _save(pixels, "PNG", compress_level=2, pnginfo=_srgb_chunk())
+
+
+def _webp(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
+    if encoding.lossless:
+        return _save(pixels, "WEBP", lossless=True, quality=20, method=1)  # quality is effort here
+    return _save(pixels, "WEBP", quality=encoding.quality, method=2)
+
+
+def _save(pixels: npt.NDArray[np.uint8], format_name: str, **options: Any) -> bytes:
+    """By Pillow, with the fastest setting whose files are not much larger."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format_name, **options)
+    return stream.getvalue()
 
 
 def _srgb_chunk() -> PngImagePlugin.PngInfo:
@@ -100,3 +85,11 @@ def _avif(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
             numthreads=1,
         )
     )
+
+
+_ENCODERS: Mapping[Format, Callable[[npt.NDArray[np.uint8], Encoding], bytes]] = {
+    formats.JPEG: _jpeg,
+    formats.PNG: _png,
+    formats.WEBP: _webp,
+    formats.AVIF: _avif,
+}

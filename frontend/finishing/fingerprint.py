@@ -1,19 +1,14 @@
 """The perceptual fingerprint: PDQ, https://github.com/facebook/ThreatExchange/tree/main/pdq."""
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pdqhash
 
+from frontend.domain.fingerprint import Fingerprint
+
 SIDE = 64
 """What PDQ itself reduces a picture to first; pdqhash does that slowly, and holds Python's lock meanwhile."""
-
-
-class Fingerprint(NamedTuple):
-    digits: str  # 64 hexadecimal digits, the first bit of PDQ's vector first
-    quality: int  # 0 to 100; PDQ's users ignore matches below 50
 
 
 def fingerprint(pixels: npt.NDArray[np.uint8]) -> Fingerprint:

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 
 import cv2
 
-from frontend.domain.picture import Credentials, Encoding, Finished, Picture, VisibleMark
+from frontend.domain.picture import Credentials, Encoding, Finished, Picture, Watermark
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
+from frontend.finishing.settings import FinishingSettings
 from frontend.finishing.signing import open_signatory
 from frontend.finishing.stamps import Stamps
 from frontend.finishing.thumbnail import thumbnail
-from frontend.finishing.visible_mark import lay
+from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
-from frontend.invisible_mark.keys import MarkKeys
+from frontend.invisible_mark.keys import InvisibleKeys
 from frontend.invisible_mark.writing import write
-from frontend.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,22 @@ class Tools:
 
 def finish(
     picture: Picture,
-    mark: VisibleMark | None,
+    watermark: Watermark | None,
     encoding: Encoding,
     credentials: Credentials,
     tools: Tools,
 ) -> Finished:
-    """Visible mark, invisible mark, fingerprint, encode, sign, hash: the order is fixed.
+    """Watermark, invisible mark, fingerprint, encode, sign, hash: the order is fixed.
 
-    Marks come first so that everything after describes the pixels that the client gets; nothing may touch the
-    bytes once they are signed. `credentials.mark` is the identity in the invisible mark: what is signed is
-    what is laid. Takes tens of ms: not for an event loop.
+    Both marks come first, so that everything after describes the pixels that the client gets; nothing may
+    touch the bytes once they are signed. `credentials.invisible_id` is what the invisible mark says: what is
+    signed is what is laid. Takes tens of ms: not for an event loop.
     """
     stage = Stopwatch()
     with stage("mark"):
-        pixels = lay(picture.pixels, mark, tools.stamps) if mark else picture.pixels
+        pixels = lay(picture.pixels, watermark, tools.stamps) if watermark else picture.pixels
     with stage("invisible_mark"):
-        pixels = write(pixels, int(credentials.mark, 16), tools.codes)
+        pixels = write(pixels, int(credentials.invisible_id, 16), tools.codes)
     with stage("fingerprint"):
         digits, quality = fingerprint(pixels)
     with stage("encode"):
@@ -76,8 +76,8 @@ def finish(
         thumbnail=small,
         fingerprint=digits,
         fingerprint_quality=quality,
-        mark=credentials.mark,
-        mark_key=tools.codes.version,
+        invisible_id=credentials.invisible_id,
+        invisible_key=tools.codes.version,
         timings_ms=stage.timings_ms,
     )
 
@@ -95,16 +95,18 @@ class Finisher:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, settings: Settings, mark_keys: MarkKeys) -> AsyncIterator["Finisher"]:
+    async def open(
+        cls, settings: FinishingSettings, invisible_keys: InvisibleKeys
+    ) -> AsyncIterator["Finisher"]:
         """Raises SettingError where the certificate cannot sign."""
         async with open_signatory(settings) as signatory:
             threads = max(1, min(8, os.cpu_count() or 1))
-            async with cls.running(Tools(signatory, mark_keys.writing), threads) as finisher:
+            async with cls.start(Tools(signatory, invisible_keys.writing), threads) as finisher:
                 yield finisher
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, tools: Tools, threads: int) -> AsyncIterator["Finisher"]:
+    async def start(cls, tools: Tools, threads: int) -> AsyncIterator["Finisher"]:
         """At the end, waits for the pictures that are being finished and drops those that wait."""
         cv2.setNumThreads(1)  # pictures are what runs side by side here, not the parts of one
         pool = ThreadPoolExecutor(threads, thread_name_prefix="finish")
@@ -114,9 +116,9 @@ class Finisher:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     async def finish(
-        self, picture: Picture, mark: VisibleMark | None, encoding: Encoding, credentials: Credentials
+        self, picture: Picture, watermark: Watermark | None, encoding: Encoding, credentials: Credentials
     ) -> Finished:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, finish, picture, mark, encoding, credentials, self._tools
+            self._threads, finish, picture, watermark, encoding, credentials, self._tools
         )

@@ -5,21 +5,22 @@ That a trained model made the picture, which one, when, on whose behalf, and whi
 
 from typing import Any
 
+from contract.limits import MAX_PROMPT_CHARACTERS as PROMPT_LIMIT
+from frontend.common.version import __version__
 from frontend.domain.picture import Credentials
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
-from frontend.prompts.prompt import MAX_LENGTH as PROMPT_LIMIT
 
 GENERATION = "org.imgen.generation"
 """Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""
 ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
-MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
+INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 """The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
 
 # Facts are ours ("created"); the texts that a client sent stay "gathered".
 OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, GENERATION)
 
 _AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_AGENT = {"name": "imgen"}
+_AGENT = {"name": "imgen", "version": __version__}
 _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
@@ -32,8 +33,8 @@ def manifest(credentials: Credentials, *, with_prompt: bool = False) -> dict[str
         {"label": ACTIONS, "data": {"actions": _actions(credentials)}},
         {"label": GENERATION, "data": _facts(credentials, with_prompt)},
     ]
-    if credentials.mark:
-        assertions.append({"label": SOFT_BINDING, "data": _soft_binding(credentials.mark)})
+    if credentials.invisible_id:
+        assertions.append({"label": SOFT_BINDING, "data": _soft_binding(credentials.invisible_id)})
     if texts := _texts(credentials):
         assertions.append(
             {"label": "cawg.metadata", "kind": "Json", "data": {"@context": _NAMESPACES, **texts}}
@@ -46,17 +47,17 @@ def _actions(credentials: Credentials) -> list[dict[str, Any]]:
     """`c2pa.created` is always the first. A mark that points to this manifest is an action of its own."""
     created = {"action": "c2pa.created", "digitalSourceType": _AI_MADE, "softwareAgent": _AGENT}
     marked = {"action": "c2pa.watermarked.bound", "softwareAgent": _AGENT}
-    done = [created, marked] if credentials.mark else [created]
+    done = [created, marked] if credentials.invisible_id else [created]
     return [action | {"when": credentials.when} for action in done]
 
 
-def _soft_binding(mark: str) -> dict[str, Any]:
-    """The whole picture carries `mark` (16 hex digits).
+def _soft_binding(invisible_id: str) -> dict[str, Any]:
+    """The whole picture carries `invisible_id` (16 hex digits).
 
     The specification wants `value` and `pad` as byte strings. C2PA's own library reads `value` as text, and
     takes manifests as JSON, which has no byte strings.
     """
-    return {"alg": MARK_ALGORITHM, "blocks": [{"scope": {}, "value": mark}], "pad": []}
+    return {"alg": INVISIBLE_MARK_ALGORITHM, "blocks": [{"scope": {}, "value": invisible_id}], "pad": []}
 
 
 def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:

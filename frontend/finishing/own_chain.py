@@ -1,13 +1,13 @@
 """Our own chain and key in the data folder, made once."""
 
 import contextlib
-import os
 import secrets
 import shutil
 from pathlib import Path
 
+from frontend.common.atomic_write import atomic_write, sync_folder
+from frontend.common.errors import SettingError
 from frontend.finishing.authority import issue
-from frontend.settings import SettingError
 
 FOLDER, CHAIN, KEY = "credentials", "chain.pem", "key.pem"
 
@@ -26,8 +26,8 @@ def _make(folder: Path) -> None:
     beside = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}.tmp")
     try:
         beside.mkdir(mode=0o700, parents=True)
-        _write(beside / CHAIN, chain, 0o644)
-        _write(beside / KEY, key, 0o600)
+        atomic_write(beside / CHAIN, chain, mode=0o644)
+        atomic_write(beside / KEY, key, mode=0o600)
         with contextlib.suppress(FileExistsError):
             _rename(beside, folder)
     except OSError as error:
@@ -36,17 +36,11 @@ def _make(folder: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
 def _rename(beside: Path, folder: Path) -> None:
     """Raises FileExistsError where the folder is already there with its files."""
     try:
         beside.rename(folder)
+        sync_folder(folder.parent)
     except OSError:
         if (folder / KEY).exists():
             raise FileExistsError from None

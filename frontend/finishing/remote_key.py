@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 from yarl import URL
 
+from frontend.common.bounded_read import read_bounded
+from frontend.common.errors import SettingError
 from frontend.finishing.algorithm import Algorithm, algorithm_of
 from frontend.finishing.certificate import Certificate
-from frontend.net.bounded_read import read_bounded
-from frontend.settings import SettingError, Settings
+from frontend.finishing.settings import FinishingSettings
 
 MAX_SIGNATURE_BYTES = 4096
 PAUSE_S = 0.2  # before a process that is away or busy is asked again
@@ -79,7 +80,7 @@ class RemoteKey:
 
 
 @contextlib.asynccontextmanager
-async def open_remote_key(settings: Settings, certificate: Certificate) -> AsyncIterator[RemoteKey]:
+async def open_remote_key(settings: FinishingSettings, certificate: Certificate) -> AsyncIterator[RemoteKey]:
     """Raises SettingError for a URL that would not keep what is signed to the two, or that signs nothing."""
     url, connector = _connection(settings.c2pa_signer)
     token = settings.c2pa_signer_token

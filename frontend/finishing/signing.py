@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.remote_key import open_remote_key
+from frontend.finishing.settings import FinishingSettings
 from frontend.finishing.timestamps import open_timestamps
-from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def open_signatory(settings: Settings) -> AsyncIterator[Signatory]:
+async def open_signatory(settings: FinishingSettings) -> AsyncIterator[Signatory]:
     """Raises SettingError where it could not sign."""
     certificate = await asyncio.to_thread(load_certificate, settings)
     if warning := certificate.warning(datetime.datetime.now(datetime.UTC)):

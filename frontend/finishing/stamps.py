@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from frontend.domain.picture import VisibleMark
+from frontend.domain.picture import Watermark
 from frontend.finishing.wm_image import upright
 
 Pixels = npt.NDArray[np.uint8]
 
-MOST_BYTES = 64 << 20
-LARGEST = 4  # a picture that takes more than one of so many parts of the room is not kept
+MAX_BYTES = 64 << 20
+MIN_PARTS = 4  # a picture that takes more than one of so many parts of the room is not kept
 
 
 class Stamps:
@@ -25,7 +25,7 @@ class Stamps:
     Shared by the finishing threads.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self._most = most_bytes
         self._held = 0  # bytes
         self._kept: OrderedDict[Hashable, Pixels] = OrderedDict()
@@ -35,15 +35,15 @@ class Stamps:
     def held_bytes(self) -> int:
         return self._held
 
-    def stamp(self, mark: VisibleMark, width: int, height: int) -> Pixels:
+    def stamp(self, watermark: Watermark, width: int, height: int) -> Pixels:
         """[h, w, 4], colours multiplied by alpha, no larger than the picture (width, height). Read only."""
-        digest = hashlib.sha256(mark.image).digest()
+        digest = hashlib.sha256(watermark.image).digest()
 
         def made() -> Pixels:
-            image = self._of((digest,), lambda: np.asarray(upright(mark.image)))
-            return _stamp(Image.fromarray(image, "RGBa"), mark, width, height)
+            image = self._of((digest,), lambda: np.asarray(upright(watermark.image)))
+            return _stamp(Image.fromarray(image, "RGBa"), watermark, width, height)
 
-        return self._of((digest, mark.scale, mark.rotation, width, height), made)
+        return self._of((digest, watermark.scale, watermark.rotation, width, height), made)
 
     def _of(self, key: Hashable, make: Callable[[], Pixels]) -> Pixels:
         """Made outside of the lock: two threads may make the same one, which is no harm."""
@@ -53,7 +53,7 @@ class Stamps:
                 return kept
         pixels = make()
         pixels.setflags(write=False)
-        if pixels.nbytes <= self._most // LARGEST:
+        if pixels.nbytes <= self._most // MIN_PARTS:
             self._keep(key, pixels)
         return pixels
 
@@ -66,15 +66,15 @@ class Stamps:
                 self._held -= self._kept.popitem(last=False)[1].nbytes
 
 
-def _stamp(image: Image.Image, mark: VisibleMark, width: int, height: int) -> Pixels:
-    straight = mark.rotation % 90 == 0
+def _stamp(image: Image.Image, watermark: Watermark, width: int, height: int) -> Pixels:
+    straight = watermark.rotation % 90 == 0
     room = (width, height) if straight else (max(1, width - 4), max(1, height - 4))
-    wide = width * mark.scale / 100
-    size = _fit(wide, wide * image.height / image.width, mark.rotation, room)
+    wide = width * watermark.scale / 100
+    size = _fit(wide, wide * image.height / image.width, watermark.rotation, room)
     stamp = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     if not straight:  # a clear border gives the turned edges something to fade into
         stamp = ImageOps.expand(stamp, border=1, fill=(0, 0, 0, 0))
-    stamp = stamp.rotate(mark.rotation, Image.Resampling.BICUBIC, expand=True)
+    stamp = stamp.rotate(watermark.rotation, Image.Resampling.BICUBIC, expand=True)
     pixels = np.array(stamp.crop((0, 0, min(stamp.width, width), min(stamp.height, height))))
     # Resampling overshoots at hard edges, and a colour above its alpha would shine.
     np.minimum(pixels[..., :3], pixels[..., 3:], out=pixels[..., :3])

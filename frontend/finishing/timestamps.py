@@ -16,8 +16,9 @@ from aiohttp import web
 from prometheus_client import Counter
 from yarl import URL
 
-from frontend.net.bounded_read import read_bounded
-from frontend.settings import SettingError, Settings
+from frontend.common.bounded_read import read_bounded
+from frontend.common.errors import SettingError
+from frontend.finishing.settings import FinishingSettings
 
 MAX_QUERY_BYTES, MAX_REPLY_BYTES = 4096, 64 * 1024
 
@@ -59,14 +60,14 @@ class _Relay:
 
 
 @contextlib.asynccontextmanager
-async def open_timestamps(settings: Settings) -> AsyncIterator[Timestamps]:
+async def open_timestamps(settings: FinishingSettings) -> AsyncIterator[Timestamps]:
     """A relay for as long as this is open, where an authority is set. Raises SettingError."""
     if not settings.tsa_url:
         if settings.tsa_required:
             raise SettingError("tsa_required: tsa_url is not set")
         yield Timestamps()
         return
-    authority = _checked(settings.tsa_url)
+    authority = _check_url(settings.tsa_url)
     path = f"/{secrets.token_urlsafe(16)}"  # for this process alone
     async with aiohttp.ClientSession() as session:
         app = web.Application(client_max_size=MAX_QUERY_BYTES)
@@ -82,7 +83,7 @@ async def open_timestamps(settings: Settings) -> AsyncIterator[Timestamps]:
             await runner.cleanup()
 
 
-def _checked(text: str) -> URL:
+def _check_url(text: str) -> URL:
     try:
         url = URL(text)
     except ValueError:

@@ -29,7 +29,7 @@ def from_data_uri(text: str) -> bytes:
     As in browsers, white space and missing padding are forgiven; the declared media type is not believed.
     Takes up to some hundred ms for the largest marks: call it in a thread.
     """
-    data = _decoded(text)
+    data = _decode(text)
     check(data)
     return data
 
@@ -39,7 +39,7 @@ def check(data: bytes) -> None:
     upright(data)
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return data_uri.from_data_uri(text, MAX_BYTES)
     except ValueError as error:

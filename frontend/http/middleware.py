@@ -4,7 +4,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,6 @@ from multidict import CIMultiDict, istr
 
 from frontend.common.errors import ApiError
 from frontend.http import metrics
-from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 # aiohttp compares names of this type without looking at their letters.
@@ -42,8 +41,8 @@ def error_response(error: ApiError) -> web.Response:
     return json_response({"error": error.message}, error.status, error.headers)
 
 
-def shell(settings: Settings) -> Middleware:
-    origins = frozenset(settings.cors_origins)
+def middleware(cors_origins: Iterable[str]) -> Middleware:
+    origins = frozenset(cors_origins)
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -52,8 +51,8 @@ def shell(settings: Settings) -> Middleware:
         try:
             response = _preflight(request) or await handler(request)
         except Exception as error:
-            response = _rendered(error, request_id)
-        _allow(request, response, origins)
+            response = _render(error, request_id)
+        _allow_origin(request, response, origins)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id
         metrics.observe(request, response.status, time.perf_counter() - began)
@@ -67,7 +66,7 @@ def _request_id(request: web.Request) -> str:
     return given if given and _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
-def _rendered(error: Exception, request_id: str) -> web.Response:
+def _render(error: Exception, request_id: str) -> web.Response:
     match error:
         case ApiError():
             return error_response(error)
@@ -91,7 +90,7 @@ def _preflight(request: web.Request) -> web.Response | None:
     )
 
 
-def _allow(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
+def _allow_origin(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
     """No credentials mode: the key travels in a header that only the page's own code can set."""
     if response.prepared:
         return

@@ -1,19 +1,17 @@
-"""Callers without a key: who they are, as far as that can be told, and how often they may ask."""
+"""How often a caller without a key may ask."""
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from frontend.common.errors import ApiError
-from frontend.net.networks import Network, lies_in, plain
 
-REMEMBERED = 10_000  # addresses; the one that was silent longest is forgotten first
+MAX_ADDRESSES = 10_000  # addresses; the one that was silent longest is forgotten first
 
 
-class Visitors:
+class AnonymousRateLimiter:
     """So many questions a minute for each address, all at once if need be. The caller tells the time."""
 
-    def __init__(self, per_minute: int, remembered: int = REMEMBERED) -> None:
+    def __init__(self, per_minute: int, remembered: int = MAX_ADDRESSES) -> None:
         self._most = float(per_minute)
         self._per_second = per_minute / 60
         self._remembered = remembered
@@ -32,21 +30,3 @@ class Visitors:
         self._known.move_to_end(address)
         if len(self._known) > self._remembered:
             self._known.popitem(last=False)
-
-
-def address_of(remote: str | None, forwarded: str, proxies: Sequence[Network]) -> str:
-    """Whose question it is. `forwarded`: X-Forwarded-For, believed as far as our own proxies wrote it.
-
-    IPv6 addresses count by their /64, which is what one subscriber has.
-    """
-    hops = [*forwarded.split(","), remote or ""]
-    found = ""
-    for hop in reversed(hops[-16:]):
-        try:
-            address = plain(hop.strip().strip("[]"))
-        except ValueError:
-            break
-        found = str(address) if address.version == 4 else f"{int(address) >> 64:x}::/64"
-        if not lies_in(address, proxies):
-            break
-    return found

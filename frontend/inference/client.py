@@ -15,18 +15,19 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
+from contract.names import TEXT_TO_IMAGE
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
-from frontend.inference.errors import Fault, InferenceError, ServerFailed, broken, refused, unanswered
-from frontend.inference.routing import Server, choose
+from frontend.inference.errors import ServerFailed, refusal_error, request_error, stream_error
+from frontend.inference.routing import TritonServer, choose
 
-__all__ = ["Fault", "Inference", "InferenceError"]
+__all__ = ["FailureScope", "Inference", "InferenceError"]
 
-MODEL = "text_to_image"
 WEIGHTS = ("engine", "base", "lora")
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PROBE_TIMEOUT_S = 2.0
-MAX_ANSWER = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
-MAX_REQUEST = 1 << 20
+MAX_ANSWER_BYTES = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
+MAX_REQUEST_BYTES = 1 << 20
 # Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
 RECONNECT_MS = (100, 2000)
 
@@ -45,7 +46,9 @@ class Inference:
         if not urls:
             raise ValueError("no Triton given")
         # For each model, because a server that cannot run one may well run another.
-        self._servers: dict[str, list[Server]] = defaultdict(lambda: [Server(url) for url in urls])
+        self._servers: dict[str, list[TritonServer]] = defaultdict(
+            lambda: [TritonServer(url) for url in urls]
+        )
         self._clients = {url: _client(url) for url in urls}
         self._timeout_s = timeout_s
 
@@ -60,7 +63,7 @@ class Inference:
         async def draw(url: str) -> Picture:
             return await self._stream(url, order, progress)
 
-        return await self._anywhere(MODEL, draw, self._timeout_s, character)
+        return await self._ask_any(TEXT_TO_IMAGE, draw, self._timeout_s, character)
 
     async def infer(
         self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, timeout_s: float
@@ -73,7 +76,7 @@ class Inference:
         async def ask(url: str) -> dict[str, Array]:
             return await self._answer(url, model, inputs, outputs)
 
-        return await self._anywhere(model, ask, timeout_s)
+        return await self._ask_any(model, ask, timeout_s)
 
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
@@ -84,31 +87,33 @@ class Inference:
 
     async def _is_ready(self, url: str) -> bool:
         try:
-            return bool(await self._clients[url].is_model_ready(MODEL, client_timeout=PROBE_TIMEOUT_S))
+            return bool(
+                await self._clients[url].is_model_ready(TEXT_TO_IMAGE, client_timeout=PROBE_TIMEOUT_S)
+            )
         except InferenceServerException:
             return False
 
-    async def _anywhere(
+    async def _ask_any(
         self, model: str, ask: Callable[[str], Awaitable[T]], timeout_s: float, character: str = ""
     ) -> T:
         """What `ask` makes of the first server (it is given the URL) that does not fail."""
         servers, failures = self._servers[model], dict[str, ServerFailed]()
-        server: Server | None = None
+        server: TritonServer | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 while server := choose(servers, character, time.monotonic(), failures):
                     try:
-                        return await _asked(server, ask, character)
+                        return await _ask_counted(server, ask, character)
                     except ServerFailed as error:
                         failures[server.url] = error
         except TimeoutError:
             if server is not None:
                 server.rest(time.monotonic())
             raise InferenceError(f"no answer of {model} within {timeout_s:g} s") from None
-        begun = any(error.fault is Fault.WORK for error in failures.values())
+        begun = any(error.scope is FailureScope.WORK for error in failures.values())
         raise InferenceError(
             f"no Triton takes orders: {'; '.join(map(str, failures.values()))}",
-            Fault.WORK if begun else Fault.SERVERS,
+            FailureScope.WORK if begun else FailureScope.SERVERS,
         )
 
     async def _answer(
@@ -120,7 +125,7 @@ class Inference:
             response = await self._clients[url].infer(model, tensors, outputs=wanted)
             found = {name: response.as_numpy(name) for name in outputs}
         except InferenceServerException as error:
-            raise unanswered(url, error) from None
+            raise request_error(url, error) from None
         except ValueError:
             raise InferenceError(f"{url}: {model} answers in another length than its shape says") from None
         if missing := [name for name, array in found.items() if array is None]:
@@ -143,7 +148,7 @@ class Inference:
         """What Triton answers to one order."""
 
         async def requests() -> AsyncIterator[dict[str, Any]]:
-            yield {"model_name": MODEL, "inputs": _inputs(order)}
+            yield {"model_name": TEXT_TO_IMAGE, "inputs": _inputs(order)}
 
         refusal: InferenceError | None = None
         begun = False
@@ -152,19 +157,19 @@ class Inference:
             # Read to its end in any case: Triton keeps for ever what a stream that is cut off belonged to.
             async for response, error in stream:
                 if error is not None:
-                    refusal = refusal or refused(url, error.message(), begun)
+                    refusal = refusal or refusal_error(url, error.message(), begun)
                 elif refusal is None:
                     begun = True
                     yield response
         except grpc.RpcError as error:
-            raise broken(url, error) from None
+            raise stream_error(url, error) from None
         finally:
             stream.cancel()  # of no effect on a stream that has ended
         if refusal is not None:
             raise refusal
 
 
-async def _asked(server: Server, ask: Callable[[str], Awaitable[T]], character: str) -> T:
+async def _ask_counted(server: TritonServer, ask: Callable[[str], Awaitable[T]], character: str) -> T:
     server.outstanding += 1
     try:
         answer = await ask(server.url)
@@ -173,14 +178,14 @@ async def _asked(server: Server, ask: Callable[[str], Awaitable[T]], character: 
         raise
     finally:
         server.outstanding -= 1
-    server.served(character)
+    server.record_served(character)
     return answer
 
 
 def _client(url: str) -> triton_aio.InferenceServerClient:
     options = [
-        ("grpc.max_receive_message_length", MAX_ANSWER),
-        ("grpc.max_send_message_length", MAX_REQUEST),
+        ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+        ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS[0]),
         ("grpc.min_reconnect_backoff_ms", RECONNECT_MS[0]),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MS[1]),

@@ -1,9 +1,9 @@
 """What an error of Triton means: who is to blame, and whether another server can do better."""
 
-import enum
-
 import grpc
 from tritonclient.utils import InferenceServerException
+
+from frontend.domain.inference_error import FailureScope, InferenceError
 
 # Errors within a stream have no code, and Triton 24.10 crashes now and then if asked for one (the header
 # triton_grpc_error), so text_to_image begins its own with a word, and Triton's are known by their phrases.
@@ -25,50 +25,34 @@ UNREACHED = (
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
 
 
-class Fault(enum.Enum):
-    """What was to blame for there being no answer, and so what another try can change."""
-
-    ORDER = enum.auto()  # no server will ever take it
-    WORK = enum.auto()  # it was worked on in vain, and may have brought the server down
-    SERVERS = enum.auto()  # nobody began with it: busy, out of reach, starting or going down
-
-
-class InferenceError(Exception):
-    """No picture, or no answer of another model. One line for logs, never for clients."""
-
-    def __init__(self, message: str, fault: Fault = Fault.WORK) -> None:
-        super().__init__(message)
-        self.fault = fault
-
-
 class ServerFailed(InferenceError):
     """This server cannot take orders at the moment; another one can."""
 
 
-def broken(url: str, error: grpc.RpcError) -> InferenceError:
+def stream_error(url: str, error: grpc.RpcError) -> InferenceError:
     message = f"{url}: {error.code().name}: {_line(error.details())}"
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # larger than the client takes
         return InferenceError(message)
     unreached = any(phrase in message for phrase in UNREACHED)
-    return ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
+    return ServerFailed(message, FailureScope.SERVERS if unreached else FailureScope.WORK)
 
 
-def refused(url: str, text: str, begun: bool) -> InferenceError:
+def refusal_error(url: str, text: str, begun: bool) -> InferenceError:
     message = f"{url}: {_line(text)}"
     if DEAD in text:
-        return ServerFailed(message, Fault.WORK if begun else Fault.SERVERS)
+        return ServerFailed(message, FailureScope.WORK if begun else FailureScope.SERVERS)
     if any(phrase in text for phrase in ELSEWHERE):
-        return ServerFailed(message, Fault.SERVERS)
-    return InferenceError(message, Fault.ORDER if text.startswith(REFUSED) else Fault.WORK)
+        return ServerFailed(message, FailureScope.SERVERS)
+    return InferenceError(message, FailureScope.ORDER if text.startswith(REFUSED) else FailureScope.WORK)
 
 
-def unanswered(url: str, error: InferenceServerException) -> InferenceError:
+def request_error(url: str, error: InferenceServerException) -> InferenceError:
     """Of a request with one answer. Here errors have codes, and any server may take it again."""
     status, message = error.status() or "", f"{url}: {_line(error.message())}"
     if status == "StatusCode.INVALID_ARGUMENT":
-        return InferenceError(message, Fault.ORDER)
+        return InferenceError(message, FailureScope.ORDER)
     unreached = any(phrase in message for phrase in UNREACHED + ELSEWHERE)
-    return ServerFailed(message, Fault.SERVERS if unreached else Fault.WORK)
+    return ServerFailed(message, FailureScope.SERVERS if unreached else FailureScope.WORK)
 
 
 def _line(text: str | None) -> str:

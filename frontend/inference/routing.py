@@ -10,7 +10,7 @@ REMEMBERED = 64  # characters remembered per server
 
 
 @dataclass
-class Server:
+class TritonServer:
     url: str
     outstanding: int = 0  # orders that it works on for us
     resting_until: float = 0.0  # time.monotonic()
@@ -19,7 +19,7 @@ class Server:
     def rest(self, now: float) -> None:
         self.resting_until = now + REST_S
 
-    def served(self, character: str) -> None:
+    def record_served(self, character: str) -> None:
         """Remembers that the character's network is probably loaded there."""
         if character:
             self._characters[character] = None
@@ -31,7 +31,9 @@ class Server:
         return character in self._characters
 
 
-def choose(servers: Sequence[Server], character: str, now: float, tried: Collection[str]) -> Server | None:
+def choose(
+    servers: Sequence[TritonServer], character: str, now: float, tried: Collection[str]
+) -> TritonServer | None:
     """The server with the fewest orders, or one nearly as free that already served `character` ("" for none).
 
     None if every server was tried. Servers that rest are asked only where no other is left.

@@ -1,32 +1,29 @@
-"""That all servers mark with the same keys: Redis remembers each key's fingerprint, never the key.
-
-imgen:mark:keys   hash: version → SHA-256 of the key that pictures were marked with
-"""
+"""That all servers mark with the same keys: Redis remembers each key's fingerprint, never the key."""
 
 from pathlib import Path
 
 from redis.asyncio import Redis
 
-from frontend.invisible_mark.keys import MarkKeys, load_mark_keys, path_of
-from frontend.settings import SettingError, Settings
+from contract.redis_keys import INVISIBLE_KEYS
+from frontend.common.errors import SettingError
+from frontend.invisible_mark.keys import InvisibleKeys, load_keys, path_of
 
-REMEMBERED = "imgen:mark:keys"
 _AGREE = Path(__file__).with_name("agree.lua").read_text()
 
 
-async def agreed_mark_keys(redis: "Redis", settings: Settings) -> MarkKeys:
+async def agree_on_keys(redis: "Redis", mark_key: Path, data_dir: Path) -> InvisibleKeys:
     """This server's keys, if they are those of all servers at this Redis. Raises SettingError.
 
     A mark that was laid with another key than the one that reads would never be found again.
     """
-    path = path_of(settings)
-    marked = await redis.hkeys(REMEMBERED)
+    path = path_of(mark_key, data_dir)
+    marked = await redis.hkeys(INVISIBLE_KEYS)
     # Asked in this order: who starts beside us in one folder writes the file before Redis remembers it.
-    if marked and settings.mark_key == Path() and not path.exists():
+    if marked and mark_key == Path() and not path.exists():
         raise _missing(path, min(int(version) for version in marked))
-    keys = load_mark_keys(settings)
+    keys = load_keys(mark_key, data_dir)
     pairs = [str(text) for pair in keys.fingerprints.items() for text in pair]
-    refused = await redis.register_script(_AGREE)(keys=[REMEMBERED], args=pairs)
+    refused = await redis.register_script(_AGREE)(keys=[INVISIBLE_KEYS], args=pairs)
     if refused is None:
         return keys
     version = int(refused)

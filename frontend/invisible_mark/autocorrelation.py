@@ -23,13 +23,13 @@ def autocorrelation(residual: Float) -> Float:
         2 * cv2.getOptimalDFTSize(-(-(side + reach) // 2)) for side, reach in ((height, high), (width, wide))
     )
     spectrum = np.fft.rfft2(residual, s=(rows, columns))
-    power = _whitened(power_of(spectrum), (rows, columns))
+    power = _whiten(power_of(spectrum), (rows, columns))
     shifts = np.fft.irfft2(power, s=(rows, columns)).astype(np.float32)
     middle = np.roll(shifts, (high, wide), (0, 1))[: 2 * high + 1, : 2 * wide + 1]
-    return _standardised(np.ascontiguousarray(middle))
+    return _standardise(np.ascontiguousarray(middle))
 
 
-def _whitened(power: Float, shape: tuple[int, int]) -> Float:
+def _whiten(power: Float, shape: tuple[int, int]) -> Float:
     """Every wavelength counts the same, whatever the picture has most of."""
     radius = radii(shape)
     flat = np.minimum(power / ring_means(power, radius), STRONGEST)
@@ -38,7 +38,7 @@ def _whitened(power: Float, shape: tuple[int, int]) -> Float:
     return result
 
 
-def _standardised(shifts: Float) -> Float:
+def _standardise(shifts: Float) -> Float:
     """Less its surroundings and in units of them: lines through the middle come from straight edges."""
     smooth = cv2.GaussianBlur(shifts, (0, 0), 0.8)
     rest = smooth - cv2.blur(smooth, (21, 21))

@@ -52,7 +52,7 @@ def phases(folded: Float) -> Float:
     return standardised
 
 
-def moved(tile: Float, down: int, across: int) -> Float:
+def roll(tile: Float, down: int, across: int) -> Float:
     """The tile that begins at (down, across) of one that goes on with the opposite sign."""
     period = np.block([[tile, -tile], [-tile, tile]])
     return period[down : down + SIDE, across : across + SIDE]

@@ -3,33 +3,32 @@
 The highest version writes; all are read, so that pictures marked with an older key are still recognised.
 """
 
-import contextlib
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from frontend.common.atomic_write import atomic_write
+from frontend.common.errors import SettingError
 from frontend.invisible_mark.codes import Codes
-from frontend.settings import SettingError, Settings
 
 FILE = "mark.key"
-MOST_VERSIONS = 16  # each makes every reading slower
+MAX_VERSIONS = 16  # each makes every reading slower
 MAX_BYTES = 4096
 _LINE = re.compile(r"([1-9][0-9]{0,5})[ \t]+([0-9a-fA-F]{64})")
 
 
 @dataclass(frozen=True)
-class MarkKeys:
+class InvisibleKeys:
     """The keys as patterns. At least one."""
 
     versions: Mapping[int, Codes] = field(repr=False)
     fingerprints: Mapping[int, str] = field(repr=False)  # SHA-256 of each key, hex
 
     @classmethod
-    def of(cls, keys: Mapping[int, bytes]) -> "MarkKeys":
+    def of(cls, keys: Mapping[int, bytes]) -> "InvisibleKeys":
         """`keys`: 32 bytes by version. Takes some 30 ms a key."""
         versions = {version: Codes.of(keys[version], version) for version in sorted(keys)}
         return cls(versions, {version: hashlib.sha256(keys[version]).hexdigest() for version in sorted(keys)})
@@ -44,19 +43,19 @@ class MarkKeys:
         return tuple(self.versions[version] for version in sorted(self.versions, reverse=True))
 
 
-def path_of(settings: Settings) -> Path:
-    return settings.data_dir / FILE if settings.mark_key == Path() else settings.mark_key
+def path_of(mark_key: Path, data_dir: Path) -> Path:
+    return data_dir / FILE if mark_key == Path() else mark_key
 
 
-def load_mark_keys(settings: Settings) -> MarkKeys:
+def load_keys(mark_key: Path, data_dir: Path) -> InvisibleKeys:
     """Of the file that is named or, made if need be, ours in the data folder. Raises SettingError."""
-    path = path_of(settings)
-    if settings.mark_key == Path() and not path.exists():
+    path = path_of(mark_key, data_dir)
+    if mark_key == Path() and not path.exists():
         _make(path)
-    return MarkKeys.of(parsed(_read(path), path))
+    return InvisibleKeys.of(parse(_read(path), path))
 
 
-def parsed(text: str, path: Path) -> dict[int, bytes]:
+def parse(text: str, path: Path) -> dict[int, bytes]:
     """Keys by version. Raises SettingError; no message holds any of the text."""
     keys: dict[int, bytes] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -69,8 +68,8 @@ def parsed(text: str, path: Path) -> dict[int, bytes]:
         if version in keys:
             raise SettingError(f"mark_key: {path}, line {number}: version {version} is there twice")
         keys[version] = bytes.fromhex(match[2])
-    if not 1 <= len(keys) <= MOST_VERSIONS:
-        raise SettingError(f"mark_key: {path} holds {len(keys)} keys, expected 1 to {MOST_VERSIONS}")
+    if not 1 <= len(keys) <= MAX_VERSIONS:
+        raise SettingError(f"mark_key: {path} holds {len(keys)} keys, expected 1 to {MAX_VERSIONS}")
     return keys
 
 
@@ -86,29 +85,9 @@ def _read(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Written beside, then linked to its name: of two starts at once the first wins, and both use its key."""
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    """Of two starts at once the first wins, and both use its key."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(f"1 {secrets.token_hex(32)}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        _name(beside, path)
+        atomic_write(path, f"1 {secrets.token_hex(32)}\n".encode(), mode=0o600, replace=False)
     except OSError as error:
         raise SettingError(f"data_dir: cannot write {path}: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-
-
-def _name(beside: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(beside)  # unlike a rename, it never replaces what another start wrote
-    except FileExistsError:
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -12,7 +12,7 @@ from frontend.invisible_mark.codes import Float
 Edges = npt.NDArray[np.float64]
 """[2, 2]: the tile's edge to the right and its edge downwards, each as (x, y) in pixels."""
 
-SMALLEST, LARGEST = 56.0, 560.0
+MIN_TILE, MAX_TILE = 56.0, 560.0
 """Side of a tile in pixels: 0.22 to 2.2 times what was written."""
 TURN = 12.0
 """Degrees, to either side."""
@@ -22,7 +22,7 @@ NEAR = 5
 """A peak this far from where it should be (in each direction half of it) still counts in the first search."""
 STEPS = tuple((a, b) for b in range(4) for a in range(-4, 5) if (b > 0 or a > 0) and abs(a) + b <= 5)
 """Points of the lattice that are looked at, in edges; the other half is the same by symmetry."""
-MOST = 7.0
+MAX_PEAK = 7.0
 """Units of noise that one point may add: no single peak of the picture's own shall decide."""
 
 
@@ -32,14 +32,14 @@ def lattices(shifts: Float, most: int) -> Iterator[Edges]:
     scores = _scores(shifts, guesses, NEAR)
     order = np.argsort(-scores)[:400]
     found = islice(_apart(guesses[order], scores[order]), 3 * most)
-    refined = [_refined(shifts, edges) for edges in found]
+    refined = [_refine(shifts, edges) for edges in found]
     ranked = sorted(refined, key=lambda edges: -float(_scores(shifts, edges[None], 3)[0]))
     yield from islice(_apart(np.array(ranked), np.zeros(len(ranked), np.float32)), most)
 
 
 def _grid() -> npt.NDArray[np.float64]:
     """[n, 2, 2] edges: every size, turn and stretch, the stretch before or after the turn."""
-    sizes = np.geomspace(SMALLEST, LARGEST, 170)
+    sizes = np.geomspace(MIN_TILE, MAX_TILE, 170)
     turns = np.radians(np.linspace(-TURN, TURN, 33))
     ratios = np.geomspace(1 / STRETCH, STRETCH, 17)
     size, turn, ratio = (axis.ravel() for axis in np.meshgrid(sizes, turns, ratios, indexing="ij"))
@@ -63,7 +63,7 @@ def _scores(shifts: Float, guesses: npt.NDArray[np.float64], near: int) -> Float
         inside = ((at >= 0) & (at < 2 * middle + 1)).all(1)
         values = peaks[odd][at[inside, 1], at[inside, 0]]
         mean, deviation = usual[odd]
-        total[inside] += np.clip((values - mean) / deviation, -2, MOST)
+        total[inside] += np.clip((values - mean) / deviation, -2, MAX_PEAK)
         count += inside
     scores: Float = np.where(count >= 2, total / np.sqrt(np.maximum(count, 1)), -np.inf)
     return scores
@@ -78,7 +78,7 @@ def _apart(edges: npt.NDArray[np.float64], scores: Float) -> Iterator[Edges]:
             yield one
 
 
-def _refined(shifts: Float, edges: Edges) -> Edges:
+def _refine(shifts: Float, edges: Edges) -> Edges:
     """Moves the edges to fit the peaks that are found near the lattice's points, to fractions of a pixel."""
     for reach in (3, 2):
         places, peaks, weights = [], [], []

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from frontend.invisible_mark.autocorrelation import autocorrelation
 from frontend.invisible_mark.codes import SIDE, Codes, Float
-from frontend.invisible_mark.folding import fold, moved, phases
+from frontend.invisible_mark.folding import fold, phases, roll
 from frontend.invisible_mark.lattice import Edges, lattices
 from frontend.invisible_mark.residual import grey_of, residual
-from frontend.invisible_mark.spectrum import evened
+from frontend.invisible_mark.spectrum import even_out
 
 SMALLEST_CHIP = 2.0
 """Pixels: fit for what comes as thumbnails; larger chips are found all the same."""
-LONGEST = 1600
+MAX_SIDE = 1600
 """Pixels: larger pictures are read at this size."""
 SHORTEST = 96
 """Pixels: a smaller picture holds less than a tile."""
@@ -30,7 +30,7 @@ and attacked pictures all that were read rightly had 8.1 or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class MarkReading:
     """What was found. `soft` still has to be held against the ids that were issued."""
 
     soft: Float  # [64], above 0 for a one, in units of the noise
@@ -41,18 +41,18 @@ class Reading:
     edges: Edges  # of the tile, in pixels of the picture as it was read
 
 
-def read(pixels: npt.NDArray[np.uint8], keys: Sequence[Codes]) -> Reading | None:
+def read(pixels: npt.NDArray[np.uint8], keys: Sequence[Codes]) -> MarkReading | None:
     """The likeliest mark in `pixels` [H, W, 3]; None if none stands out of the noise."""
     if min(pixels.shape[:2]) < SHORTEST:
         return None
-    grey = grey_of(pixels, LONGEST)
+    grey = grey_of(pixels, MAX_SIDE)
     if min(grey.shape) < SHORTEST:
         return None
     rest, _ = residual(grey, SMALLEST_CHIP)
     if np.abs(rest).max() < NOTHING:
         return None
     shifts = autocorrelation(rest)
-    best: Reading | None = None
+    best: MarkReading | None = None
     for edges in lattices(shifts, TRIES):
         for reading in _readings(grey, edges, keys):
             if best is None or reading.score > best.score:
@@ -62,23 +62,23 @@ def read(pixels: npt.NDArray[np.uint8], keys: Sequence[Codes]) -> Reading | None
     return best if best is not None and best.score >= LIKELY else None
 
 
-def _readings(grey: Float, edges: Edges, keys: Sequence[Codes]) -> Iterator[Reading]:
+def _readings(grey: Float, edges: Edges, keys: Sequence[Codes]) -> Iterator[MarkReading]:
     chip = float(np.sqrt(abs(np.linalg.det(edges)))) / SIDE
     rest, weights = residual(grey, chip)
-    folded = fold(evened(rest), weights, edges)
+    folded = fold(even_out(rest), weights, edges)
     for mirrored in (False, True):
         tiles = phases(np.ascontiguousarray(folded[:, ::-1]) if mirrored else folded)
         for codes in keys:
             yield _best_fit(tiles, codes, mirrored, edges)
 
 
-def _best_fit(tiles: Float, codes: Codes, mirrored: bool, edges: Edges) -> Reading:
+def _best_fit(tiles: Float, codes: Codes, mirrored: bool, edges: Edges) -> MarkReading:
     fits = codes.correlate(tiles)
     place = np.abs(fits).argmax()
     phase, variant, down, across = (int(one) for one in np.unravel_index(place, fits.shape))
     fit = fits[phase, variant, down, across]
-    tile = np.sign(fit) * moved(tiles[phase], down, across)
-    return Reading(
+    tile = np.sign(fit) * roll(tiles[phase], down, across)
+    return MarkReading(
         soft=codes.soft_bits(tile, variant),
         variant=variant,
         score=float(abs(fit)),

@@ -32,7 +32,7 @@ def ring_means(power: Float, radius: Float) -> Float:
     return found
 
 
-def evened(picture: Float) -> Float:
+def even_out(picture: Float) -> Float:
     """The same [H, W] with every wavelength as strong as any other: rough texture drowns the mark less."""
     height, width = picture.shape[0], picture.shape[1] & ~1
     spectrum = np.fft.rfft2(picture[:, :width])

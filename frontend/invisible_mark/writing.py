@@ -22,7 +22,7 @@ def write(pixels: Pixels, identity: int, codes: Codes) -> Pixels:
     """A marked copy of `pixels` [H, W, 3]: the same change in all three channels, so that no hue shifts."""
     height, width = pixels.shape[:2]
     rows, columns = -(-height // CHIP), -(-width // CHIP)
-    chips = _tiled(codes.tile(identity), rows, columns) * strength(pixels, rows, columns)
+    chips = _tile(codes.tile(identity), rows, columns) * strength(pixels, rows, columns)
     change = cv2.resize(chips, (columns * CHIP, rows * CHIP), interpolation=cv2.INTER_CUBIC)[:height, :width]
     lighter, darker = (_bytes(sign * change) for sign in (1, -1))
     marked = cv2.subtract(cv2.add(pixels, lighter), darker)  # both stop at 0 and 255
@@ -46,7 +46,7 @@ def strength(pixels: Pixels, rows: int, columns: int) -> Float:
     return levels
 
 
-def _tiled(tile: Float, rows: int, columns: int) -> Float:
+def _tile(tile: Float, rows: int, columns: int) -> Float:
     """The tile over and over, every second one with the opposite sign, as on a chessboard."""
     pair = np.block([[tile, -tile], [-tile, tile]])
     period = 2 * SIDE

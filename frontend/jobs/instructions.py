@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 
-from frontend.domain.job import Job, StoredPicture
-from frontend.domain.picture import Credentials, Encoding, Finished, Picture, PictureOrder, VisibleMark
-from frontend.jobs.store import Claim
+from frontend.domain.job import Job
+from frontend.domain.picture import (
+    Credentials,
+    Encoding,
+    Finished,
+    Picture,
+    PictureOrder,
+    StoredPicture,
+    Watermark,
+)
+from frontend.jobs.claim import Claim
 
 
 def order(job: Job) -> PictureOrder:
@@ -21,18 +29,18 @@ def order(job: Job) -> PictureOrder:
     )
 
 
-def visible_mark(claim: Claim) -> VisibleMark | None:
-    mark = claim.job.mark
-    if not claim.mark:
+def watermark(claim: Claim) -> Watermark | None:
+    options = claim.job.watermark
+    if not claim.watermark:
         return None
-    return VisibleMark(
-        image=claim.mark,
-        position=mark.position,
-        scale=mark.scale,
-        opacity=mark.transparency,
-        rotation=mark.rotation,
-        padding_x=mark.padding_x,
-        padding_y=mark.padding_y,
+    return Watermark(
+        image=claim.watermark,
+        position=options.position,
+        scale=options.scale,
+        opacity=options.transparency,
+        rotation=options.rotation,
+        padding_x=options.padding_x,
+        padding_y=options.padding_y,
     )
 
 
@@ -40,8 +48,8 @@ def encoding(job: Job) -> Encoding:
     return Encoding(format=job.format, quality=job.quality, lossless=job.lossless)
 
 
-def credentials(job: Job, picture: Picture, identity: int) -> Credentials:
-    """`identity`: what the invisible mark of this attempt says, 64 bits."""
+def credentials(job: Job, picture: Picture, invisible_id: int) -> Credentials:
+    """`invisible_id`: what the invisible mark of this attempt says, 64 bits."""
     return Credentials(
         gen_id=job.gen_id,
         author=job.texts.author,
@@ -55,7 +63,7 @@ def credentials(job: Job, picture: Picture, identity: int) -> Credentials:
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
-        mark=f"{identity:016x}",
+        invisible_id=f"{invisible_id:016x}",
         prompt=job.prompt,
         when=job.time,
     )
@@ -81,8 +89,8 @@ def locate(
         thumbnail_filename=thumbnail,
         fingerprint=finished.fingerprint,
         fingerprint_quality=finished.fingerprint_quality,
-        mark=finished.mark,
-        mark_key=finished.mark_key,
+        invisible_id=finished.invisible_id,
+        invisible_key=finished.invisible_key,
         timings_ms=timings_ms,
         weights=dict(weights),
     )

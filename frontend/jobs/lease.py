@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator
 
 from redis.exceptions import RedisError
 
-from frontend.jobs.store import Claim, JobStore
+from frontend.jobs.claim import Claim
+from frontend.jobs.store import JobStore
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """The job is no longer this worker's: cancelled, timed out, or taken over."""
 
 
 @contextlib.asynccontextmanager
-async def held(jobs: JobStore, claim: Claim, lease_s: float) -> AsyncIterator[None]:
-    """Renews the lease while its body runs, and ends the body with Lost when that fails for a whole lease."""
+async def hold_lease(jobs: JobStore, claim: Claim, lease_s: float) -> AsyncIterator[None]:
+    """Renews the lease while its body runs, and ends it with LeaseLost when that fails for a whole lease."""
     body = asyncio.current_task()
     assert body is not None
-    lost = asyncio.create_task(_until_lost(jobs, claim, lease_s))
+    lost = asyncio.create_task(_renew_until_lost(jobs, claim, lease_s))
     ended_here = False
 
     def end_body(task: asyncio.Task[None]) -> None:
@@ -34,13 +35,13 @@ async def held(jobs: JobStore, claim: Claim, lease_s: float) -> AsyncIterator[No
     except asyncio.CancelledError:
         if not ended_here or body.uncancel() > 0:
             raise
-        raise Lost from None
+        raise LeaseLost from None
     finally:
         lost.remove_done_callback(end_body)
         lost.cancel()
 
 
-async def _until_lost(jobs: JobStore, claim: Claim, lease_s: float) -> None:
+async def _renew_until_lost(jobs: JobStore, claim: Claim, lease_s: float) -> None:
     renewed = time.monotonic()
     while time.monotonic() - renewed < lease_s:
         await asyncio.sleep(lease_s / 4)

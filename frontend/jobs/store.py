@@ -1,21 +1,9 @@
-"""Jobs in Redis. Every change of state is one script, so it happens whole or not at all.
-
-imgen:job:{id}      hash: record, state, progress, attempt, charged, entry, deadline,
-                        picture, sha256, verdict, error, mark; expires once the job is finished
-imgen:queue         stream with the consumer group `workers`; an entry's idle time is its worker's lease
-imgen:waiting       sorted set of waiting ids by order of acceptance
-imgen:open          sorted set of unfinished ids by deadline
-imgen:open:{owner}  set of one key's unfinished ids
-imgen:marks         bytes of all watermarks that unfinished jobs hold
-imgen:pictures      stream of all pictures that were made, for good: frontend/registry
-imgen:cache…        what may be handed out again, imgen:rulesets, imgen:taken: frontend/cache/log.py
-imgen:cache:of:{gen_id}  set of the jobs of the last hour that show this picture from the cache
-"""
+"""Jobs in Redis, under the names of contract/redis_keys.py. Every change of state is one script, so it
+happens whole or not at all."""
 
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,56 +12,33 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
-from frontend.cache.candidate import CachedPicture
-from frontend.cache.log import Offer
+from contract.redis_keys import QUEUE, WORKERS, lua_locals
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
-from frontend.domain.job import Job, JobView, State, StoredPicture
-from frontend.domain.registered_picture import registered
-from frontend.review.reviewer import Verdict
-from frontend.settings import Settings
+from frontend.domain.cache_entry import CachedPicture, CacheOffer
+from frontend.domain.job import Job
+from frontend.domain.job_state import JobState, StoredState
+from frontend.domain.picture import StoredPicture
+from frontend.domain.registered_picture import register
+from frontend.domain.stored_records import decode_job
+from frontend.domain.verdict import Verdict
+from frontend.jobs.claim import Claim
+from frontend.jobs.idempotency_key import IdempotencyKey
+from frontend.jobs.settings import JobSettings
+from frontend.jobs.stored_state import job_state
 
 log = logging.getLogger(__name__)
-QUEUE, GROUP = "imgen:queue", "workers"
-MARKS_LIMIT = 256 << 20  # bytes of Redis' memory; more watermarks are answered like a full queue
-ONCE_S = 86_400  # the life of an idempotency key
+MAX_WATERMARK_BYTES = 256 << 20  # bytes of Redis' memory; more watermarks are answered like a full queue
+IDEMPOTENCY_S = 86_400  # the life of an idempotency key
 # Starts of one job, whoever was to blame for their ends; at a second or more each.
-STARTS_LIMIT = 100
+MAX_STARTS = 100
 # A consumer that is silent for so many leases, and holds nothing, belongs to a process that was killed.
 SILENT_LEASES = 4
 FAILED = "Generation failed"
 TAKEN_DOWN = "Picture was taken down"
 CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 LUA = Path(__file__).with_name("lua")
-_SHARED = (LUA / "_shared.lua").read_text()
-
-_decode_job = msgspec.json.Decoder(Job).decode
-_decode_picture = msgspec.json.Decoder(StoredPicture).decode
-_decode_verdict = msgspec.json.Decoder(Verdict).decode
-
-
-@dataclass(frozen=True)
-class Once:
-    """A client's idempotency key, and what it was used for."""
-
-    owner: str
-    key: str  # digest of the client's key
-    body: str  # digest of the request's body
-
-    @property
-    def redis_key(self) -> str:
-        return f"imgen:once:{self.owner}:{self.key}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right of one worker to write to one job, until its lease ends or a newer attempt begins."""
-
-    job: Job
-    attempt: int  # the fencing token
-    mark: bytes  # watermark image, b"" for none
-    queue_ms: float
-    consumer: str
+_SHARED = lua_locals() + (LUA / "_shared.lua").read_text()
 
 
 def _raw(answer: Any) -> Any:
@@ -82,20 +47,22 @@ def _raw(answer: Any) -> Any:
 
 
 class JobStore:
-    def __init__(self, redis: "Redis", settings: Settings, *, marks_limit: int = MARKS_LIMIT) -> None:
+    def __init__(
+        self, redis: "Redis", settings: JobSettings, *, max_watermark_bytes: int = MAX_WATERMARK_BYTES
+    ) -> None:
         self._redis = redis
         self._settings = settings
-        self._marks_limit = marks_limit
+        self._max_watermark_bytes = max_watermark_bytes
         self._lease_ms = int(settings.job_lease_s * 1000)
         self._scripts: dict[str, AsyncScript] = {
             path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
         }
-        self._views: Coalescer[str, list[Any]] = Coalescer(self._read_many)
+        self._reads: Coalescer[str, list[Any]] = Coalescer(self._read_many)
 
     async def prepare(self) -> None:
         """Makes the stream and its group where they do not exist yet."""
         try:
-            await self._redis.xgroup_create(QUEUE, GROUP, id="0", mkstream=True)
+            await self._redis.xgroup_create(QUEUE, WORKERS, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -105,7 +72,7 @@ class JobStore:
 
     # What the actions call
 
-    async def accept(self, job: Job, mark: bytes, once: Once | None) -> str:
+    async def accept(self, job: Job, watermark: bytes, repeat: IdempotencyKey | None) -> str:
         """The id of the accepted job: this one, or the first one with the same idempotency key."""
         settings = self._settings
         outcome, known = await self._run(
@@ -113,16 +80,16 @@ class JobStore:
             job.id,
             job.owner,
             msgspec.json.encode(job),
-            mark,
+            watermark,
             settings.job_deadline_s * 1000,
             # A repeated idempotency key is answered from the job, for as long as the key lives.
-            max(settings.job_keep_s, ONCE_S) if once else settings.job_keep_s,
+            max(settings.job_keep_s, IDEMPOTENCY_S) if repeat else settings.job_keep_s,
             settings.queue_limit,
             settings.key_jobs_limit,
-            self._marks_limit,
-            once.redis_key if once else "",
-            once.body if once else "",
-            ONCE_S,
+            self._max_watermark_bytes,
+            repeat.redis_key if repeat else "",
+            repeat.body if repeat else "",
+            IDEMPOTENCY_S,
         )
         match outcome:
             case b"full":
@@ -133,41 +100,32 @@ class JobStore:
                 raise ApiError(409, "Idempotency key was used for another request")
         return str(known, "ascii")
 
-    async def accepted_before(self, once: Once) -> str | None:
+    async def accepted_before(self, repeat: IdempotencyKey) -> str | None:
         """The id that this idempotency key stands for. Raises ApiError when the body was another one."""
-        known, body = _raw(await self._redis.hmget(once.redis_key, "id", "body"))
+        known, body = _raw(await self._redis.hmget(repeat.redis_key, "id", "body"))
         if known is None:
             return None
-        if body != once.body.encode():
+        if body != repeat.body.encode():
             raise ApiError(409, "Idempotency key was used for another request")
         return str(known, "ascii")
 
-    async def view(self, job_id: str, owner: str) -> JobView | None:
+    async def read(self, job_id: str, owner: str) -> JobState | None:
         """The job as it stands; None when there is none of this owner."""
-        raw = await self._views.get(job_id)
-        record, owned_by, state, progress, error, picture, verdict, rank = raw
+        record, owned_by, *rest = await self._reads.get(job_id)
         if record is None or owned_by != owner.encode():
             return None
-        return JobView(
-            job=_decode_job(record),
-            state=State(state.decode()),
-            progress=float(progress),
-            queue_position=None if rank is None else rank + 1,
-            error=error.decode() if error else "",
-            picture=_decode_picture(picture) if picture else None,
-            verdict=_decode_verdict(verdict) if verdict else None,
-        )
+        return job_state(decode_job(record), *rest)
 
     async def _read_many(self, ids: list[str]) -> list[list[Any]]:
-        views: list[list[Any]] = await self._run("view", *ids)
-        return views
+        rows: list[list[Any]] = await self._run("read", *ids)
+        return rows
 
-    async def cancel(self, job_id: str, owner: str) -> State | None:
+    async def cancel(self, job_id: str, owner: str) -> StoredState | None:
         """The state in which it was found; None when there is no such job of this owner."""
         state = await self._run("cancel", job_id, owner, secrets.token_hex(8))
-        return State(state.decode()) if state else None
+        return StoredState(state.decode()) if state else None
 
-    async def judge(self, job_id: str, verdict: Verdict, offer: Offer | None = None) -> bool:
+    async def judge(self, job_id: str, verdict: Verdict, offer: CacheOffer | None = None) -> bool:
         """Whether this is the job's verdict now. False: another came first, or it judged other bytes.
 
         `offer`: with the verdict, and only with it, the picture enters the cache.
@@ -175,7 +133,7 @@ class JobStore:
         told = (offer.vector, offer.encoder, offer.length) if offer else (b"", "", 0)
         return bool(await self._run("judge", job_id, verdict.sha256, msgspec.json.encode(verdict), *told))
 
-    async def serve(self, job: Job, cached: CachedPicture, once: Once | None) -> str | None:
+    async def serve(self, job: Job, cached: CachedPicture, repeat: IdempotencyKey | None) -> str | None:
         """A finished job that hands out a picture of the cache, for an hour: its id, or that of the first one
         with the same idempotency key. None: that picture was taken down."""
         outcome, known = await self._run(
@@ -187,22 +145,22 @@ class JobStore:
             msgspec.json.encode(cached.verdict),
             job.gen_id,
             CACHED_KEEP_S,
-            once.redis_key if once else "",
-            once.body if once else "",
+            repeat.redis_key if repeat else "",
+            repeat.body if repeat else "",
         )
         if outcome == b"conflict":
             raise ApiError(409, "Idempotency key was used for another request")
         return None if outcome == b"taken" else str(known, "ascii")
 
-    async def take_down(self, gen_id: str, job_id: str, registered: str, files: Sequence[str]) -> int:
-        """From now on no server hands this picture out. `registered`: its entry in the registry's stream.
+    async def take_down(self, gen_id: str, job_id: str, register: str, files: Sequence[str]) -> int:
+        """From now on no server hands this picture out. `register`: its entry in the registry's stream.
 
         How many jobs showed it; they are FAILED now.
         """
         kept = msgspec.json.encode(files)
-        return int(await self._run("takedown", gen_id, job_id, registered, kept, TAKEN_DOWN))
+        return int(await self._run("takedown", gen_id, job_id, register, kept, TAKEN_DOWN))
 
-    async def unjudged(self, job_id: str) -> None:
+    async def fail_unjudged(self, job_id: str) -> None:
         """Fails a job that no verdict came for before its deadline."""
         await self._run("unjudged", job_id)
 
@@ -210,21 +168,21 @@ class JobStore:
 
     async def next(self, consumer: str, wait_ms: int) -> Claim | None:
         """A job whose worker went silent, else the next waiting one, else None after `wait_ms`."""
-        async for entry, fields in self._abandoned(consumer):
+        async for entry, fields in self._claim_abandoned(consumer):
             if claim := await self._take(entry, fields, consumer):
                 return claim
-        found = _raw(await self._redis.xreadgroup(GROUP, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
+        found = _raw(await self._redis.xreadgroup(WORKERS, consumer, {QUEUE: ">"}, count=1, block=wait_ms))
         if not found:
             return None
         ((entry, fields),) = found[0][1]
         return await self._take(entry, fields, consumer)
 
-    async def _abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
+    async def _claim_abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
         """Entries past their lease, one at a time. One call of Redis looks at ten entries only."""
         cursor = b"0-0"
         while True:
             cursor, entries, *_ = _raw(
-                await self._redis.xautoclaim(QUEUE, GROUP, consumer, self._lease_ms, cursor, count=1)
+                await self._redis.xautoclaim(QUEUE, WORKERS, consumer, self._lease_ms, cursor, count=1)
             )
             for entry, fields in entries:
                 if entry is not None:  # Redis 6 says so where the entry was deleted while it was pending
@@ -235,12 +193,12 @@ class JobStore:
     async def _take(self, entry: bytes, fields: dict[bytes, bytes], consumer: str) -> Claim | None:
         job_id, token = fields.get(b"id", b""), secrets.token_hex(8)
         attempts = self._settings.job_attempts
-        taken = await self._run("take", job_id, entry, token, attempts, STARTS_LIMIT)
+        taken = await self._run("take", job_id, entry, token, attempts, MAX_STARTS)
         if taken is None:
             return None
-        attempt, record, mark, queue_ms = taken
+        attempt, record, watermark, queue_ms = taken
         try:
-            return Claim(_decode_job(record), attempt, mark, float(queue_ms), consumer)
+            return Claim(decode_job(record), attempt, watermark, float(queue_ms), consumer)
         except msgspec.MsgspecError as error:  # it would come back to one frontend after the other
             log.error("job %s cannot be read: %s", job_id.decode(errors="replace"), error)
             await self._run("fail", job_id, attempt, FAILED)
@@ -254,7 +212,7 @@ class JobStore:
     async def made(self, claim: Claim, picture: StoredPicture) -> bool:
         """Whether this attempt's picture is the job's; False: its files are to be deleted."""
         encoded = msgspec.json.encode(picture)
-        entry = msgspec.json.encode(registered(claim.job, picture))
+        entry = msgspec.json.encode(register(claim.job, picture))
         return bool(await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256, entry))
 
     async def fail(self, claim: Claim) -> None:

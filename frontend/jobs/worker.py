@@ -12,14 +12,22 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from frontend.domain.job import StoredPicture
-from frontend.domain.picture import Finished, Picture, PictureOrder
-from frontend.finishing.finish import Finisher
-from frontend.inference.client import Fault, InferenceError
-from frontend.jobs.instructions import credentials, encoding, locate, order, timings, visible_mark
-from frontend.jobs.lease import Lost, held
-from frontend.jobs.store import Claim, JobStore
-from frontend.settings import Settings
+from frontend.common.supervised import SupervisedLoop
+from frontend.domain.inference_error import FailureScope, InferenceError
+from frontend.domain.picture import (
+    Credentials,
+    Encoding,
+    Finished,
+    Picture,
+    PictureOrder,
+    StoredPicture,
+    Watermark,
+)
+from frontend.jobs.claim import Claim
+from frontend.jobs.instructions import credentials, encoding, locate, order, timings, watermark
+from frontend.jobs.lease import LeaseLost, hold_lease
+from frontend.jobs.settings import JobSettings
+from frontend.jobs.store import JobStore
 from frontend.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
@@ -40,37 +48,56 @@ class TextToImage(Protocol):
     async def ready(self) -> bool: ...
 
 
+class Finishes(Protocol):
+    """What marks, encodes and signs: frontend/finishing/finish.py."""
+
+    async def finish(
+        self, picture: Picture, watermark: Watermark | None, encoding: Encoding, credentials: Credentials
+    ) -> Finished: ...
+
+
 @dataclass(frozen=True)
-class Workshop:
+class WorkerContext:
     """What a worker needs to turn a claim into a stored picture."""
 
     jobs: JobStore
     inference: TextToImage
-    finisher: Finisher
+    finisher: Finishes
     storage: Storage
 
 
 class Workers:
     """As many jobs at a time as the settings say, in this process."""
 
-    def __init__(self, shop: Workshop, settings: Settings) -> None:
-        self._shop = shop
+    def __init__(
+        self,
+        context: WorkerContext,
+        settings: JobSettings,
+        pause_s: float = PAUSE_S,
+        stop_again_s: float = STOP_AGAIN_S,
+    ) -> None:
+        self._pause_s, self._stop_again_s = pause_s, stop_again_s
+        self._context = context
         self._settings = settings
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._free = asyncio.Semaphore(settings.workers)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeping = SupervisedLoop("jobs are not swept", self._sweep, log, pause_s=pause_s)
+        self._fetching = SupervisedLoop("jobs are not fetched", self._fetch, log, pause_s=pause_s)
         self._loops: list[asyncio.Task[None]] = []
-        self._failing: set[str] = set()  # loops whose last turn failed
 
     def start(self) -> None:
-        self._loops.append(self._spawn(self._forever("sweep", self._sweep)))
-        if self._settings.workers:
-            self._loops.append(self._spawn(self._forever("fetch", self._fetch)))
+        loops = [self._sweeping, self._fetching] if self._settings.workers else [self._sweeping]
+        self._loops += [self._spawn(loop.run()) for loop in loops]
 
     @property
     def running(self) -> bool:
         """Whether jobs are looked for, and the last look did not fail."""
         return not self._failing and not any(loop.done() for loop in self._loops)
+
+    @property
+    def _failing(self) -> bool:
+        return self._sweeping.failing or self._fetching.failing
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -85,26 +112,14 @@ class Workers:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks, timeout=STOP_AGAIN_S)
+            await asyncio.wait(self._tasks, timeout=self._stop_again_s)
         with contextlib.suppress(RedisError):
-            await self._shop.jobs.forget(self._consumer)
-
-    async def _forever(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
-        """One turn after the other. No failure, of whatever kind, may end what all jobs wait for."""
-        while True:
-            try:
-                await turn()
-                self._failing.discard(name)
-            except Exception as error:
-                self._failing.add(name)
-                # That Redis is away needs no traceback each second.
-                log.error("%s failed: %s", name, error, exc_info=not isinstance(error, RedisError))
-                await asyncio.sleep(PAUSE_S)
+            await self._context.jobs.forget(self._consumer)
 
     async def _sweep(self) -> None:
         if self._failing:  # perhaps since Redis was emptied, and has no stream any more
-            await self._shop.jobs.prepare()
-        await self._shop.jobs.sweep()
+            await self._context.jobs.prepare()
+        await self._context.jobs.sweep()
         await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _fetch(self) -> None:
@@ -121,13 +136,13 @@ class Workers:
 
     async def _next(self) -> Claim | None:
         """Runs to its end even while stopping: a claim that nobody saw would wait for its lease."""
-        look = asyncio.ensure_future(self._shop.jobs.next(self._consumer, WAIT_MS))
+        look = asyncio.ensure_future(self._context.jobs.next(self._consumer, WAIT_MS))
         try:
             return await asyncio.shield(look)
         except asyncio.CancelledError:
             with contextlib.suppress(Exception):
                 if claim := await look:
-                    await self._shop.jobs.release(claim, charge=False)
+                    await self._context.jobs.release(claim, charge=False)
             raise
 
     async def _work(self, claim: Claim) -> None:
@@ -135,7 +150,7 @@ class Workers:
         name = f"job {claim.job.id} attempt {claim.attempt}"
         try:
             await self._start(claim)
-        except Lost:
+        except LeaseLost:
             log.info("%s: no longer ours", name)
         except RedisError as error:
             log.warning("%s: %s", name, error)
@@ -144,56 +159,56 @@ class Workers:
 
     async def _start(self, claim: Claim) -> None:
         """Who was to blame decides whether the job waits again, and whether this start is charged."""
-        jobs = self._shop.jobs
+        jobs = self._context.jobs
         try:
-            async with held(jobs, claim, self._settings.job_lease_s):
-                fault = await tried(self._shop, claim)
-                if fault in (Fault.WORK, Fault.SERVERS):
+            async with hold_lease(jobs, claim, self._settings.job_lease_s):
+                scope = await attempt(self._context, claim)
+                if scope in (FailureScope.WORK, FailureScope.SERVERS):
                     await self._until_ready()
-            if fault is Fault.ORDER:
+            if scope is FailureScope.ORDER:
                 await jobs.fail(claim)
-            elif fault:
-                await jobs.release(claim, charge=fault is Fault.WORK)
+            elif scope:
+                await jobs.release(claim, charge=scope is FailureScope.WORK)
         except asyncio.CancelledError:
             await jobs.release(claim, charge=False)
             raise
 
     async def _until_ready(self) -> None:
         """Started anew before, the job would only be counted down while the servers are away."""
-        await asyncio.sleep(PAUSE_S)
-        while not await self._shop.inference.ready():
-            await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(self._pause_s)
+        while not await self._context.inference.ready():
+            await asyncio.sleep(self._pause_s)
 
 
-async def tried(shop: Workshop, claim: Claim) -> Fault | None:
-    """Makes the picture; what was to blame, or None when the job has it now. Raises Lost."""
+async def attempt(context: WorkerContext, claim: Claim) -> FailureScope | None:
+    """Makes the picture; what was to blame, or None when the job has it now. Raises LeaseLost."""
     try:
-        await make(shop, claim)
-    except Lost:
+        await make(context, claim)
+    except LeaseLost:
         raise
     except InferenceError as error:
         log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, error)
-        return error.fault
+        return error.scope
     except Exception:
         log.exception("job %s attempt %d", claim.job.id, claim.attempt)
-        return Fault.WORK
+        return FailureScope.WORK
     return None
 
 
-async def make(shop: Workshop, claim: Claim) -> None:
+async def make(context: WorkerContext, claim: Claim) -> None:
     """The stages of a picture, each named for what it adds."""
     job = claim.job
-    picture = await shop.inference.text_to_image(order(job), _reporter(shop.jobs, claim))
+    picture = await context.inference.text_to_image(order(job), _reporter(context.jobs, claim))
     # Unguessable, and never used twice: a later attempt's picture is another picture.
-    identity = secrets.randbits(64)
-    finished = await shop.finisher.finish(
-        picture, visible_mark(claim), encoding(job), credentials(job, picture, identity)
+    invisible_id = secrets.randbits(64)
+    finished = await context.finisher.finish(
+        picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
     )
     stored = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
-    await store(shop.storage, stored, finished)
-    if not await recorded(shop.jobs, claim, stored):
-        await shop.storage.delete([stored.key, stored.thumbnail_key])
-        raise Lost
+    await store(context.storage, stored, finished)
+    if not await record(context.jobs, claim, stored):
+        await context.storage.delete([stored.key, stored.thumbnail_key])
+        raise LeaseLost
     log.info("job %s attempt %d: made, ms: %s", job.id, claim.attempt, stored.timings_ms)
 
 
@@ -202,12 +217,12 @@ def _reporter(jobs: JobStore, claim: Claim) -> Callable[[float], Awaitable[None]
         # Whether a Redis that is away for a moment costs the job is for the lease to decide.
         with contextlib.suppress(RedisError):
             if not await jobs.beat(claim, progress):
-                raise Lost
+                raise LeaseLost
 
     return report
 
 
-async def recorded(jobs: JobStore, claim: Claim, picture: StoredPicture) -> bool:
+async def record(jobs: JobStore, claim: Claim, picture: StoredPicture) -> bool:
     """Whether the job has this picture now. Asked until Redis answers, or the lease is lost."""
     while True:
         try:

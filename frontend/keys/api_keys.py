@@ -1,7 +1,4 @@
-"""API keys: made once, shown once, stored as SHA-256.
-
-imgen:keys          hash: SHA-256 of the secret -> KeyRecord
-"""
+"""API keys: made once, shown once, stored as SHA-256."""
 
 import hmac
 import secrets
@@ -11,11 +8,10 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from contract.redis_keys import KEYS
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
 from frontend.keys.secret import PREFIX, digest, new_secret
-
-KEYS = "imgen:keys"
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from frontend.net.bounded_read import read_bounded
+from frontend.common.bounded_read import read_bounded
 from frontend.net.networks import Address, Network, is_public, lies_in, networks, plain
-from frontend.settings import Settings
 
 TIMEOUT_S = 10.0  # for all redirects together
-REDIRECTS = 3
-LONGEST_URL = 2_000
+MAX_REDIRECTS = 3
+MAX_URL = 2_000
 _MOVED = (301, 302, 303, 307, 308)
 
 
@@ -49,7 +48,7 @@ class CheckedResolver(AbstractResolver):
         await self._names.close()
 
 
-class Outside:
+class GuardedFetcher:
     def __init__(self, session: aiohttp.ClientSession, resolver: CheckedResolver, timeout_s: float) -> None:
         self._session = session
         self._resolver = resolver
@@ -57,15 +56,15 @@ class Outside:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(
+    async def open(
         cls,
-        settings: Settings,
+        private_networks: Sequence[str] = (),
         names: AbstractResolver | None = None,
         trust: ssl.SSLContext | bool = True,
         timeout_s: float = TIMEOUT_S,
-    ) -> AsyncIterator["Outside"]:
+    ) -> AsyncIterator["GuardedFetcher"]:
         """No cookies, no proxies from the environment, no decompression. Raises SettingError."""
-        allowed = networks("private_networks", settings.private_networks)
+        allowed = networks("private_networks", private_networks)
         resolver = CheckedResolver(allowed, names or aiohttp.ThreadedResolver())
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust, limit=16)
         async with aiohttp.ClientSession(
@@ -80,26 +79,26 @@ class Outside:
         """At most `most` bytes. Raises Unreachable."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(self._checked(URL(address[: LONGEST_URL + 1])), most)
+                return await self._follow(self._check(URL(address[: MAX_URL + 1])), most)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise Unreachable from error
 
     async def _follow(self, url: URL, most: int) -> bytes:
-        for _ in range(REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             async with self._get(url) as response:
                 if response.status not in _MOVED:
                     if response.status != 200:
                         raise Unreachable
                     return await read_bounded(response, most)
-                url = self._checked(url.join(URL(response.headers.get("Location", ""))))
+                url = self._check(url.join(URL(response.headers.get("Location", ""))))
         raise Unreachable
 
     def _get(self, url: URL) -> Any:
         return self._session.get(url, allow_redirects=False, headers={"Accept-Encoding": "identity"})
 
-    def _checked(self, url: URL) -> URL:
+    def _check(self, url: URL) -> URL:
         """A literal address is not resolved, so it is looked at here. Raises Unreachable, ValueError."""
-        if url.scheme != "https" or not url.host or url.user or url.password or len(str(url)) > LONGEST_URL:
+        if url.scheme != "https" or not url.host or url.user or url.password or len(str(url)) > MAX_URL:
             raise Unreachable
         literal = None
         with contextlib.suppress(ValueError):

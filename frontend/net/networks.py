@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from frontend.settings import SettingError
+from frontend.common.errors import SettingError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,7 +27,7 @@ def lies_in(address: Address, ranges: Sequence[Network]) -> bool:
 
 def is_public(address: Address) -> bool:
     """Neither private, loopback, link-local, shared, multicast or reserved, nor a wrapping of such a one."""
-    return all(one.is_global and not one.is_multicast for one in (address, *_wrapped(address)))
+    return all(one.is_global and not one.is_multicast for one in (address, *_unwrap(address)))
 
 
 def plain(text: str) -> Address:
@@ -36,7 +36,7 @@ def plain(text: str) -> Address:
     return (address.version == 6 and address.ipv4_mapped) or address
 
 
-def _wrapped(address: Address) -> tuple[Address, ...]:
+def _unwrap(address: Address) -> tuple[Address, ...]:
     """The IPv4 addresses that lie in an IPv6 one and that a network on the way may take for it."""
     if address.version == 4:
         return ()

@@ -1,21 +1,38 @@
 """Where this server is reached: on this machine, and by its clients."""
 
 import ipaddress
+from typing import Protocol
 
 from yarl import URL
 
-from frontend.settings import SettingError, Settings
+from frontend.common.errors import SettingError
 
 
-def local_url(settings: Settings) -> str:
+class ListenSettings(Protocol):
+    """What is read of frontend/settings.py."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def public_url(self) -> str: ...
+    @property
+    def s3_bucket(self) -> str: ...
+
+
+def local_url(settings: ListenSettings) -> str:
     """By which this machine reaches the server; an address of all interfaces is none to connect to."""
     return str(URL.build(scheme="http", host=_loopback(settings.host) or settings.host, port=settings.port))
 
 
-def public_url(settings: Settings) -> str:
-    """What links to pictures begin with. Raises SettingError where none could be made."""
+def public_url(settings: ListenSettings) -> str:
+    """What links to pictures begin with; "" where a bucket's own do. Raises SettingError where none could be
+    made."""
+    if settings.s3_bucket:
+        return ""
     if settings.public_url:
-        return _checked(settings.public_url)
+        return _check(settings.public_url)
     if settings.port == 0:
         raise SettingError(
             "IMGEN_PUBLIC_URL is not set, and IMGEN_PORT is 0: no link to a picture could be made"
@@ -23,7 +40,7 @@ def public_url(settings: Settings) -> str:
     return local_url(settings)
 
 
-def _checked(text: str) -> str:
+def _check(text: str) -> str:
     try:
         url = URL(text)
     except ValueError:
@@ -33,7 +50,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def only_local(settings: Settings) -> str:
+def only_local(settings: ListenSettings) -> str:
     """What to tell an operator whose server listens for other machines and gives them links to this one."""
     if settings.public_url or settings.s3_bucket or not _loopback(settings.host):
         return ""

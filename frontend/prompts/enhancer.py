@@ -13,11 +13,10 @@ import aiohttp
 import msgspec
 from msgspec import Meta
 
+from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
-from frontend.net.bounded_read import read_bounded
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
-from frontend.settings import Settings
 
 MAX_ANSWER_BYTES = 256 << 10
 MAX_ANSWER_TOKENS = 300
@@ -53,14 +52,23 @@ class NoAnswer(Exception):
 class Enhancer:
     """Asks once and does not retry. `session` is shared and stays open."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        url: str = "",
+        model: str = "",
+        key: str = "",
+        timeout_s: float = 30.0,
+    ) -> None:
+        """`url` empty: there is none."""
         self._session = session
-        self._url = settings.llm_url.rstrip("/")
-        self._model = settings.llm_model
-        self._timeout_s = settings.llm_timeout_s
+        self._url = url.rstrip("/")
+        self._model = model
+        self._timeout_s = timeout_s
         self._headers = {"Accept-Encoding": "identity"}
-        if settings.llm_key:
-            self._headers["Authorization"] = f"Bearer {settings.llm_key}"
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
 
     async def enhance(self, prompt: Prompt) -> Prompt:
         """The same character and negatives, richer positive terms. Raises ApiError 502."""
@@ -70,7 +78,7 @@ class Enhancer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._ask(idea)
-            return merged(prompt, llm_answer.terms(answer))
+            return merge(prompt, llm_answer.terms(answer))
         except (NoAnswer, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             log.warning("no enhancement: %s", error if isinstance(error, NoAnswer) else type(error).__name__)
             raise ApiError(502, "Enhancement failed") from None
@@ -106,7 +114,7 @@ class Enhancer:
             raise NoAnswer("not the shape of a chat completion") from None
 
 
-def merged(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
+def merge(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
     """The answer's terms, after those of the user's that it lost. A prompt with no room for them stays.
 
     Raises NoAnswer where the answer has no terms.

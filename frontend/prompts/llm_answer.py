@@ -2,8 +2,9 @@
 
 import re
 
+from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import MAX_LENGTH, clean, split
+from frontend.prompts.prompt import clean, split
 
 MAX_TERM = 120  # characters
 MAX_TERMS = 40
@@ -23,7 +24,7 @@ _WORD = re.compile(r"[^\W\d_]{2}|[\u0e00-\uffff]")
 
 def terms(answer: str) -> tuple[str, ...]:
     """The plausible terms of the first line that holds any; none of a refusal or of nonsense."""
-    for line in _THOUGHTS.sub("", answer[:MAX_LENGTH]).splitlines():
+    for line in _THOUGHTS.sub("", answer[:MAX_PROMPT_CHARACTERS]).splitlines():
         text = _BULLET.sub("", line.replace("’", "'"))
         if prefix := _PREFIX.match(text):
             text = text[prefix.end() :]

@@ -7,10 +7,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-
-MAX_LENGTH = 4_000  # characters, after trimming
 
 # Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
 # direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
@@ -71,10 +70,10 @@ def parse(text: str, characters: Collection[str]) -> Prompt:
 def format(prompt: Prompt) -> str:  # noqa: A001
     """The canonical raw prompt, `@character positive, -negative`, which parses back to `prompt`.
 
-    Never longer than MAX_LENGTH: where spaces after the commas would make it so, there are none.
+    Never longer than MAX_PROMPT_CHARACTERS: where spaces after the commas would make it so, there are none.
     """
     text = _join(prompt, ", ")
-    return text if len(text) <= MAX_LENGTH else _join(prompt, ",")
+    return text if len(text) <= MAX_PROMPT_CHARACTERS else _join(prompt, ",")
 
 
 def compose(
@@ -87,7 +86,7 @@ def compose(
     """
     explicit = clean(
         explicit_negative,
-        too_long=f"Invalid negative: expected at most {MAX_LENGTH} characters",
+        too_long=f"Invalid negative: expected at most {MAX_PROMPT_CHARACTERS} characters",
         not_unicode="Invalid negative: expected valid Unicode text",
     )
     trigger, liked, disliked = (
@@ -102,9 +101,9 @@ def compose(
 
 
 def clean(text: str, too_long: str, not_unicode: str) -> str:
-    """Trimmed, at most MAX_LENGTH, without control characters. Raises ApiError 400 with the words given."""
+    """Trimmed, of bounded length, without control characters. Raises ApiError 400 with the words given."""
     text = text.strip()
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_PROMPT_CHARACTERS:
         raise ApiError(400, too_long)
     if _SURROGATE.search(text):
         raise ApiError(400, not_unicode)
@@ -121,7 +120,7 @@ def _read(text: str, characters: Collection[str]) -> tuple[str, tuple[str, ...],
     character = _character(_MENTIONS.findall(text), characters)
     terms = split(_MENTIONS.sub("", text))
     positive = tuple(term for term in terms if not term.startswith("-"))
-    negative = tuple(filter(None, (_undashed(term) for term in terms if term.startswith("-"))))
+    negative = tuple(filter(None, (_strip_dashes(term) for term in terms if term.startswith("-"))))
     if not (character or positive or negative):
         raise ApiError(400, "Prompt is required")
     return character, positive, negative
@@ -138,7 +137,7 @@ def _character(mentions: Iterable[str], characters: Collection[str]) -> str:
     return chosen
 
 
-def _undashed(term: str) -> str:
+def _strip_dashes(term: str) -> str:
     return term.lstrip("- ")
 
 
@@ -154,6 +153,6 @@ def _once(*texts: str, undash: bool = False) -> str:
     """The terms of all texts, each where it first stands; capitals make no difference."""
     terms: dict[str, str] = {}
     for term in (term for text in texts for term in split(text)):
-        if term := _undashed(term) if undash else term:
+        if term := _strip_dashes(term) if undash else term:
             terms.setdefault(term.casefold(), term)
     return ", ".join(terms.values())

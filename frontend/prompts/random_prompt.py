@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frontend.catalogue.catalogue import Catalogue, CatalogueError, read_mapping, to_struct
-from frontend.common.errors import ApiError
+from frontend.catalogue.catalogue import Catalogue, read_mapping, to_struct
+from frontend.common.errors import ApiError, CatalogueError
 from frontend.prompts import prompt
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]

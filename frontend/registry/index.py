@@ -47,7 +47,7 @@ def empty(room: int) -> Columns:
     )
 
 
-class Index:
+class RegistryIndex:
     """Grows at its end only, by one writer; readers in other threads hold `columns`."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Index:
             whole = self._all
             whole.marks[row], whole.files[row], whole.names[row] = words[:3]
             whole.prints[:, row], whole.entries[:, row] = words[3:7], words[7:]
-            whole.keys[row] = picture.mark_key if picture.mark else NO_KEY
+            whole.keys[row] = picture.invisible_key if picture.invisible_id else NO_KEY
             whole.qualities[row] = picture.fingerprint_quality
         self.columns = _part(self._all, count + len(new))
 
@@ -95,11 +95,11 @@ def _part(whole: Columns, count: int) -> Columns:
 
 def _words(entry: str, picture: RegisteredPicture) -> list[int]:
     """mark, file, name, four of PDQ, two of the entry's id. Raises ValueError."""
-    if not 0 <= picture.fingerprint_quality <= 255 or not 0 <= picture.mark_key < 2**31:
+    if not 0 <= picture.fingerprint_quality <= 255 or not 0 <= picture.invisible_key < 2**31:
         raise ValueError("quality or key version out of range")
     milliseconds, _, number = entry.partition("-")
     return [
-        _word(picture.mark or "0" * 16),
+        _word(picture.invisible_id or "0" * 16),
         file_word(picture.sha256),
         name_digest(picture.gen_id),
         *print_words(picture.fingerprint),

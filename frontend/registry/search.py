@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from frontend.finishing.fingerprint import Fingerprint
+from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, VARIANTS, bits_of
-from frontend.invisible_mark.reading import Reading
+from frontend.invisible_mark.reading import MarkReading
 from frontend.registry.index import Columns, print_words
 
 SURE_BITS = 4
 """So many wrong bits of 64 are no accident: random bits meet one of a million ids so once in 27 million."""
-MOST_BITS = 10
+MAX_WRONG_BITS = 10
 """Up to so many, the fingerprint has to agree: random bits meet one of a million ids so once in 100."""
 NEAR = 31
 """Bits of 256 by which two fingerprints of one picture differ at most; PDQ's authors' own threshold."""
@@ -36,7 +36,7 @@ class MarkMatch:
     print_match: PrintMatch | None  # what confirmed it, where it had to be confirmed
 
 
-def by_mark(columns: Columns, reading: Reading, prints: Sequence[Fingerprint]) -> MarkMatch | None:
+def by_mark(columns: Columns, reading: MarkReading, prints: Sequence[Fingerprint]) -> MarkMatch | None:
     """The nearest issued id that is near enough; `prints`: of the picture, and of its mirror image."""
     for row, wrong in _candidates(columns, reading):
         if wrong <= SURE_BITS:
@@ -56,11 +56,11 @@ def by_word(column: npt.NDArray[np.uint64], word: int) -> list[int]:
     return [int(row) for row in np.flatnonzero(column == np.uint64(word))[:8]]
 
 
-def _candidates(columns: Columns, reading: Reading) -> list[tuple[int, int]]:
+def _candidates(columns: Columns, reading: MarkReading) -> list[tuple[int, int]]:
     """Rows and their wrong bits, the likeliest first: least soft evidence against them."""
     read = np.uint64(bits_of(reading.soft))
     wrong = np.bitwise_count(columns.marks ^ read)
-    rows = np.flatnonzero(wrong <= MOST_BITS)
+    rows = np.flatnonzero(wrong <= MAX_WRONG_BITS)
     rows = rows[columns.keys[rows] == reading.version]
     # The tile that was found says the id's first bits, and much more surely than they do themselves.
     rows = rows[columns.marks[rows] >> np.uint64(BITS - VARIANTS.bit_length() + 1) == reading.variant]

@@ -1,9 +1,14 @@
 """The only place where a client's URL is made; it demands a stored verdict on these very bytes."""
 
 from dataclasses import dataclass
+from typing import NewType
 
-from frontend.domain.job import JobView, StoredPicture
+from frontend.domain.job_state import Blocked, Completed
+from frontend.domain.picture import StoredPicture
 from frontend.storage import Storage
+from frontend.storage.signed_url import SignedUrl
+
+ClientUrl = NewType("ClientUrl", str)
 
 
 class Unreviewed(Exception):
@@ -12,24 +17,27 @@ class Unreviewed(Exception):
 
 @dataclass(frozen=True)
 class ClientLinks:
-    picture: str
-    thumbnail: str
+    picture: ClientUrl
+    thumbnail: ClientUrl
 
 
 class Links:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def for_client(self, view: JobView) -> ClientLinks:
+    async def for_client(self, state: Completed | Blocked) -> ClientLinks:
         """Freshly signed URLs of a judged picture. Raises Unreviewed."""
-        picture, verdict = view.picture, view.verdict
-        if picture is None or verdict is None or verdict.sha256 != picture.sha256:
-            raise Unreviewed(view.job.id)
+        picture = state.picture
+        if state.verdict.sha256 != picture.sha256:
+            raise Unreviewed(state.job.id)
         return ClientLinks(
-            picture=await self._storage.url(picture.key, picture.filename),
-            thumbnail=await self._storage.url(picture.thumbnail_key, picture.thumbnail_filename),
+            picture=await self._mint(picture.key, picture.filename),
+            thumbnail=await self._mint(picture.thumbnail_key, picture.thumbnail_filename),
         )
 
-    async def for_reviewer(self, picture: StoredPicture) -> str:
-        """What the ACS fetches the picture by; it never leaves the review."""
+    async def for_reviewer(self, picture: StoredPicture) -> SignedUrl:
+        """What the ACS fetches the picture by; no answer can hold it."""
         return await self._storage.url(picture.key, picture.filename)
+
+    async def _mint(self, key: str, filename: str) -> ClientUrl:
+        return ClientUrl((await self._storage.url(key, filename)).reveal())

@@ -7,13 +7,17 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from frontend.cache.log import Offer
+from contract.acs import ReviewRequest
+from contract.redis_keys import REVIEW_PREFIX
 from frontend.common.redis_lock import Lock
-from frontend.domain.job import Job, JobView, State
+from frontend.domain.cache_entry import CacheOffer
+from frontend.domain.job import Job
+from frontend.domain.job_state import Reviewing
+from frontend.domain.picture import StoredPicture
+from frontend.domain.verdict import Verdict
 from frontend.jobs.store import JobStore
 from frontend.review.links import Links
-from frontend.review.reviewer import Reviewer, ReviewRequest, Verdict
-from frontend.settings import Settings
+from frontend.review.reviewer import Reviewer
 
 log = logging.getLogger(__name__)
 # A poll waits this long for the verdict that it caused; a slower one is seen by the next poll.
@@ -24,7 +28,7 @@ MARGIN_S = 3.0
 
 
 class Offers(Protocol):
-    async def offer(self, job: Job, verdict: Verdict) -> Offer | None:
+    async def offer(self, job: Job, verdict: Verdict) -> CacheOffer | None:
         """What the cache's log is told together with this verdict. Does not raise."""
 
 
@@ -36,49 +40,49 @@ class Reviews:
         links: Links,
         reviewer: Reviewer,
         cache: Offers,
-        settings: Settings,
+        review_timeout_s: float,
     ) -> None:
         self._jobs = jobs
         self._links = links
         self._reviewer = reviewer
         self._cache = cache
-        self._limit_s = settings.acs_timeout_s + ASIDE_S
+        self._limit_s = review_timeout_s + ASIDE_S
         self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    async def settle(self, view: JobView) -> None:
-        """Waits a moment for the verdict on this picture. Polls at the same time share one review."""
-        task = self._running.get(view.job.id)
+    async def settle(self, job: Job) -> None:
+        """Waits a moment for the verdict on its picture. Polls at the same time share one review."""
+        task = self._running.get(job.id)
         if task is None:
-            task = asyncio.create_task(self._review_once(view))
-            self._running[view.job.id] = task
-            task.add_done_callback(lambda _: self._running.pop(view.job.id, None))
+            task = asyncio.create_task(self._review_once(job))
+            self._running[job.id] = task
+            task.add_done_callback(lambda _: self._running.pop(job.id, None))
         await asyncio.wait([task], timeout=POLL_WAIT_S)
 
-    async def _review_once(self, view: JobView) -> None:
+    async def _review_once(self, job: Job) -> None:
         """One frontend at a time. Whatever goes wrong is no verdict, and none that comes too late either."""
-        name = f"imgen:review:{view.job.id}"
         try:
-            async with asyncio.timeout(self._limit_s), self._lock.tried(name) as ours:
+            async with (
+                asyncio.timeout(self._limit_s),
+                self._lock.attempt(f"{REVIEW_PREFIX}{job.id}") as ours,
+            ):
                 if ours:
-                    await self._review_if_open(view)
+                    await self._review_if_open(job)
         except Exception as error:
-            log.exception("review of job %s: %s", view.job.id, type(error).__name__)
+            log.exception("review of job %s: %s", job.id, type(error).__name__)
             with contextlib.suppress(Exception):  # the next poll tries again
-                await self._jobs.unjudged(view.job.id)
+                await self._jobs.fail_unjudged(job.id)
 
-    async def _review_if_open(self, view: JobView) -> None:
+    async def _review_if_open(self, job: Job) -> None:
         """Looks again under the lock: another frontend may have finished while this one was asking for it."""
-        fresh = await self._jobs.view(view.job.id, view.job.owner)
-        if fresh is not None and fresh.state is State.REVIEWING:
-            await self._review(fresh)
+        match await self._jobs.read(job.id, job.owner):
+            case Reviewing(job=job, picture=picture):
+                await self._review(job, picture)
 
-    async def _review(self, view: JobView) -> None:
-        job, picture = view.job, view.picture
-        assert picture is not None
+    async def _review(self, job: Job, picture: StoredPicture) -> None:
         request = ReviewRequest(
             gen_id=job.gen_id,
-            image_url=await self._links.for_reviewer(picture),
+            image_url=(await self._links.for_reviewer(picture)).reveal(),
             ruleset=job.compliance_ruleset,
             prompt=job.prompt,
             positive=job.positive,
@@ -89,7 +93,7 @@ class Reviews:
         )
         verdict = await self._reviewer.review(request, picture.sha256)
         if verdict is None:
-            await self._jobs.unjudged(job.id)
+            await self._jobs.fail_unjudged(job.id)
         else:
             await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict))
 

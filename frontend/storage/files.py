@@ -20,7 +20,7 @@ async def serve_file(storage: LocalStorage, request: web.Request) -> web.StreamR
         expires, signature = _only(request, "expires"), _only(request, "signature")
         if not _EXPIRES.fullmatch(expires) or not _SIGNATURE.fullmatch(signature):
             raise StorageError("refused: a malformed link")
-        path = storage.opened(request.match_info["key"], filename, int(expires), signature)
+        path = storage.locate(request.match_info["key"], filename, int(expires), signature)
     except StorageError:
         path = None
     if path is None:

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from yarl import URL
 
+from frontend.common.atomic_write import atomic_write, sync_folder
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
 from frontend.storage.signature import Signer
+from frontend.storage.signed_url import SignedUrl
 
 KEEP_DAYS = 30
 """As in deploy/s3-lifecycle.json, the bucket's rule."""
@@ -33,11 +34,13 @@ class LocalStorage:
         except OSError as error:
             raise StorageError(f"folder put: {error.strerror}") from error
 
-    async def url(self, key: str, filename: str) -> str:
+    async def url(self, key: str, filename: str) -> SignedUrl:
         media_type_of(filename)
         expires, signature = self._signer.sign(check_key(key), filename, self._life_s)
         # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
-        return f"{self._files_url}/{key}?expires={expires}&filename={filename}&signature={signature}"
+        return SignedUrl(
+            f"{self._files_url}/{key}?expires={expires}&filename={filename}&signature={signature}"
+        )
 
     async def delete(self, keys: Sequence[str]) -> None:
         paths = [self._folder / check_key(key) for key in keys]
@@ -56,7 +59,7 @@ class LocalStorage:
     async def ready(self) -> bool:
         return await asyncio.to_thread(self._writable)
 
-    def opened(self, key: str, filename: str, expires: int, signature: str) -> Path | None:
+    def locate(self, key: str, filename: str, expires: int, signature: str) -> Path | None:
         """Where the file of a link should lie; None if the link is not genuine or has expired."""
         path = self._folder / check_key(key)
         return path if self._signer.valid(key, filename, expires, signature) else None
@@ -76,29 +79,13 @@ class LocalStorage:
 
     def _write(self, path: Path, data: bytes) -> None:
         """Written beside, forced to disk, then renamed: a reader sees the old object or the new one."""
-        (self._folder / _WRITING).mkdir(parents=True, exist_ok=True)
-        beside = self._folder / _WRITING / secrets.token_hex(16)
-        try:
-            with beside.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        drafts = self._folder / _WRITING
+        drafts.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, data, beside=drafts)
         for folder in path.parents:  # a new folder is on disk when its parent is
-            _sync(folder)
+            sync_folder(folder)
             if folder == self._folder:
                 break
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove_older(folder: Path, limit: float) -> None:

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 
 from yarl import URL
 
-from frontend.net.public_url import only_local, public_url
-from frontend.settings import SettingError, Settings
+from frontend.common.errors import SettingError
+from frontend.common.supervised import SupervisedLoop, in_background
 from frontend.storage.local import LocalStorage
 from frontend.storage.protocol import Storage
+from frontend.storage.settings import StorageSettings
 from frontend.storage.signature import Signer, load_secret
 
 log = logging.getLogger(__name__)
@@ -20,34 +21,35 @@ _ENCRYPTION = ("", "AES256", "aws:kms")
 
 
 @contextlib.asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
-    """S3 where a bucket is set, else a folder in the data folder. Raises SettingError or StorageError."""
-    async with _opened(settings) as storage:
+async def open_storage(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
+    """S3 where a bucket is set, else a folder in the data folder, served below `public_url`.
+
+    Raises SettingError or StorageError.
+    """
+    async with _open(settings, public_url) as storage:
         if isinstance(storage, LocalStorage):
-            if words := only_local(settings):
-                log.warning("%s", words)
-            async with _swept(storage):
+            async with in_background(_sweep(storage)):
                 yield storage
         else:
             yield storage
 
 
-async def where_links_lead(settings: Settings) -> str:
+async def where_links_lead(settings: StorageSettings, public_url: str) -> str:
     """The URL that every picture's link lies below. Raises SettingError or StorageError.
 
     Taken from a link: which host and folder the settings come to is for the storage alone to know.
     """
-    async with _opened(settings) as storage:
-        link = URL(await storage.url("any.jpg", "any.jpg"), encoded=True)
+    async with _open(settings, public_url) as storage:
+        link = URL((await storage.url("any.jpg", "any.jpg")).reveal(), encoded=True)
     return f"{link.origin()}{link.raw_path.removesuffix('any.jpg')}"
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Storage]:
+async def _open(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
     if not settings.s3_bucket:
         secret = await asyncio.to_thread(load_secret, settings.data_dir / "files.key")
         folder = settings.data_dir / "files"
-        yield LocalStorage(folder, Signer(secret), public_url(settings), settings.url_life_s)
+        yield LocalStorage(folder, Signer(secret), public_url, settings.url_life_s)
         return
     # Here, because it takes a third of a server's start, and the local folder needs none of it.
     from frontend.storage.s3 import S3Storage
@@ -57,24 +59,15 @@ async def _opened(settings: Settings) -> AsyncIterator[Storage]:
         yield storage
 
 
-@contextlib.asynccontextmanager
-async def _swept(storage: LocalStorage) -> AsyncIterator[None]:
-    sweeping = asyncio.create_task(_sweep(storage))
-    try:
-        yield
-    finally:
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
-
-
 async def _sweep(storage: LocalStorage) -> None:
-    while True:
+    async def turn() -> None:
         await storage.sweep()
         await asyncio.sleep(_SWEEP_EVERY_S)
 
+    await SupervisedLoop("old pictures are not removed", turn, log, pause_s=60).run()
 
-def _check(settings: Settings) -> None:
+
+def _check(settings: StorageSettings) -> None:
     if settings.s3_addressing not in _ADDRESSING:
         raise SettingError(f"IMGEN_S3_ADDRESSING: expected one of {', '.join(_ADDRESSING)}")
     if settings.s3_encryption not in _ENCRYPTION:

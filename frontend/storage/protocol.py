@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from contract.formats import BY_EXTENSION
+from frontend.storage.signed_url import SignedUrl
+
 MAX_OBJECT_BYTES = 64 * 2**20
-MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif"}
-"""The only types that are stored and served, so that no object can ever be a page or a script."""
 
 _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 _MAX_KEY = 512
@@ -23,7 +24,7 @@ class Storage(Protocol):
     async def put(self, key: str, data: bytes, media_type: str) -> None:
         """Stores the object durably and whole, in place of what had that key. Not public."""
 
-    async def url(self, key: str, filename: str) -> str:
+    async def url(self, key: str, filename: str) -> SignedUrl:
         """A GET URL of `settings.url_life_s` seconds that shows the object under `filename`.
 
         Made without asking whether the object exists.
@@ -55,9 +56,10 @@ def check_key(key: str) -> str:
 
 
 def media_type_of(filename: str) -> str:
-    """The media type that the name's extension stands for."""
+    """The media type that the name's extension stands for: of a picture's format, so that no object can ever
+    be a page or a script."""
     try:
-        return MEDIA_TYPES["".join(check_filename(filename).rpartition(".")[1:])]
+        return BY_EXTENSION[check_filename(filename).rpartition(".")[2]].media_type
     except KeyError:
         raise StorageError("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
 

@@ -13,8 +13,9 @@ from aiohttp import ClientError as HttpError
 from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 
-from frontend.settings import Settings
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+from frontend.storage.settings import StorageSettings
+from frontend.storage.signed_url import SignedUrl
 
 CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 20
@@ -26,7 +27,7 @@ CONNECTIONS = 32
 class S3Storage:
     """`client` talks to the server; `signer` only computes URLs, for the name that clients know it by."""
 
-    def __init__(self, client: Any, signer: Any, settings: Settings, timeout_s: float) -> None:
+    def __init__(self, client: Any, signer: Any, settings: StorageSettings, timeout_s: float) -> None:
         self._client = client
         self._signer = signer
         self._bucket = settings.s3_bucket
@@ -38,7 +39,7 @@ class S3Storage:
     @contextlib.asynccontextmanager
     async def opened(
         cls,
-        settings: Settings,
+        settings: StorageSettings,
         *,
         timeout_s: float = TOTAL_TIMEOUT_S,
         resolver: AbstractResolver | None = None,
@@ -72,7 +73,7 @@ class S3Storage:
                     **self._encryption,
                 )
 
-    async def url(self, key: str, filename: str) -> str:
+    async def url(self, key: str, filename: str) -> SignedUrl:
         params = {
             "Bucket": self._bucket,
             "Key": check_key(key),
@@ -84,7 +85,7 @@ class S3Storage:
                 url: str = await self._signer.generate_presigned_url(
                     "get_object", Params=params, ExpiresIn=self._life_s
                 )
-        return url
+        return SignedUrl(url)
 
     async def delete(self, keys: Sequence[str]) -> None:
         # One request each: bulk deletion needs a checksum on whose kind the servers do not agree.
@@ -115,7 +116,7 @@ class S3Storage:
         return True
 
 
-def _config(settings: Settings, resolver: AbstractResolver | None) -> Any:
+def _config(settings: StorageSettings, resolver: AbstractResolver | None) -> Any:
     return AioConfig(
         {"resolver": resolver} if resolver else None,
         signature_version="s3v4",
@@ -130,7 +131,7 @@ def _config(settings: Settings, resolver: AbstractResolver | None) -> Any:
     )
 
 
-def _client(session: Any, settings: Settings, endpoint: str, config: Any) -> Any:
+def _client(session: Any, settings: StorageSettings, endpoint: str, config: Any) -> Any:
     return session.client("s3", region_name=settings.s3_region, endpoint_url=endpoint or None, config=config)
 
 

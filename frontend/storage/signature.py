@@ -1,12 +1,12 @@
 """Signed, expiring paths of the local storage: an HMAC over key, file name and expiry."""
 
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from frontend.common.atomic_write import atomic_write
 from frontend.storage.protocol import StorageError
 
 SECRET_BYTES = 32
@@ -38,7 +38,8 @@ def load_secret(path: Path) -> bytes:
     """The secret in this file, made at the first start. Two processes that start at once get the same."""
     try:
         if not path.exists():
-            _create(path)
+            # Of two processes that start at once, the first one's stays.
+            atomic_write(path, secrets.token_bytes(SECRET_BYTES), mode=0o600, replace=False)
         if path.stat().st_mode & 0o077:
             raise StorageError(f"{path}: others may read it; it must have mode 0600")
         secret = path.read_bytes()
@@ -47,19 +48,3 @@ def load_secret(path: Path) -> bytes:
     if len(secret) != SECRET_BYTES:
         raise StorageError(f"{path}: not {SECRET_BYTES} bytes; remove it to have a new one made")
     return secret
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(SECRET_BYTES))
-        file.flush()
-        os.fsync(handle)
-    try:
-        os.link(beside, path)  # unlike a rename, it never replaces the secret of the process that was first
-    except FileExistsError:
-        return
-    finally:
-        beside.unlink()

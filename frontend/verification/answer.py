@@ -4,7 +4,7 @@ from typing import Any
 
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.verification.finding import Result
-from frontend.verification.manifest import Manifest
+from frontend.verification.manifest import ManifestReport
 from frontend.verification.verifier import Verification
 
 SYSTEM = "imgen"
@@ -42,7 +42,7 @@ def _time(found: Verification) -> str | None:
     return manifest.when if manifest and manifest.ours and manifest.when else None
 
 
-def _manifest(manifest: Manifest) -> dict[str, Any]:
+def _manifest(manifest: ManifestReport) -> dict[str, Any]:
     return {
         "state": manifest.state,
         "made_by": "this system" if manifest.ours else "another",

@@ -14,34 +14,36 @@ _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} 
 _TYPES = {"PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif", "GIF": "image/gif"}
 
 
-class Unreadable(ValueError):
+class UnreadablePicture(ValueError):
     """What is wrong with the picture, in words for the client."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class DecodedPicture:
     pixels: npt.NDArray[np.uint8]  # [H, W, 3] RGB, as a viewer shows it; of a moving picture the first frame
     media_type: str
 
 
-def opened(data: bytes) -> Opened:
-    """Raises Unreadable."""
+def decode(data: bytes) -> DecodedPicture:
+    """Raises UnreadablePicture."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise Unreadable(_TOO_LARGE)
-            return Opened(pixels=_shown(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg"))
-    except Unreadable:
+                raise UnreadablePicture(_TOO_LARGE)
+            return DecodedPicture(
+                pixels=_to_rgb(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg")
+            )
+    except UnreadablePicture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits
-        raise Unreadable(_TOO_LARGE) from None
+        raise UnreadablePicture(_TOO_LARGE) from None
     # Broken files make decoders raise nearly anything.
     except Exception:
-        raise Unreadable("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
+        raise UnreadablePicture("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
 
 
-def _shown(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def _to_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """8 bits, turned as EXIF says, transparent places white."""
     turned = ImageOps.exif_transpose(picture)
     if turned.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255

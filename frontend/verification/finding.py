@@ -38,9 +38,9 @@ def find(columns: Columns, seen: Sighting, *, trust_files: bool = True) -> Findi
     manifest = seen.manifest
     if manifest is not None and manifest.ours:
         rows = by_word(columns.names, name_digest(manifest.gen_id))
-        return _made(Proof.MANIFEST, columns, rows)
+        return _match(Proof.MANIFEST, columns, rows)
     if trust_files and (rows := by_word(columns.files, file_word(seen.sha256))):
-        return _made(Proof.FILE, columns, rows)
+        return _match(Proof.FILE, columns, rows)
     if seen.reading is not None and (mark := by_mark(columns, seen.reading, seen.prints)):
         return Finding(
             result=Result.MADE_HERE,
@@ -59,6 +59,6 @@ def find(columns: Columns, seen: Sighting, *, trust_files: bool = True) -> Findi
     return Finding(result=Result.NOT_FOUND)
 
 
-def _made(proof: Proof, columns: Columns, rows: list[int]) -> Finding:
+def _match(proof: Proof, columns: Columns, rows: list[int]) -> Finding:
     entry = columns.entry(rows[0]) if rows else ""
     return Finding(result=Result.MADE_HERE, proof=proof, entry=entry)

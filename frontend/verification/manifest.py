@@ -11,11 +11,11 @@ from cryptography import x509
 from frontend.finishing.manifest import GENERATION
 from frontend.finishing.texts import clean
 
-LONGEST_TEXT = 100  # characters of what a stranger's manifest says of itself
+MAX_TEXT = 100  # characters of what a stranger's manifest says of itself
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class ManifestReport:
     state: str  # C2PA's words: valid, invalid, trusted; or unreadable
     ours: bool = False  # it holds, and this system's certificate signed it
     generator: str = ""  # as it says itself
@@ -37,25 +37,25 @@ class ManifestReader:
             {"version": 1, "verify": verify, "trust": {"user_anchors": chain.decode()}}
         )
 
-    def read(self, data: bytes, media_type: str) -> Manifest | None:
+    def read(self, data: bytes, media_type: str) -> ManifestReport | None:
         """None where there is none."""
         try:
             with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
                 state = str(reader.get_validation_state()).lower()
-                return self._told(state, json.loads(reader.json()))
+                return self._parse(state, json.loads(reader.json()))
         except c2pa.C2paError as error:
-            return None if str(error).startswith("ManifestNotFound") else Manifest(state="unreadable")
+            return None if str(error).startswith("ManifestNotFound") else ManifestReport(state="unreadable")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return Manifest(state="unreadable")
+            return ManifestReport(state="unreadable")
 
-    def _told(self, state: str, report: dict[str, Any]) -> Manifest:
+    def _parse(self, state: str, report: dict[str, Any]) -> ManifestReport:
         active = report["manifests"][report["active_manifest"]]
         signature = active.get("signature_info") or {}
         # Others may have a certificate of the same authority; its serial number tells which one this is.
         ours = state == "trusted" and signature.get("cert_serial_number") == self._serial
-        facts = _sworn(active, GENERATION) if ours else {}
-        actions = _sworn(active, "c2pa.actions.v2").get("actions") if ours else None
-        return Manifest(
+        facts = _created_assertion(active, GENERATION) if ours else {}
+        actions = _created_assertion(active, "c2pa.actions.v2").get("actions") if ours else None
+        return ManifestReport(
             state=state,
             ours=ours,
             generator=_generator(active),
@@ -69,7 +69,7 @@ class ManifestReader:
         self._context.close()
 
 
-def _sworn(active: dict[str, Any], label: str) -> dict[str, Any]:
+def _created_assertion(active: dict[str, Any], label: str) -> dict[str, Any]:
     """An assertion that the signer made itself."""
     found = [item for item in active["assertions"] if item["label"] == label and item.get("created")]
     return dict(found[0]["data"]) if found else {}
@@ -81,4 +81,4 @@ def _generator(active: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return clean(value, LONGEST_TEXT) if isinstance(value, str) else ""
+    return clean(value, MAX_TEXT) if isinstance(value, str) else ""

@@ -6,24 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frontend.finishing.fingerprint import Fingerprint, fingerprint
+from frontend.domain.fingerprint import Fingerprint
+from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.codes import Codes
-from frontend.invisible_mark.reading import Reading, read
-from frontend.verification.decode import opened
-from frontend.verification.manifest import Manifest, ManifestReader
+from frontend.invisible_mark.reading import MarkReading, read
+from frontend.verification.decode import decode
+from frontend.verification.manifest import ManifestReader, ManifestReport
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
     sha256: str  # of the file
-    manifest: Manifest | None
-    reading: Reading | None  # of the invisible mark
+    manifest: ManifestReport | None
+    reading: MarkReading | None  # of the invisible mark
     prints: tuple[Fingerprint, Fingerprint]  # of the picture, and of its mirror image
 
 
 def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader) -> Sighting:
     """Takes up to about a second: not for an event loop. Raises Unreadable."""
-    picture = opened(data)
+    picture = decode(data)
     mirrored = np.ascontiguousarray(picture.pixels[:, ::-1])
     return Sighting(
         sha256=hashlib.sha256(data).hexdigest(),

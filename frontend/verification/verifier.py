@@ -40,9 +40,7 @@ class Verifier:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(
-        cls, registry: Registry, keys: Sequence[Codes], chain: bytes
-    ) -> AsyncIterator["Verifier"]:
+    async def open(cls, registry: Registry, keys: Sequence[Codes], chain: bytes) -> AsyncIterator["Verifier"]:
         """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM."""
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
         manifests = ManifestReader(chain)

@@ -61,7 +61,7 @@ def report(name: str, judged: Sequence[Judged]) -> None:
 
 
 def by_kind(judged: Sequence[Judged], kind: str) -> list[Share]:
-    return [Share.count(each.served(arm) for each in judged if each.pair.kind == kind) for arm in ARMS]
+    return [Share.count(each.record_served(arm) for each in judged if each.pair.kind == kind) for arm in ARMS]
 
 
 def show(judged: Sequence[Judged]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.rules.table import conflict
 from perf.cache_quality.encoder import Encode
-from perf.cache_quality.pairs import Pair, wish
+from perf.cache_quality.pairs import Pair, intent
 from perf.cache_quality.share import Share
 
 FLOOR = 0.95
@@ -23,13 +23,13 @@ class Judged:
     normal: float  # cosine of their normal forms
     rule: str | None  # that says no
 
-    def served(self, arm: str, floor: float = FLOOR) -> bool:
+    def record_served(self, arm: str, floor: float = FLOOR) -> bool:
         """Characters have partitions of their own, so another one's picture is never found."""
         similarity = self.typed if arm == ARMS[0] else self.normal
         return self.same_character and similarity > floor and not (arm == ARMS[2] and self.rule)
 
     def right(self, arm: str) -> bool:
-        return self.served(arm) == self.pair.should_hit
+        return self.record_served(arm) == self.pair.should_hit
 
 
 def judge(pairs: Sequence[Pair], encode: Encode) -> list[Judged]:
@@ -37,7 +37,7 @@ def judge(pairs: Sequence[Pair], encode: Encode) -> list[Judged]:
 
 
 def _judged(pair: Pair, encode: Encode) -> Judged:
-    (character, asked), (other, made) = wish(pair.asked), wish(pair.made)
+    (character, asked), (other, made) = intent(pair.asked), intent(pair.made)
     texts = (asked.positive, made.positive)
     typed, normal = encode(texts), encode([embedded_text(text) for text in texts])
     return Judged(
@@ -51,5 +51,5 @@ def _judged(pair: Pair, encode: Encode) -> Judged:
 
 def shares(judged: Sequence[Judged], arm: str, floor: float = FLOOR) -> tuple[Share, Share]:
     """Hits among the pairs that should hit, and among those that must not."""
-    hits = Share.count(each.served(arm, floor) for each in judged if each.pair.should_hit)
-    return hits, Share.count(each.served(arm, floor) for each in judged if not each.pair.should_hit)
+    hits = Share.count(each.record_served(arm, floor) for each in judged if each.pair.should_hit)
+    return hits, Share.count(each.record_served(arm, floor) for each in judged if not each.pair.should_hit)

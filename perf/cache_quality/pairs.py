@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontend.prompts.intent import Wish
+from frontend.domain.prompt_intent import PromptIntent
 from frontend.prompts.prompt import parse
 
 HALVES = {
@@ -54,7 +54,7 @@ def _pair(row: Sequence[str], where: str) -> Pair:
         raise ValueError(f"{where}: {error}") from None
 
 
-def wish(raw: str) -> tuple[str, Wish]:
+def intent(raw: str) -> tuple[str, PromptIntent]:
     """The character, "" for none, and what the rules see of a raw prompt."""
     prompt = parse(raw, {name.lower() for name in _NAME.findall(raw)})
-    return prompt.character, Wish(", ".join(prompt.positive), prompt.negative)
+    return prompt.character, PromptIntent(", ".join(prompt.positive), prompt.negative)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Item
 from frontend.cache.index.limits import Limits
 from perf.cache_speed.stopwatch import NEIGHBOURS, ahead, lookups, own_memory, timed
@@ -59,11 +59,11 @@ def measure(
     }
 
 
-def _filled(limits: Limits, entries: Vectors, folder: Path) -> tuple[Index, float | None]:
+def _filled(limits: Limits, entries: Vectors, folder: Path) -> tuple[CacheIndex, float | None]:
     """And the seconds that it took; None: it was there already, from a run before."""
     if kept := snapshot.read(folder, DIMENSION, limits):
         return kept.index, None
-    index = Index(DIMENSION, limits)
+    index = CacheIndex(DIMENSION, limits)
 
     def build() -> None:
         for batch in items(entries):
@@ -82,11 +82,11 @@ def start(limits: Limits, queries: Vectors, truth: Vectors, folder: Path) -> dic
     return {"startup_s": startup_s, "recall10_after_start": again["recall10"]}
 
 
-def lookup(index: Index, query: Vectors) -> list[float]:
+def lookup(index: CacheIndex, query: Vectors) -> list[float]:
     return [match.similarity for match in index.search(PARTITION, query, NEIGHBOURS)]
 
 
-def while_inserting(index: Index, queries: Vectors, per_s: int | None, first: int) -> dict[str, Any]:
+def while_inserting(index: CacheIndex, queries: Vectors, per_s: int | None, first: int) -> dict[str, Any]:
     """Lookups here, new pictures in another thread: one at a time at a pace, or in batches, no pause."""
     over, inserted = threading.Event(), [0]
     new = np.roll(queries, 1, axis=1)

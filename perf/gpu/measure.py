@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from export import parts
-from export.decoder import Decoder
-from export.denoiser import Denoiser
-from export.families import SDXL
-from export.networks import Network
-from export.schedule import Schedule
-from export.trace import example_inputs
+from export.checkpoints.scheduler import Schedule
+from export.families.published import SDXL
+from export.networks import parts
+from export.networks.decoder import Decoder
+from export.networks.denoiser import Denoiser
+from export.networks.networks import Network
+from export.networks.trace import example_inputs
 from perf.gpu.floor import Ceilings, Work, count, floor_ms
 from perf.gpu.runners import RUNNERS, Step
 from perf.gpu.timing import measure_ceilings, seconds

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from export.inductor import compile_network, ranges
-from export.networks import Network
-from export.recipe import Wish
+from export.engines.inductor import compile_network, ranges
+from export.engines.recipe import Wish
+from export.networks.networks import Network
 
 Inputs = Mapping[str, torch.Tensor]
 Step = Callable[[Inputs], torch.Tensor]

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from contract.sizes import SIZES
 from demo.scenes.render import render
 from demo.scenes.scene import any_scene
-from frontend.domain.picture import SIZES
 from perf.baseline_onnxruntime import Networks, draw, load
 
 Pixels = npt.NDArray[np.uint8]

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from acs.review import ReviewOrder
+from contract.acs import ReviewRequest
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def body(**changes: Any) -> dict[str, Any]:
     }
 
 
-def order(prompt: str = "a lighthouse", positive: str = "", **changes: Any) -> ReviewOrder:
-    return ReviewOrder(**body(prompt=prompt, positive=positive, **changes))
+def order(prompt: str = "a lighthouse", positive: str = "", **changes: Any) -> ReviewRequest:
+    return ReviewRequest(**body(prompt=prompt, positive=positive, **changes))
 
 
 def picture(form: str = "JPEG", size: tuple[int, int] = (336, 192), mode: str = "RGB") -> bytes:

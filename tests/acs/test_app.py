@@ -172,7 +172,7 @@ async def test_openapi_names_every_field_of_an_order(client: Client) -> None:
     async with client.get("/openapi.json") as response:
         document = await response.json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["components"]["schemas"]["ReviewOrder"]["required"]) == set(body())
+    assert set(document["components"]["schemas"]["ReviewRequest"]["required"]) == set(body())
 
 
 async def test_docs_load_nothing_from_elsewhere(client: Client) -> None:

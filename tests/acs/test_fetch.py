@@ -53,7 +53,7 @@ async def server() -> AsyncIterator[TestServer]:
             web.get("/secret", _picture),
         ]
     )
-    server = TestServer(app, shutdown_timeout=0)
+    server = TestServer(app, shutdown_timeout=0.1)
     async with server:
         yield server
 

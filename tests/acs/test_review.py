@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from acs.minors import minors_rule
-from acs.review import Category, judge
+from acs.review import judge
 from acs.ruleset import FOLDER, load_rulesets
 from acs.wordlist import load_all
+from contract.acs import Category
 from tests.acs.orders import order
 
 LISTS = load_all()

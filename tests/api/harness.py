@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from redis.asyncio import Redis
 
 from embedded.part import free_port
-from frontend.app import SERVICES, build_app
+from frontend.actions.context import SERVICES, Services
+from frontend.app import build_app
 from frontend.common.redis_connection import connect
+from frontend.invisible_mark.keys import InvisibleKeys, load_keys
 from frontend.keys.api_keys import Keys
-from frontend.services import Services
 from frontend.settings import Settings
 from tests.fakes import FakeAcs, FakeTriton, listening
 
@@ -31,6 +33,8 @@ class Api:
     triton: FakeTriton
     acs: FakeAcs
     services: Services
+    settings: Settings
+    redis: "Redis"
 
     async def post(self, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
         sent = {"Authorization": f"Bearer {self.key}", **headers}
@@ -68,11 +72,16 @@ async def api(redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Api
             port=free_port(), data_dir=folder, redis_url=redis_url, acs_url=acs.url, triton_urls=("unused:1",)
         )
         settings = replace(settings, **changes)
-        redis = connect(settings)
+        redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         _, secret = await Keys(redis).create("test")
         app = build_app(settings, triton.opened)
         await stack.enter_async_context(listening(app, settings.port))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         url = f"http://127.0.0.1:{settings.port}"
-        yield Api(url, secret, http, triton, acs, app[SERVICES])
+        yield Api(url, secret, http, triton, acs, app[SERVICES], settings, redis)
+
+
+def invisible_keys(server: Api) -> InvisibleKeys:
+    """Those that the server laid its marks with."""
+    return load_keys(server.settings.mark_key, server.settings.data_dir)

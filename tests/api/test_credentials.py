@@ -4,6 +4,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis.asyncio import Redis
 
-from frontend.finishing.certificate import Certificate
+from frontend.finishing.certificate import Certificate, load_certificate
 from frontend.finishing.manifest import GENERATION
 from frontend.http import health
 from tests.api.harness import PROMPT, Api, api
@@ -54,8 +55,8 @@ async def test_texts_are_stored_clean_and_signed_as_stored(server: Api, text: st
 
 
 @pytest.mark.parametrize("name", TEXTS)
-async def test_text_of_10_kb_is_refused_by_its_name(server: Api, name: str) -> None:
-    answer = await server.post({"action": "generate", "prompt": PROMPT, name: "x" * 10_240})
+async def test_text_of_10_kb_is_refused_by_its_name(shared: Api, name: str) -> None:
+    answer = await shared.post({"action": "generate", "prompt": PROMPT, name: "x" * 10_240})
     assert answer == (400, {"error": f"Invalid {name}: expected string of at most 1000 characters"})
 
 
@@ -77,7 +78,7 @@ async def test_certificate_that_ends_soon_is_told_and_serves_on(
     settings = provided(tmp_path, chain_for(key, days=29), pem_of(key))
     names = ("c2pa_certificate", "c2pa_key")
     async with api(redis_url, tmp_path, **{name: getattr(settings, name) for name in names}) as server:
-        ends = server.services.certificate.expires
+        ends = load_certificate(settings).expires
         async with server.http.get(f"{server.url}/readyz") as response:
             told = await response.json()
         assert (response.status, told["parts"]["credentials"]) == (200, True)
@@ -92,5 +93,6 @@ async def test_certificate_that_ends_soon_is_told_and_serves_on(
 
 async def test_server_whose_certificate_has_ended_is_not_ready(server: Api, tmp_path: Path) -> None:
     ended = Certificate(chain=self_signed(days=-1)[0], algorithm=b"es256")
-    parts = await health.check(replace(server.services, certificate=ended))
+    flags = {**server.services.health.flags, "credentials": lambda: not ended.has_ended(datetime.now(UTC))}
+    parts = await replace(server.services.health, flags=flags).check()
     assert (parts["credentials"], health.is_ready(parts)) == (False, False)

@@ -47,20 +47,20 @@ async def test_answer_has_the_published_shape(server: Api) -> None:
         ("@aya and @bella", "Only one character per prompt"),
     ],
 )
-async def test_bad_prompts_are_refused(server: Api, prompt: Any, message: str) -> None:
-    assert await server.post({"action": "generate", "prompt": prompt}) == (400, {"error": message})
+async def test_bad_prompts_are_refused(shared: Api, prompt: Any, message: str) -> None:
+    assert await shared.post({"action": "generate", "prompt": prompt}) == (400, {"error": message})
 
 
-async def test_missing_prompt_is_required(server: Api) -> None:
-    assert await server.post({"action": "generate"}) == (400, {"error": "Prompt is required"})
+async def test_missing_prompt_is_required(shared: Api) -> None:
+    assert await shared.post({"action": "generate"}) == (400, {"error": "Prompt is required"})
 
 
 @pytest.mark.parametrize("field", EXPECTED)
 @pytest.mark.parametrize("value", [[], {}, None, "wide", 1.5, True, 7])
-async def test_wrong_type_names_the_field_and_what_was_expected(server: Api, field: str, value: Any) -> None:
+async def test_wrong_type_names_the_field_and_what_was_expected(shared: Api, field: str, value: Any) -> None:
     kind = EXPECTED[field].split()[0]
     right = {"boolean": value is True, "integer": value == 7 and value is not True, "string": value == "wide"}
-    status, body = await server.post({"action": "generate", "prompt": PROMPT, field: value})
+    status, body = await shared.post({"action": "generate", "prompt": PROMPT, field: value})
     if right[kind]:
         assert status == 200
     else:
@@ -163,16 +163,16 @@ async def test_idempotency_key_goes_with_any_body_that_is_read(server: Api) -> N
     assert (await server.post(body))[0] == 409
 
 
-async def test_body_too_deep_to_be_compared_is_refused(server: Api) -> None:
+async def test_body_too_deep_to_be_compared_is_refused(shared: Api) -> None:
     raw = b'{"action":"generate","prompt":"a tree","idempotency_key":"k","x":' + b"[" * 1020 + b"]" * 1020
-    headers = {"Authorization": f"Bearer {server.key}"}
-    async with server.http.post(f"{server.url}/api/v2", data=raw + b"}", headers=headers) as response:
+    headers = {"Authorization": f"Bearer {shared.key}"}
+    async with shared.http.post(f"{shared.url}/api/v2", data=raw + b"}", headers=headers) as response:
         assert (response.status, await response.json()) == (400, {"error": "Invalid JSON"})
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, 5, "a\nb"])
-async def test_odd_idempotency_key_is_refused(server: Api, key: Any) -> None:
-    status, body = await server.post({"action": "generate", "prompt": PROMPT, "idempotency_key": key})
+async def test_odd_idempotency_key_is_refused(shared: Api, key: Any) -> None:
+    status, body = await shared.post({"action": "generate", "prompt": PROMPT, "idempotency_key": key})
     assert status == 400 and body["error"].startswith("Invalid idempotency_key: expected")
 
 
@@ -197,7 +197,7 @@ async def test_watermark_is_laid_on(server: Api) -> None:
 async def test_bad_watermark_is_refused_before_a_job_exists(server: Api, value: str) -> None:
     status, body = await server.post({"action": "generate", "prompt": PROMPT, "wm_image": value})
     assert status == 400 and body["error"].startswith("Invalid wm_image: ")
-    assert await server.services.redis.exists("imgen:seq") == 0
+    assert await server.redis.exists("imgen:seq") == 0
 
 
 async def test_full_queue_is_503_with_retry_after(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
@@ -227,6 +227,6 @@ async def test_credentials_texts_come_from_the_request_or_the_settings(
 
 
 async def test_store_that_is_out_of_order_is_a_generation_that_failed(server: Api) -> None:
-    await server.services.redis.set("imgen:waiting", "not a sorted set")
+    await server.redis.set("imgen:waiting", "not a sorted set")
     answer = await server.post({"action": "generate", "prompt": PROMPT})
     assert answer == (502, {"error": "Generation failed"})

@@ -10,18 +10,19 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.domain.job import StoredPicture
+from frontend.common.errors import SettingError
+from frontend.domain.job_state import Completed
+from frontend.domain.picture import StoredPicture
 from frontend.invisible_mark.codes import bits_of
 from frontend.invisible_mark.reading import read
-from frontend.settings import SettingError
-from tests.api.harness import Api, api
+from tests.api.harness import Api, api, invisible_keys
 
 
 async def recorded(server: Api, job_id: str) -> StoredPicture:
     owner = (await server.services.keys.authorize(f"Bearer {server.key}")).id
-    view = await server.services.jobs.view(job_id, owner)
-    assert view and view.picture
-    return view.picture
+    state = await server.services.jobs.read(job_id, owner)
+    assert isinstance(state, Completed)
+    return state.picture
 
 
 async def test_downloaded_picture_carries_the_recorded_identity(server: Api) -> None:
@@ -31,12 +32,12 @@ async def test_downloaded_picture_carries_the_recorded_identity(server: Api) -> 
         picture = await recorded(server, meta["id"])
         async with server.http.get(meta["images"][0]["url"]) as response:
             pixels = np.asarray(Image.open(io.BytesIO(await response.read())))
-        reading = read(pixels, server.services.mark_keys.reading)
+        reading = read(pixels, invisible_keys(server).reading)
         assert reading
-        assert f"{bits_of(reading.soft):016x}" == picture.mark
-        assert (reading.version, picture.mark_key) == (1, 1)
+        assert f"{bits_of(reading.soft):016x}" == picture.invisible_id
+        assert (reading.version, picture.invisible_key) == (1, 1)
         assert 0 <= picture.fingerprint_quality <= 100
-        identities.add(picture.mark)
+        identities.add(picture.invisible_id)
     assert len(identities) == 2  # though the orders were alike
 
 
@@ -48,7 +49,7 @@ async def test_picture_of_an_older_version_is_said_to_have_none(
         key = f"imgen:job:{meta['id']}"
         stored: Any = await redis.hget(key, "picture")
         assert stored
-        mark = (await recorded(server, meta["id"])).mark
+        mark = (await recorded(server, meta["id"])).invisible_id
         older = stored.replace(f'"mark":"{mark}"'.encode(), b'"mark":""')
         assert older != stored
         await redis.hset(key, "picture", older)

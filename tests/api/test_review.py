@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,14 +51,16 @@ Answer = Callable[[], Awaitable[web.StreamResponse]]
 async def test_no_verdict_leaves_no_url_and_fails_at_the_deadline(
     redis: "Redis", redis_url: str, tmp_path: Path, answer: Answer
 ) -> None:
-    async with api(redis_url, tmp_path, acs_timeout_s=0.3, job_deadline_s=1.5) as server:
+    async with api(redis_url, tmp_path, acs_timeout_s=0.3) as server:
         server.acs.answer = answer
         job = await server.generate()
         seen = []
         async with asyncio.timeout(30):
             while (state := await server.status(job["id"]))["status"] not in ("FAILED", "COMPLETED"):
                 seen.append(state)
-                await asyncio.sleep(0.1)
+                if len(server.acs.reviews) >= 2:
+                    await redis.hset(f"imgen:job:{job['id']}", "deadline", 1)
+                await asyncio.sleep(0.02)
         assert state == {"status": "FAILED", "error": "Compliance review unavailable"}
         assert all("http" not in str(poll) for poll in seen)
         assert len(server.acs.reviews) >= 2  # asked again by later polls
@@ -78,9 +81,12 @@ async def test_reviewer_that_comes_back_is_asked_again(server: Api) -> None:
 async def test_nothing_is_reviewed_before_a_poll(server: Api) -> None:
     job = await server.generate()
     async with asyncio.timeout(30):
-        while await server.services.redis.hget(f"imgen:job:{job['id']}", "state") != b"REVIEWING":
+        while await server.redis.hget(f"imgen:job:{job['id']}", "state") != b"REVIEWING":
             await asyncio.sleep(0.02)
-    await asyncio.sleep(0.2)
+    later = await server.generate()  # by whose end the first one's review would have begun
+    async with asyncio.timeout(30):
+        while await server.redis.hget(f"imgen:job:{later['id']}", "state") != b"REVIEWING":
+            await asyncio.sleep(0.02)
     assert server.acs.reviews == []
 
 
@@ -94,7 +100,7 @@ async def test_polls_at_the_same_time_on_two_frontends_share_one_review(
     async with api(redis_url, tmp_path) as one, api(redis_url, tmp_path) as two:
         one.acs.answer = two.acs.answer = slow
         job = await one.generate()
-        as_one = Api(two.url, one.key, two.http, two.triton, two.acs, two.services)
+        as_one = replace(two, key=one.key)
         async with asyncio.timeout(30):
             while True:
                 polls = [server.status(job["id"]) for server in (one, as_one) for _ in range(8)]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import io
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference.client import Fault, InferenceError
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.keys.api_keys import Keys
 from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE
@@ -58,15 +59,15 @@ async def test_urls_are_fresh_at_every_poll_and_lead_to_the_reviewed_bytes(serve
     "job_id",
     [None, 5, "", "run_", "run_short", "run_" + "a" * 20, "run_../../../etc/passwd", "x" * 10_000, ["a"]],
 )
-async def test_bad_ids_are_all_alike(server: Api, job_id: Any) -> None:
-    assert await server.post({"action": "status", "id": job_id}) == (400, {"error": "Bad ID"})
-    assert await server.post({"action": "cancel", "id": job_id}) == (400, {"error": "Bad ID"})
+async def test_bad_ids_are_all_alike(shared: Api, job_id: Any) -> None:
+    assert await shared.post({"action": "status", "id": job_id}) == (400, {"error": "Bad ID"})
+    assert await shared.post({"action": "cancel", "id": job_id}) == (400, {"error": "Bad ID"})
 
 
 async def test_another_keys_job_is_a_bad_id(server: Api) -> None:
     job = await server.generate()
-    _, other = await Keys(server.services.redis).create("other")
-    stranger = Api(server.url, other, server.http, server.triton, server.acs, server.services)
+    _, other = await Keys(server.redis).create("other")
+    stranger = replace(server, key=other)
     for action in ("status", "cancel"):
         assert await stranger.post({"action": action, "id": job["id"]}) == (400, {"error": "Bad ID"})
 
@@ -98,7 +99,7 @@ async def test_blocked_picture_has_no_plain_url(server: Api) -> None:
 
 async def test_job_that_cannot_be_drawn_fails(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
     async with api(redis_url, tmp_path) as server:
-        server.triton.failures = [InferenceError("no such model", Fault.ORDER)]
+        server.triton.failures = [InferenceError("no such model", FailureScope.ORDER)]
         assert await server.finished() == {"status": "FAILED", "error": "Generation failed"}
         assert len(server.triton.orders) == 1
 
@@ -107,7 +108,7 @@ async def test_triton_that_is_away_for_a_moment_costs_no_attempt(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:
     async with api(redis_url, tmp_path, job_attempts=1) as server:
-        server.triton.failures = [InferenceError("connection refused", Fault.SERVERS)]
+        server.triton.failures = [InferenceError("connection refused", FailureScope.SERVERS)]
         assert (await server.finished())["status"] == "COMPLETED"
 
 

@@ -23,7 +23,7 @@ from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.writing import write
 from frontend.keys.api_keys import Keys
-from tests.api.harness import Api, api
+from tests.api.harness import Api, api, invisible_keys
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.frontend.jobs.orders import a_job, a_picture
 from tests.frontend.net.test_guarded_fetcher import HOME, site
@@ -43,22 +43,22 @@ async def server(redis: "Redis", redis_url: str, tmp_path: Path) -> AsyncIterato
 async def made(server: Api, owner: str | None = None) -> tuple[Job, File]:
     """A job as a worker leaves it, and its finished picture."""
     services = server.services
-    (key,) = await Keys(services.redis).all()
+    (key,) = await Keys(server.redis).all()
     job = a_job(owner or key.id)
     await services.jobs.accept(job, b"", None)
     claim = await services.jobs.next("test", 100)
     assert claim is not None
-    codes = services.mark_keys.writing
+    codes = invisible_keys(server).writing
     pixels = write(scene(1344, 768), IDENTITY, codes)
-    with Signatory(load_certificate(services.settings)) as signatory:
+    with Signatory(load_certificate(server.settings)) as signatory:
         file = signatory.sign(encode(pixels, JPEG), credentials(gen_id=job.gen_id, when=job.time))
     digits, quality = fingerprint(pixels)
     stored = msgspec.structs.replace(
         a_picture(file.sha256),
         fingerprint=digits,
         fingerprint_quality=quality,
-        mark=f"{IDENTITY:016x}",
-        mark_key=codes.version,
+        invisible_id=f"{IDENTITY:016x}",
+        invisible_key=codes.version,
     )
     assert await services.jobs.made(claim, stored)
     return job, file
@@ -125,7 +125,7 @@ async def test_picture_at_a_url_gets_its_job_back(server: Api, tmp_path: Path) -
     services = server.services
     key = await services.keys.authorize(f"Bearer {server.key}")
     async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
-        services = replace(services, checks=replace(services.checks, outside=here.outside))
+        services = replace(services, verification=replace(services.verification, fetcher=here.outside))
         found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
     assert (found["proof"], found["picture"]["id"]) == ("mark", job.id)
 
@@ -156,7 +156,7 @@ async def test_file_signed_with_a_certificate_of_before_is_known_by_its_bytes(se
 
 async def _registered_bytes(server: Api, data: bytes) -> Job:
     services = server.services
-    (key,) = await Keys(services.redis).all()
+    (key,) = await Keys(server.redis).all()
     job = a_job(key.id)
     await services.jobs.accept(job, b"", None)
     claim = await services.jobs.next("test", 100)
@@ -259,15 +259,15 @@ async def test_operator_may_ask_for_a_key(redis: "Redis", redis_url: str, tmp_pa
         ({"url": "https://[::ffff:10.0.0.1]/a.jpg"}, "Invalid url: no picture was to be had there"),
     ],
 )  # fmt: skip
-async def test_mistakes_are_told(server: Api, fields: dict[str, Any], message: str) -> None:
-    status, answer = await server.post({"action": "verify", **fields})
+async def test_mistakes_are_told(shared: Api, fields: dict[str, Any], message: str) -> None:
+    status, answer = await shared.post({"action": "verify", **fields})
     assert status == 400
     assert answer["error"].startswith(message)
 
 
 async def test_registry_that_is_not_there_is_no_answer(server: Api) -> None:
     """A "not found" would be untrue where the registry cannot be read."""
-    await server.services.redis.set("imgen:pictures", "not a stream")
+    await server.redis.set("imgen:pictures", "not a stream")
     data = encode(scene(64, 48), JPEG).data
     status, answer = await server.post({"action": "verify", "image": data_uri(data)})
     assert (status, answer) == (503, {"error": "Registry is not ready"})

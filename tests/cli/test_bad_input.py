@@ -89,6 +89,9 @@ LORAS = (
 )
 
 
+pytestmark = pytest.mark.slow  # each mistake is made before the real exporter
+
+
 def run(
     command: list[str], environment: Mapping[str, str], limit: int | None
 ) -> "subprocess.CompletedProcess[str]":
@@ -202,7 +205,7 @@ def not_a_number(path: Path) -> None:
 @pytest.fixture(scope="module")
 def demo_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "checkpoint"
-    command = [python_of("export"), "-m", "export.restore", "demo/models", "--name", "eros"]
+    command = [python_of("export"), "-m", "export.checkpoints.restore", "demo/models", "--name", "eros"]
     subprocess.run([*command, "--output", str(folder)], cwd=ROOT, check=True, capture_output=True)
     return folder
 

@@ -13,6 +13,7 @@ from frontend.settings import ROOT
 
 LORA = ROOT / "demo" / "loras" / "aya.safetensors"
 ADD = ("character", "add", "nova", "--lora", str(LORA), "--model", "eros", "--trigger", "nova woman")
+pytestmark = pytest.mark.slow  # each merge also compares itself with torch
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The command line's own manners: help with examples, one line of error, exit code 2."""
 
-import importlib.metadata
 import os
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 from cli.instance import Instance
 from cli.main import COMMANDS, main
+from frontend.common.version import version_and_revision
 from frontend.settings import ROOT, load
 
 IPV6 = Path("/proc/net/if_inet6")
@@ -163,7 +163,7 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out == f"imgen {importlib.metadata.version('imgen')}\n"
+    assert capsys.readouterr().out == f"imgen {version_and_revision()}\n"
 
 
 @pytest.mark.parametrize("verb", ["create", "disable"])

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from cli.main import main
-from frontend.registry.registry import PICTURES
+from contract.redis_keys import PICTURES
 from tests.frontend.registry.pictures import a_registered
 
 GEN_ID = "a1b2c3d4e5f6g7h8i9j0"

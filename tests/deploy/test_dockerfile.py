@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from frontend.common.version import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
 
@@ -97,6 +99,26 @@ def test_tritons_image_has_the_backend_of_every_model_that_it_holds() -> None:
         assert (sources, f"/opt/tritonserver/backends/{backend}/") in held
 
 
+def test_tritons_image_has_what_its_models_import(tmp_path: Path) -> None:
+    """triton.sh and the models look for contract/ where the Dockerfile puts it."""
+    assert (["contract"], "/opt/imgen/site/contract") in copies("triton")
+    assert "ENV IMGEN_TRITON_SITE=/opt/imgen/site" in " ".join(stages()["triton"])
+    image = tmp_path / "opt" / "imgen"
+    shutil.copytree(ROOT / "contract", image / "site" / "contract")
+    shutil.copy(ROOT / "deploy" / "triton.sh", image)
+    (tmp_path / "tritonserver").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "tritonserver").chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "IMGEN_MODEL_REPOSITORIES": str(ROOT / "model_repository"),
+    }
+    command = ["sh", str(image / "triton.sh")]
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--load-model=text_to_image" in done.stdout.splitlines()
+
+
+@pytest.mark.system
 def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     folder = image("frontend", tmp_path)
     python = Path(sys.executable)
@@ -106,6 +128,17 @@ def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     assert run_in(folder, python, "deploy/lifecycle.py").stderr == "lifecycle: IMGEN_S3_BUCKET is not set\n"
 
 
+@pytest.mark.parametrize(("revision", "told"), [("1a2b3c", f"{__version__} (1a2b3c)"), ("", __version__)])
+def test_container_tells_its_version_and_the_revision_of_its_build(
+    revision: str, told: str, tmp_path: Path
+) -> None:
+    folder = image("frontend", tmp_path)
+    (writing,) = (line.removeprefix("RUN ") for line in stages()["frontend"] if "revision.txt" in line)
+    subprocess.run(writing, shell=True, check=True, cwd=folder, env={"REVISION": revision})
+    assert run_in(folder, Path(sys.executable), "-m", "cli.main", "--version").stdout == f"imgen {told}\n"
+
+
+@pytest.mark.system
 def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"
     if not python.exists():

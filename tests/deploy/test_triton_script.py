@@ -6,8 +6,9 @@ from pathlib import Path
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "triton.sh"
 
 
-def arguments(tmp_path: Path, *repositories: Path, extra: tuple[str, ...] = ()) -> list[str]:
-    """What the script starts Triton with."""
+def run_script(
+    tmp_path: Path, *repositories: Path, extra: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
     fake = tmp_path / "bin" / "tritonserver"
     fake.parent.mkdir(exist_ok=True)
     fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -16,7 +17,14 @@ def arguments(tmp_path: Path, *repositories: Path, extra: tuple[str, ...] = ()) 
         "PATH": f"{fake.parent}:{os.environ['PATH']}",
         "IMGEN_MODEL_REPOSITORIES": ":".join(map(str, repositories)),
     }
-    done = subprocess.run(["sh", SCRIPT, *extra], env=environment, capture_output=True, text=True, timeout=20)
+    return subprocess.run(
+        ["sh", str(SCRIPT), *extra], env=environment, capture_output=True, text=True, timeout=20
+    )
+
+
+def arguments(tmp_path: Path, *repositories: Path, extra: tuple[str, ...] = ()) -> list[str]:
+    """What the script starts Triton with."""
+    done = run_script(tmp_path, *repositories, extra=extra)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -65,3 +73,9 @@ def test_model_control_is_closed_with_a_new_key_at_each_start(tmp_path: Path) ->
 
 def test_further_options_are_passed_on(tmp_path: Path) -> None:
     assert "--log-verbose=1" in arguments(tmp_path, repository(tmp_path / "own"), extra=("--log-verbose=1",))
+
+
+def test_missing_repository_is_told_before_triton_starts(tmp_path: Path) -> None:
+    done = run_script(tmp_path, tmp_path / "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"contract: model repository {tmp_path / 'nowhere'} does not exist\n"

@@ -14,6 +14,8 @@ from embedded.acs import acs_part
 from embedded.part import PartError, free_port, running
 from tests.acs.orders import body, picture
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 async def pictures() -> AsyncIterator[str]:

@@ -13,9 +13,9 @@ from embedded.llm import llm_part
 from embedded.part import Part, free_port, python_of, running
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.prompt import Prompt
-from frontend.settings import Settings
 
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.skipif(
         not Path(python_of("llm")).exists() and os.environ.get("CI") != "true",
         reason="the environment of the language model is not installed",
@@ -35,7 +35,7 @@ async def llm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Part]:
 
 async def enhance(part: Part, prompt: Prompt) -> Prompt:
     async with aiohttp.ClientSession() as session:
-        enhancer = Enhancer(session, Settings(llm_url=part.url, llm_timeout_s=120))
+        enhancer = Enhancer(session, url=part.url, timeout_s=120)
         assert await enhancer.ready()
         return await enhancer.enhance(prompt)
 

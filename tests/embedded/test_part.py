@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.part import LEAST_PORT, PORT_RANGE, free_port, start
+from embedded.part import LEAST_PORT, PORT_RANGE, PartError, free_port, installed_python, start
 from tests.embedded.test_child import children
 from tests.embedded.test_supervisor import sleeper
 
@@ -36,6 +36,11 @@ def test_port_is_found_where_connections_may_take_any(tmp_path: Path) -> None:
     assert 0 < port < 65536
     with listening(port), pytest.raises(OSError, match="in use"), listening(port):
         raise AssertionError("two listen on one port, so this test would not see a port that is taken")
+
+
+def test_part_that_is_not_installed_is_named() -> None:
+    with pytest.raises(PartError, match="juggler is not installed; run `make install`"):
+        installed_python("juggler")
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 10, 20])

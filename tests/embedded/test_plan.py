@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,18 @@ from yarl import URL
 from acs.fetch import Allowed
 from embedded.part import Part, PartError
 from embedded.plan import Plan, plan
-from frontend.settings import SettingError, Settings, given
-from frontend.storage import open_storage
+from frontend.common.errors import SettingError
+from frontend.net.public_url import public_url
+from frontend.settings import Settings, given
+from frontend.storage import Storage, open_storage
 
 OUTSIDE = {"IMGEN_REDIS_URL": "redis://r", "IMGEN_TRITON_URLS": "t:1", "IMGEN_PORT": "8123"}
 LAN = "https://pictures.example.org"
 KEY = "pictures/2026/11/23/a/1/a_00001.jpg"
+
+
+def opened(settings: Settings) -> AbstractAsyncContextManager[Storage]:
+    return open_storage(settings, public_url(settings))
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +48,8 @@ def allowed(planned: Plan) -> Allowed:
 
 async def link(environ: Mapping[str, str]) -> URL:
     """As an API server with this environment makes it."""
-    async with open_storage(Settings(**given(environ))) as storage:
-        return URL(await storage.url(KEY, "a_00001.jpg"), encoded=True)
+    async with opened(Settings(**given(environ))) as storage:
+        return URL((await storage.url(KEY, "a_00001.jpg")).reveal(), encoded=True)
 
 
 def s3(**more: str) -> dict[str, str]:

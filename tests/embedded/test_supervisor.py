@@ -15,6 +15,7 @@ from embedded.logs import MAX_BYTES
 from embedded.part import Part, PartError, never_ill
 from embedded.supervisor import cause, keeping
 
+pytestmark = pytest.mark.slow  # parts that die are awaited
 TOUCH_AND_SLEEP = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('up'); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + TOUCH_AND_SLEEP
 

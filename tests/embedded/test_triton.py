@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import PartError, free_port, running
-from embedded.triton import STUB_NAME, base_models, processes, stubs_died, triton_part
+from embedded.triton import STUB_NAME, processes, stubs_died, triton_part
 from tests.triton_server import RunningTriton
 
 
@@ -33,14 +34,10 @@ def listening(pid: int) -> list[tuple[str, int]]:
     return found
 
 
-def test_characters_are_not_loaded_at_start(tiny_repository: Path) -> None:
-    assert base_models([tiny_repository]) == ["tiny-decoder", "tiny-denoiser", "tiny-text-encoder"]
-
-
 def test_a_model_in_two_repositories_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "tiny-decoder")
     with pytest.raises(PartError, match="model tiny-decoder is both in"):
-        base_models([tiny_repository, tmp_path])
+        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
 
 
 def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
@@ -58,6 +55,11 @@ def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) 
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
+
+
+def test_python_of_a_stub_is_ours_whatever_comes_first_on_the_path(tmp_path: Path) -> None:
+    part = triton_part(port=1, data_dir=tmp_path, repositories=[])
+    assert shutil.which("python3", path=part.environment["PATH"]) == f"{sys.base_prefix}/bin/python3"
 
 
 def test_every_start_has_a_key_of_its_own(tmp_path: Path) -> None:
@@ -105,6 +107,7 @@ def test_the_key_of_model_control_is_private(triton: RunningTriton) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+@pytest.mark.triton
 async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> None:
     (tmp_path / "models").mkdir()
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
@@ -128,6 +131,7 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.triton
 async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
     tmp_path: Path, tiny_repository: Path
 ) -> None:

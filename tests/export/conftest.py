@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from export.checkpoint import Checkpoint
+    from export.checkpoints.checkpoint import Checkpoint
 
-collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
+collect_ignore_glob = [] if find_spec("torch") else ["test_*.py", "*/test_*.py"]
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> "Checkpoint":
-    from export.checkpoint import open_checkpoint
+    from export.checkpoints.checkpoint import open_checkpoint
 
     return open_checkpoint(tiny_folder)
 
@@ -30,7 +30,7 @@ def tiny(tiny_folder: Path) -> "Checkpoint":
 @pytest.fixture(scope="session")
 def repository(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint as the model eros, weights stored as fp32; not to be written to."""
-    from export.repository import Options, export_checkpoint
+    from export.model import Options, export_checkpoint
 
     folder = tmp_path_factory.mktemp("repository")
     export_checkpoint(tiny_folder, "eros", folder, Options(storage="fp32"))

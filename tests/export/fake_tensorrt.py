@@ -12,8 +12,8 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-from export.builder import Builder
-from export.machine import Machine
+from export.engines.builder import Builder
+from export.engines.machine import Machine
 
 H100 = "NVIDIA H100 80GB HBM3, 9.0"
 

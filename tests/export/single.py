@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from export.sgm import sgm_names
+from export.lora.stability_names import sgm_names
 
 NORM_OUT = {"conv_norm_out": "out.0"}
 VAE = (

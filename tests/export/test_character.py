@@ -14,15 +14,15 @@ from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
 from export.character import merge_character
-from export.checkpoint import Checkpoint
-from export.denoiser import Denoiser
+from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError
-from export.networks import networks_of
-from export.sgm import sgm_names
-from export.storage import load_model, save_model, store_fp16
-from export.strength import Strength
-from export.targets import targets_of
-from export.trace import example_inputs
+from export.graphs.storage import load_model, save_model, store_fp16
+from export.lora.stability_names import sgm_names
+from export.lora.strength import Strength
+from export.lora.targets import targets_of
+from export.networks.denoiser import Denoiser
+from export.networks.networks import networks_of
+from export.networks.trace import example_inputs
 from tests.export.loras import peft_state, save_diffusers, save_kohya, with_lora
 from tests.export.session import largest_error, run
 from tests.export.tiny import unet

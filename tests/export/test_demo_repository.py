@@ -9,11 +9,11 @@ import torch
 from onnx import numpy_helper
 
 from export.character import merge_character
-from export.checkpoint import open_checkpoint
-from export.networks import networks_of
-from export.repository import export_checkpoint
-from export.restore import restore_checkpoint
-from export.trace import example_inputs
+from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.restore import restore_checkpoint
+from export.model import export_checkpoint
+from export.networks.networks import networks_of
+from export.networks.trace import example_inputs
 from tests.export.session import run
 
 DEMO = Path(__file__).parents[2] / "demo" / "models"

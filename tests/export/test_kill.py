@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from export.repository import Options, export_checkpoint
-from export.work import KEY_FILE
+from export.model import Options, export_checkpoint
+from export.repository.finished_stages import KEY_FILE
 
 PARTS = ("decoder", "denoiser", "text-encoder")
 # One process loads torch; each of its children exports, and kills itself at a later change of the output
@@ -15,7 +15,7 @@ PARTS = ("decoder", "denoiser", "text-encoder")
 DRIVER = """
 import hashlib, json, os, signal, sys
 from pathlib import Path
-from export.repository import export_checkpoint
+from export.model import export_checkpoint
 
 checkpoint, output = map(Path, sys.argv[1:])
 

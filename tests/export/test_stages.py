@@ -10,14 +10,14 @@ import pytest
 from onnx import TensorProto
 from PIL import Image
 
-from export import repository as exporter
-from export.checkpoint import open_checkpoint
+from export import model as exporter
+from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.restore import restore_checkpoint
+from export.engines.recipe import Wish
 from export.errors import ExportError
-from export.parity import Report, compare
-from export.precision import LIMITS, Limit
-from export.recipe import Wish
-from export.repository import Options, export_checkpoint
-from export.restore import restore_checkpoint
+from export.model import Options, export_checkpoint
+from export.networks.precision import LIMITS, Limit
+from export.parity.comparison import Report, compare
 from tests.export.tiny import save_tiny, save_tiny_sd15
 
 PARTS = ("decoder", "denoiser", "text-encoder")
@@ -40,17 +40,17 @@ def test_stage_is_done_again_only_when_what_it_reads_has_changed(tiny_folder: Pa
 DIES = """
 import os, sys
 from pathlib import Path
-from export import repository
+from export import model
 
-real = repository._write_part
+real = model._write_part
 
 def dies(folder, network, *rest):
     if network.part.name == "denoiser":
         os._exit(9)
     real(folder, network, *rest)
 
-repository._write_part = dies
-repository.export_checkpoint(Path(sys.argv[1]), "eros", Path(sys.argv[2]))
+model._write_part = dies
+model.export_checkpoint(Path(sys.argv[1]), "eros", Path(sys.argv[2]))
 """
 
 
@@ -157,7 +157,7 @@ def test_part_of_another_model_is_found_out(tiny_folder: Path, repository: Path,
 
 
 def test_not_a_number_is_a_failure() -> None:
-    from export.parity import Error
+    from export.parity.comparison import Error
 
     report = Report(Limit(mean=1, psnr=1), {"decoder": Error(float("nan"), float("nan"))})
     assert report.failure is not None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from frontend.settings import ROOT, SettingError, Settings, given, load
+from frontend.common.errors import SettingError
+from frontend.settings import ROOT, Settings, given, load
 
 
 def shown(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
 from frontend.finishing.stamps import Stamps
-from frontend.finishing.visible_mark import lay
+from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
 from perf.bench_finish import CASES, JPEG
 from perf.finish_parts import SIZE, mark, parts, scene

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+def lock_file(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
     """Yields whether the lock is held: it may not be where `wait` is off."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

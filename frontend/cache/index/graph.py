@@ -18,7 +18,7 @@ Nodes = npt.NDArray[np.int64]
 class Graph:
     """Nodes are numbers that the caller chooses. Searches may run side by side, but beside no change.
 
-    Malkov and Yashunin 2018. hnswlib's own re-use of deleted nodes is not used: it is slower than adding and
+    Malkov and Yashunin 2018. hnswlib's own reuse of deleted nodes is not used: it is slower than adding and
     cuts nodes off from the rest. A partition that has lost many is made anew instead.
     """
 

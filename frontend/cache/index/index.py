@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from frontend.cache.index.item import Item, Match, Vector, checked
+from frontend.cache.index.item import Item, Match, Vector, check_vector
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.partition import Partition
-from frontend.cache.index.rows import Row
+from frontend.cache.index.rows import IndexRow
 from frontend.cache.index.state import SLICE, Key, State
 from frontend.cache.index.upkeep import Upkeep
 from frontend.cache.index.whole_search import search_whole
@@ -23,7 +23,7 @@ class PartitionStatistics:
     memory: int  # bytes, about
 
 
-class Index:
+class CacheIndex:
     """Safe to use from many threads. Nothing here may run on an event loop: each call may take a while."""
 
     def __init__(self, dimension: int, limits: Limits) -> None:
@@ -42,7 +42,7 @@ class Index:
         the log alone, not on how it was cut into calls. Raises ValueError for a vector of another shape or
         length, and nothing is added then.
         """
-        vectors = [checked(item.vector, self.dimension, item.name) for item in items]
+        vectors = [check_vector(item.vector, self.dimension, item.name) for item in items]
         digests = [digest(vector) for vector in vectors]
         for start in range(0, len(items), SLICE):
             with self.state.lock.writing():
@@ -54,7 +54,7 @@ class Index:
         state, limits = self.state, self.limits
         state.kill_named(item.name)
         partition = state.places.by_key.get(item.partition) or state.new_partition(item.partition)
-        partition.append(Row(state.next_order, item.name, item.time_ms, item.payload, key), vector)
+        partition.append(IndexRow(state.next_order, item.name, item.time_ms, item.payload, key), vector)
         state.places.put(item.name, state.next_order, partition)
         state.next_order += 1
         state.touched.add(item.partition)
@@ -117,7 +117,7 @@ class Index:
         """
         if not 1 <= count <= self.limits.most_matches:
             raise ValueError(f"count must be from 1 to {self.limits.most_matches}, not {count}")
-        plain = checked(vector, self.dimension, "search")
+        plain = check_vector(vector, self.dimension, "search")
         with self.state.lock.reading():
             place = self.state.places.by_key.get(partition)
             if place is None:

@@ -45,7 +45,7 @@ class Match:
     payload: bytes
 
 
-def checked(vector: Vector, dimension: int, name: str) -> Vector:
+def check_vector(vector: Vector, dimension: int, name: str) -> Vector:
     """float32, contiguous. Raises ValueError unless it has `dimension` finite numbers and unit length."""
     plain = np.ascontiguousarray(vector, np.float32)
     if plain.shape != (dimension,):

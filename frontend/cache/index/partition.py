@@ -12,7 +12,7 @@ from frontend.cache.index.graph import Graph
 from frontend.cache.index.item import Match, Vector
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.nodes import Nodes
-from frontend.cache.index.rows import Row, Rows
+from frontend.cache.index.rows import IndexRow, IndexRows
 
 WIDEST = 2_048  # asked of the graph; beyond that going through everything is as good
 WIDER = 4
@@ -29,7 +29,7 @@ class Partition:
     def __init__(self, key: tuple[str, ...], number: int, dimension: int, limits: Limits) -> None:
         self.key = key
         self.number = number  # never used again by another partition
-        self.rows = Rows()
+        self.rows = IndexRows()
         self.graph: Graph | None = None
         self.grafted = 0  # rows before it were moved out of the tail
         self.killed: list[int] | None = None  # orders, while a successor is being made
@@ -53,7 +53,7 @@ class Partition:
         """Bytes, about."""
         return self.rows.memory + self._tail.nbytes + (self.graph.memory if self.graph else 0)
 
-    def append(self, row: Row, vector: Vector) -> None:
+    def append(self, row: IndexRow, vector: Vector) -> None:
         self.rows.append(row)
         self._tail.append(vector)
 
@@ -152,7 +152,7 @@ class Partition:
 
     @property
     def waiting(self) -> int:
-        """Rows in the tail."""
+        """IndexRows in the tail."""
         return len(self.rows) - self.grafted
 
     @property

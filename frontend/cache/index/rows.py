@@ -13,7 +13,7 @@ BYTES_PER_ROW = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexRow:
     order: int  # place in the log, never the same twice
     name: str
     time_ms: int
@@ -30,7 +30,7 @@ def numbers() -> Column:
 
 
 @dataclass
-class Rows:
+class IndexRows:
     """Columns, a row for each item in the order of the log.
 
     A row is never moved nor used again: it dies. Its number is then the node's in the graph.
@@ -52,7 +52,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.names)
 
-    def append(self, row: Row) -> int:
+    def append(self, row: IndexRow) -> int:
         self.names.append(row.name)
         self.payloads.append(row.payload)
         self.orders.append(row.order)
@@ -75,8 +75,8 @@ class Rows:
         self.live += int(alive.sum())
         self.payload_bytes += sum(map(len, block.payloads))
 
-    def row(self, number: int) -> Row:
-        return Row(
+    def row(self, number: int) -> IndexRow:
+        return IndexRow(
             int(self.orders.view[number]),
             self.names[number],
             int(self.times.view[number]),

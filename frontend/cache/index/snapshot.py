@@ -10,18 +10,18 @@ has the size and SHA-256 of every file, and its own SHA-256 in front.
 """
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontend.cache.index.file_lock import locked
-from frontend.cache.index.index import Index
+from frontend.cache.index.file_lock import lock_file
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.snapshot_files import Foreign, load, save
 from frontend.cache.index.snapshot_rows import Damaged
+from frontend.common.atomic_write import sync_folder
 
 KEPT = 2
 STATE_MOST = 1024 * 1024
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    index: Index
+    index: CacheIndex
     state: bytes
     path: Path
 
 
-def write(folder: Path, index: Index, state: bytes) -> Path | None:
+def write(folder: Path, index: CacheIndex, state: bytes) -> Path | None:
     """Searches and changes go on meanwhile; graphs do not grow. None: another process is writing one.
 
     `state` has to be taken before the call: what is added or removed meanwhile may or may not be in the
@@ -49,7 +49,7 @@ def write(folder: Path, index: Index, state: bytes) -> Path | None:
     if len(state) > STATE_MOST:
         raise ValueError(f"the state has {len(state)} bytes, at most {STATE_MOST}")
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "writing.lock", wait=False) as alone:
+    with lock_file(folder / "writing.lock", wait=False) as alone:
         if not alone:
             return None
         for leftover in folder.glob(f"{UNFINISHED}*"):
@@ -62,7 +62,7 @@ def write(folder: Path, index: Index, state: bytes) -> Path | None:
         except BaseException:
             _discard(beside)
             raise
-        _sync(folder)
+        sync_folder(folder)
         _prune(folder)
         return path
 
@@ -71,7 +71,7 @@ def read(folder: Path, dimension: int, limits: Limits) -> Snapshot | None:
     """The newest that is whole and of this dimension. Damaged ones are logged and removed."""
     if not folder.is_dir():
         return None
-    with locked(folder / "reading.lock", shared=True):
+    with lock_file(folder / "reading.lock", shared=True):
         for path in reversed(list(_snapshots(folder))):
             try:
                 index, state = load(path, dimension, limits)
@@ -99,7 +99,7 @@ def _newest(folder: Path) -> int:
 
 
 def _prune(folder: Path) -> None:
-    with locked(folder / "reading.lock", wait=False) as alone:
+    with lock_file(folder / "reading.lock", wait=False) as alone:
         if alone:  # else the next writer does it
             for path in list(_snapshots(folder))[:-KEPT]:
                 _discard(path)
@@ -110,11 +110,3 @@ def _discard(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

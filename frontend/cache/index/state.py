@@ -8,7 +8,7 @@ from frontend.cache.index.limits import Limits
 from frontend.cache.index.partition import Partition
 from frontend.cache.index.places import Places
 from frontend.cache.index.readers_writer import ReadersWriterLock
-from frontend.cache.index.rows import Row
+from frontend.cache.index.rows import IndexRow
 
 SLICE = 32  # rows that are written or killed while searches wait
 WALK = 256  # rows that are read at once
@@ -72,7 +72,7 @@ class State:
             self.kill(*place)
         return place is not None
 
-    def walk(self, key: Key) -> Iterator[list[Row]]:
+    def walk(self, key: Key) -> Iterator[list[IndexRow]]:
         """All live rows of a partition, a few at a time; nothing is locked in between."""
         order = 0
         while True:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from frontend.cache.rules.facts import COLOURS, FLAWS
-from frontend.cache.rules.reading import Reading
+from frontend.cache.rules.reading import PromptReading
 from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.vocabulary import VOCABULARY
 
@@ -26,23 +26,23 @@ _AXES = (
 _LOOSE = _bits("with", "of")
 
 
-def quotes(asked: Reading, made: Reading) -> bool:
+def quotes(asked: PromptReading, made: PromptReading) -> bool:
     return asked.quotes != made.quotes
 
 
-def counts(asked: Reading, made: Reading) -> bool:
+def counts(asked: PromptReading, made: PromptReading) -> bool:
     if any(word[0] == "#" for word in asked.words ^ made.words):
         return True
     return any(asked.counts[noun] != made.counts[noun] for noun in asked.counts.keys() & made.counts.keys())
 
 
-def colours(asked: Reading, made: Reading) -> bool:
+def colours(asked: PromptReading, made: PromptReading) -> bool:
     if (asked.words ^ made.words) & COLOURS:
         return True
     return _unbound(asked.bonds, made.bonds, lambda modifier: modifier in COLOURS)
 
 
-def modifiers(asked: Reading, made: Reading) -> bool:
+def modifiers(asked: PromptReading, made: PromptReading) -> bool:
     return _unbound(asked.bonds, made.bonds, lambda modifier: modifier not in COLOURS)
 
 
@@ -67,32 +67,32 @@ def _each_meets(ones: frozenset[frozenset[str]], others: frozenset[frozenset[str
     return frozenset() in others or all(not one or one & shared for one in ones)
 
 
-def negations(asked: Reading, made: Reading) -> bool:
+def negations(asked: PromptReading, made: PromptReading) -> bool:
     """One says "no", "without" of something, and the other neither says so nor excludes it."""
     return not (asked.absent <= made.unwanted and made.absent <= asked.unwanted)
 
 
-def unwanted(asked: Reading, made: Reading) -> bool:
+def unwanted(asked: PromptReading, made: PromptReading) -> bool:
     """One names what the other does not want."""
     return _names_any(asked, made.unwanted) or _names_any(made, asked.unwanted)
 
 
-def _names_any(reading: Reading, terms: frozenset[frozenset[str]]) -> bool:
+def _names_any(reading: PromptReading, terms: frozenset[frozenset[str]]) -> bool:
     return any(term <= reading.named for term in terms)
 
 
-def unmet(asked: Reading, made: Reading) -> bool:
+def unmet(asked: PromptReading, made: PromptReading) -> bool:
     """The request excludes something that the picture was not told to leave out."""
     return not asked.excluded - FLAWS <= made.unwanted
 
 
-def sides(asked: Reading, made: Reading) -> bool:
+def sides(asked: PromptReading, made: PromptReading) -> bool:
     if asked.sides.keys() != made.sides.keys():
         return True
     return any(not things & made.sides[side] for side, things in asked.sides.items())
 
 
-def places(asked: Reading, made: Reading) -> bool:
+def places(asked: PromptReading, made: PromptReading) -> bool:
     """The same thing has another beside it, or in another place."""
     ones, others = asked.all_relations, made.all_relations
     if ones == others:
@@ -101,7 +101,7 @@ def places(asked: Reading, made: Reading) -> bool:
         return True
     if not (_axes_met(ones, others) and _axes_met(others, ones)):
         return True
-    return _misplaced(ones, made) or _misplaced(others, asked)
+    return _is_misplaced(ones, made) or _is_misplaced(others, asked)
 
 
 def _axes_met(ones: tuple[Relation, ...], others: tuple[Relation, ...]) -> bool:
@@ -113,7 +113,7 @@ def _axes_met(ones: tuple[Relation, ...], others: tuple[Relation, ...]) -> bool:
     )
 
 
-def _misplaced(ones: tuple[Relation, ...], made: Reading) -> bool:
+def _is_misplaced(ones: tuple[Relation, ...], made: PromptReading) -> bool:
     for one in ones:
         others = made.relations.get(one.head, ())
         if others and not any(_agree(one, other) for other in others):
@@ -132,14 +132,14 @@ def _meet(ones: frozenset[str], others: frozenset[str]) -> bool:
     return not ones or not others or bool(ones & others)
 
 
-def roles(asked: Reading, made: Reading) -> bool:
+def roles(asked: PromptReading, made: PromptReading) -> bool:
     """Two things have changed places: "a boy chasing a dog"."""
     if asked.all_relations == made.all_relations:
         return False
-    return any(_swapped(one, made) for one in asked.all_relations) or _moved(asked, made)
+    return any(_is_swapped(one, made) for one in asked.all_relations) or _has_moved(asked, made)
 
 
-def _swapped(one: Relation, made: Reading) -> bool:
+def _is_swapped(one: Relation, made: PromptReading) -> bool:
     if any(other.name == one.name and _agree(one, other) for other in made.relations.get(one.head, ())):
         return False
     return any(
@@ -160,13 +160,13 @@ def _same_said(one: Relation, other: Relation) -> bool:
     return any(one.places & axis and other.places & axis for axis in _AXES)
 
 
-def _moved(asked: Reading, made: Reading) -> bool:
+def _has_moved(asked: PromptReading, made: PromptReading) -> bool:
     """A relation that is named once on each side has another thing before it."""
     ones, others = _once(asked), _once(made)
     return any(not _meet(ones[name].before, others[name].before) for name in ones.keys() & others.keys())
 
 
-def _once(reading: Reading) -> dict[str, Relation]:
+def _once(reading: PromptReading) -> dict[str, Relation]:
     found: dict[str, Relation] = {}
     twice = set()
     for one in reading.all_relations:
@@ -177,12 +177,12 @@ def _once(reading: Reading) -> dict[str, Relation]:
     return {name: one for name, one in found.items() if name not in twice}
 
 
-def orders(asked: Reading, made: Reading) -> bool:
+def orders(asked: PromptReading, made: PromptReading) -> bool:
     """A term of the same words in another order: what they are to each other is not known."""
     shared = asked.orders.keys() & made.orders.keys()
     return any(asked.orders[words] != made.orders[words] for words in shared)
 
 
-def words(asked: Reading, made: Reading) -> bool:
+def words(asked: PromptReading, made: PromptReading) -> bool:
     """One names something that the other does not."""
     return asked.words != made.words

@@ -8,16 +8,16 @@ from functools import cached_property, lru_cache
 from frontend.cache.rules.facts import lemmas, with_kinds
 from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.scan import Scan
-from frontend.cache.rules.tokens import END, normalised, tokens, unquoted
-from frontend.cache.rules.word import Kind, Token
-from frontend.prompts.intent import Wish
+from frontend.cache.rules.tokens import END, normalise, split_quotes, tokens
+from frontend.cache.rules.word import Token, WordKind
+from frontend.domain.prompt_intent import PromptIntent
 
 REMEMBERED = 4_096
 """Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptReading:
     words: frozenset[str]
     """Lemmas of all that is named and not negated; numbers as "#2"."""
     named: frozenset[str]
@@ -41,15 +41,15 @@ class Reading:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def read(wish: Wish) -> Reading:
-    text, quotes = unquoted(normalised(wish.positive))
-    said = [one for one in tokens(text) if one.kind is not Kind.TRIFLE]
+def read(intent: PromptIntent) -> PromptReading:
+    text, quotes = split_quotes(normalise(intent.positive))
+    said = [one for one in tokens(text) if one.kind is not WordKind.TRIFLE]
     scan = Scan()
     for place, one in enumerate(said):
-        scan.take(one, said[place + 1].kind if place + 1 < len(said) else Kind.BREAK)
+        scan.take(one, said[place + 1].kind if place + 1 < len(said) else WordKind.BREAK)
     scan.end()
     words = frozenset(scan.words)
-    return Reading(
+    return PromptReading(
         words=words,
         named=with_kinds(words),
         counts={noun: frozenset(numbers) for noun, numbers in scan.counts.items()},
@@ -58,7 +58,7 @@ def read(wish: Wish) -> Reading:
         sides={side: frozenset(things) for side, things in scan.sides.items()},
         orders=_orders(said),
         absent=frozenset(frozenset({word}) for word in scan.absent),
-        excluded=frozenset(lemmas(normalised(term)) for term in wish.negatives) - {frozenset()},
+        excluded=frozenset(lemmas(normalise(term)) for term in intent.negatives) - {frozenset()},
         quotes=quotes,
     )
 
@@ -75,9 +75,9 @@ def _orders(said: Iterable[Token]) -> dict[frozenset[str], tuple[str, ...]]:
     orders = {}
     order: list[str] = []
     for one in [*said, END]:
-        if one.kind is Kind.WORD:
+        if one.kind is WordKind.WORD:
             order.append(one.lemma)
-        elif one.kind is not Kind.ARTICLE:
+        elif one.kind is not WordKind.ARTICLE:
             if len(order) > 2:
                 orders[frozenset(order)] = tuple(order)
             order = []

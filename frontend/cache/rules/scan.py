@@ -10,16 +10,18 @@ from typing import NamedTuple
 
 from frontend.cache.rules.facts import GROUNDS, ON_IN_AT, PLENTY
 from frontend.cache.rules.relation import Relation
-from frontend.cache.rules.runs import groups, not_implied
+from frontend.cache.rules.runs import drop_implied, groups
 from frontend.cache.rules.vocabulary import VOCABULARY
-from frontend.cache.rules.word import NAMES, SOME, Kind, Token
+from frontend.cache.rules.word import NAMES, SOME, Token, WordKind
 
 CLAUSE = 12
 """Words before a relation that are remembered; what is further away does not take part in it."""
-_BEFORE_ADJECTIVE = frozenset({Kind.ARTICLE, Kind.NUMBER, Kind.MODIFIER, Kind.BREAK, Kind.AND, Kind.RELATION})
+_BEFORE_ADJECTIVE = frozenset(
+    {WordKind.ARTICLE, WordKind.NUMBER, WordKind.MODIFIER, WordKind.BREAK, WordKind.AND, WordKind.RELATION}
+)
 _SIDES = frozenset({"left", "right"})
 _WITH = VOCABULARY.places["with"]
-_BEHIND_VERB = frozenset({Kind.ARTICLE, Kind.RELATION, Kind.BREAK, Kind.AND})
+_BEHIND_VERB = frozenset({WordKind.ARTICLE, WordKind.RELATION, WordKind.BREAK, WordKind.AND})
 
 
 class _Pending(NamedTuple):
@@ -53,9 +55,9 @@ class Scan:
         self._last: frozenset[str] = frozenset()  # words of the last group
         self._head = ""  # of the last run
         self._negating = False
-        self._previous = Kind.BREAK
+        self._previous = WordKind.BREAK
 
-    def take(self, one: Token, following: Kind) -> None:
+    def take(self, one: Token, following: WordKind) -> None:
         """`following`: the kind of the next token, BREAK at the end."""
         kind = self._kind(one, following)
         _TAKES[kind](self, one._replace(kind=kind))
@@ -64,12 +66,12 @@ class Scan:
     def end(self) -> None:
         self._break()
 
-    def _kind(self, one: Token, following: Kind) -> Kind:
+    def _kind(self, one: Token, following: WordKind) -> WordKind:
         """Of a form that may be verb or adjective, verb or plural, by what stands beside it."""
-        if one.kind is Kind.VERB and self._previous in _BEFORE_ADJECTIVE and following in NAMES:
-            return Kind.MODIFIER
-        if one.form.maybe_verb and self._previous is Kind.WORD and following in _BEHIND_VERB:
-            return one.kind if self._run and self._run[-1].form.plural else Kind.VERB
+        if one.kind is WordKind.VERB and self._previous in _BEFORE_ADJECTIVE and following in NAMES:
+            return WordKind.MODIFIER
+        if one.form.maybe_verb and self._previous is WordKind.WORD and following in _BEHIND_VERB:
+            return one.kind if self._run and self._run[-1].form.plural else WordKind.VERB
         return one.kind
 
     def _name(self, one: Token) -> None:
@@ -78,7 +80,7 @@ class Scan:
         else:
             self._run.append(one)
 
-    def _counted(self, one: Token) -> None:
+    def _count_number(self, one: Token) -> None:
         self._close()
         self._number = one.number
         if one.number not in {1, SOME}:
@@ -87,14 +89,14 @@ class Scan:
     def _article(self, one: Token) -> None:
         """A word right before an article is a verb, where something was said that can do it."""
         if (
-            self._previous is Kind.WORD
+            self._previous is WordKind.WORD
             and not self._pending
             and self._run
             and (self._run[1:] or self._before)
         ):
             self._verb(self._run.pop())
         self._close()
-        self._negating = self._negating and self._previous is not Kind.AND
+        self._negating = self._negating and self._previous is not WordKind.AND
         self._indefinite = one.number == 1
 
     def _verb(self, one: Token) -> None:
@@ -111,8 +113,8 @@ class Scan:
 
     def _relation(self, one: Token) -> None:
         self._close()
-        self._negating = self._negating and self._previous is Kind.NEGATION  # "not wearing a hat"
-        verb = self._pending if self._previous is Kind.VERB and one.form.base == "by" else None
+        self._negating = self._negating and self._previous is WordKind.NEGATION  # "not wearing a hat"
+        verb = self._pending if self._previous is WordKind.VERB and one.form.base == "by" else None
         self._passive = bool(verb and verb.patient)
         if verb and self._passive:
             self.bonds[verb.token.lemma].pop()  # whoever does it comes behind
@@ -156,7 +158,7 @@ class Scan:
         self._carried, self._last, self._negating = [], frozenset(), False
 
     def _new_clause(self) -> None:
-        if self._pending and self._pending.token.kind is Kind.RELATION:
+        if self._pending and self._pending.token.kind is WordKind.RELATION:
             self.words.add(self._pending.token.lemma)  # "the lamp is off"
         self._before, self._related, self._pending, self._head = [], False, None, ""
 
@@ -168,7 +170,7 @@ class Scan:
         if not self._run:
             return
         whole, self._run = self._run, []
-        run = not_implied(whole)
+        run = drop_implied(whole)
         self._bind(run, carry, counted=run[-1] is whole[-1])
         self.words.update(one.lemma for one in run)
         self._before.extend(one.lemma for one in run)
@@ -179,8 +181,8 @@ class Scan:
         modifiers, self._carried = self._carried, []
         first: frozenset[str] | None = None
         for group in groups(run):
-            modifiers += [one.lemma for one in group if one.kind is Kind.MODIFIER]
-            nouns = [one for one in group if one.kind is not Kind.MODIFIER]
+            modifiers += [one.lemma for one in group if one.kind is WordKind.MODIFIER]
+            nouns = [one for one in group if one.kind is not WordKind.MODIFIER]
             if not nouns:
                 self._trailing(modifiers, carry)
                 continue
@@ -233,7 +235,7 @@ class Scan:
         if not pending:
             return
         one = pending.token
-        if one.kind is not Kind.RELATION:
+        if one.kind is not WordKind.RELATION:
             self._done_to(pending, nouns, head, marks)
             return
         places = one.places | ON_IN_AT if one.places & ON_IN_AT and head in GROUNDS else one.places
@@ -249,16 +251,16 @@ class Scan:
 
 
 _TAKES = {
-    Kind.WORD: Scan._name,
-    Kind.MODIFIER: Scan._name,
-    Kind.VERB: Scan._verb,
-    Kind.NUMBER: Scan._counted,
-    Kind.RELATION: Scan._relation,
-    Kind.SIDE: Scan._on_side,
-    Kind.NEGATION: Scan._negation,
-    Kind.ARTICLE: Scan._article,
-    Kind.AND: Scan._and,
-    Kind.OR: Scan._silent,
-    Kind.STOP: Scan._silent,
-    Kind.BREAK: Scan._break,
+    WordKind.WORD: Scan._name,
+    WordKind.MODIFIER: Scan._name,
+    WordKind.VERB: Scan._verb,
+    WordKind.NUMBER: Scan._count_number,
+    WordKind.RELATION: Scan._relation,
+    WordKind.SIDE: Scan._on_side,
+    WordKind.NEGATION: Scan._negation,
+    WordKind.ARTICLE: Scan._article,
+    WordKind.AND: Scan._and,
+    WordKind.OR: Scan._silent,
+    WordKind.STOP: Scan._silent,
+    WordKind.BREAK: Scan._break,
 }

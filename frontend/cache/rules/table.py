@@ -4,24 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frontend.cache.rules import differences
-from frontend.cache.rules.reading import Reading, read
-from frontend.prompts.intent import Wish
+from frontend.cache.rules.reading import PromptReading, read
+from frontend.domain.prompt_intent import PromptIntent
 
 Pair = tuple[str, str]
 """What is asked for, and what the picture was made for; terms with a leading dash are negatives."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class CacheRule:
     name: str
-    differ: Callable[[Reading, Reading], bool]
+    differ: Callable[[PromptReading, PromptReading], bool]
     differing: tuple[Pair, ...]  # this rule is the first that says no
     alike: tuple[Pair, ...]  # no rule does
     both_ways: bool = True
 
 
 RULES = (
-    Rule(
+    CacheRule(
         "quoted text",
         differences.quotes,
         differing=(
@@ -38,7 +38,7 @@ RULES = (
             ),
         ),
     ),
-    Rule(
+    CacheRule(
         "count",
         differences.counts,
         differing=(
@@ -62,7 +62,7 @@ RULES = (
             ("clouds over the sea", "cloud over the sea"),
         ),
     ),
-    Rule(
+    CacheRule(
         "colour",
         differences.colours,
         differing=(
@@ -82,7 +82,7 @@ RULES = (
             ("a girl in a dress in red", "a girl in a red dress"),
         ),
     ),
-    Rule(
+    CacheRule(
         "negation",
         differences.negations,
         differing=(
@@ -98,7 +98,7 @@ RULES = (
             ("an endless road", "the endless road"),
         ),
     ),
-    Rule(
+    CacheRule(
         "unwanted",
         differences.unwanted,
         differing=(
@@ -109,7 +109,7 @@ RULES = (
         ),
         alike=(("a dress, -red dress", "a dress, -red dress, -blurry"),),
     ),
-    Rule(
+    CacheRule(
         "not left out",
         differences.unmet,
         differing=(("a street, -cars", "a street"), ("a picnic, -dogs", "a picnic, -cats")),
@@ -120,7 +120,7 @@ RULES = (
         ),
         both_ways=False,
     ),
-    Rule(
+    CacheRule(
         "side",
         differences.sides,
         differing=(
@@ -131,7 +131,7 @@ RULES = (
         ),
         alike=(("a tree on the left", "on the left, a tree"),),
     ),
-    Rule(
+    CacheRule(
         "place",
         differences.places,
         differing=(
@@ -158,7 +158,7 @@ RULES = (
             ("a girl in a red dress", "a girl wearing a red dress"),
         ),
     ),
-    Rule(
+    CacheRule(
         "role",
         differences.roles,
         differing=(
@@ -179,7 +179,7 @@ RULES = (
             ("a bowl of fruit", "fruit in a bowl"),
         ),
     ),
-    Rule(
+    CacheRule(
         "modifier",
         differences.modifiers,
         differing=(
@@ -189,7 +189,7 @@ RULES = (
         ),
         alike=(("a vintage wooden boat", "a wooden vintage boat"), ("glowing windows", "windows glowing")),
     ),
-    Rule(
+    CacheRule(
         "order",
         differences.orders,
         differing=(
@@ -199,7 +199,7 @@ RULES = (
         ),
         alike=(("Hund beißt Mann, Park", "Park, Hund beißt Mann"),),
     ),
-    Rule(
+    CacheRule(
         "words",
         differences.words,
         differing=(
@@ -225,7 +225,7 @@ RULES = (
 )
 
 
-def conflict(asked: Wish, made: Wish) -> str | None:
+def conflict(asked: PromptIntent, made: PromptIntent) -> str | None:
     """The name of the rule by which a picture made for `made` may not be served to who asks for `asked`.
 
     Both texts are the users'. Takes some 0.1 ms for a prompt that was not read before, else 0.01 to 0.03.
@@ -240,5 +240,7 @@ def conflict(asked: Wish, made: Wish) -> str | None:
 
 def shows(drawn: str, negatives: tuple[str, ...]) -> bool:
     """Whether the text that a picture was drawn by names what a request excludes. Where the prompt was
-    optimised, that text says more than the wish."""
-    return bool(negatives) and differences.unwanted(read(Wish("", negatives)), read(Wish(drawn)))
+    optimised, that text says more than the intent."""
+    return bool(negatives) and differences.unwanted(
+        read(PromptIntent("", negatives)), read(PromptIntent(drawn))
+    )

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from frontend.cache.rules.inflections import Form, Inflections, inflections
 from frontend.cache.rules.lists import lines, rows, terms
-from frontend.cache.rules.word import VAGUE, Kind, Token
+from frontend.cache.rules.word import VAGUE, Token, WordKind
 
 Phrase = tuple[tuple[str, ...], Token]
-LONGEST_WORD = 40
+MAX_WORD = 40
 """Characters of a word that is worth remembering; text is the users', so all that is kept is bounded."""
 
 
@@ -37,19 +37,22 @@ class Vocabulary:
             form = form._replace(plural=False)  # woods are a forest
         if word in self.modifiers or (lemma in self.modifiers and not form.plural):
             return Token(
-                Kind.MODIFIER, lemma, form, noun=self.modifiers.get(word, self.modifiers.get(lemma, False))
+                WordKind.MODIFIER,
+                lemma,
+                form,
+                noun=self.modifiers.get(word, self.modifiers.get(lemma, False)),
             )
         named = word in self.synonyms and lemma not in self.inflections.bases  # "haired": hair
         verb = (form.verb and not named) or (
             lemma != word and lemma in self.inflections.verbs and not form.plural
         )
-        return Token(Kind.VERB if verb else Kind.WORD, lemma, form)
+        return Token(WordKind.VERB if verb else WordKind.WORD, lemma, form)
 
 
 def load() -> Vocabulary:
     forms = inflections(lines("verbs"), lines("irregular"))
     places, relations = _relations()
-    listed = [*_closed(), *relations]
+    listed = [*_closed_phrases(), *relations]
     single = {
         words[0]: token._replace(form=forms.form(words[0]))
         for words, token in reversed(listed)
@@ -61,26 +64,39 @@ def load() -> Vocabulary:
     phrases = [
         (words, token._replace(form=forms.form(words[0]))) for words, token in listed if len(words) > 1
     ]
-    phrases += [(words, _named(vocabulary, words, lemma)) for words, lemma in synonymous]
+    phrases += [(words, _make_token(vocabulary, words, lemma)) for words, lemma in synonymous]
     return Vocabulary(forms, synonyms, modifiers, colours, places, single, _by_first(forms, phrases))
 
 
-def _closed() -> Iterable[Phrase]:
+def _closed_phrases() -> Iterable[Phrase]:
     """Words of which there are few; the first that says what a word is counts."""
-    for word, kind, number in (("a", Kind.ARTICLE, 1), ("an", Kind.ARTICLE, 1), ("the", Kind.ARTICLE, 0)):
+    for word, kind, number in (
+        ("a", WordKind.ARTICLE, 1),
+        ("an", WordKind.ARTICLE, 1),
+        ("the", WordKind.ARTICLE, 0),
+    ):
         yield (word,), Token(kind, word, Form(word), number)
-    for word, kind in (("and", Kind.AND), ("but", Kind.AND), ("plus", Kind.AND), ("or", Kind.OR)):
+    for word, kind in (
+        ("and", WordKind.AND),
+        ("but", WordKind.AND),
+        ("plus", WordKind.AND),
+        ("or", WordKind.OR),
+    ):
         yield (word,), Token(kind, word, Form(word))
-    for name, kind in (("negations", Kind.NEGATION), ("stop", Kind.STOP), ("trifles", Kind.TRIFLE)):
+    for name, kind in (
+        ("negations", WordKind.NEGATION),
+        ("stop", WordKind.STOP),
+        ("trifles", WordKind.TRIFLE),
+    ):
         for term in terms(name):
             yield tuple(term.split()), Token(kind, name, Form(term))
     for head, words in rows("numbers"):
         for term in words:
             number = VAGUE[head] if head in VAGUE else int(head)
-            yield tuple(term.split()), Token(Kind.NUMBER, head, Form(term), number)
+            yield tuple(term.split()), Token(WordKind.NUMBER, head, Form(term), number)
     for side, words in rows("sides"):
         for term in words:
-            yield tuple(term.split()), Token(Kind.SIDE, side, Form(term))
+            yield tuple(term.split()), Token(WordKind.SIDE, side, Form(term))
 
 
 def _relations() -> tuple[dict[str, int], list[Phrase]]:
@@ -93,7 +109,7 @@ def _relations() -> tuple[dict[str, int], list[Phrase]]:
         words = [word.strip() for word in others.split(",")]
         name = name.strip() or words[0]
         token = Token(
-            Kind.RELATION, name, Form(name), places=bits, both_ways="*" in names, encoded="-" not in names
+            WordKind.RELATION, name, Form(name), places=bits, both_ways="*" in names, encoded="-" not in names
         )
         phrases += [(tuple(word.split()), token) for word in words]
     return places, phrases
@@ -125,9 +141,13 @@ def _modifiers(synonyms: Mapping[str, str]) -> tuple[dict[str, bool], frozenset[
     return modifiers, frozenset(colours)
 
 
-def _named(vocabulary: Vocabulary, words: tuple[str, ...], lemma: str) -> Token:
+def _make_token(vocabulary: Vocabulary, words: tuple[str, ...], lemma: str) -> Token:
     said = vocabulary.token(lemma)
-    return said if said.kind in {Kind.MODIFIER, Kind.RELATION} else Token(Kind.WORD, lemma, Form(lemma))
+    return (
+        said
+        if said.kind in {WordKind.MODIFIER, WordKind.RELATION}
+        else Token(WordKind.WORD, lemma, Form(lemma))
+    )
 
 
 def _by_first(forms: Inflections, phrases: Iterable[Phrase]) -> dict[str, tuple[Phrase, ...]]:
@@ -145,9 +165,9 @@ VOCABULARY = load()
 
 
 @lru_cache(maxsize=20_000)
-def _remembered(word: str) -> Token:
+def _look_up(word: str) -> Token:
     return VOCABULARY.token(word)
 
 
 def token(word: str) -> Token:
-    return _remembered(word) if len(word) <= LONGEST_WORD else VOCABULARY.token(word)
+    return _look_up(word) if len(word) <= MAX_WORD else VOCABULARY.token(word)

@@ -10,7 +10,7 @@ VAGUE = {"some": -1, "few": -2, "lots": -3, "dozens": -4, "hundreds": -5, "thous
 SOME = VAGUE["some"]
 
 
-class Kind(Enum):
+class WordKind(Enum):
     WORD = auto()
     MODIFIER = auto()  # belongs to a word: "red", "old"
     VERB = auto()
@@ -26,13 +26,13 @@ class Kind(Enum):
     TRIFLE = auto()  # changes no picture: "high quality"
 
 
-SILENT = frozenset({Kind.ARTICLE, Kind.STOP, Kind.TRIFLE})
-NAMES = frozenset({Kind.WORD, Kind.MODIFIER, Kind.VERB})
+SILENT = frozenset({WordKind.ARTICLE, WordKind.STOP, WordKind.TRIFLE})
+NAMES = frozenset({WordKind.WORD, WordKind.MODIFIER, WordKind.VERB})
 """What says something of its own."""
 
 
 class Token(NamedTuple):
-    kind: Kind
+    kind: WordKind
     lemma: str  # the same for all words that ask for the same
     form: Form
     number: int = 0  # of a NUMBER; of an ARTICLE 1 for "a", else 0

@@ -1,17 +1,11 @@
--- Put before every script. One job is one hash; the names of its fields are in store.py.
-local QUEUE, GROUP = 'imgen:queue', 'workers'
-local WAITING, OPEN, MARKS = 'imgen:waiting', 'imgen:open', 'imgen:marks'
-local PICTURES = 'imgen:pictures' -- every picture that was made, see frontend/registry
-local CACHE, TAKEN = 'imgen:cache', 'imgen:taken' -- see frontend/cache/log.py
--- WAITING: ids by order of acceptance, for the position in the queue. OPEN: ids by deadline, for the sweep.
--- MARKS: bytes of all watermarks that unfinished jobs hold.
+-- Put before every script, after the names of contract/redis_keys.py. One job is one hash.
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function key(id) return 'imgen:job:' .. id end
+local function key(id) return JOB_PREFIX .. id end
 
 local function get(id, field) return redis.call('HGET', key(id), field) end
 
@@ -28,7 +22,7 @@ end
 local function leave_queue(id)
   local entry = get(id, 'entry')
   if entry then
-    redis.call('XACK', QUEUE, GROUP, entry)
+    redis.call('XACK', QUEUE, WORKERS, entry)
     redis.call('XDEL', QUEUE, entry)
   end
   redis.call('ZREM', WAITING, id)
@@ -39,20 +33,20 @@ local function enqueue(id)
   redis.call('ZADD', WAITING, get(id, 'seq'), id)
 end
 
-local function drop_mark(id)
+local function drop_watermark(id)
   local size = redis.call('HSTRLEN', key(id), 'mark')
   if size == 0 then return end
   redis.call('HDEL', key(id), 'mark')
-  if redis.call('DECRBY', MARKS, size) <= 0 then redis.call('DEL', MARKS) end
+  if redis.call('DECRBY', WATERMARK_BYTES, size) <= 0 then redis.call('DEL', WATERMARK_BYTES) end
 end
 
 -- Every way out of IN_QUEUE and IN_PROGRESS: the job holds no place, no slot and no watermark any more.
 local function settle(id, state)
   leave_queue(id)
   redis.call('ZREM', OPEN, id)
-  redis.call('SREM', 'imgen:open:' .. get(id, 'owner'), id)
+  redis.call('SREM', OPEN_PREFIX .. get(id, 'owner'), id)
   redis.call('HSET', key(id), 'state', state, 'progress', '1')
-  drop_mark(id)
+  drop_watermark(id)
   redis.call('EXPIRE', key(id), get(id, 'keep_s'))
 end
 
@@ -65,11 +59,11 @@ end
 -- Redis forgets with a consumer what it holds, and one that is asked about first may take an entry before it goes.
 local function forget_consumers(goes)
   local gone = 0
-  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', QUEUE, GROUP)) do
+  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', QUEUE, WORKERS)) do
     local consumer = {}
     for at = 1, #row, 2 do consumer[row[at]] = row[at + 1] end
     if consumer.pending == 0 and goes(consumer.name, consumer.idle) then
-      redis.call('XGROUP', 'DELCONSUMER', QUEUE, GROUP, consumer.name)
+      redis.call('XGROUP', 'DELCONSUMER', QUEUE, WORKERS, consumer.name)
       gone = gone + 1
     end
   end

@@ -1,28 +1,28 @@
--- id, owner, record, mark, deadline in ms from now, keep_s, queue limit, owner's limit, limit of all marks in bytes,
+-- id, owner, record, mark, deadline in ms from now, keep_s, queue limit, owner's limit, limit of all watermarks in bytes,
 -- idempotency key, its body hash, its life in s
-local id, owner, record, mark, life_ms, keep_s, queue_limit, owner_limit, marks_limit, once, body, once_s = unpack(ARGV)
+local id, owner, record, mark, life_ms, keep_s, queue_limit, owner_limit, max_watermark_bytes, repeat_key, body, repeat_s = unpack(ARGV)
 -- A client library that lost our answer asks again: the job may even be at work by now.
 if redis.call('EXISTS', key(id)) == 1 then return {'accepted', id} end
-if once ~= '' then
-  local known = redis.call('HMGET', once, 'id', 'body')
+if repeat_key ~= '' then
+  local known = redis.call('HMGET', repeat_key, 'id', 'body')
   if known[1] then return {known[2] == body and 'same' or 'conflict', known[1]} end
 end
 if redis.call('ZCARD', WAITING) >= tonumber(queue_limit) then return {'full', id} end
-if redis.call('SCARD', 'imgen:open:' .. owner) >= tonumber(owner_limit) then return {'busy', id} end
-if mark ~= '' and tonumber(redis.call('GET', MARKS) or 0) + #mark > tonumber(marks_limit) then return {'full', id} end
+if redis.call('SCARD', OPEN_PREFIX .. owner) >= tonumber(owner_limit) then return {'busy', id} end
+if mark ~= '' and tonumber(redis.call('GET', WATERMARK_BYTES) or 0) + #mark > tonumber(max_watermark_bytes) then return {'full', id} end
 local deadline = now_ms() + tonumber(life_ms)
 redis.call('HSET', key(id), 'record', record, 'owner', owner, 'state', 'IN_QUEUE', 'progress', '0', 'attempt', '0',
-  'charged', '0', 'deadline', string.format('%d', deadline), 'keep_s', keep_s, 'seq', redis.call('INCR', 'imgen:seq'))
+  'charged', '0', 'deadline', string.format('%d', deadline), 'keep_s', keep_s, 'seq', redis.call('INCR', SEQUENCE))
 if mark ~= '' then
   redis.call('HSET', key(id), 'mark', mark)
-  redis.call('INCRBY', MARKS, #mark)
+  redis.call('INCRBY', WATERMARK_BYTES, #mark)
 end
--- No expiry yet: what OPEN, the owner's set and MARKS count goes through settle, however long nobody sweeps.
+-- No expiry yet: what OPEN, the owner's set and WATERMARK_BYTES count goes through settle, however long nobody sweeps.
 redis.call('ZADD', OPEN, deadline, id)
-redis.call('SADD', 'imgen:open:' .. owner, id)
+redis.call('SADD', OPEN_PREFIX .. owner, id)
 enqueue(id)
-if once ~= '' then
-  redis.call('HSET', once, 'id', id, 'body', body)
-  redis.call('EXPIRE', once, once_s)
+if repeat_key ~= '' then
+  redis.call('HSET', repeat_key, 'id', id, 'body', body)
+  redis.call('EXPIRE', repeat_key, repeat_s)
 end
 return {'accepted', id}

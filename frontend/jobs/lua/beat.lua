@@ -6,5 +6,5 @@ if now_ms() > tonumber(get(id, 'deadline')) then
   return 0
 end
 if progress ~= '' then redis.call('HSET', key(id), 'progress', progress) end
-redis.call('XCLAIM', QUEUE, GROUP, consumer, 0, get(id, 'entry'), 'JUSTID')
+redis.call('XCLAIM', QUEUE, WORKERS, consumer, 0, get(id, 'entry'), 'JUSTID')
 return 1

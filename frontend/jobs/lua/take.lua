@@ -6,7 +6,7 @@ local function taken()
   return {tonumber(get(id, 'attempt')), get(id, 'record'), get(id, 'mark') or '', now_ms() - accepted}
 end
 if not in_hand(id) or get(id, 'entry') ~= entry then
-  redis.call('XACK', QUEUE, GROUP, entry)
+  redis.call('XACK', QUEUE, WORKERS, entry)
   redis.call('XDEL', QUEUE, entry)
   return nil
 end

@@ -1,8 +1,8 @@
 -- gen_id, its job's id, its entry in the registry, its files as JSON, message -> how many jobs showed it
 local gen_id, job, registered, files, message = unpack(ARGV)
 -- First, since it is the write that may be refused; and a server that is behind the log runs into it.
-redis.call('HSET', TAKEN, gen_id, files)
-local ids = redis.call('SMEMBERS', 'imgen:cache:of:' .. gen_id)
+redis.call('HSET', TAKEN_DOWN, gen_id, files)
+local ids = redis.call('SMEMBERS', CACHE_JOBS_PREFIX .. gen_id)
 ids[#ids + 1] = job
 local ended = 0
 for _, id in ipairs(ids) do

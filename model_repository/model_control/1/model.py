@@ -9,18 +9,17 @@ import hmac
 import os
 import secrets
 import sys
-import tempfile
-from pathlib import Path
 
 # The stub starts an isolated interpreter, whose own NumPy may be one that this Triton cannot work with.
 if "IMGEN_TRITON_SITE" in os.environ:
-    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+    sys.path[:0] = os.environ["IMGEN_TRITON_SITE"].split(os.pathsep)
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-# One for each tritonserver; text_to_image/1/control.py reads it there.
-KEY_FILE = Path(tempfile.gettempdir()) / f"imgen-{os.getppid()}.key"
+from contract.names import control_key_file, is_character
+
+KEY_FILE = control_key_file(os.getppid())  # one for each tritonserver; text_to_image reads it
 
 
 class TritonPythonModel:
@@ -48,7 +47,7 @@ class TritonPythonModel:
 
 
 def _act(action: str, model: str) -> None:
-    if "--" not in model:
+    if not is_character(model):
         raise ValueError(f"{model} is no character's network")
     pb_utils.Logger.log_info(f"model_control: {action} {model}")
     if action == "load":

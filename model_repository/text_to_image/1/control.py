@@ -1,15 +1,14 @@
 """Loads and unloads characters' networks, through the Triton model `model_control`."""
 
 import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from triton_engine import NetworkFailed, TritonEngine
 
-# Written by model_control/1/model.py; both run under the same tritonserver.
-KEY_FILE = Path(tempfile.gettempdir()) / f"imgen-{os.getppid()}.key"
+from contract.names import MODEL_CONTROL, control_key_file
+
+KEY_FILE = control_key_file(os.getppid())  # model_control runs under the same tritonserver
 
 
 async def load(model: str) -> None:
@@ -31,4 +30,4 @@ async def _ask(action: str, model: str) -> None:
     inputs = [
         engine.tensor(name, np.array([value.encode()], dtype=np.object_)) for name, value in values.items()
     ]
-    await engine.run("model_control", inputs, ["done"])
+    await engine.run(MODEL_CONTROL, inputs, ["done"])

@@ -13,18 +13,19 @@ from typing import TypeVar
 # The stub starts an isolated interpreter: no PYTHONPATH, no virtual environment, not even this folder. Ours
 # come first: the interpreter's own packages may hold a NumPy that this Triton cannot work with (2 or newer).
 if "IMGEN_TRITON_SITE" in os.environ:
-    sys.path.insert(0, os.environ["IMGEN_TRITON_SITE"])
+    sys.path[:0] = os.environ["IMGEN_TRITON_SITE"].split(os.pathsep)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from control import load, unload
-from description import BadDescription
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
 from repositories import Repositories
 from residency import Residency
 from triton_engine import NetworkFailed, TritonEngine
+
+from contract.description import BadDescription
 
 MAX_AT_ONCE = 64  # orders; each waits in a thread of its own while a network runs
 CANCEL_POLL_S = 0.1  # between looks for a cancellation while a character loads

@@ -17,7 +17,9 @@ from order import BadOrder, Order
 from repositories import BaseModel
 from tokens import Rows, rows_of
 
-MAX_BATCH = 8  # max_batch_size of every exported network
+from contract.families import Family
+from contract.limits import MAX_BATCH
+
 ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
 Array = npt.NDArray[Any]
@@ -81,20 +83,16 @@ class Pipeline(Generic[T]):
             "embeddings": embeddings[: rows.count].reshape(1, -1, width),
             "negative_embeddings": embeddings[rows.count :].reshape(1, -1, width),
         }
-        if self._is_sdxl:
-            # SDXL's micro-conditioning: original size, crop corner, target size.
+        if self._family.has_pooled:
+            arrays |= {"pooled": pooled[0][np.newaxis], "negative_pooled": pooled[1][np.newaxis]}
+        if self._family.time_ids:
             size = [order.height, order.width]
-            arrays |= {
-                "pooled": pooled[0][np.newaxis],
-                "negative_pooled": pooled[1][np.newaxis],
-                "time_ids": np.array([[*size, 0, 0, *size]], np.float32),
-            }
+            arrays["time_ids"] = np.array([[*size, 0, 0, *size]], np.float32)
         return [self.engine.tensor(name, array) for name, array in arrays.items()]
 
     @property
-    def _is_sdxl(self) -> bool:
-        """SD 1.5 has one text encoder, no pooled text and no time ids."""
-        return len(self.base.description.pad_tokens) == 2
+    def _family(self) -> Family:
+        return self.base.description.family
 
     async def _embed(self, rows: Rows) -> tuple[Array, list[Array]]:
         """Embeddings [2 count, window, D], and the pooled vectors [P] of the first window of both texts.
@@ -120,17 +118,15 @@ class Pipeline(Generic[T]):
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     async def _encode_batch(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
-        inputs = [
-            self.engine.tensor(name, row) for name, row in zip(("tokens", "tokens_2"), rows, strict=False)
-        ]
-        names = ["embeddings", "pooled"] if self._is_sdxl else ["embeddings"]
-        outputs = await self.engine.run(self.networks[0], inputs, names)
+        encoders = zip(self._family.text_encoders, rows, strict=True)
+        inputs = [self.engine.tensor(encoder.tokens, row) for encoder, row in encoders]
+        outputs = await self.engine.run(self.networks[0], inputs, self._family.encoded)
         return [self.engine.array(tensor) for tensor in outputs]
 
     async def _denoise(
         self, order: Order, conditions: list[T], step_done: Callable[[float], Awaitable[None]]
     ) -> T:
-        sigmas = self.base.description.schedule.sigmas(order.steps)
+        sigmas = self.base.description.diffusion.schedule.sigmas(order.steps)
         latents = self.engine.tensor("latents", self._first_latents(order, sigmas))
         for step in range(order.steps):
             levels = [
@@ -151,5 +147,6 @@ class Pipeline(Generic[T]):
                 raise BadOrder(f"{side} is {size}, expected a multiple of {description.downscale}")
         height, width = order.height // description.downscale, order.width // description.downscale
         noise = first_noise(order.seed, (1, description.latent_channels, height, width))
-        scaled: npt.NDArray[np.float32] = noise * np.float32(description.schedule.first_scale(sigmas))
+        scale = description.diffusion.schedule.init_noise_sigma(sigmas)
+        scaled: npt.NDArray[np.float32] = noise * np.float32(scale)
         return scaled

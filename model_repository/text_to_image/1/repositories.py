@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from description import Description, read_description
 from order import BadOrder, Order
 from residency import Unit
 from tokens import TextTokenizer
 
-TOKENIZERS = ("tokenizer", "tokenizer_2")
-HASHES_FILE = "weights.json"
+from contract.description import BadDescription, Description, read_description
+from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER, character_name, network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE, TOKENIZER_FILE
+
 MAX_HASHES = 4096  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
     description: Description
-    tokenizers: tuple[TextTokenizer, ...]  # one or two
+    tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
     weights: str  # JSON: the denoiser's hash
 
 
@@ -36,10 +37,10 @@ class Repositories:
 
     def base(self, name: str) -> BaseModel:
         """Raises BadOrder for an unknown model, BadDescription for one whose files are broken."""
-        denoiser, encoder = self._folder(f"{name}-denoiser"), self._folder(f"{name}-text-encoder")
+        denoiser, encoder = (self._folder(network_name(name, part)) for part in (DENOISER, TEXT_ENCODER))
         if denoiser is None or encoder is None:
             raise BadOrder(f"unknown model {name}")
-        stamp = (denoiser / "pipeline.json").stat().st_mtime_ns
+        stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
         known = self._models.get(name)
         if known is None or known[0] != stamp:
             self._models[name] = known = (stamp, _read_base(denoiser, encoder))
@@ -47,42 +48,47 @@ class Repositories:
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
-        if self._folder(f"{model}-denoiser--{name}") is None:
+        denoiser = self._folder(network_name(model, DENOISER, name))
+        if denoiser is None:
             raise BadOrder(f"unknown character {name} of model {model}")
-        names = [f"{model}-{part}--{name}" for part in ("text-encoder", "denoiser")]
+        names = [network_name(model, part, name) for part in CHARACTER_PARTS]
         folders = {item: folder for item in names if (folder := self._folder(item))}
         files = [path.stat() for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
         return Unit(
-            name=f"{model}--{name}",
+            name=character_name(model, name),
             models=tuple(folders),
             size=sum(file.st_size for file in files),
             stamp=max(file.st_mtime_ns for file in files),
-            weights=_hashes(folders[f"{model}-denoiser--{name}"]),
+            weights=_hashes(denoiser),
         )
 
     def networks(self, order: Order, unit: Unit | None) -> tuple[str, str, str]:
         """Triton's names of the text encoder, the denoiser and the decoder of an order."""
-        own = {name.removesuffix(f"--{order.character}"): name for name in (unit.models if unit else ())}
-        encoder, denoiser = f"{order.model}-text-encoder", f"{order.model}-denoiser"
-        return own.get(encoder, encoder), own.get(denoiser, denoiser), f"{order.model}-decoder"
+        own = unit.models if unit else ()
+
+        def network(part: str) -> str:
+            name = network_name(order.model, part, order.character)
+            return name if name in own else network_name(order.model, part)
+
+        return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
 
     def _folder(self, name: str) -> Path | None:
         """Only one that Triton can load: it has a config.pbtxt and something in it to run."""
         found = (root / name for root in self._folders)
         return next(
-            (path for path in found if (path / "config.pbtxt").is_file() and any(path.glob("1/*"))), None
+            (path for path in found if (path / CONFIG_FILE).is_file() and any(path.glob("1/*"))), None
         )
 
 
 def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
-    description = read_description(denoiser / "pipeline.json")
-    files = [encoder / name / "tokenizer.json" for name in TOKENIZERS]
-    tokenizers = tuple(
-        TextTokenizer(path, pad=pad, window=description.token_window)
-        for path, pad in zip(files, description.pad_tokens, strict=False)
-        if path.is_file()
-    )
-    return BaseModel(description=description, tokenizers=tokenizers, weights=_hashes(denoiser))
+    description = read_description(denoiser / DESCRIPTION_FILE)
+    tokenizers = []
+    for one, pad in zip(description.family.text_encoders, description.pad_tokens, strict=True):
+        path = encoder / one.tokenizer / TOKENIZER_FILE
+        if not path.is_file():
+            raise BadDescription(f"{encoder.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
+        tokenizers.append(TextTokenizer(path, pad=pad, window=description.token_window))
+    return BaseModel(description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser))
 
 
 def _hashes(folder: Path) -> str:

@@ -16,9 +16,10 @@ from embedded.triton import remove_shared_memory, triton_part
 
 ROOT = Path(__file__).resolve().parents[3]
 Arrays = dict[str, np.ndarray]
-pytestmark = pytest.mark.skipif(
-    not Path(python_of("export")).is_file(), reason="needs torch (make install-export)"
-)
+pytestmark = [
+    pytest.mark.triton,
+    pytest.mark.skipif(not Path(python_of("export")).is_file(), reason="needs torch (make install-export)"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from encoder import MOST_BYTES, Encoder
+from encoder import Encoder
 from merge import Arrays, BadRequest
 from tokenizers import Tokenizer
+
+from contract.limits import MAX_ENCODER_BYTES
 
 SHIPPED = Path(__file__).resolve().parents[3] / "model_repository" / "prompt-encoder"
 PROMPTS = (SHIPPED.parents[1] / "export" / "encoder_prompts.txt").read_text(encoding="utf-8").splitlines()
@@ -61,7 +63,7 @@ def test_what_follows_the_256th_token_does_not_count(encoder: Encoder) -> None:
     assert np.abs(first - shorter).max() > 1e-6
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x00", "🦊🌳", "\U0001d160" * 4000, "x" * MOST_BYTES])
+@pytest.mark.parametrize("text", ["", " ", "\x00", "🦊🌳", "\U0001d160" * 4000, "x" * MAX_ENCODER_BYTES])
 def test_any_text_has_a_vector(encoder: Encoder, text: str) -> None:
     (vector,) = encode(encoder, text)
     assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-5)
@@ -71,7 +73,10 @@ def test_any_text_has_a_vector(encoder: Encoder, text: str) -> None:
     ("arrays", "message"),
     [
         (texts("fine", b"\xff\xfe"), "text is not valid UTF-8"),
-        (texts("x" * MOST_BYTES + "x"), f"text has {MOST_BYTES + 1} bytes; at most {MOST_BYTES} are taken"),
+        (
+            texts("x" * MAX_ENCODER_BYTES + "x"),
+            f"text has {MAX_ENCODER_BYTES + 1} bytes; at most {MAX_ENCODER_BYTES} are taken",
+        ),
         ({"text": np.array([b"fox"], dtype=object)}, "expected input text of shape [N, 1]"),
         ({"text": np.empty((0, 1), dtype=object)}, "expected input text of shape [N, 1]"),
         ({}, "expected input text of shape [N, 1]"),

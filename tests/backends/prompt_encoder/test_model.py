@@ -15,12 +15,12 @@ import pytest
 from embedded.part import free_port, running
 from embedded.triton import triton_part
 from frontend.cache.encoder import Embedding, EncoderError, PromptEncoder
-from frontend.inference.client import Fault, Inference, InferenceError
-from frontend.settings import Settings
+from frontend.domain.inference_error import FailureScope, InferenceError
+from frontend.inference.client import Inference
 from tests.backends.prompt_encoder.test_encoder import PAIRS, PROMPTS, SHIPPED, TOLERANCE
 from tests.triton_server import RunningTriton
 
-PATIENT = Settings(cache_encoder_timeout_ms=10_000)  # the tests' machine may be busy
+PATIENT_MS = 10_000  # the tests' machine may be busy
 OUTPUTS = ("embedding", "encoder")
 
 
@@ -33,7 +33,7 @@ async def inference(triton: RunningTriton) -> AsyncIterator[Inference]:
 
 @pytest.fixture
 def encoder(inference: Inference) -> PromptEncoder:
-    return PromptEncoder(inference, PATIENT)
+    return PromptEncoder(inference, "prompt-encoder", PATIENT_MS)
 
 
 async def batch(inference: Inference, *texts: bytes) -> npt.NDArray[np.float32]:
@@ -79,7 +79,7 @@ async def test_what_is_no_text_is_refused_and_harms_nobody(
     good, bad = await asyncio.gather(
         batch(inference, b"a fox"), batch(inference, text), return_exceptions=True
     )
-    assert isinstance(bad, InferenceError) and message in str(bad) and bad.fault is Fault.ORDER
+    assert isinstance(bad, InferenceError) and message in str(bad) and bad.scope is FailureScope.ORDER
     assert isinstance(good, np.ndarray) and good.shape == (1, 384)
 
 
@@ -89,7 +89,7 @@ async def test_a_prompt_that_is_too_long_has_no_vector(encoder: PromptEncoder) -
 
 
 async def test_an_encoder_that_is_not_there_is_told(inference: Inference) -> None:
-    other = PromptEncoder(inference, Settings(cache_encoder="other", cache_encoder_timeout_ms=10_000))
+    other = PromptEncoder(inference, "other", PATIENT_MS)
     with pytest.raises(EncoderError, match="unknown model: 'other'"):
         await other.encode("a fox")
 
@@ -97,17 +97,18 @@ async def test_an_encoder_that_is_not_there_is_told(inference: Inference) -> Non
 async def test_callers_that_give_up_leave_the_encoder_well(
     inference: Inference, encoder: PromptEncoder
 ) -> None:
-    hasty = PromptEncoder(inference, Settings(cache_encoder_timeout_ms=10))
+    hasty = PromptEncoder(inference, "prompt-encoder", 10)
     long = ["tree " * 250] * 64
     gone = await asyncio.gather(*map(hasty.encode, long), return_exceptions=True)
     assert any(isinstance(one, EncoderError) for one in gone)
     assert (await encoder.encode("a fox")).shape == (384,)
 
 
+@pytest.mark.triton
 async def test_a_server_that_dies_is_an_error_and_then_a_new_one_is_found(tmp_path: Path) -> None:
     port = free_port()
     inference = Inference([f"127.0.0.1:{port}"], timeout_s=60)
-    encoder = PromptEncoder(inference, PATIENT)
+    encoder = PromptEncoder(inference, "prompt-encoder", PATIENT_MS)
     part = triton_part(port=port, data_dir=tmp_path, repositories=[], threads=1)
     with pytest.raises(EncoderError, match=r"UNAVAILABLE|failed to connect"):
         await encoder.encode("a fox")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.limits import MAX_LORA_BYTES
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import MAX_LORA_BYTES, check_lora_file
+from embedded.characters.lora_file import check_lora_file
 from frontend.settings import ROOT
 
 

@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 
+from contract.formats import FORMATS
+from contract.sizes import SIZES
 from frontend.actions import ACTIONS
-from frontend.actions.generate_request import FORMATS, GenerateRequest, once
-from frontend.actions.status import ordered
+from frontend.actions.generate_request import GenerateRequest, idempotency_key
+from frontend.actions.status import completed_body
 from frontend.common.errors import ApiError
-from frontend.domain.job import CredentialTexts, Job, MarkOptions
-from frontend.domain.picture import SIZES
+from frontend.domain.job import CredentialTexts, Job, WatermarkOptions
+from frontend.domain.job_state import Completed
+from frontend.review.links import ClientLinks, ClientUrl
 from frontend.settings import ROOT
+from tests.frontend.jobs.orders import a_picture, a_verdict
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
 WRONG_TYPE = {"string": 5, "integer": "x", "boolean": "x"}
+
+LINKS = ClientLinks(ClientUrl("https://a"), ClientUrl("https://b"))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Recording(dict[str, Any]):
 def test_every_parameter_that_is_read_is_in_the_table_and_no_other() -> None:
     body = Recording({"prompt": "a lake"})
     GenerateRequest.from_body(body)
-    once(body, None, "owner")
+    idempotency_key(body, None, "owner")
     assert sorted(body.names) == sorted(each.name for each in parameters())
 
 
@@ -96,7 +102,7 @@ def test_default_of_the_table_changes_nothing(row: Parameter) -> None:
 def test_value_of_another_type_is_refused_as_the_table_says(row: Parameter) -> None:
     body = {"prompt": "a lake", row.name: WRONG_TYPE[row.type]}
     with pytest.raises(ApiError, match=f"Invalid {row.name}: expected {row.type}") as refused:
-        _ = GenerateRequest.from_body(body), once(body, None, "owner")
+        _ = GenerateRequest.from_body(body), idempotency_key(body, None, "owner")
     assert refused.value.status == 400
 
 
@@ -137,7 +143,7 @@ def test_every_action_has_its_section() -> None:
 
 
 def test_every_field_of_meta_is_told() -> None:
-    mark = MarkOptions(position="", scale=1, transparency=1, rotation=0, padding_x=0, padding_y=0)
+    mark = WatermarkOptions(position="", scale=1, transparency=1, rotation=0, padding_x=0, padding_y=0)
     texts = CredentialTexts(author="", title="", description="", organization="", vendor="")
     words: dict[str, Any] = dict.fromkeys(
         (
@@ -148,9 +154,9 @@ def test_every_field_of_meta_is_told() -> None:
     )
     numbers: dict[str, Any] = dict.fromkeys(("width", "height", "steps", "guidance", "seed", "quality"), 1)
     flags: dict[str, Any] = dict.fromkeys(("lossless", "optimized"), False)
-    job = Job(**words, **numbers, **flags, mark=mark, texts=texts)
+    job = Job(**words, **numbers, **flags, watermark=mark, texts=texts)
     told = {name for fields, *_ in rows(section("status")) for name in re.findall(r"`(\w+)`", fields)}
-    assert set(ordered(job)) <= told
+    assert set(completed_body(Completed(job, a_picture(), a_verdict()), LINKS)["meta"]) <= told
 
 
 def refusals() -> list[tuple[int, str]]:

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from redis.asyncio import Redis
 
-from frontend.cache.log import LOG, Log
+from contract.redis_keys import CACHE
+from frontend.cache.log import Log
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.replica import Replica
 from frontend.common.supervised import in_background
-from frontend.prompts.intent import Wish
+from frontend.domain.prompt_intent import PromptIntent
 from frontend.settings import Settings
 from tests.fakes import bag_of_words
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
@@ -44,7 +45,7 @@ async def enter(
     """One picture in the log; its gen_id. `changes`: of the job, of the verdict's `version`, of `fields`."""
     version, fields = changes.pop("version", ""), changes.pop("fields", {})
     weights = changes.pop("weights", {})
-    job = msgspec.structs.replace(a_job(), wish=Wish(text, ()), **changes)
+    job = msgspec.structs.replace(a_job(), intent=PromptIntent(text, ()), **changes)
     picture = msgspec.structs.replace(a_picture(), weights=weights)
     verdict = msgspec.structs.replace(a_verdict(), ruleset_version=version)
     record = {
@@ -55,7 +56,7 @@ async def enter(
         "encoder": encoder,
         **fields,
     }
-    await redis.xadd(LOG, record, id=entry_id)
+    await redis.xadd(CACHE, record, id=entry_id)
     return job.gen_id
 
 

@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
-from frontend.cache.candidate import CachedPicture, candidate, decode, encode, partition, recipe
+from frontend.cache.candidate import candidate, decode, encode, partition
 from frontend.catalogue.catalogue import load
-from frontend.prompts.intent import Wish, wish
+from frontend.catalogue.recipe import recipe
+from frontend.domain.cache_entry import CachedPicture
+from frontend.domain.prompt_intent import PromptIntent
+from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import parse
 from frontend.settings import ROOT
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
@@ -15,7 +18,7 @@ MODEL = CATALOGUE.default_model
 
 
 def cached(**changes: object) -> CachedPicture:
-    job = msgspec.structs.replace(a_job(), wish=Wish("a tree", ("rain",)))
+    job = msgspec.structs.replace(a_job(), intent=PromptIntent("a tree", ("rain",)))
     parts = {"job": job, "picture": a_picture(), "verdict": a_verdict()}
     return CachedPicture(**(parts | changes))  # type: ignore[arg-type]
 
@@ -64,6 +67,8 @@ def test_recipe_is_another_one_when_the_catalogue_says_something_else() -> None:
     assert len(others | {first}) == 5
 
 
-def test_wish_is_what_the_client_wrote_with_all_its_negatives() -> None:
+def test_intent_is_what_the_client_wrote_with_all_its_negatives() -> None:
     prompt = parse("@aya reading under a tree, night, -rain", {"aya"})
-    assert wish(prompt, "fog, wind") == Wish("reading under a tree, night", ("rain", "fog", "wind"))
+    assert intent_of(prompt, "fog, wind") == PromptIntent(
+        "reading under a tree, night", ("rain", "fog", "wind")
+    )

@@ -7,12 +7,12 @@ import pytest
 
 from frontend.cache.candidate import Candidate
 from frontend.cache.demands import ROWS, Demands, unmet
-from frontend.prompts.intent import Wish
+from frontend.domain.prompt_intent import PromptIntent
 
 MADE = Candidate(
     entry="5-0",
     home="eros/",
-    wish=Wish("a tree", ()),
+    intent=PromptIntent("a tree", ()),
     drawn="a tree",
     width=1344,
     height=768,

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from frontend.cache.encoder import EncoderError, PromptEncoder
-from frontend.inference.client import InferenceError
-from frontend.settings import Settings
+from frontend.domain.inference_error import InferenceError
 
 ONE, OTHER = "a" * 64, "b" * 64
 
@@ -41,13 +40,13 @@ class FakeEncoder:
         return dict(zip(outputs, answer, strict=True))
 
 
-def of(fake: FakeEncoder, **settings: Any) -> PromptEncoder:
-    return PromptEncoder(fake, Settings(**settings))
+def of(fake: FakeEncoder, model: str = "prompt-encoder", timeout_ms: int = 500) -> PromptEncoder:
+    return PromptEncoder(fake, model, timeout_ms)
 
 
 async def test_text_and_settings_arrive_and_the_vector_comes_back() -> None:
     fake = FakeEncoder([(unit(), named(ONE.encode()))])
-    encoder = of(fake, cache_encoder="mine", cache_encoder_timeout_ms=250)
+    encoder = of(fake, model="mine", timeout_ms=250)
     assert (await encoder.encode("été 🦊")).tolist() == [0.5] * 4
     assert fake.asked == [("mine", "été 🦊".encode(), 0.25)]
     assert await encoder.identity() == f"mine:{ONE}:4"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from contract.redis_keys import CACHE, CACHE_EPOCH
 from frontend.cache import candidate as candidate_of
 from frontend.cache.candidate import Candidate
-from frontend.cache.log import EPOCH, LOG, Log
+from frontend.cache.log import Log
 from frontend.cache.replica import Replica
 from frontend.common.supervised import in_background
 from frontend.domain.job import Job
@@ -34,9 +35,9 @@ async def test_pictures_come_and_go_in_the_order_of_the_log(redis: "Redis", tmp_
         await until(holds(replica, 2))
         await Log(redis, 10).gone(first)
         await until(holds(replica, 1))
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
         async with asyncio.timeout(5):  # its prompt is deleted from the log, too
-            while await redis.xlen(LOG) != 2:
+            while await redis.xlen(CACHE) != 2:
                 await asyncio.sleep(0.01)
 
 
@@ -55,11 +56,11 @@ async def test_entry_that_cannot_be_read_is_passed_over(
     redis: "Redis", tmp_path: Path, fields: dict[str, str | bytes]
 ) -> None:
     await enter(redis, "a tree", fields=fields)
-    await redis.xadd(LOG, {"something": "of a later version"})
+    await redis.xadd(CACHE, {"something": "of a later version"})
     await enter(redis, "a house")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 1))
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_vectors_of_another_encoder_are_left_out(redis: "Redis", tmp_path: Path) -> None:
@@ -67,14 +68,14 @@ async def test_vectors_of_another_encoder_are_left_out(redis: "Redis", tmp_path:
     await enter(redis, "a house")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 1))
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_log_that_was_lost_is_begun_anew(redis: "Redis", tmp_path: Path) -> None:
     await enter(redis, "a tree")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 1))
-        await redis.delete(LOG, EPOCH)
+        await redis.delete(CACHE, CACHE_EPOCH)
         await until(holds(replica, 0))
         await enter(redis, "a house")
         await until(holds(replica, 1))
@@ -87,7 +88,7 @@ async def test_log_that_was_put_back_to_an_earlier_state_is_read_again(
     await enter(redis, "a house", entry_id="9999999999999-0")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 2))
-        await redis.xdel(LOG, "9999999999999-0")
+        await redis.xdel(CACHE, "9999999999999-0")
         await until(holds(replica, 1))
 
 
@@ -100,10 +101,10 @@ async def test_server_that_slept_through_the_whole_log_trusts_nothing_it_knew(
         await until(holds(replica, 1))
         await until(lambda: any((tmp_path / "cache").glob("*")))
     await enter(redis, "a house", entry_id="2000-0")
-    await redis.xdel(LOG, "1000-0")
+    await redis.xdel(CACHE, "1000-0")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 1))
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_start_from_a_snapshot_reads_the_rest_of_the_log(redis: "Redis", tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ async def test_start_from_a_snapshot_reads_the_rest_of_the_log(redis: "Redis", t
     await Log(redis, 10).gone(first)
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 1))
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_snapshot_of_another_encoder_is_not_used(redis: "Redis", tmp_path: Path) -> None:
@@ -145,9 +146,9 @@ async def test_upkeep_takes_out_what_is_too_old(redis: "Redis", tmp_path: Path) 
         async with in_background(replica.upkeep()):
             await until(holds(replica, 1))
             async with asyncio.timeout(5):  # from the log, too
-                while await redis.xlen(LOG) != 1:
+                while await redis.xlen(CACHE) != 1:
                     await asyncio.sleep(0.01)
-        assert [made.wish.positive for made in candidates(replica)] == ["a house"]
+        assert [made.intent.positive for made in candidates(replica)] == ["a house"]
 
 
 async def test_picture_of_a_ruleset_that_has_changed_is_dropped(redis: "Redis", tmp_path: Path) -> None:
@@ -156,9 +157,9 @@ async def test_picture_of_a_ruleset_that_has_changed_is_dropped(redis: "Redis", 
     await enter(redis, "a house", version="v0")
     async with following(redis, tmp_path) as replica:
         await until(holds(replica, 2))
-        refusals = {made.wish.positive: replica.refusal(made) for made in candidates(replica)}
+        refusals = {made.intent.positive: replica.refusal(made) for made in candidates(replica)}
         assert refusals == {"a tree": None, "a house": "ruleset"}
-        await redis.xadd(LOG, {"ruleset": "default", "version": "v2"})
+        await redis.xadd(CACHE, {"ruleset": "default", "version": "v2"})
         await until(holds(replica, 0))
 
 
@@ -173,7 +174,7 @@ async def test_picture_of_older_weights_is_refused_once_newer_ones_have_drawn(
         assert [replica.refusal(made) for made in candidates(replica)] == [None, None]
         await enter(redis, "a lake", weights={"lora": "b" * 64})
         await until(holds(replica, 3))
-        refusals = {made.wish.positive: replica.refusal(made) for made in candidates(replica)}
+        refusals = {made.intent.positive: replica.refusal(made) for made in candidates(replica)}
         assert refusals == {"a tree": "weights", "a house": "weights", "a lake": None}
 
 
@@ -183,7 +184,7 @@ async def test_fault_that_lasts_is_logged_once(
     encoder = Bags(fails=True)
     with caplog.at_level(logging.WARNING):
         async with following(redis, tmp_path, encoder) as replica:
-            await until(lambda: len(encoder.asked) >= 3)
+            await until(lambda: len(encoder.asked) >= 2)
             assert replica.copy is None
             encoder.fails = False
             await until(lambda: replica.copy is not None)

@@ -9,10 +9,9 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from frontend.cache.log import LOG, RULESETS
+from contract.redis_keys import CACHE, RULESETS
 from frontend.cache.rulesets import Rulesets
 from frontend.common.supervised import in_background
-from frontend.settings import Settings
 from tests.fakes import FakeAcs
 
 
@@ -21,31 +20,39 @@ async def watching(redis: "Redis", acs: FakeAcs, servers: int = 1) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         for _ in range(servers):
-            watch = Rulesets(redis, http, Settings(acs_url=acs.url), every_s=0.02).watch()
+            watch = Rulesets(redis, http, acs.url, every_s=0.02).watch()
             await stack.enter_async_context(in_background(watch))
         yield
 
 
 async def told(redis: "Redis") -> list[tuple[bytes, bytes]]:
-    entries: Any = await redis.xrange(LOG)
+    entries: Any = await redis.xrange(CACHE)
     return [(fields[b"ruleset"], fields[b"version"]) for _, fields in entries]
 
 
-async def until_told(redis: "Redis", count: int) -> list[tuple[bytes, bytes]]:
+async def until_told(redis: "Redis", acs: FakeAcs, count: int) -> list[tuple[bytes, bytes]]:
     async with asyncio.timeout(10):
         while len(await told(redis)) < count:
             await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)  # more would have come by now
+    await looks(acs, 6)  # more would have come by now
     return await told(redis)
+
+
+async def looks(acs: FakeAcs, count: int) -> None:
+    """Until the servers have asked so often again."""
+    before = acs.listed
+    async with asyncio.timeout(10):
+        while acs.listed < before + count:
+            await asyncio.sleep(0.01)
 
 
 async def test_change_is_told_once_however_many_servers_watch(redis: "Redis") -> None:
     async with FakeAcs().running() as acs:
         acs.rulesets = {"default": "v1"}
         async with watching(redis, acs, servers=3):
-            assert await until_told(redis, 1) == [(b"default", b"v1")]
+            assert await until_told(redis, acs, 1) == [(b"default", b"v1")]
             acs.rulesets = {"default": "v2"}
-            assert await until_told(redis, 2) == [(b"default", b"v1"), (b"default", b"v2")]
+            assert await until_told(redis, acs, 2) == [(b"default", b"v1"), (b"default", b"v2")]
     assert await redis.hgetall(RULESETS) == {b"default": b"v2"}
 
 
@@ -53,9 +60,9 @@ async def test_ruleset_that_is_gone_stands_no_more(redis: "Redis") -> None:
     async with FakeAcs().running() as acs:
         acs.rulesets = {"default": "v1", "strict": "v1"}
         async with watching(redis, acs):
-            await until_told(redis, 2)
+            await until_told(redis, acs, 2)
             acs.rulesets = {"default": "v1"}
-            assert (await until_told(redis, 3))[-1] == (b"strict", b"gone")
+            assert (await until_told(redis, acs, 3))[-1] == (b"strict", b"gone")
 
 
 @pytest.mark.parametrize("rulesets", [{}, {"": "v1"}, {"default": "v" * 101}])
@@ -65,15 +72,19 @@ async def test_reviewer_that_lists_none_or_nonsense_changes_nothing(
     async with FakeAcs().running() as acs:
         acs.rulesets = rulesets
         async with watching(redis, acs):
-            await asyncio.sleep(0.2)
+            await looks(acs, 3)
         assert await told(redis) == []
 
 
-async def test_reviewer_that_is_away_for_a_while_changes_nothing(redis: "Redis") -> None:
+async def test_reviewer_that_is_away_for_a_while_changes_nothing(
+    redis: "Redis", caplog: pytest.LogCaptureFixture
+) -> None:
     await redis.hset(RULESETS, "default", "v1")
     async with FakeAcs().running() as acs:
         pass
     async with watching(redis, acs):
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(10):
+            while "rulesets cannot be watched" not in caplog.text:
+                await asyncio.sleep(0.01)
     assert await told(redis) == []
     assert await redis.hgetall(RULESETS) == {b"default": b"v1"}

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from frontend.catalogue.catalogue import Catalogue, CatalogueError, load
+from frontend.catalogue.catalogue import Catalogue, load
+from frontend.common.errors import CatalogueError
 
 DEMO = Path(__file__).parents[3] / "demo" / "catalogue"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from frontend.catalogue.catalogue import CatalogueError
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.common.errors import CatalogueError
 from tests.frontend.catalogue.test_catalogue import CHARACTER, MODEL
 
 

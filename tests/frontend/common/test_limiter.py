@@ -3,15 +3,15 @@ import asyncio
 import pytest
 
 from frontend.common.errors import ApiError
-from frontend.common.limiter import Room
+from frontend.common.limiter import Limiter
 
 
 async def test_so_many_at_a_time_so_many_wait_and_the_rest_is_refused() -> None:
-    room, go, inside, most = Room(at_a_time=2, waiting=1), asyncio.Event(), 0, 0
+    room, go, inside, most = Limiter(at_a_time=2, waiting=1), asyncio.Event(), 0, 0
 
     async def work() -> None:
         nonlocal inside, most
-        async with room.place():
+        async with room.slot():
             inside += 1
             most = max(most, inside)
             await go.wait()
@@ -29,10 +29,10 @@ async def test_so_many_at_a_time_so_many_wait_and_the_rest_is_refused() -> None:
 
 
 async def test_one_that_goes_away_while_it_waits_leaves_its_place() -> None:
-    room, go = Room(at_a_time=1, waiting=1), asyncio.Event()
+    room, go = Limiter(at_a_time=1, waiting=1), asyncio.Event()
 
     async def work() -> None:
-        async with room.place():
+        async with room.slot():
             await go.wait()
 
     first = asyncio.create_task(work())

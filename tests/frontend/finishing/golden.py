@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from frontend.finishing.stamps import Stamps
-from frontend.finishing.visible_mark import lay
+from frontend.finishing.watermark import lay
 
 from .pictures import file_of, mark
 

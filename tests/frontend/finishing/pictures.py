@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from frontend.domain.picture import Credentials, VisibleMark
+from frontend.domain.picture import Credentials, Watermark
 
 RED = (255, 0, 0, 255)
 
@@ -41,7 +41,7 @@ def data_uri(data: bytes, media_type: str = "image/png") -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def mark(image: bytes = b"", **changes: Any) -> VisibleMark:
+def mark(image: bytes = b"", **changes: Any) -> Watermark:
     values: dict[str, Any] = {
         "image": image or block(),
         "position": "bottom-right",
@@ -51,7 +51,7 @@ def mark(image: bytes = b"", **changes: Any) -> VisibleMark:
         "padding_x": 10,
         "padding_y": 10,
     }
-    return VisibleMark(**values | changes)
+    return Watermark(**values | changes)
 
 
 def credentials(**changes: Any) -> Credentials:
@@ -68,7 +68,7 @@ def credentials(**changes: Any) -> Credentials:
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
-        "mark": "9e3779b97f4a7c15",
+        "invisible_id": "9e3779b97f4a7c15",
         "when": "2026-03-29T20:02:50Z",
     }
     return Credentials(**values | changes)

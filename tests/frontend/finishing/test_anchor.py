@@ -1,6 +1,6 @@
 import pytest
 
-from frontend.finishing.anchor import anchor, spelled
+from frontend.finishing.anchor import anchor, canonical_position
 
 SPELLINGS = [
     ((0.0, 0.0), ["top-left", "TOP_LEFT", "topLeft", "left top", " Top  Left ", "tl", "north-west"]),
@@ -27,10 +27,10 @@ def test_unknown_place_is_bottom_right(name: str) -> None:
 
 @pytest.mark.parametrize(("place", "names"), SPELLINGS)
 def test_every_place_is_told_in_one_spelling(place: tuple[float, float], names: list[str]) -> None:
-    (told,) = {spelled(name) for name in names}
+    (told,) = {canonical_position(name) for name in names}
     assert anchor(told) == place
 
 
 def test_unknown_place_is_told_as_where_the_mark_goes() -> None:
-    assert spelled("somewhere") == spelled("") == "bottom-right"
-    assert (spelled("Middle"), spelled("TOP_centre")) == ("center", "top")
+    assert canonical_position("somewhere") == canonical_position("") == "bottom-right"
+    assert (canonical_position("Middle"), canonical_position("TOP_centre")) == ("center", "top")

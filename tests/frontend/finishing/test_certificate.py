@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from frontend.common.errors import SettingError
 from frontend.domain.picture import File
 from frontend.finishing.authority import PURPOSES, issue
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import CertificateExpired, Signatory
-from frontend.settings import SettingError, Settings, load
+from frontend.settings import Settings, load
 
 from .pictures import credentials
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frontend.common.version import __version__
 from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
@@ -74,6 +75,11 @@ def test_first_action_says_that_a_model_made_it() -> None:
     assert first["when"] == "2026-03-29T20:02:50Z"
 
 
+def test_generator_is_named_with_its_version() -> None:
+    generator = active(read(signed()))["claim_generator_info"][0]
+    assert (generator["name"], generator["version"]) == ("imgen", __version__)
+
+
 def test_facts_and_texts_are_read_back() -> None:
     report = read(signed())
     assert assertion(report, GENERATION) == {
@@ -97,7 +103,7 @@ def test_facts_and_texts_are_read_back() -> None:
 
 
 def test_invisible_mark_is_bound_to_the_manifest() -> None:
-    report = read(signed(who=credentials(mark="0123456789abcdef")))
+    report = read(signed(who=credentials(invisible_id="0123456789abcdef")))
     assert failures(report) == ["signingCredential.untrusted"]
     binding = assertion(report, "c2pa.soft-binding")
     assert binding["alg"] == "org.imgen.spread-spectrum.1"
@@ -107,7 +113,7 @@ def test_invisible_mark_is_bound_to_the_manifest() -> None:
 
 
 def test_picture_without_an_invisible_mark_tells_of_none() -> None:
-    report = read(signed(who=credentials(mark="")))
+    report = read(signed(who=credentials(invisible_id="")))
     assert "c2pa.soft-binding" not in [item["label"] for item in active(report)["assertions"]]
     assert len(assertion(report, "c2pa.actions.v2")["actions"]) == 1
 
@@ -121,14 +127,14 @@ def test_prompt_is_told_only_where_the_settings_say_so() -> None:
 
 
 def test_what_the_client_says_is_not_sworn_by_us() -> None:
-    report = read(signed(who=credentials(mark="0123456789abcdef")))
+    report = read(signed(who=credentials(invisible_id="0123456789abcdef")))
     created = {item["label"]: item.get("created", False) for item in active(report)["assertions"]}
     ours = {"c2pa.actions.v2": True, GENERATION: True, "c2pa.soft-binding": True}
     assert created == ours | {"cawg.metadata": False}
 
 
 def test_empty_texts_leave_their_fields_out() -> None:
-    names = ("author", "title", "description", "organization", "vendor", "character", "mark")
+    names = ("author", "title", "description", "organization", "vendor", "character", "invisible_id")
     empty = dict.fromkeys(names, "")
     report = read(signed(who=credentials(**empty)))
     assert report["validation_state"] == "Valid"

@@ -9,25 +9,26 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from frontend.common.errors import SettingError
 from frontend.domain.picture import Credentials, Encoding, File, Picture
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.fingerprint import fingerprint
 from frontend.finishing.finish import Finisher, Tools, finish
 from frontend.finishing.stamps import Stamps
-from frontend.finishing.visible_mark import lay
+from frontend.finishing.watermark import lay
 from frontend.invisible_mark import reading as invisible
 from frontend.invisible_mark.codes import bits_of
-from frontend.invisible_mark.keys import MarkKeys
+from frontend.invisible_mark.keys import InvisibleKeys
 from frontend.invisible_mark.writing import write
-from frontend.settings import SettingError, Settings
+from frontend.settings import Settings
 
 from .pictures import credentials, mark, scene
 from .test_credentials import SIGNATORY, read
 
-KEYS = MarkKeys.of({7: b"k" * 32})
+KEYS = InvisibleKeys.of({7: b"k" * 32})
 TOOLS = Tools(SIGNATORY, KEYS.writing)
-IDENTITY = int(credentials().mark, 16)
+IDENTITY = int(credentials().invisible_id, 16)
 PNG = Encoding(format="png", quality=95, lossless=False)
 
 
@@ -61,13 +62,13 @@ def test_picture_carries_the_identity_that_its_credentials_name() -> None:
     finished = finish(Picture(scene(1344, 768)), None, PNG, order, TOOLS)
     reading = invisible.read(pixels_of(finished.picture), KEYS.reading)
     assert reading
-    assert f"{bits_of(reading.soft):016x}" == order.mark == finished.mark
-    assert reading.version == finished.mark_key == 7
+    assert f"{bits_of(reading.soft):016x}" == order.invisible_id == finished.invisible_id
+    assert reading.version == finished.invisible_key == 7
 
 
 def test_picture_without_an_identity_is_not_finished() -> None:
     with pytest.raises(ValueError, match="base 16"):
-        finish(Picture(scene()), None, PNG, credentials(mark=""), TOOLS)
+        finish(Picture(scene()), None, PNG, credentials(invisible_id=""), TOOLS)
 
 
 def test_picture_that_came_in_is_not_changed() -> None:
@@ -104,7 +105,7 @@ class NotingSignatory(Signatory):
 async def test_work_happens_off_the_event_loop(tmp_path: Path) -> None:
     with NotingSignatory(tmp_path) as signatory:
         signatory.threads.clear()
-        async with Finisher.running(Tools(signatory, KEYS.writing), threads=2) as finisher:
+        async with Finisher.start(Tools(signatory, KEYS.writing), threads=2) as finisher:
             work = (finisher.finish(Picture(scene()), None, PNG, credentials()) for _ in range(6))
             await asyncio.gather(*work)
     assert len(signatory.threads) == 12  # picture and thumbnail
@@ -112,7 +113,7 @@ async def test_work_happens_off_the_event_loop(tmp_path: Path) -> None:
 
 
 async def test_finisher_signs_with_the_settings_certificate(tmp_path: Path) -> None:
-    async with Finisher.opened(Settings(data_dir=tmp_path), KEYS) as finisher:
+    async with Finisher.open(Settings(data_dir=tmp_path), KEYS) as finisher:
         finished = await finisher.finish(Picture(scene()), None, PNG, credentials())
     assert read(finished.picture)["validation_state"] == "Valid"
     assert (tmp_path / "credentials" / "chain.pem").exists()
@@ -120,5 +121,5 @@ async def test_finisher_signs_with_the_settings_certificate(tmp_path: Path) -> N
 
 async def test_bad_certificate_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingError):
-        async with Finisher.opened(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem"), KEYS):
+        async with Finisher.open(Settings(data_dir=tmp_path, c2pa_key=tmp_path / "key.pem"), KEYS):
             pass

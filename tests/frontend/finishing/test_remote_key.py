@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from embedded.part import free_port
+from frontend.common.errors import SettingError
 from frontend.finishing.authority import issue
 from frontend.finishing.remote_key import MAX_SIGNATURE_BYTES
 from frontend.finishing.signing import open_signatory
-from frontend.settings import ROOT, SettingError, Settings
+from frontend.settings import ROOT, Settings
 from tests.fakes import listening
 
 from .pictures import credentials

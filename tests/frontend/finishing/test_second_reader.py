@@ -56,7 +56,7 @@ def codes(report: dict[str, Any], kind: str) -> list[str]:
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_valid_and_trusted_with_our_anchor(kind: str, lossless: bool, mark: str) -> None:
-    report = second(signed(kind, credentials(mark=mark), lossless))
+    report = second(signed(kind, credentials(invisible_id=mark), lossless))
     assert (report["integrity"], report["signature"], report["hard_binding"]) == ("valid", "valid", "match")
     assert report["validation_state"] == "Trusted"
     assert codes(report, "failure") == []

@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from frontend.common.errors import ApiError
-from frontend.domain.picture import VisibleMark
+from frontend.domain.picture import Watermark
 from frontend.finishing.stamps import Stamps
 
 from .pictures import block, file_of, mark
 
 
-def many(count: int) -> list[VisibleMark]:
+def many(count: int) -> list[Watermark]:
     return [mark(block(40, 20, (value, 0, 0, 255)), scale=50) for value in range(count)]
 
 
@@ -29,7 +29,7 @@ def test_same_order_is_made_once() -> None:
         (mark(), (100, 200)),
     ],
 )
-def test_another_order_gets_its_own(other: VisibleMark, size: tuple[int, int]) -> None:
+def test_another_order_gets_its_own(other: Watermark, size: tuple[int, int]) -> None:
     stamps = Stamps()
     first = stamps.stamp(mark(), 200, 100)
     found = stamps.stamp(other, *size)

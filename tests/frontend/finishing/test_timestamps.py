@@ -8,11 +8,12 @@ import c2pa
 import pytest
 from aiohttp import web
 
+from frontend.common.errors import SettingError
 from frontend.domain.picture import File
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.signing import open_signatory
 from frontend.finishing.timestamps import MAX_QUERY_BYTES, MAX_REPLY_BYTES, open_timestamps
-from frontend.settings import SettingError, Settings
+from frontend.settings import Settings
 
 from .pictures import credentials
 from .test_credentials import FORMATS, active, plain, read

@@ -4,8 +4,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from frontend.http.middleware import json_response, shell
-from frontend.settings import Settings
+from frontend.http.middleware import json_response, middleware
 
 Client = TestClient[web.Request, web.Application]
 STUDIO, OTHER = "https://studio.example", "https://other.example"
@@ -21,7 +20,7 @@ async def client() -> AsyncIterator[Client]:
     async def broken(request: web.Request) -> web.Response:
         raise RuntimeError("secret words")
 
-    app = web.Application(middlewares=[shell(Settings(cors_origins=(STUDIO,)))])
+    app = web.Application(middlewares=[middleware((STUDIO,))])
     app.add_routes([web.get("/fine", fine), web.get("/broken", broken)])
     async with TestClient(TestServer(app)) as opened:
         yield opened

@@ -1,18 +1,19 @@
 import pytest
 
 from frontend.common.errors import ApiError
-from frontend.http.rate_limit import Visitors, address_of
+from frontend.http.rate_limit import AnonymousRateLimiter
+from frontend.net.client_address import address_of
 from frontend.net.networks import networks
 
 
-def refused(visitors: Visitors, address: str, now: float) -> ApiError:
+def refused(visitors: AnonymousRateLimiter, address: str, now: float) -> ApiError:
     with pytest.raises(ApiError) as raised:
         visitors.admit(address, now)
     return raised.value
 
 
 def test_so_many_a_minute_and_then_as_they_come_back() -> None:
-    visitors = Visitors(per_minute=3)
+    visitors = AnonymousRateLimiter(per_minute=3)
     for _ in range(3):
         visitors.admit("a", 100.0)
     error = refused(visitors, "a", 100.0)
@@ -26,7 +27,7 @@ def test_so_many_a_minute_and_then_as_they_come_back() -> None:
 
 
 def test_only_so_many_addresses_are_remembered() -> None:
-    visitors = Visitors(per_minute=1, remembered=2)
+    visitors = AnonymousRateLimiter(per_minute=1, remembered=2)
     for address in ("a", "b", "c"):
         visitors.admit(address, 0.0)
     assert refused(visitors, "c", 0.0).status == 429
@@ -34,7 +35,7 @@ def test_only_so_many_addresses_are_remembered() -> None:
 
 
 def test_none_a_minute_means_only_with_a_key() -> None:
-    assert refused(Visitors(per_minute=0), "a", 0.0).status == 401
+    assert refused(AnonymousRateLimiter(per_minute=0), "a", 0.0).status == 401
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from embedded.part import free_port
-from frontend.inference.client import Fault, Inference, InferenceError
+from frontend.domain.inference_error import FailureScope, InferenceError
+from frontend.inference.client import Inference
 from tests.orders import ignore, order
 
 Responses = AsyncIterator[Any]
@@ -192,25 +193,25 @@ DEAD_STUB = "FAILED: eros-denoiser: Stub process 'eros-denoiser_0_0' is not heal
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        (refuses("REFUSED: unknown model"), Fault.ORDER),
-        (refuses("FAILED: eros-decoder: out of memory"), Fault.WORK),
-        (refuses("some new error of Triton"), Fault.WORK),
-        (breaks_off, Fault.WORK),
-        (says(progress(0.5)), Fault.WORK),
-        (after_a_step(DEAD_STUB), Fault.WORK),
-        (refuses(DEAD_STUB), Fault.SERVERS),
-        (refuses("BUSY: 64 orders are being worked on"), Fault.SERVERS),
-        (after_a_step("CANCELLED: cancelled"), Fault.SERVERS),
-        (refuses("Request for unknown model: 'text_to_image' is not found"), Fault.SERVERS),
+        (refuses("REFUSED: unknown model"), FailureScope.ORDER),
+        (refuses("FAILED: eros-decoder: out of memory"), FailureScope.WORK),
+        (refuses("some new error of Triton"), FailureScope.WORK),
+        (breaks_off, FailureScope.WORK),
+        (says(progress(0.5)), FailureScope.WORK),
+        (after_a_step(DEAD_STUB), FailureScope.WORK),
+        (refuses(DEAD_STUB), FailureScope.SERVERS),
+        (refuses("BUSY: 64 orders are being worked on"), FailureScope.SERVERS),
+        (after_a_step("CANCELLED: cancelled"), FailureScope.SERVERS),
+        (refuses("Request for unknown model: 'text_to_image' is not found"), FailureScope.SERVERS),
     ],
 )
 async def test_fault_is_the_servers_only_where_nobody_worked_on_the_order(
-    answer: Answer, fault: Fault
+    answer: Answer, fault: FailureScope
 ) -> None:
     async with serving(answer) as (fake,), client(fake.url) as inference:
         with pytest.raises(InferenceError) as caught:
             await ask(inference)
-    assert caught.value.fault is fault
+    assert caught.value.scope is fault
 
 
 @pytest.mark.parametrize("url", [f"127.0.0.1:{free_port()}", "no-such-host.invalid:8001"])
@@ -218,7 +219,7 @@ async def test_servers_out_of_reach_are_not_the_orders_fault(url: str) -> None:
     async with client(url) as inference:
         with pytest.raises(InferenceError) as caught:
             await ask(inference)
-    assert caught.value.fault is Fault.SERVERS
+    assert caught.value.scope is FailureScope.SERVERS
 
 
 async def test_an_order_at_fault_is_not_tried_elsewhere() -> None:
@@ -246,7 +247,7 @@ async def test_what_is_no_picture_of_the_order_is_refused(wrong: Any) -> None:
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
         with pytest.raises(InferenceError) as caught:
             await ask(inference)
-    assert caught.value.fault is Fault.WORK
+    assert caught.value.scope is FailureScope.WORK
 
 
 async def test_a_picture_names_the_weights_that_drew_it() -> None:
@@ -294,7 +295,7 @@ async def test_an_order_takes_no_longer_than_it_may() -> None:
         with pytest.raises(InferenceError, match=r"no answer of text_to_image within 0\.3 s") as caught:
             await ask(inference)
         await asyncio.wait_for(fake.ended.wait(), 5)
-    assert caught.value.fault is Fault.WORK
+    assert caught.value.scope is FailureScope.WORK
 
 
 async def test_orders_for_a_character_go_where_it_is_loaded() -> None:
@@ -397,7 +398,7 @@ async def test_a_request_at_fault_is_not_sent_elsewhere() -> None:
     async with serving(once=(refusal, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
         with pytest.raises(InferenceError, match="text is not valid UTF-8") as caught:
             await infer(inference)
-    assert caught.value.fault is Fault.ORDER and not good.requests
+    assert caught.value.scope is FailureScope.ORDER and not good.requests
 
 
 async def test_a_server_whose_encoder_failed_still_draws() -> None:

@@ -12,7 +12,7 @@ from frontend.invisible_mark.codes import (
     bits_of,
     variant_of,
 )
-from frontend.invisible_mark.folding import moved
+from frontend.invisible_mark.folding import roll
 
 
 def test_a_tile_says_its_identity(codes: Codes) -> None:
@@ -34,10 +34,10 @@ def test_variant_is_the_identitys_first_bits() -> None:
 @pytest.mark.parametrize(("down", "across"), [(0, 0), (5, 60), (63, 1)])
 def test_pilot_is_found_where_the_tile_begins(codes: Codes, down: int, across: int) -> None:
     identity = 11 << 58 | 12345
-    fits = codes.correlate(moved(codes.tile(identity), down, across)[None])[0]
+    fits = codes.correlate(roll(codes.tile(identity), down, across)[None])[0]
     place = np.unravel_index(np.abs(fits).argmax(), fits.shape)
     assert place[0] == 11
-    again = moved(moved(codes.tile(identity), down, across), int(place[1]), int(place[2]))
+    again = roll(roll(codes.tile(identity), down, across), int(place[1]), int(place[2]))
     assert np.array_equal(np.sign(fits[place]) * again, codes.tile(identity))
 
 

@@ -1,7 +1,8 @@
 """Jobs as they are when they were just accepted, and what can become of them."""
 
-from frontend.domain.job import CredentialTexts, Job, MarkOptions, StoredPicture, new_id
-from frontend.review.reviewer import Verdict
+from frontend.domain.job import CredentialTexts, Job, WatermarkOptions, new_id
+from frontend.domain.picture import StoredPicture
+from frontend.domain.verdict import Verdict
 
 SHA = "a" * 64
 
@@ -29,7 +30,9 @@ def a_job(owner: str = "studio") -> Job:
         optimized=False,
         compliance_ruleset="default",
         precompliance="",
-        mark=MarkOptions(position="center", scale=5, transparency=100, rotation=0, padding_x=0, padding_y=0),
+        watermark=WatermarkOptions(
+            position="center", scale=5, transparency=100, rotation=0, padding_x=0, padding_y=0
+        ),
         texts=CredentialTexts(author="", title="", description="", organization="", vendor=""),
     )
 

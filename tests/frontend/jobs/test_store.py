@@ -9,9 +9,22 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from contract.redis_keys import QUEUE, WORKERS
 from frontend.common.errors import ApiError
-from frontend.domain.job import Job, State
-from frontend.jobs.store import GROUP, QUEUE, STARTS_LIMIT, Claim, JobStore, Once
+from frontend.domain.job import Job
+from frontend.domain.job_state import (
+    Completed,
+    Failed,
+    JobState,
+    Queued,
+    Reviewing,
+    Running,
+    StoredState,
+    TimedOut,
+)
+from frontend.jobs.claim import Claim
+from frontend.jobs.idempotency_key import IdempotencyKey
+from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, JobStore
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 from tests.lossy_redis import wired
@@ -32,31 +45,37 @@ async def taken(store: JobStore, consumer: str = "one") -> Claim:
     return claim
 
 
-async def state_of(store: JobStore, job: Job) -> State:
-    view = await store.view(job.id, job.owner)
-    assert view is not None
-    return view.state
+async def fall_silent(redis: "Redis", claim: Claim, lease_s: float = SETTINGS.job_lease_s) -> None:
+    """As if the claim's worker had not been heard of for longer than a lease."""
+    entry: Any = await redis.hget(f"imgen:job:{claim.job.id}", "entry")
+    await redis.xclaim(QUEUE, WORKERS, claim.consumer, 0, [entry], idle=int(lease_s * 2_000))
+
+
+async def state_of(store: JobStore, job: Job) -> type[JobState]:
+    state = await store.read(job.id, job.owner)
+    assert state is not None
+    return type(state)
 
 
 async def test_job_goes_from_queue_to_completed(store: JobStore) -> None:
     job = a_job()
     await store.accept(job, b"mark", None)
     claim = await taken(store)
-    assert (claim.job, claim.attempt, claim.mark) == (job, 1, b"mark")
+    assert (claim.job, claim.attempt, claim.watermark) == (job, 1, b"mark")
     assert await store.beat(claim, 0.5)
-    view = await store.view(job.id, job.owner)
-    assert view and (view.state, view.progress, view.queue_position) == (State.IN_PROGRESS, 0.5, None)
+    view = await store.read(job.id, job.owner)
+    assert view == Running(job, 0.5)
     assert await store.made(claim, a_picture())
-    assert await state_of(store, job) is State.REVIEWING
+    assert await state_of(store, job) is Reviewing
     assert await store.judge(job.id, a_verdict())
-    view = await store.view(job.id, job.owner)
-    assert view and view.state is State.COMPLETED and view.verdict == a_verdict()
+    view = await store.read(job.id, job.owner)
+    assert view == Completed(job, a_picture(), a_verdict())
 
 
 async def test_another_owner_sees_no_job(store: JobStore) -> None:
     job = a_job()
     await store.accept(job, b"", None)
-    assert await store.view(job.id, "somebody else") is None
+    assert await store.read(job.id, "somebody else") is None
     assert await store.cancel(job.id, "somebody else") is None
 
 
@@ -65,31 +84,33 @@ async def test_positions_follow_the_order_of_acceptance(store: JobStore) -> None
     for job in jobs:
         await store.accept(job, b"", None)
     await taken(store)
-    views = await asyncio.gather(*(store.view(job.id, job.owner) for job in jobs))
-    assert [view and view.queue_position for view in views] == [None, 1, 2]
+    views = await asyncio.gather(*(store.read(job.id, job.owner) for job in jobs))
+    assert [view.position if isinstance(view, Queued) else None for view in views] == [None, 1, 2]
 
 
-async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(store: JobStore) -> None:
+async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(
+    store: JobStore, redis: "Redis"
+) -> None:
     job = a_job()
     await store.accept(job, b"", None)
     stale = await taken(store, "dead")
     assert await store.next("other", 10) is None
-    await asyncio.sleep(SETTINGS.job_lease_s + 0.05)
+    await fall_silent(redis, stale)
     fresh = await taken(store, "other")
     assert fresh.attempt == 2
     assert not await store.beat(stale)
     assert not await store.made(stale, a_picture("b" * 64))
     await store.fail(stale)
     assert await store.made(fresh, a_picture())
-    view = await store.view(job.id, job.owner)
-    assert view and view.picture == a_picture()
+    view = await store.read(job.id, job.owner)
+    assert isinstance(view, Reviewing) and view.picture == a_picture()
 
 
-async def test_beating_keeps_the_lease(store: JobStore) -> None:
+async def test_beating_keeps_the_lease(store: JobStore, redis: "Redis") -> None:
     await store.accept(a_job(), b"", None)
     claim = await taken(store)
-    for _ in range(4):
-        await asyncio.sleep(SETTINGS.job_lease_s / 2)
+    for _ in range(2):
+        await fall_silent(redis, claim)
         assert await store.beat(claim)
         assert await store.next("other", 10) is None
 
@@ -100,8 +121,8 @@ async def test_job_fails_after_its_attempts(store: JobStore) -> None:
     for _ in range(SETTINGS.job_attempts):
         await store.release(await taken(store), charge=True)
     assert await store.next("one", 10) is None
-    view = await store.view(job.id, job.owner)
-    assert view and (view.state, view.error) == (State.FAILED, "Generation failed")
+    view = await store.read(job.id, job.owner)
+    assert view == Failed(job, "Generation failed")
 
 
 async def test_uncharged_release_keeps_the_attempts_and_never_repeats_a_token(store: JobStore) -> None:
@@ -113,7 +134,7 @@ async def test_uncharged_release_keeps_the_attempts_and_never_repeats_a_token(st
         tokens.append(claim.attempt)
         await store.release(claim, charge=False)
     assert tokens == [1, 2, 3, 4, 5]
-    assert await state_of(store, job) is State.IN_QUEUE
+    assert await state_of(store, job) is Queued
 
 
 async def test_cancelled_job_is_never_taken_and_a_running_one_loses_its_lease(store: JobStore) -> None:
@@ -121,12 +142,12 @@ async def test_cancelled_job_is_never_taken_and_a_running_one_loses_its_lease(st
     await store.accept(running, b"", None)
     claim = await taken(store)
     await store.accept(waiting, b"", None)
-    assert await store.cancel(waiting.id, waiting.owner) is State.IN_QUEUE
-    assert await store.cancel(running.id, running.owner) is State.IN_PROGRESS
+    assert await store.cancel(waiting.id, waiting.owner) is StoredState.IN_QUEUE
+    assert await store.cancel(running.id, running.owner) is StoredState.IN_PROGRESS
     assert not await store.beat(claim)
     assert not await store.made(claim, a_picture())
     assert await store.next("one", 10) is None
-    assert await store.cancel(running.id, running.owner) is State.CANCELLED
+    assert await store.cancel(running.id, running.owner) is StoredState.CANCELLED
 
 
 async def test_deadline_times_out_waiting_and_running_jobs_but_not_made_ones(redis: "Redis") -> None:
@@ -137,22 +158,22 @@ async def test_deadline_times_out_waiting_and_running_jobs_but_not_made_ones(red
         await store.accept(job, b"", None)
     assert await store.made(await taken(store), a_picture())
     await taken(store)
-    await asyncio.sleep(0.25)
-    await store.sweep()
-    assert await state_of(store, waiting) is State.TIMED_OUT
-    assert await state_of(store, running) is State.TIMED_OUT
-    assert await state_of(store, made) is State.REVIEWING
-    await store.unjudged(made.id)
-    view = await store.view(made.id, made.owner)
-    assert view and view.error == "Compliance review unavailable"
+    async with asyncio.timeout(10):
+        while await state_of(store, waiting) is not TimedOut:
+            await store.sweep()
+    assert await state_of(store, running) is TimedOut
+    assert await state_of(store, made) is Reviewing
+    await store.fail_unjudged(made.id)
+    view = await store.read(made.id, made.owner)
+    assert view == Failed(made, "Compliance review unavailable")
 
 
 async def test_review_that_fails_before_the_deadline_changes_nothing(store: JobStore) -> None:
     job = a_job()
     await store.accept(job, b"", None)
     await store.made(await taken(store), a_picture())
-    await store.unjudged(job.id)
-    assert await state_of(store, job) is State.REVIEWING
+    await store.fail_unjudged(job.id)
+    assert await state_of(store, job) is Reviewing
 
 
 async def test_verdict_on_other_bytes_is_refused_and_the_first_one_stays(store: JobStore) -> None:
@@ -166,7 +187,7 @@ async def test_verdict_on_other_bytes_is_refused_and_the_first_one_stays(store: 
 
 async def test_idempotency_key_returns_the_first_job_and_refuses_another_body(store: JobStore) -> None:
     first, second = a_job(), a_job()
-    once = Once("studio", "key", "body")
+    once = IdempotencyKey("studio", "key", "body")
     assert await store.accepted_before(once) is None
     assert await store.accept(first, b"", once) == first.id
     assert await store.accept(second, b"", once) == first.id
@@ -219,7 +240,13 @@ async def test_nothing_is_left_of_a_finished_job_but_its_record_and_its_picture(
 
 
 async def consumers(redis: "Redis") -> set[bytes]:
-    return {known["name"] for known in await redis.xinfo_consumers(QUEUE, GROUP)}
+    return {known["name"] for known in await redis.xinfo_consumers(QUEUE, WORKERS)}
+
+
+async def until_all_were_silent(redis: "Redis", seconds: float) -> None:
+    async with asyncio.timeout(10):
+        while any(known["idle"] <= 1_000 * seconds for known in await redis.xinfo_consumers(QUEUE, WORKERS)):
+            await asyncio.sleep(0.01)
 
 
 async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> None:
@@ -229,8 +256,7 @@ async def test_silent_worker_is_found_behind_many_busy_ones(redis: "Redis") -> N
         await store.accept(a_job(), b"", None)
     claims = [await taken(store, "busy") for _ in range(24)]
     claims.append(await taken(store, "dead"))
-    entry: Any = await redis.hget(f"imgen:job:{claims[-1].job.id}", "entry")
-    await redis.xclaim(QUEUE, GROUP, "dead", 0, [entry], idle=60_000)
+    await fall_silent(redis, claims[-1], Settings().job_lease_s)
     assert (await taken(store, "other")).job == claims[-1].job
 
 
@@ -238,9 +264,11 @@ async def test_entry_deleted_while_it_was_pending_hides_no_job(redis: "Redis") -
     store = JobStore(redis, replace(SETTINGS, job_lease_s=0.05))
     await store.prepare()
     entry = await redis.xadd(QUEUE, {"id": "run_gone"})
-    await redis.xreadgroup(GROUP, "dead", {QUEUE: ">"})
+    await redis.xreadgroup(WORKERS, "dead", {QUEUE: ">"})
     await redis.xdel(QUEUE, entry)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while not await redis.xpending_range(QUEUE, WORKERS, "-", "+", 1, idle=50):
+            await asyncio.sleep(0.01)
     job = a_job()
     await store.accept(job, b"", None)
     assert (await taken(store)).job == job
@@ -265,14 +293,14 @@ async def test_entry_that_names_no_job_is_cleared_away(store: JobStore, redis: "
 async def test_job_that_is_never_charged_fails_in_the_end(store: JobStore, redis: "Redis") -> None:
     job = a_job()
     await store.accept(job, b"", None)
-    await redis.hset(f"imgen:job:{job.id}", "attempt", STARTS_LIMIT - 1)
+    await redis.hset(f"imgen:job:{job.id}", "attempt", MAX_STARTS - 1)
     await store.release(await taken(store), charge=False)
     assert await store.next("one", 10) is None
-    assert await state_of(store, job) is State.FAILED
+    assert await state_of(store, job) is Failed
 
 
 async def test_watermarks_of_all_waiting_jobs_have_a_bound(redis: "Redis") -> None:
-    store = JobStore(redis, SETTINGS, marks_limit=10)
+    store = JobStore(redis, SETTINGS, max_watermark_bytes=10)
     await store.prepare()
     first, plain, second = a_job(), a_job(), a_job()
     await store.accept(first, b"123456", None)
@@ -291,7 +319,7 @@ async def test_repeated_order_finds_its_job_as_long_as_its_key_lives(redis: "Red
     store = JobStore(redis, replace(SETTINGS, job_keep_s=60))
     await store.prepare()
     repeated, plain = a_job(), a_job()
-    once = Once("studio", "key", "body")
+    once = IdempotencyKey("studio", "key", "body")
     await store.accept(repeated, b"", once)
     await store.accept(plain, b"", None)
     for job in (repeated, plain):
@@ -313,12 +341,12 @@ async def test_consumers_of_killed_processes_go_once_they_hold_nothing(redis: "R
     await store.next("killed idle", 1)
     await store.accept(job, b"", None)
     await taken(store, "killed at work")
-    await asyncio.sleep(0.5)
+    await until_all_were_silent(redis, SILENT_LEASES * 0.1)
     await store.next("alive", 1)
     # The job went to the living one; it is the only thing that kept the second one here.
     await store.sweep()
     assert await consumers(redis) == {b"alive"}
-    await asyncio.sleep(0.5)
+    await until_all_were_silent(redis, SILENT_LEASES * 0.1)
     await store.sweep()
     assert await consumers(redis) == {b"alive"}  # it holds a job, however silent it is
     await store.forget("alive")
@@ -335,7 +363,7 @@ async def test_lost_answers_change_nothing(store: JobStore, redis_url: str, tmp_
         job = a_job()
         wire.lose_answer_to(job.owner)
         assert await wired_store.accept(job, b"", None) == job.id
-        wire.lose_answer_to(f"{SETTINGS.job_attempts}\r\n$3\r\n{STARTS_LIMIT}")  # the end of `take`
+        wire.lose_answer_to(f"{SETTINGS.job_attempts}\r\n$3\r\n{MAX_STARTS}")  # the end of `take`
         claim = await taken(wired_store)
         assert claim.attempt == 1
         wire.lose_answer_to("p.jpg")
@@ -344,8 +372,8 @@ async def test_lost_answers_change_nothing(store: JobStore, redis_url: str, tmp_
         other = a_job()
         await wired_store.accept(other, b"", None)
         wire.lose_answer_to(other.id)
-        assert await wired_store.cancel(other.id, other.owner) is State.IN_QUEUE
-        assert await wired_store.cancel(other.id, other.owner) is State.CANCELLED
+        assert await wired_store.cancel(other.id, other.owner) is StoredState.IN_QUEUE
+        assert await wired_store.cancel(other.id, other.owner) is StoredState.CANCELLED
         assert wire.lost == 4
 
 

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from embedded.part import free_port
-from frontend.net.guarded_fetcher import LONGEST_URL, REDIRECTS, Outside, Unreachable
+from frontend.common.errors import SettingError
+from frontend.net.guarded_fetcher import MAX_REDIRECTS, MAX_URL, GuardedFetcher, Unreachable
 from frontend.net.networks import is_public, plain
-from frontend.settings import SettingError, Settings
 
 MOST = 1000
 
@@ -100,7 +100,7 @@ async def _answer(request: web.Request) -> web.StreamResponse:
 
 @dataclass(frozen=True)
 class Site:
-    outside: Outside
+    outside: GuardedFetcher
     names: Names
     url: str
 
@@ -115,13 +115,12 @@ async def site(
     app = web.Application()
     app[PICTURE] = picture
     app.router.add_get("/{name:.*}", _answer)
-    runner, port = web.AppRunner(app, shutdown_timeout=0), free_port()
+    runner, port = web.AppRunner(app, shutdown_timeout=0.1), free_port()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
     names, trust = Names(answers), ssl.create_default_context(cafile=str(chain))
     try:
-        settings = Settings(private_networks=private)
-        async with Outside.opened(settings, names, trust, timeout_s=2.0) as outside:
+        async with GuardedFetcher.open(private, names, trust, timeout_s=2.0) as outside:
             yield Site(outside, names, f"https://studio.example:{port}")
     finally:
         await runner.cleanup()
@@ -139,13 +138,13 @@ async def test_picture_of_an_allowed_place_is_fetched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["large", "missing", "hangs", "for-ever", "plain", "inside", "nowhere", "x" * LONGEST_URL]
+    "path", ["large", "missing", "hangs", "for-ever", "plain", "inside", "nowhere", "x" * MAX_URL]
 )
 async def test_what_is_not_a_picture_in_bounds_is_refused(tmp_path: Path, path: str) -> None:
     async with site(tmp_path, HOME, "127.0.0.0/8") as here:
         with pytest.raises(Unreachable):
             await here.outside.fetch(f"{here.url}/{path}", MOST)
-        assert len(here.names.asked) <= REDIRECTS + 1
+        assert len(here.names.asked) <= MAX_REDIRECTS + 1
 
 
 @pytest.mark.parametrize(
@@ -223,5 +222,5 @@ def test_public_addresses_are_told_from_others(address: str, public: bool) -> No
 
 async def test_network_that_is_none_stops_the_start() -> None:
     with pytest.raises(SettingError, match="IMGEN_PRIVATE_NETWORKS"):
-        async with Outside.opened(Settings(private_networks=("10.0.0.1/8",))):
+        async with GuardedFetcher.open(("10.0.0.1/8",)):
             pass

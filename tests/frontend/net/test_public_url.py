@@ -1,7 +1,8 @@
 import pytest
 
+from frontend.common.errors import SettingError
 from frontend.net.public_url import local_url, only_local, public_url
-from frontend.settings import SettingError, Settings
+from frontend.settings import Settings
 
 
 @pytest.mark.parametrize(

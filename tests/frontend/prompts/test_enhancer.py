@@ -11,11 +11,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.limits import MAX_PROMPT_CHARACTERS
 from embedded.part import free_port
 from frontend.common.errors import ApiError
-from frontend.prompts.enhancer import Enhancer, merged
-from frontend.prompts.prompt import MAX_LENGTH, Prompt
-from frontend.settings import Settings
+from frontend.prompts.enhancer import Enhancer, merge
+from frontend.prompts.prompt import Prompt
 
 KEY = "llm-secret-key"
 PROMPT = Prompt("aya", ("old lighthouse", "storm"), ("rain", "red dress"))
@@ -68,14 +68,14 @@ async def serving(answer: Answer) -> AsyncIterator[Llm]:
         await runner.cleanup()
 
 
-async def enhanced(url: str, prompt: Prompt = PROMPT, **settings: Any) -> Prompt:
+async def enhanced(url: str, prompt: Prompt = PROMPT, **options: Any) -> Prompt:
     async with aiohttp.ClientSession() as session:
-        return await Enhancer(session, Settings(llm_url=url, llm_key=KEY, **settings)).enhance(prompt)
+        return await Enhancer(session, url=url, key=KEY, **options).enhance(prompt)
 
 
 async def test_answer_becomes_the_positive_terms() -> None:
     async with serving(says("old lighthouse on a cliff, stormy sea, dark clouds")) as llm:
-        prompt = await enhanced(llm.url, llm_model="small")
+        prompt = await enhanced(llm.url, model="small")
     assert prompt == Prompt(
         "aya", ("old lighthouse on a cliff", "stormy sea", "dark clouds"), ("rain", "red dress")
     )
@@ -175,7 +175,7 @@ async def test_llm_that_misbehaves_is_an_enhancement_that_failed(
 ) -> None:
     async with serving(answer) as llm:
         with caplog.at_level(logging.DEBUG, "frontend"), pytest.raises(ApiError) as failure:
-            await enhanced(llm.url, llm_timeout_s=0.5)
+            await enhanced(llm.url, timeout_s=0.5)
     assert (failure.value.status, failure.value.message) == (502, "Enhancement failed")
     assert KEY not in caplog.text
     assert "lighthouse" not in caplog.text
@@ -190,15 +190,15 @@ async def test_llm_that_is_not_there_is_an_enhancement_that_failed(url: str) -> 
 
 async def test_any_answering_server_is_ready_and_none_is_not() -> None:
     async with aiohttp.ClientSession() as session, serving(says("")) as llm:
-        assert await Enhancer(session, Settings(llm_url=llm.url)).ready()
-        assert not await Enhancer(session, Settings()).ready()
+        assert await Enhancer(session, url=llm.url).ready()
+        assert not await Enhancer(session).ready()
         with pytest.raises(aiohttp.ClientError):
-            await Enhancer(session, Settings(llm_url="http://127.0.0.1:1/v1")).ready()
+            await Enhancer(session, url="http://127.0.0.1:1/v1").ready()
 
 
 def test_prompt_with_no_room_stays_as_it_is() -> None:
-    full = Prompt("", ("x" * MAX_LENGTH,), ())
-    assert merged(full, ("soft light",)) == full
+    full = Prompt("", ("x" * MAX_PROMPT_CHARACTERS,), ())
+    assert merge(full, ("soft light",)) == full
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_prompt_with_no_room_stays_as_it_is() -> None:
 def test_terms_whose_words_are_not_all_in_one_term_of_the_answer_are_kept(
     own: tuple[str, ...], answer: tuple[str, ...], lost: tuple[str, ...]
 ) -> None:
-    assert merged(Prompt("", own, ()), answer).positive == (*lost, *answer)
+    assert merge(Prompt("", own, ()), answer).positive == (*lost, *answer)
 
 
 terms = st.lists(st.lists(st.text("abA", min_size=1), min_size=1, max_size=3).map(" ".join), max_size=5)
@@ -224,7 +224,7 @@ terms = st.lists(st.lists(st.text("abA", min_size=1), min_size=1, max_size=3).ma
 
 @given(terms, terms.filter(bool))
 def test_every_word_of_the_user_survives(own: list[str], answer: list[str]) -> None:
-    prompt = merged(Prompt("aya", tuple(own), ()), tuple(answer))
+    prompt = merge(Prompt("aya", tuple(own), ()), tuple(answer))
     text = " ".join(prompt.positive).casefold()
     for word in {word for term in own for word in term.casefold().split()} - {"a"}:
         assert word in text

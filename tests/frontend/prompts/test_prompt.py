@@ -1,16 +1,16 @@
 from collections.abc import Callable
 
 import msgspec
-import order
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from acs.review import ReviewOrder
+from contract.acs import ReviewRequest
+from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
 from frontend.jobs import instructions
-from frontend.prompts.prompt import MAX_LENGTH, Prompt, compose, parse
+from frontend.prompts.prompt import Prompt, compose, parse
 from frontend.prompts.prompt import format as canonical_form
 from tests.frontend.jobs.orders import a_job
 
@@ -79,7 +79,7 @@ def test_canonical_prompt_parses_back_to_the_same(text: str) -> None:
     canonical = canonical_form(prompt)
     assert parse(canonical, CHARACTERS) == prompt
     assert canonical_form(parse(canonical, CHARACTERS)) == canonical
-    assert len(canonical) <= MAX_LENGTH
+    assert len(canonical) <= MAX_PROMPT_CHARACTERS
 
 
 @given(texts)
@@ -168,7 +168,7 @@ def test_parsed(text: str, character: str, positive: tuple[str, ...], negative: 
         (", ,，", "Prompt is required"),
         ("-", "Prompt is required"),
         ("\x00\u200b", "Prompt is required"),
-        ("x" * (MAX_LENGTH + 1), "Prompt is too long"),
+        ("x" * (MAX_PROMPT_CHARACTERS + 1), "Prompt is too long"),
         ("@zoe", "Invalid character"),
         ("@ayaé", "Invalid character"),
         ("@aya-", "Invalid character"),
@@ -200,7 +200,7 @@ def test_canonical_form(prompt: Prompt, canonical: str) -> None:
 
 
 def test_length_is_counted_after_trimming() -> None:
-    text = "x" * MAX_LENGTH
+    text = "x" * MAX_PROMPT_CHARACTERS
     assert parse(f"  {text} \n", CHARACTERS).positive == (text,)
 
 
@@ -210,7 +210,7 @@ def test_canonical_form_of_thousands_of_terms_is_not_too_long() -> None:
 
 
 def test_glued_name_with_no_room_for_a_space_is_too_long() -> None:
-    text = "@aya(" + "x" * (MAX_LENGTH - 5)
+    text = "@aya(" + "x" * (MAX_PROMPT_CHARACTERS - 5)
     with pytest.raises(ApiError, match="Prompt is too long"):
         parse(text, CHARACTERS)
 
@@ -229,7 +229,7 @@ def test_glued_name_with_no_room_for_a_space_is_too_long() -> None:
         ("", ("\ud83d",), ()),
         ("", ("",), ()),
         ("", ("a",), ("-b",)),
-        ("", ("x" * (MAX_LENGTH + 1),), ()),
+        ("", ("x" * (MAX_PROMPT_CHARACTERS + 1),), ()),
     ],
 )
 def test_prompt_that_could_not_be_written_down_cannot_be_made(
@@ -273,7 +273,7 @@ def test_what_the_client_does_not_want_is_said_in_words_to_a_model_that_takes_th
     assert compose(Prompt("aya", ("tree",), ("rain",)), "", MODEL, STYLE, AYA).exclusion == ""
 
 
-@pytest.mark.parametrize("negative", ["x" * (MAX_LENGTH + 1), "\ud83d"])
+@pytest.mark.parametrize("negative", ["x" * (MAX_PROMPT_CHARACTERS + 1), "\ud83d"])
 def test_bad_explicit_negative_is_refused(negative: str) -> None:
     with pytest.raises(ApiError, match="Invalid negative: expected") as refusal:
         compose(Prompt("", ("tree",), ()), negative, MODEL, STYLE, None)
@@ -283,21 +283,21 @@ def test_bad_explicit_negative_is_refused(negative: str) -> None:
 def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_reviewer() -> None:
     letters = iter(map(chr, range(0x4E00, 0x9FFF)))
 
-    def full(length: int = MAX_LENGTH) -> str:
+    def full(length: int = MAX_PROMPT_CHARACTERS) -> str:
         """As many different terms as fit, which gain a space each."""
         return ",".join(next(letters) for _ in range((length + 1) // 2))
 
     style = msgspec.structs.replace(STYLE, positive=full(), negative=full())
     model = msgspec.structs.replace(MODEL, negative=full(), quality=full(), exclusion="x" * 100)
     character = msgspec.structs.replace(AYA, trigger=full(200), positive=full(), negative=full())
-    asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_LENGTH // 3))]
+    asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_PROMPT_CHARACTERS // 3))]
     for text in asked:
         prompt = parse(text, ())
         composed = compose(prompt, full(), model, style, character)
         assert max(len(composed.positive), len(composed.negative)) > 20_000
         job = msgspec.structs.replace(a_job(), positive=composed.positive, exclusion=composed.exclusion)
         asked_of_triton = instructions.order(job)
-        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= order.MAX_TEXT
+        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
         reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
         rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
-        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewOrder)
+        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewRequest)

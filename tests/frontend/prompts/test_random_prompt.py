@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from frontend.catalogue.catalogue import CatalogueError, load
-from frontend.common.errors import ApiError
+from frontend.catalogue.catalogue import load
+from frontend.common.errors import ApiError, CatalogueError
 from frontend.prompts.prompt import format as canonical_form
 from frontend.prompts.prompt import parse
 from frontend.prompts.random_prompt import Grammar, load_grammar, random_prompt

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from contract.redis_keys import PICTURES
 from frontend.common.supervised import in_background
 from frontend.jobs.store import JobStore
 from frontend.registry.index import name_digest
-from frontend.registry.registry import BATCH, PICTURES, Behind, Registry
+from frontend.registry.registry import BATCH, Behind, Registry
 from frontend.registry.search import by_word
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture
@@ -40,7 +41,9 @@ async def test_picture_is_registered_the_moment_it_becomes_the_jobs(redis: "Redi
     await store.accept(job, b"", None)
     claim = await store.next("one", 100)
     assert claim is not None
-    stored = msgspec.structs.replace(a_picture(), mark="0123456789abcdef", mark_key=2, fingerprint_quality=80)
+    stored = msgspec.structs.replace(
+        a_picture(), invisible_id="0123456789abcdef", invisible_key=2, fingerprint_quality=80
+    )
     async with following(redis) as registry:
         assert await store.made(claim, stored)
         columns = await registry.columns()
@@ -52,7 +55,11 @@ async def test_picture_is_registered_the_moment_it_becomes_the_jobs(redis: "Redi
         job.owner,
         job.time,
     )
-    assert (picture.mark, picture.mark_key, picture.fingerprint_quality) == ("0123456789abcdef", 2, 80)
+    assert (picture.invisible_id, picture.invisible_key, picture.fingerprint_quality) == (
+        "0123456789abcdef",
+        2,
+        80,
+    )
     assert (picture.sha256, picture.file) == (stored.sha256, stored.key)
     assert await redis.ttl(PICTURES) == -1
 
@@ -147,7 +154,7 @@ async def test_redis_that_was_put_back_to_an_earlier_state_is_read_again(redis: 
 
 async def test_index_that_is_behind_gives_no_answer(redis: "Redis") -> None:
     await register(redis, 1)
-    registry = Registry(redis)  # which nobody lets follow
+    registry = Registry(redis, behind_s=0.1)  # which nobody lets follow
     asked = asyncio.create_task(registry.columns())
     with pytest.raises(Behind):
         await asked

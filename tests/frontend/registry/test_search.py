@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from frontend.finishing.fingerprint import Fingerprint
+from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, variant_of
-from frontend.invisible_mark.reading import Reading
+from frontend.invisible_mark.reading import MarkReading
 from frontend.registry.index import Columns
-from frontend.registry.search import FIT, MOST_BITS, NEAR, SURE_BITS, by_mark, by_print, by_word
+from frontend.registry.search import FIT, MAX_WRONG_BITS, NEAR, SURE_BITS, by_mark, by_print, by_word
 
 from .pictures import many
 
@@ -16,11 +16,11 @@ ROW = 12_345
 NOTHING = Fingerprint("0" * 64, 0)
 
 
-def reading(identity: int, flipped: int = 0, *, weak: float = 1.0, version: int = 1) -> Reading:
+def reading(identity: int, flipped: int = 0, *, weak: float = 1.0, version: int = 1) -> MarkReading:
     """`flipped` bits are wrong, the first ones after the variant's, read as strongly as `weak`."""
     bits = np.array([identity >> place & 1 for place in range(BITS)], np.float32) * 2 - 1
     bits[:flipped] *= -weak
-    return Reading(
+    return MarkReading(
         soft=bits,
         variant=variant_of(identity),
         score=9.0,
@@ -46,7 +46,7 @@ def test_few_wrong_bits_need_no_fingerprint(wrong: int) -> None:
     assert (found.row, found.wrong_bits, found.print_match) == (ROW, wrong, None)
 
 
-@pytest.mark.parametrize("wrong", [SURE_BITS + 1, MOST_BITS])
+@pytest.mark.parametrize("wrong", [SURE_BITS + 1, MAX_WRONG_BITS])
 def test_more_wrong_bits_need_a_fingerprint_that_agrees(wrong: int) -> None:
     read = reading(identity(ROW), wrong)
     assert by_mark(COLUMNS, read, (NOTHING, NOTHING)) is None
@@ -61,7 +61,7 @@ def test_more_wrong_bits_need_a_fingerprint_that_agrees(wrong: int) -> None:
 
 
 def test_more_bits_still_are_nobodys_whatever_the_fingerprint_says() -> None:
-    assert by_mark(COLUMNS, reading(identity(ROW), MOST_BITS + 1), (fingerprint(ROW), NOTHING)) is None
+    assert by_mark(COLUMNS, reading(identity(ROW), MAX_WRONG_BITS + 1), (fingerprint(ROW), NOTHING)) is None
 
 
 def test_stored_fingerprint_of_low_quality_confirms_nothing() -> None:

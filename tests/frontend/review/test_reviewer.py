@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from frontend.review.reviewer import MAX_ANSWER_BYTES, Category, Reviewer, ReviewRequest, Verdict
-from frontend.settings import Settings
+from contract.acs import MAX_ANSWER_BYTES, Category, ReviewRequest
+from frontend.domain.verdict import Verdict
+from frontend.review.reviewer import Reviewer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SHA256 = "ab" * 32
@@ -36,9 +37,9 @@ async def reviewers(handler: Handler, *timeouts_s: float) -> AsyncIterator[list[
     """One for each timeout, on one session."""
     app = web.Application()
     app.router.add_post("/base/v1/reviews", handler)
-    async with TestServer(app, shutdown_timeout=0) as server, aiohttp.ClientSession() as session:
+    async with TestServer(app, shutdown_timeout=0.1) as server, aiohttp.ClientSession() as session:
         url = str(server.make_url("/base/"))
-        yield [Reviewer(Settings(acs_url=url, acs_timeout_s=limit), session) for limit in timeouts_s]
+        yield [Reviewer(url, limit, session) for limit in timeouts_s]
 
 
 def answering(text: str, status: int = 200, kind: str = "application/json") -> Handler:
@@ -203,8 +204,7 @@ async def test_connection_cut_off_is_no_verdict() -> None:
 
 async def test_unreachable_reviewer_is_no_verdict(unused_tcp_port: int) -> None:
     async with aiohttp.ClientSession() as session:
-        settings = Settings(acs_url=f"http://127.0.0.1:{unused_tcp_port}", acs_timeout_s=5)
-        assert await Reviewer(settings, session).review(ORDER, SHA256) is None
+        assert await Reviewer(f"http://127.0.0.1:{unused_tcp_port}", 5, session).review(ORDER, SHA256) is None
 
 
 async def test_reviewer_is_asked_once() -> None:

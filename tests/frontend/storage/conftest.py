@@ -15,6 +15,7 @@ from yarl import URL
 
 from embedded.part import free_port
 from frontend.common.errors import ApiError
+from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, Storage
 from frontend.storage.files import serve_file
@@ -103,7 +104,7 @@ async def stand(
 async def folder_behind_a_server(data_dir: Path, url_life_s: int) -> AsyncIterator[LocalStorage]:
     port = free_port()
     settings = Settings(data_dir=data_dir, public_url=f"http://api.test:{port}/imgen/", url_life_s=url_life_s)
-    async with open_storage(settings) as storage:
+    async with open_storage(settings, public_url(settings)) as storage:
         assert isinstance(storage, LocalStorage)
         app = web.Application(middlewares=[errors])
         app.router.add_get("/imgen/files/{key:.*}", functools.partial(serve_file, storage))

@@ -25,7 +25,9 @@ async def test_put_leaves_the_object_and_nothing_beside_it(local: LocalStorage, 
 
 
 async def test_link_is_below_the_public_url(local: LocalStorage) -> None:
-    assert (await local.url(KEY, FILENAME)).startswith(f"http://127.0.0.1:8080/files/{KEY}?expires=")
+    assert ((await local.url(KEY, FILENAME)).reveal()).startswith(
+        f"http://127.0.0.1:8080/files/{KEY}?expires="
+    )
 
 
 async def test_full_or_closed_folder_is_a_storage_error(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from frontend.finishing.authority import issue
 from frontend.invisible_mark.codes import Codes
-from frontend.verification.decode import MAX_SIDE, Unreadable, opened
+from frontend.verification.decode import MAX_SIDE, UnreadablePicture, decode
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.sighting import look
 
@@ -75,16 +75,16 @@ def test_odd_picture_is_answered(kind: str) -> None:
 
 def test_moving_picture_is_its_first_frame() -> None:
     for kind in ("animated gif", "animated webp"):
-        red, _, blue = opened(ODD[kind]).pixels[60, 80]
+        red, _, blue = decode(ODD[kind]).pixels[60, 80]
         assert red > 200 > blue
 
 
 def test_picture_is_seen_as_a_viewer_shows_it() -> None:
-    assert opened(turned_by_exif(6)).pixels.shape == (200, 100, 3)
-    assert opened(turned_by_exif(1)).pixels.shape == (100, 200, 3)
-    assert (opened(ODD["transparent"]).pixels == 255).all()
-    assert (opened(ODD["16 bits"]).pixels == 0x80).all()
-    red, green, _ = opened(ODD["cmyk"]).pixels[60, 80]
+    assert decode(turned_by_exif(6)).pixels.shape == (200, 100, 3)
+    assert decode(turned_by_exif(1)).pixels.shape == (100, 200, 3)
+    assert (decode(ODD["transparent"]).pixels == 255).all()
+    assert (decode(ODD["16 bits"]).pixels == 0x80).all()
+    red, green, _ = decode(ODD["cmyk"]).pixels[60, 80]
     assert red > 200 > green
 
 
@@ -105,5 +105,5 @@ def test_picture_is_seen_as_a_viewer_shows_it() -> None:
     ],
 )
 def test_bombs_and_what_is_no_picture_are_refused(data: bytes, message: str) -> None:
-    with pytest.raises(Unreadable, match=message):
-        opened(data)
+    with pytest.raises(UnreadablePicture, match=message):
+        decode(data)

@@ -7,7 +7,7 @@ from frontend.finishing.authority import issue
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
-from frontend.verification.manifest import Manifest, ManifestReader
+from frontend.verification.manifest import ManifestReader, ManifestReport
 from tests.frontend.finishing.pictures import credentials, scene
 
 CHAIN, KEY = issue()
@@ -19,7 +19,7 @@ def file(kind: str = "jpeg") -> File:
     return encode(scene(64, 48), Encoding(format=kind, quality=95, lossless=False))
 
 
-def read(one: File) -> Manifest:
+def read(one: File) -> ManifestReport:
     found = READER.read(one.data, one.media_type)
     assert found is not None
     return found
@@ -69,4 +69,4 @@ def test_picture_without_one_has_none() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"junk", b"\xff\xd8\xff\xeb\x00\x10JP"])
 def test_broken_file_is_unreadable(data: bytes) -> None:
-    assert READER.read(data, "image/jpeg") == Manifest(state="unreadable")
+    assert READER.read(data, "image/jpeg") == ManifestReport(state="unreadable")

@@ -11,8 +11,9 @@ import pytest
 import tritonclient.grpc.aio as triton_aio
 
 from embedded.triton import processes
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import PictureOrder
-from frontend.inference.client import Fault, Inference, InferenceError
+from frontend.inference.client import Inference
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 
@@ -221,4 +222,4 @@ async def test_a_bad_order_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(InferenceError, match=told) as caught:
         await paint(inference, wanted)
-    assert caught.value.fault is Fault.ORDER and "\n" not in str(caught.value)
+    assert caught.value.scope is FailureScope.ORDER and "\n" not in str(caught.value)

@@ -1,7 +1,9 @@
 from dataclasses import replace
 
 import pytest
-from order import MAX_TEXT, BadOrder, Order
+from order import BadOrder, Order
+
+from contract.limits import MAX_COMPOSED_CHARACTERS
 
 GOOD = Order(
     prompt="a quiet lake",
@@ -39,7 +41,7 @@ def test_an_order_without_character_is_good() -> None:
         ({"guidance": float("nan")}, "guidance is nan, expected 0.0 to 30.0"),
         ({"guidance": float("inf")}, "guidance is inf, expected 0.0 to 30.0"),
         ({"seed": -1}, "seed is -1"),
-        ({"prompt": "x" * (MAX_TEXT + 1)}, "prompt has 40001 characters, at most 40000"),
+        ({"prompt": "x" * (MAX_COMPOSED_CHARACTERS + 1)}, "prompt has 40001 characters, at most 40000"),
     ],
 )
 def test_an_order_out_of_range_is_refused(change: dict[str, object], told: str) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from description import MAX_WINDOWS
 from order import BadOrder, Order
 from pipeline import Array, Painting, Pipeline
 from repositories import Repositories
+
+from contract.limits import MAX_WINDOWS
 
 ORDER = Order(
     prompt="a quiet lake",

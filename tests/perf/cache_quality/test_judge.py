@@ -40,12 +40,12 @@ def judged() -> list[Judged]:
     ],
 )
 def test_each_arm_serves_what_it_lets_through(judged: list[Judged], arm: str, served: list[bool]) -> None:
-    assert [each.served(arm) for each in judged] == served
+    assert [each.record_served(arm) for each in judged] == served
 
 
 def test_lower_floor_does_not_lift_the_rules(judged: list[Judged]) -> None:
-    assert not judged[2].served(RULES, floor=-1.0)
-    assert not judged[3].served(RULES, floor=-1.0)
+    assert not judged[2].record_served(RULES, floor=-1.0)
+    assert not judged[3].record_served(RULES, floor=-1.0)
 
 
 def test_hits_and_false_hits_are_shares_of_their_own_pairs(judged: list[Judged]) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from export.trace import example_inputs
+from export.networks.trace import example_inputs
 from perf.gpu.floor import count
 from perf.gpu.measure import DOWNSCALE, STEPS, TINY, denoiser, draw, main
 from perf.gpu.runners import RUNNERS

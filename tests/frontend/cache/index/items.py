@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Item
 from frontend.cache.index.limits import Limits
 
@@ -38,11 +38,13 @@ def items(numbers: Sequence[int], partition: tuple[str, ...] = ANIME) -> list[It
     return [item(number, partition) for number in numbers]
 
 
-def names(index: Index, partition: tuple[str, ...] = ANIME, seed: int = 0, count: int = 1_000) -> set[str]:
+def names(
+    index: CacheIndex, partition: tuple[str, ...] = ANIME, seed: int = 0, count: int = 1_000
+) -> set[str]:
     return {match.name for match in index.search(partition, vector(seed), count)}
 
 
-def content(index: Index) -> list[tuple[tuple[str, ...], list[tuple[str, bytes]]]]:
+def content(index: CacheIndex) -> list[tuple[tuple[str, ...], list[tuple[str, bytes]]]]:
     """All that is held, in log order."""
     state = index.state
     return [

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from tests.frontend.cache.index.items import DIMENSION, items
 from tests.frontend.cache.index.test_snapshot_kill import LIMITS
 
 
 def main() -> None:
-    index, position = Index(DIMENSION, LIMITS), 0
+    index, position = CacheIndex(DIMENSION, LIMITS), 0
     while True:
         index.add(items(range(position, position + 50)))
         position += 50

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, SMALL, Model, item, vector
 
 NUMBERS = st.integers(0, 60)
@@ -20,7 +20,7 @@ PARTITIONS = st.sampled_from([ANIME, PHOTO, ("eros", "3d", "aya")])
 class IndexBesideModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.index = Index(DIMENSION, SMALL)
+        self.index = CacheIndex(DIMENSION, SMALL)
         self.model = Model(SMALL)
 
     @rule(batch=st.lists(st.tuples(NUMBERS, PARTITIONS, SEEDS), max_size=30))

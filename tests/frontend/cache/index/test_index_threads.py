@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, SMALL, item, items, vector
 
 LIMITS = dataclasses.replace(SMALL, exact_below=50, tail=10, capacity=2_000, partition_capacity=1_500)
@@ -45,7 +45,7 @@ class Crowd:
 
 
 def test_no_search_fails_or_finds_what_is_gone(tmp_path: Path) -> None:
-    index, gone = Index(DIMENSION, LIMITS), set[str]()
+    index, gone = CacheIndex(DIMENSION, LIMITS), set[str]()
     stable = {f"picture-{number}" for number in range(10_000, 10_020)}
     searches = [0]
 
@@ -85,7 +85,7 @@ def test_no_search_fails_or_finds_what_is_gone(tmp_path: Path) -> None:
 
 
 def test_what_is_added_and_removed_while_a_partition_is_made_anew_counts() -> None:
-    index = Index(DIMENSION, LIMITS)
+    index = CacheIndex(DIMENSION, LIMITS)
     model = set[str]()
 
     def change() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.file_lock import locked
-from frontend.cache.index.index import Index
+from frontend.cache.index.file_lock import lock_file
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.limits import Limits
 from frontend.cache.index.snapshot_files import FORMAT
 from frontend.cache.index.snapshot_rows import HEADER, MAGIC, Damaged, decode
@@ -19,9 +19,9 @@ from tests.frontend.cache.index.items import ANIME, DIMENSION, PHOTO, content, i
 LIMITS = Limits(exact_below=40, tail=10)
 
 
-def filled() -> Index:
+def filled() -> CacheIndex:
     """Two partitions, one with a graph; dead rows; equal vectors."""
-    index = Index(DIMENSION, LIMITS)
+    index = CacheIndex(DIMENSION, LIMITS)
     index.add(items(range(120)) + items(range(200, 210), PHOTO) + [item(300 + n, seed=3) for n in range(20)])
     index.remove(["picture-3", "picture-50", "picture-201", "picture-305"])
     return index
@@ -58,13 +58,13 @@ def test_life_goes_on_after_reading(tmp_path: Path) -> None:
 
 
 def test_an_item_that_moves_while_a_snapshot_is_written_is_in_it_once(tmp_path: Path) -> None:
-    index = Index(DIMENSION, LIMITS)
+    index = CacheIndex(DIMENSION, LIMITS)
     index.add(items(range(5), ANIME) + items(range(10, 12), PHOTO))
     with index.still() as partitions:  # as the writer sees it: first one partition, then the other
         first = partitions[0].block(0, 5)
         index.add([item(0, PHOTO)])
         second = partitions[1].block(0, 3)
-    restored = Index(DIMENSION, LIMITS)
+    restored = CacheIndex(DIMENSION, LIMITS)
     for block, partition in ((first, partitions[0]), (second, partitions[1])):
         fresh = type(partition)(partition.key, partition.number, DIMENSION, LIMITS)
         fresh.append_block(block)
@@ -97,20 +97,20 @@ def test_an_empty_folder_or_none_has_no_snapshot(tmp_path: Path) -> None:
 
 
 def test_an_empty_index_comes_back_empty(tmp_path: Path) -> None:
-    snapshot.write(tmp_path, Index(DIMENSION, LIMITS), b"start")
+    snapshot.write(tmp_path, CacheIndex(DIMENSION, LIMITS), b"start")
     back = read(tmp_path)
     assert back is not None
     assert (len(back.index), back.state) == (0, b"start")
 
 
 def test_of_several_processes_one_writes(tmp_path: Path) -> None:
-    with locked(tmp_path / "writing.lock"):
+    with lock_file(tmp_path / "writing.lock"):
         assert snapshot.write(tmp_path, filled(), b"") is None
     assert snapshot.write(tmp_path, filled(), b"") is not None
 
 
 def test_nothing_is_removed_while_somebody_reads(tmp_path: Path) -> None:
-    with locked(tmp_path / "reading.lock", shared=True):
+    with lock_file(tmp_path / "reading.lock", shared=True):
         for _ in range(4):
             snapshot.write(tmp_path, filled(), b"")
         assert len(list(tmp_path.glob("snapshot-*"))) == 4

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from frontend.cache.index import snapshot
-from frontend.cache.index.index import Index
+from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.limits import Limits
 from tests.frontend.cache.index.items import DIMENSION, content, items
 
 LIMITS = Limits(exact_below=40, tail=10, capacity=400, partition_capacity=400)
 KILLS = 16
+pytestmark = pytest.mark.slow
 
 
 def killed_after(folder: Path, snapshots: int, delay_s: float) -> int:
@@ -40,7 +41,7 @@ def test_the_newest_snapshot_is_whole_after_a_kill(tmp_path: Path, seed: int) ->
     assert read is not None
     position = int(read.state)
     assert position >= said  # what was said to be there is there
-    expected = Index(DIMENSION, LIMITS)
+    expected = CacheIndex(DIMENSION, LIMITS)
     expected.add(items(range(position)))
     assert content(read.index) == content(expected)
 
@@ -48,5 +49,5 @@ def test_the_newest_snapshot_is_whole_after_a_kill(tmp_path: Path, seed: int) ->
 def test_the_next_writer_clears_away_what_a_killed_one_left(tmp_path: Path) -> None:
     (tmp_path / "writing-left").mkdir()
     (tmp_path / "writing-left" / "1.rows").write_bytes(b"half")
-    assert snapshot.write(tmp_path, Index(DIMENSION, LIMITS), b"") is not None
+    assert snapshot.write(tmp_path, CacheIndex(DIMENSION, LIMITS), b"") is not None
     assert not (tmp_path / "writing-left").exists()

@@ -3,12 +3,12 @@ from types import FrameType
 
 import pytest
 
-from frontend.cache.rules.reading import Reading, read
-from frontend.prompts.intent import Wish
+from frontend.cache.rules.reading import PromptReading, read
+from frontend.domain.prompt_intent import PromptIntent
 
 
-def reading(positive: str) -> Reading:
-    return read(Wish(positive))
+def reading(positive: str) -> PromptReading:
+    return read(PromptIntent(positive))
 
 
 def test_passive_says_who_does_it() -> None:
@@ -79,7 +79,7 @@ def lines_run(text: str) -> int:
     before = sys.gettrace()
     sys.settrace(trace)  # type: ignore[arg-type]
     try:
-        read.__wrapped__(Wish(text))
+        read.__wrapped__(PromptIntent(text))
     finally:
         sys.settrace(before)
     return count

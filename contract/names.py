@@ -1,0 +1,65 @@
+"""Names of models and characters, and of the Triton models and folders that are made of them."""
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+# One dash at a time: two part a model's name from a character's.
+NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
+"""Of a model or a character, which become folders and, joined by dashes, Triton models."""
+NAME_WORDS = "1 to 64 of a-z, 0-9 and single dashes between them"
+
+TEXT_TO_IMAGE = "text_to_image"
+MODEL_CONTROL = "model_control"
+PROMPT_ENCODER = "prompt-encoder"
+"""The one that comes along; IMGEN_CACHE_ENCODER may name another."""
+
+TEXT_ENCODER, DENOISER, DECODER = "text-encoder", "denoiser", "decoder"
+PARTS = (TEXT_ENCODER, DENOISER, DECODER)
+"""What a model consists of in Triton, in the order in which a picture goes through them."""
+CHARACTER_PARTS = (TEXT_ENCODER, DENOISER)
+"""What a character may have of its own; the denoiser always."""
+
+_OF_CHARACTER = "--"
+
+
+@dataclass(frozen=True)
+class NetworkName:
+    """Of one network: eros-denoiser, or eros-denoiser--aya for a character's own."""
+
+    model: str
+    part: str
+    character: str = ""  # "" for the model's
+
+    def __str__(self) -> str:
+        return network_name(self.model, self.part, self.character)
+
+
+def network_name(model: str, part: str, character: str = "") -> str:
+    """Triton's name of a network, and its folder's in a repository."""
+    return f"{model}-{part}" + (f"{_OF_CHARACTER}{character}" if character else "")
+
+
+def split_network_name(name: str) -> NetworkName | None:
+    """None for what is no network of a model, such as text_to_image."""
+    base, _, character = name.partition(_OF_CHARACTER)
+    for part in PARTS:
+        if base.endswith(f"-{part}"):
+            return NetworkName(base.removesuffix(f"-{part}"), part, character)
+    return None
+
+
+def is_character(name: str) -> bool:
+    """Whether a Triton model is a character's: text_to_image loads it when it is asked for."""
+    return _OF_CHARACTER in name
+
+
+def character_name(model: str, character: str) -> str:
+    """Of a character's networks together: eros--aya."""
+    return f"{model}{_OF_CHARACTER}{character}"
+
+
+def control_key_file(server: int) -> Path:
+    """Where model_control leaves the key that it demands. `server`: tritonserver's process id."""
+    return Path(tempfile.gettempdir()) / f"imgen-{server}.key"

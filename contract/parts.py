@@ -1,0 +1,98 @@
+"""What Triton's models take and give: tensors, axes, types, units.
+
+Each model is declared once, here or by its family; config.pbtxt is written from it, or held to it by a test.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.names import MODEL_CONTROL, PROMPT_ENCODER, TEXT_TO_IMAGE
+
+DType = Literal["FP32", "INT32", "INT64", "UINT8", "BOOL", "STRING"]  # Triton's words, without TYPE_
+TIMINGS = ("encode", "denoise", "decode")
+"""What each of text_to_image's `timings` is of."""
+
+TEXT, EMBEDDING, ENCODER = "text", "embedding", "encoder"
+"""The prompt encoder's tensors."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Shape of one sample, without the batch axis; a word is the name of an axis that may be any size."""
+
+    name: str
+    dtype: DType
+    dims: tuple[int | str, ...]
+    unit: str = ""  # or what the values are
+
+    @property
+    def dynamic_axes(self) -> dict[int, str]:
+        """Axis → its name, counted with the batch axis in front."""
+        return {0: "batch"} | {i: dim for i, dim in enumerate(self.dims, 1) if isinstance(dim, str)}
+
+    def example_shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        return (sizes["batch"], *(sizes[dim] if isinstance(dim, str) else dim for dim in self.dims))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str  # what follows the model's name, eros-denoiser; or the whole of a fixed one's
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    queue_delay_us: int = 0  # how long a request may wait for others to share its batch
+    rows: int = 1  # samples that one picture sends at once, whatever the batch
+
+
+def _text(name: str) -> Tensor:
+    return Tensor(name, "STRING", (1,), "UTF-8")
+
+
+TEXT_TO_IMAGE_PART = Part(
+    name=TEXT_TO_IMAGE,
+    inputs=(
+        _text("prompt"),
+        _text("negative"),
+        _text("model"),
+        Tensor("character", "STRING", (1,), "UTF-8; empty for none"),
+        Tensor("width", "INT32", (1,), "pixels"),
+        Tensor("height", "INT32", (1,), "pixels"),
+        Tensor("steps", "INT32", (1,), "calls of the denoiser"),
+        Tensor("guidance", "FP32", (1,), "1 is none"),
+        Tensor("seed", "INT64", (1,)),
+    ),
+    outputs=(
+        Tensor("progress", "FP32", (1,), "share of the work that is done, 0 to 1; alone in a response"),
+        Tensor("image", "UINT8", ("height", "width", 3), "RGB"),
+        Tensor("timings", "FP32", (len(TIMINGS),), "ms"),
+        Tensor("weights", "STRING", (1,), "JSON: SHA-256 by role"),
+    ),
+)
+"""Without a batch axis. Decoupled: responses with `progress`, then one with all the others."""
+MODEL_CONTROL_PART = Part(
+    name=MODEL_CONTROL,
+    inputs=(_text("key"), Tensor("action", "STRING", (1,), "load or unload"), _text("model")),
+    outputs=(Tensor("done", "BOOL", (1,)),),
+)
+"""Without a batch axis."""
+
+
+def prompt_encoder(*, dimension: int) -> Part:
+    """The Triton model."""
+    return Part(
+        name=PROMPT_ENCODER,
+        inputs=(_text(TEXT),),
+        outputs=(
+            Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),
+            Tensor(ENCODER, "STRING", (1,), "SHA-256 of what made it, in hexadecimal"),
+        ),
+    )
+
+
+def sentence_encoder(*, dimension: int) -> Part:
+    """The graph within the prompt encoder's model, for texts of any length."""
+    return Part(
+        name=PROMPT_ENCODER,
+        inputs=(Tensor("tokens", "INT64", ("length",)), Tensor("mask", "INT64", ("length",), "0: padded")),
+        outputs=(Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),),
+    )

@@ -1,0 +1,143 @@
+"""Noise schedules: how noisy a picture is at each step, as pipeline.json says it and as was trained."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Prediction = Literal["epsilon", "v", "flow"]
+"""What a denoiser predicts: the noise, a mixture of noise and picture (Salimans and Ho, 2022), or noise minus
+picture."""
+Sigmas = npt.NDArray[np.float32]
+"""[steps + 1], falling, the last one 0: standard deviation of the noise."""
+
+MIN_ALPHA_CUMPROD = 2.0**-24
+"""Of the picture at a zero-SNR schedule's last timestep, where sigma would be infinite; as in diffusers."""
+SPACINGS = ("leading", "trailing", "linspace")
+
+
+@dataclass(frozen=True)
+class FlowSchedule:
+    """Rectified flow: sigma from 1 to 0, bent towards noise by `shift` (Esser et al. 2024, eq. 23)."""
+
+    kind: ClassVar = "flow"
+    shift: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shift <= 100:
+            raise ValueError(f"shift is {self.shift}, expected more than 0, at most 100")
+
+    def sigmas(self, steps: int) -> Sigmas:
+        even = np.linspace(1.0, 0.0, steps + 1)
+        return (self.shift * even / (1.0 + (self.shift - 1.0) * even)).astype(np.float32)
+
+    def init_noise_sigma(self, sigmas: Sigmas) -> float:
+        """What the first noise (standard normal) is multiplied by."""
+        return float(sigmas[0])
+
+
+@dataclass(frozen=True)
+class ScaledLinearSchedule:
+    """Stable Diffusion's betas, linear in their square roots; sigma = sqrt((1 - a) / a), a = prod(1 - beta).
+
+    The same numbers as diffusers' EulerDiscreteScheduler with `scaled_linear` betas and linear interpolation.
+    """
+
+    kind: ClassVar = "scaled_linear"
+    beta_start: float
+    beta_end: float
+    train_steps: int
+    spacing: str  # one of SPACINGS: which training steps are visited
+    steps_offset: int
+    zero_snr: bool = False  # betas rescaled so that the last training step is noise alone (Lin et al. 2023)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_start < self.beta_end < 1:
+            raise ValueError(
+                f"betas are {self.beta_start} to {self.beta_end}, expected to rise between 0 and 1"
+            )
+        if not 100 <= self.train_steps <= 100_000:
+            raise ValueError(f"train_steps is {self.train_steps}, expected 100 to 100000")
+        if self.spacing not in SPACINGS:
+            raise ValueError(f"spacing is {self.spacing!r}, expected {', '.join(SPACINGS)}")
+        if not 0 <= self.steps_offset <= 1:
+            raise ValueError(f"steps_offset is {self.steps_offset}, expected 0 or 1")
+        if not isinstance(self.zero_snr, bool):
+            raise ValueError(f"zero_snr is {self.zero_snr!r}, expected true or false")
+
+    def sigmas(self, steps: int) -> Sigmas:
+        alphas = self._alphas_cumprod(np.float64)
+        trained = np.sqrt((1.0 - alphas) / alphas)
+        visited = np.interp(self._times(steps), np.arange(self.train_steps), trained)
+        return np.append(visited, 0.0).astype(np.float32)
+
+    def init_noise_sigma(self, sigmas: Sigmas) -> float:
+        """What the first noise (standard normal) is multiplied by."""
+        # With "leading" the first visited step is not the noisiest: the picture's own share is there already.
+        first = float(sigmas[0])
+        return float((first**2 + 1.0) ** 0.5) if self.spacing == "leading" else first
+
+    def log_sigmas(self) -> npt.NDArray[np.float32]:
+        """ln(sigma) at each training timestep, rising, [train_steps], from betas in fp32 as in training."""
+        alphas = self._alphas_cumprod(np.float32)
+        return np.asarray(np.log(np.sqrt((1 - alphas) / alphas)), np.float32)
+
+    def _alphas_cumprod(self, dtype: type[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """`dtype`: to which the betas' roots are rounded."""
+        roots = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.train_steps, dtype=dtype)
+        alphas = np.cumprod(1.0 - roots.astype(np.float64) ** 2)
+        if self.zero_snr:
+            kept = np.sqrt(alphas)
+            alphas = ((kept - kept[-1]) * kept[0] / (kept[0] - kept[-1])) ** 2
+            alphas[-1] = MIN_ALPHA_CUMPROD
+        return np.asarray(alphas)
+
+    def _times(self, steps: int) -> npt.NDArray[np.float64]:
+        if self.spacing == "linspace":
+            return np.linspace(self.train_steps - 1, 0, steps)
+        if self.spacing == "trailing":
+            # Not arange with a fractional stride: rounding can give it one element too many.
+            return np.round(self.train_steps - np.arange(steps) * (self.train_steps / steps)) - 1.0
+        stride = self.train_steps // steps
+        return (np.arange(steps) * stride).astype(np.float64)[::-1] + self.steps_offset
+
+
+NoiseSchedule = FlowSchedule | ScaledLinearSchedule
+_KINDS: Mapping[str, type[NoiseSchedule]] = {
+    FlowSchedule.kind: FlowSchedule,
+    ScaledLinearSchedule.kind: ScaledLinearSchedule,
+}
+
+
+def schedule_to_table(schedule: NoiseSchedule) -> dict[str, Any]:
+    """As pipeline.json says it: what is as usual is left out."""
+    values = {field.name: (getattr(schedule, field.name), field.default) for field in fields(schedule)}
+    said = {name: value for name, (value, usual) in values.items() if usual is MISSING or value != usual}
+    return {"kind": schedule.kind, **said}
+
+
+def schedule_of_table(table: Mapping[str, Any]) -> NoiseSchedule:
+    """Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+    values = {name: value for name, value in table.items() if name != "kind"}
+    return _KINDS[table["kind"]](**values)
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """What a denoiser predicts, over which noise levels. Raises ValueError for what does not go together."""
+
+    prediction: Prediction
+    schedule: NoiseSchedule
+
+    def __post_init__(self) -> None:
+        if self.prediction not in ("epsilon", "v", "flow"):
+            raise ValueError(f"prediction is {self.prediction!r}, expected epsilon, v or flow")
+        if isinstance(self.schedule, FlowSchedule):
+            if self.prediction != "flow":
+                raise ValueError(f"a flow schedule goes with flow prediction, not with {self.prediction}")
+        elif self.prediction == "flow":
+            raise ValueError("flow prediction goes with a flow schedule only")
+        elif self.schedule.zero_snr and self.prediction != "v":
+            raise ValueError("zero terminal SNR goes with v prediction only")

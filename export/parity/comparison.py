@@ -1,0 +1,269 @@
+"""Whether exported networks draw what torch draws: part by part, and as whole pictures of four steps."""
+
+import ctypes
+import gc
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from export.checkpoints.checkpoint import Checkpoint
+from export.checkpoints.scheduler import Schedule
+from export.checkpoints.tokenizer import ClipTokenizer
+from export.graphs.storage import PLAN_FILE
+from export.networks.networks import Network, network_of
+from export.networks.parts import Part
+from export.networks.precision import Limit
+from export.parity.runners import runner_of
+
+PROMPTS = (
+    ("a red fox reading a book under a tree, warm lighting", "rain"),
+    ("three yellow houses at a lake, watercolour", ""),
+)
+SIDES = ((256, 256), (320, 192))  # width, height in pixels: small, since torch draws them on a CPU too
+STEPS, GUIDANCE, SEED = 4, 4.0, 0
+NOT_RUN = "plan not run here"
+Array = npt.NDArray[Any]
+Tensors = Mapping[str, torch.Tensor]
+Reference = Callable[[str], Network]
+"""A part's name → torch's network for it in fp32."""
+
+
+class Run(Protocol):
+    def __call__(self, inputs: Tensors, compared: bool = True) -> Tensors: ...
+
+
+Advance = Callable[[Run, "Drawing"], None]
+
+
+@dataclass(frozen=True)
+class Error:
+    largest: float
+    mean: float  # beside the mean size of torch's values
+
+
+@dataclass(frozen=True)
+class Picture:
+    prompt: str
+    width: int
+    height: int
+    psnr: float  # dB; 99 for equal pictures
+    largest: int  # of 255
+
+
+@dataclass
+class Drawing:
+    """A picture on its way; each part fills in what the next one needs."""
+
+    prompt: str
+    tokens: tuple[Tensors, Tensors]  # of the prompt and the negative prompt
+    size: tuple[int, int]  # width, height in pixels
+    checkpoint: Checkpoint
+    conditions: Tensors = field(default_factory=dict)
+    latents: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    pixels: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+
+
+@dataclass(frozen=True)
+class Call:
+    inputs: Tensors
+    outputs: Tensors
+
+
+@dataclass
+class Report:
+    limit: Limit
+    parts: dict[str, Error] = field(default_factory=dict)
+    pictures: list[Picture] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def failure(self) -> str | None:
+        """Which part drifted, in one line; None for a report that is within its limit."""
+        for part, error in self.parts.items():
+            if not error.mean <= self.limit.mean:
+                return (
+                    f"the {part}'s mean error is {error.mean:.2g} of its values, at most {self.limit.mean:g}"
+                )
+        worst = min(self.pictures, key=lambda picture: picture.psnr, default=None)
+        if worst and not worst.psnr >= self.limit.psnr:
+            return f"a picture has {worst.psnr:.1f} dB PSNR, at least {self.limit.psnr:g}"
+        return None
+
+    def write(self, folder: Path) -> None:
+        content = {**asdict(self), "passed": self.failure is None, "failure": self.failure}
+        (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def not_compared(limit: Limit, folder: Path, reason: str) -> Report:
+    """Writes a report that says why nothing was compared."""
+    report = Report(limit, remarks=[f"graphs not run here: {reason}"])
+    report.write(folder)
+    return report
+
+
+def compare(
+    parts: Mapping[str, Path],
+    checkpoint: Checkpoint,
+    tokenizers: Mapping[str, ClipTokenizer],
+    limit: Limit,
+    folder: Path,
+    reference: Reference | None = None,
+) -> Report:
+    """Fills `folder` with report.json and the pictures, torch's on the left.
+
+    `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
+    loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run.
+    """
+    report = Report(limit)
+    if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
+        report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
+    wanted, found = ([*_drawings(checkpoint, tokenizers)] for _ in range(2))
+    for part, advance in ADVANCE.items():
+        network = reference(part) if reference else network_of(checkpoint, part)
+        calls = _run_torch(network, advance, wanted)
+        declared = network.part
+        del network
+        give_back()
+        _run_engine(parts[part], declared, advance, found, calls, report)
+        give_back()
+    for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        report.pictures.append(_picture(one.prompt, one.pixels, other.pixels))
+        pair = Image.fromarray(np.concatenate([other.pixels, one.pixels], axis=1))
+        pair.save(folder / f"{number // len(SIDES) + 1}-{pair.width // 2}x{pair.height}.png")
+    report.write(folder)
+    return report
+
+
+def _drawings(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> Iterator[Drawing]:
+    for prompt, negative in PROMPTS:
+        for width, height in SIDES:
+            tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
+            yield Drawing(prompt, tokens, (width, height), checkpoint)
+
+
+def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[Call]:
+    """Takes the drawings a part further; returns what the exported one is to be given too."""
+    calls = []
+
+    def run(inputs: Tensors, compared: bool = True) -> Tensors:
+        with torch.no_grad():
+            found = network.module(**{tensor.name: inputs[tensor.name] for tensor in network.part.inputs})
+        values = found if isinstance(found, tuple) else (found,)
+        outputs = {tensor.name: value for tensor, value in zip(network.part.outputs, values, strict=True)}
+        if compared:
+            calls.append(Call(dict(inputs), outputs))
+        return outputs
+
+    for drawing in drawings:
+        advance(run, drawing)
+    return calls
+
+
+def _run_engine(
+    folder: Path,
+    part: Part,
+    advance: Advance,
+    drawings: Sequence[Drawing],
+    calls: Sequence[Call],
+    report: Report,
+) -> None:
+    """The same by what was exported, and each of torch's calls with torch's inputs."""
+    runner = runner_of(folder, part)
+
+    def run(inputs: Tensors, compared: bool = True) -> Tensors:
+        return runner.run({tensor.name: inputs[tensor.name] for tensor in part.inputs})
+
+    for call in calls:
+        found = run(call.inputs)
+        for name, value in call.outputs.items():
+            _note(report, part.name, _error(found[name], value))
+    for drawing in drawings:
+        advance(run, drawing)
+
+
+def _encode(run: Run, drawing: Drawing) -> None:
+    text, negative = (run(tokens) for tokens in drawing.tokens)
+    drawing.conditions = {f"negative_{name}": value for name, value in negative.items()} | dict(text)
+
+
+def _denoise(run: Run, drawing: Drawing) -> None:
+    checkpoint, (width, height) = drawing.checkpoint, drawing.size
+    conditions = dict(drawing.conditions)
+    conditions["guidance"] = torch.tensor([[GUIDANCE]])
+    conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
+    sigmas = _sigmas(checkpoint.schedule)
+    random = np.random.Generator(np.random.Philox(SEED))
+    shape = (1, checkpoint.channels, height // checkpoint.downscale, width // checkpoint.downscale)
+    noise = random.standard_normal(shape, np.float32)
+    scale = 1.0 if checkpoint.schedule.prediction == "flow" else float(sigmas[0])
+    latents = torch.from_numpy(noise) * scale
+    for step in range(STEPS):
+        levels = {"sigma": sigmas[step : step + 1, None], "sigma_next": sigmas[step + 1 : step + 2, None]}
+        inputs = {"latents": latents, **levels, **conditions}
+        latents = run(inputs, step in (0, STEPS - 1))["next_latents"]
+    drawing.latents = latents
+
+
+def _decode(run: Run, drawing: Drawing) -> None:
+    drawing.pixels = run({"latents": drawing.latents})["image"][0].numpy()
+
+
+ADVANCE: Mapping[str, Advance] = {"text-encoder": _encode, "denoiser": _denoise, "decoder": _decode}
+
+
+def give_back() -> None:
+    """To the system, what networks have left in this process: the next one needs the room."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _sigmas(schedule: Schedule) -> torch.Tensor:
+    """STEPS + 1 falling levels, the last 0. Any will do, so long as both sides get the same."""
+    if schedule.prediction == "flow":
+        levels = np.linspace(1, 1 / STEPS, STEPS, dtype=np.float32)
+        levels = schedule.shift * levels / (1 + (schedule.shift - 1) * levels)
+    else:
+        steps = np.linspace(schedule.train_steps - 1, schedule.train_steps // STEPS, STEPS).astype(int)
+        levels = np.exp(schedule.log_sigmas()[steps])
+    return torch.from_numpy(np.append(levels, 0).astype(np.float32))
+
+
+def _tokens(text: str, tokenizers: Mapping[str, ClipTokenizer]) -> Tensors:
+    """One window: what does not fit is left out, which is the same for both sides."""
+    rows = {}
+    for name, one in tokenizers.items():
+        begin, end = one.tokenizer.encode("").ids
+        ids = one.tokenizer.encode(text, add_special_tokens=False).ids[: one.window - 2]
+        row = [begin, *ids, end]
+        rows[name.replace("tokenizer", "tokens")] = torch.tensor([row + [one.pad] * (one.window - len(row))])
+    return rows
+
+
+def _error(found: torch.Tensor, wanted: torch.Tensor) -> Error:
+    difference = (found.double() - wanted.double()).abs()
+    size = max(float(wanted.double().abs().mean()), 1e-6)
+    return Error(float(difference.max()), float(difference.mean()) / size)
+
+
+def _note(report: Report, part: str, error: Error) -> None:
+    """The worst of all is kept; a NaN is worse than anything."""
+    known = report.parts.get(part)
+    if known is None or not error.mean <= known.mean:
+        report.parts[part] = error
+
+
+def _picture(prompt: str, found: npt.NDArray[np.uint8], wanted: npt.NDArray[np.uint8]) -> Picture:
+    difference = found.astype(np.float64) - wanted
+    square = float((difference**2).mean())
+    psnr = 10 * np.log10(255**2 / square) if square else 99.0
+    height, width, _ = wanted.shape
+    return Picture(prompt, width, height, float(psnr), int(np.abs(difference).max()))

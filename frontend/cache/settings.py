@@ -1,0 +1,19 @@
+"""The settings that this package reads; frontend/settings.py has them all."""
+
+from pathlib import Path
+from typing import Protocol
+
+
+class CacheSettings(Protocol):
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def cache_capacity(self) -> int: ...
+    @property
+    def cache_partition_capacity(self) -> int: ...
+    @property
+    def cache_shared(self) -> bool: ...
+    @property
+    def cache_snapshot_s(self) -> float: ...
+    @property
+    def cache_ttl_s(self) -> int: ...

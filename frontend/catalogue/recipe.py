@@ -1,0 +1,22 @@
+"""What the catalogue adds to a prompt, in a few digits."""
+
+import hashlib
+
+import msgspec
+
+from frontend.catalogue.catalogue import Character, Model, Style
+
+
+def recipe(model: Model, style: Style, character: Character | None) -> str:
+    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
+    parts = (
+        model.steps,
+        model.guidance,
+        (model.negative, model.exclusion),
+        model.quality,
+        (style.positive, style.negative),
+        (character.trigger, character.positive, character.negative, character.strength, character.blocks)
+        if character
+        else None,
+    )
+    return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()

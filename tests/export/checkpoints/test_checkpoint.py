@@ -1,0 +1,92 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from export.checkpoints.checkpoint import open_checkpoint
+from export.errors import ExportError
+
+UNET = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    """A checkpoint of the test's own, to break."""
+    return Path(shutil.copytree(tiny_folder, tmp_path / "broken"))
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_pickled_weights_are_refused_with_the_reason(folder: Path) -> None:
+    (folder / "unet" / UNET).unlink()
+    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(ExportError, match=r"diffusion_pytorch_model\.bin is a pickle, which can run code"):
+        open_checkpoint(folder)
+
+
+def test_folder_without_weights_is_refused(folder: Path) -> None:
+    (folder / "vae" / UNET).unlink()
+    with pytest.raises(ExportError, match=r"vae has no \.safetensors weights"):
+        open_checkpoint(folder)
+
+
+def test_missing_weight_is_refused_instead_of_left_random(folder: Path) -> None:
+    weights = load_file(folder / "unet" / UNET)
+    del weights["conv_out.bias"]
+    save_file(weights, folder / "unet" / UNET)
+    with pytest.raises(
+        ExportError, match=r"lacks 1 weights that its config asks for, such as conv_out\.bias"
+    ):
+        open_checkpoint(folder)
+
+
+def test_half_precision_variant_is_loaded_as_fp32(folder: Path) -> None:
+    weights = {name: value.half() for name, value in load_file(folder / "unet" / UNET).items()}
+    save_file(weights, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    (folder / "unet" / UNET).unlink()
+    assert {weight.dtype for weight in open_checkpoint(folder).unet.parameters()} == {torch.float32}
+
+
+def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
+    whole = load_file(folder / "unet" / UNET)
+    halves = {name: value.half() for name, value in whole.items()}
+    save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+
+    def types() -> set[torch.dtype]:
+        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).unet.parameters()}
+
+    assert types() == {torch.float32}  # the whole ones come first
+    (folder / "unet" / UNET).unlink()
+    assert types() == {torch.float16}
+
+
+def test_class_of_the_checkpoints_own_is_never_loaded(folder: Path) -> None:
+    (folder / "unet" / "custom.py").write_text("raise SystemExit('this ran')")
+    edit(folder / "model_index.json", unet=["custom", "CustomUNet"])
+    with pytest.raises(ExportError, match="must name UNet2DConditionModel as unet"):
+        open_checkpoint(folder)
+
+
+def test_remote_code_that_a_config_asks_for_does_not_run(folder: Path) -> None:
+    (folder / "text_encoder" / "custom.py").write_text("raise SystemExit('this ran')")
+    edit(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "custom.Custom"})
+    assert type(open_checkpoint(folder).text_encoder).__name__ == "CLIPTextModel"
+
+
+def test_unet_of_another_family_is_refused(folder: Path) -> None:
+    edit(folder / "unet" / "config.json", addition_embed_type=None)
+    with pytest.raises(ExportError, match="addition_embed_type is None"):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"unet": 5}'])
+def test_folder_that_is_no_checkpoint_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "model_index.json").write_text(content)
+    with pytest.raises(ExportError, match=r"model_index\.json"):
+        open_checkpoint(tmp_path)
