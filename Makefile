@@ -101,7 +101,7 @@ test: $(if $(server_tests),install .venv/.dev-installed) $(if $(export_tests),.v
 	$(if $(server_tests),.venv/bin/python -m pytest $(server_tests))
 	$(if $(export_tests),$(PYTEST_OF_EXPORT) $(export_tests))
 else
-test: check install .venv/.dev-installed .venv/parts/export/.dev-installed
+test: check install .venv/.dev-installed .venv/parts/export/.dev-installed bench-parts
 	@# Side by side, each mostly on one core; both to their end. What the exporter's half says is shown last.
 	@log=$$(mktemp); trap 'kill $$exporter 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
 	$(MAKE) --no-print-directory test-export >$$log 2>&1 & exporter=$$!; \

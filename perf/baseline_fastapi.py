@@ -2,7 +2,7 @@
 
 It does less than the server: one round trip for key and job together, records taken as they are without
 checking them, no request ids, no CORS, no metrics, no other action. BENCH_REDIS_URL, BENCH_FILES_KEY (file)
-and BENCH_PUBLIC_URL tell it where things are.
+and BENCH_PUBLIC_URL tell it where things are, BENCH_FIELDS which fields of a record are answered as they are.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ URL_LIFE_S = 900
 redis = Redis.from_url(os.environ["BENCH_REDIS_URL"], protocol=2)
 files_key = Path(os.environ["BENCH_FILES_KEY"]).read_bytes()
 public_url = os.environ["BENCH_PUBLIC_URL"]
+passed_on = os.environ["BENCH_FIELDS"].split(",")
 app = FastAPI(openapi_url=None)
 
 
@@ -58,8 +59,7 @@ def link(key: str, filename: str) -> str:
 
 
 def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
-    left_out = ("owner", "guidance", "mark", "rights", "texts")
-    meta = {name: value for name, value in job.items() if name not in left_out}
+    meta = {name: job[name] for name in passed_on}
     meta |= {f"wm_{name}": value for name, value in job["mark"].items()}
     meta |= {f"cs_{name}": value for name, value in job["texts"].items()}
     images = [

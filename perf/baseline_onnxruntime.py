@@ -1,6 +1,6 @@
 """A picture without a server: the same three graphs in one process, a plain loop, onnxruntime's defaults.
 
-Reads one order a line on standard input, writes its times as JSON: encode, denoise, decode, jpeg (ms).
+Reads one PictureOrder a line on standard input, writes its times as JSON: encode, denoise, decode, jpeg (ms).
 
 python -m perf.baseline_onnxruntime REPOSITORY MODEL [PIXELS_FILE]
 """
@@ -60,9 +60,7 @@ def load(repository: Path, model: str) -> Networks:
 
 def encode(networks: Networks, order: dict[str, Any]) -> dict[str, Array]:
     """The denoiser's inputs that stay the same; short prompts only (one window)."""
-    rows = rows_of(
-        networks.tokenizers, order["positive"], order["negative"], networks.description.max_windows
-    )
+    rows = rows_of(networks.tokenizers, order["prompt"], order["negative"], networks.description.max_windows)
     embeddings, pooled = networks.encoder.run(
         ["embeddings", "pooled"], dict(zip(("tokens", "tokens_2"), rows.tokens, strict=True))
     )

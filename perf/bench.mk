@@ -1,8 +1,8 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-cache bench-cache-quality
+	bench-watermark bench-cache bench-cache-quality bench-parts
 
-bench-api: install .venv/parts/bench/.installed
+bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
 
 # The bare loop runs beside the development tools: it needs onnxruntime and tokenizers.
@@ -43,13 +43,26 @@ bench-watermark: .venv/parts/bench-watermark/.rivals-installed
 bench-gpu: install install-export
 	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)
 
+# What tests/perf/test_smoke.py needs of the above. Not the other invisible marks (450 MB, half a minute a run):
+# without them that run is of ours alone.
+bench-parts: $(foreach name,bench bench-cache perf-analyzer wrk,.venv/parts/$(name)/.installed)
+
 # NVIDIA's perf_analyzer lies in a wheel; of the two libraries that it needs, one comes from Debian.
 .venv/parts/perf-analyzer/.installed: requirements/perf-analyzer.txt $(UV)
 	$(UV) pip install --quiet --no-deps --target .venv/parts/perf-analyzer -r $<
-	@test -e /usr/lib/x86_64-linux-gnu/libb64.so.0d || $(MAKE) --no-print-directory .venv/parts/perf-analyzer/debian
+	@test -e /usr/lib/x86_64-linux-gnu/libb64.so.0d || test -d .venv/parts/perf-analyzer/debian || \
+		{ $(call debian,.venv/parts/perf-analyzer/debian,libb64-0d); }
 	@touch $@
 
-.venv/parts/perf-analyzer/debian:
-	@command -v dpkg >/dev/null || { echo "bench-triton needs libb64: install it with this system's package manager" >&2; exit 1; }
-	mkdir -p $@.tmp && cd $@.tmp && apt-get download -qq libb64-0d && dpkg -x libb64-0d_*.deb .
-	mv $@.tmp $@
+.venv/parts/wrk/.installed: $(UV)
+	@command -v wrk >/dev/null || { $(call debian,.venv/parts/wrk,wrk libluajit-5.1-2); }
+	@mkdir -p $(@D) && touch $@
+
+# Unpacks Debian's packages $(2) in the folder $(1), for which nobody needs to be root.
+define debian
+rm -rf $(1).tmp && mkdir -p $(1).tmp && cd $(1).tmp && { command -v apt-get dpkg >/dev/null || \
+	{ echo "$(2): install it with this system's package manager" >&2; exit 1; }; } && \
+	{ apt-get download -qq $(2) || { apt-get update -qq && apt-get download -qq $(2); }; } 2>&1 && \
+	for package in *.deb; do dpkg -x $$package . || exit 1; done && \
+	cd $(CURDIR) && rm -rf $(1) && mv $(1).tmp $(1)
+endef

@@ -4,6 +4,7 @@ python -m perf.bench_api [--rounds 5] [--seconds 3] [--jobs 200]
 
 In one run, by turns: the real server with the real Redis, aiohttp returning the same bytes without looking at
 the request, and a FastAPI app that reads the same record and builds the same JSON. Medians over the rounds.
+Without .venv/parts/bench the FastAPI app is left out.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import aiohttp
 import orjson
 
 from embedded.frontend import frontend_part
-from embedded.part import Part, free_port, python_of, running
+from embedded.part import Part, PartError, free_port, python_of, running
 from embedded.readiness import answers
 from embedded.redis import redis_part
 from frontend.catalogue.catalogue import load
@@ -31,10 +32,11 @@ from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT, Settings
 from perf.finished_jobs import NO_TEXTS, finish_jobs
 from perf.processes import cpu_seconds
-from perf.report import machine, median, publish, table
+from perf.report import leave_out, machine, median, publish, read_options, table
 from perf.wrk import CONNECTIONS, Load, WrkError, wrk, wrk_binary
 
-WARM_UP_S = 1.0
+SMOKE = {"rounds": 1, "seconds": 1, "jobs": 3, "warm_up": 0}
+FASTAPI = "fastapi status"
 _SIGNED = re.compile(rb"(expires=|signature=)[0-9a-f]+")
 
 
@@ -59,28 +61,33 @@ class Run:
     cpu_us: float
 
 
-async def compare(rounds: int, seconds: float, jobs: int) -> dict[str, Any]:
+async def compare(rounds: int, seconds: int, jobs: int, warm_up: int) -> dict[str, Any]:
     """The figures; the table is printed. Raises WrkError and PartError."""
     with tempfile.TemporaryDirectory() as name:
         async with contenders(Path(name), jobs) as (key, everyone):
-            turns = await _by_turns(everyone, key, rounds, seconds)
+            turns = await _by_turns(everyone, key, rounds, seconds, warm_up)
     figures = summarise(turns)
     table(
-        f"One server process, {CONNECTIONS} connections, medians of {rounds} rounds of {seconds:g} s",
+        f"One server process, {CONNECTIONS} connections, medians of {rounds} rounds of {seconds} s",
         ("", "requests/s", "CPU µs/request", "p50 ms", "p99 ms"),
-        [(name, *_row(runs)) for name, runs in turns.items()],
+        [
+            (name, *(figures[each][name] for each in ("requests_per_s", "cpu_us", "p50_ms", "p99_ms")))
+            for name in turns
+        ],
     )
     table(
         "Ratios (aims: models_vs_bare 0.6 or more, status_vs_fastapi above 1)",
         ("", "ratio"),
-        [(name, figures[name]) for name in ("models_vs_bare", "status_vs_bare", "status_vs_fastapi")],
+        [(name, figures[name]) for name in figures if "_vs_" in name],
     )
     return figures
 
 
-async def _by_turns(everyone: list[Contender], key: str, rounds: int, seconds: float) -> dict[str, list[Run]]:
-    for each in everyone:
-        await _turn(each, key, WARM_UP_S)
+async def _by_turns(
+    everyone: list[Contender], key: str, rounds: int, seconds: int, warm_up: int
+) -> dict[str, list[Run]]:
+    for each in everyone if warm_up else ():
+        await _turn(each, key, warm_up)
     turns: dict[str, list[Run]] = {each.name: [] for each in everyone}
     for _ in range(rounds):
         for each in everyone:
@@ -88,7 +95,7 @@ async def _by_turns(everyone: list[Contender], key: str, rounds: int, seconds: f
     return turns
 
 
-async def _turn(contender: Contender, key: str, seconds: float) -> Run:
+async def _turn(contender: Contender, key: str, seconds: int) -> Run:
     server = contender.server
     before = cpu_seconds(server.pid)
     load = await wrk(f"{server.url}/api/v2", key, contender.bodies, seconds)
@@ -96,29 +103,26 @@ async def _turn(contender: Contender, key: str, seconds: float) -> Run:
 
 
 def summarise(turns: Mapping[str, list[Run]]) -> dict[str, Any]:
-    """Ratios are taken within each round, then the median: what slows the machine for a while slows both."""
+    """Ratios are taken within each round, then the median: what slows the machine for a while slows both.
+
+    Without FastAPI's turns there is no ratio to it, and it is named in `left_out`.
+    """
     rates = {name: [run.load.requests_per_s for run in runs] for name, runs in turns.items()}
 
     def ratio(ours: str, theirs: str) -> float:
         return median([a / b for a, b in zip(rates[ours], rates[theirs], strict=True)])
 
+    fastapi = FASTAPI in turns
     return {
         "models_vs_bare": ratio("models", "bare models"),
         "status_vs_bare": ratio("status", "bare status"),
-        "status_vs_fastapi": ratio("status", "fastapi status"),
+        **({"status_vs_fastapi": ratio("status", FASTAPI)} if fastapi else {}),
+        "left_out": [] if fastapi else [FASTAPI],
         "requests_per_s": {name: median(values, 0) for name, values in rates.items()},
         "cpu_us": {name: median([run.cpu_us for run in runs], 0) for name, runs in turns.items()},
+        "p50_ms": {name: median([run.load.p50_ms for run in runs], 2) for name, runs in turns.items()},
+        "p99_ms": {name: median([run.load.p99_ms for run in runs], 2) for name, runs in turns.items()},
     }
-
-
-def _row(runs: list[Run]) -> tuple[float, ...]:
-    loads = [run.load for run in runs]
-    return (
-        median([load.requests_per_s for load in loads], 0),
-        median([run.cpu_us for run in runs], 0),
-        median([load.p50_ms for load in loads], 2),
-        median([load.p99_ms for load in loads], 2),
-    )
 
 
 @contextlib.asynccontextmanager
@@ -133,20 +137,22 @@ async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[C
         ours = await _started(stack, frontend_part(settings, _told(settings)), folder)
         models = await _answer(ours.url, key, ask_models)
         status = await _answer(ours.url, key, ask_status)
-        fastapi = await _started(stack, fastapi_part(settings), folder)
-        check_same(status, await _answer(fastapi.url, key, ask_status))
         bare_models = await _started(stack, bare_part("bare-models", folder, models), folder)
         bare_status = await _started(stack, bare_part("bare-status", folder, status), folder)
-        yield (
-            key,
-            [
-                Contender("models", ours, ask_models),
-                Contender("bare models", bare_models, ask_models),
-                Contender("status", ours, ask_status),
-                Contender("bare status", bare_status, ask_status),
-                Contender("fastapi status", fastapi, ask_status),
-            ],
-        )
+        everyone = [
+            Contender("models", ours, ask_models),
+            Contender("bare models", bare_models, ask_models),
+            Contender("status", ours, ask_status),
+            Contender("bare status", bare_status, ask_status),
+        ]
+        if Path(python_of("bench")).exists():
+            part = fastapi_part(settings, await _passed_on(settings, ids[0], status))
+            fastapi = await _started(stack, part, folder)
+            check_same(status, await _answer(fastapi.url, key, ask_status))
+            everyone.append(Contender(FASTAPI, fastapi, ask_status))
+        else:
+            leave_out(FASTAPI, python_of("bench"))
+        yield key, everyone
 
 
 def _settings(folder: Path, redis_url: str) -> Settings:
@@ -191,7 +197,18 @@ def _requests(folder: Path, ids: list[str]) -> tuple[Path, Path]:
     return models, status
 
 
-def fastapi_part(settings: Settings) -> Part:
+async def _passed_on(settings: Settings, job_id: str, answer: bytes) -> list[str]:
+    """The fields that the server's answer takes from the job's record as they are."""
+    redis = connect(settings.redis_url)
+    try:
+        record = orjson.loads(await redis.hget(f"imgen:job:{job_id}", "record") or b"{}")
+    finally:
+        await redis.aclose()
+    return [name for name in orjson.loads(answer)["meta"] if name in record]
+
+
+def fastapi_part(settings: Settings, passed_on: list[str]) -> Part:
+    """`passed_on`: fields of a job's record that go into the answer as they are."""
     port = free_port()
     command = (
         *(python_of("bench"), "-P", "-m", "uvicorn", "perf.baseline_fastapi:app"),
@@ -200,6 +217,7 @@ def fastapi_part(settings: Settings) -> Part:
     )
     environment = {
         "PYTHONPATH": str(ROOT),
+        "BENCH_FIELDS": ",".join(passed_on),
         "BENCH_REDIS_URL": settings.redis_url,
         "BENCH_FILES_KEY": str(settings.data_dir / "files.key"),
         "BENCH_PUBLIC_URL": f"http://127.0.0.1:{settings.port}",
@@ -236,10 +254,15 @@ async def _answer(url: str, key: str, requests: Path) -> bytes:
 
 
 def check_same(ours: bytes, theirs: bytes) -> None:
-    """Both must build the same JSON; expiry and signature change from second to second."""
+    """Both must build the same JSON; expiry and signature change from second to second. Raises WrkError."""
     one, other = (orjson.loads(_SIGNED.sub(rb"\1", body)) for body in (ours, theirs))
     if one != other:
-        raise WrkError("the server and the FastAPI app answer `status` differently; bring them in line first")
+        metas = [answer.get("meta", {}) for answer in (one, other)]
+        names = [name for name in {**metas[0], **metas[1]} if metas[0].get(name) != metas[1].get(name)]
+        raise WrkError(
+            f"the server and the FastAPI app answer `status` differently ({', '.join(names)}); "
+            "bring perf/baseline_fastapi.py in line first"
+        )
 
 
 def main() -> None:
@@ -247,14 +270,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=200)
-    given = parser.parse_args()
+    parser.add_argument("--warm-up", type=int, default=1, help="seconds before the first round (default: 1)")
+    given = read_options(parser, SMOKE)
     try:
         wrk_binary()
         where = machine()
-        publish("api", asyncio.run(compare(given.rounds, given.seconds, given.jobs)), where)
-    except WrkError as error:
+        figures = asyncio.run(compare(given.rounds, given.seconds, given.jobs, given.warm_up))
+        publish("api", figures, where, smoke=given.smoke)
+    except (PartError, WrkError) as error:
         sys.exit(f"bench-api: {error}")
 
 

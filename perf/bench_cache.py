@@ -1,7 +1,7 @@
 """Looking pictures up by what their prompts mean: python -m perf.bench_cache [--entries 1000,100000,1000000]
 
 Each size and each store is measured in a process of its own, on the same vectors
-(perf/cache_speed/vectors.py).
+(perf/cache_speed/vectors.py). A rival that is not installed is left out.
 """
 
 import argparse
@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ import orjson
 from frontend.cache.index.limits import Limits
 from perf.cache_speed import exact, ours
 from perf.cache_speed.vectors import queries, write_entries
-from perf.report import machine, publish, table
+from perf.report import leave_out, machine, publish, read_options, table
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1_000, 100_000, 1_000_000)
-QUERIES = 1_000
+RIVALS = ("faiss", "usearch")
 RIVALS_MOST = 100_000
+INSERTING_S = 5.0
+LEAST_RECALL = 0.9  # below, a store answers another question than the others
+SMOKE = {"entries": "1000", "queries": 50, "inserting_s": 0.3, "hits": 20}
 COLUMNS = ("store", "p50 ms", "p99 ms", "recall@10", "bytes an entry", "built s", "written s", "start s")
 KEYS = ("p50_ms", "p99_ms", "recall10", "bytes_per_entry", "build_s", "write_s", "startup_s")
 
@@ -40,6 +44,8 @@ class Case:
     folder: Path
     limits: Limits
     realtime: bool
+    asked: int  # queries
+    inserting_s: float
 
     def entries(self) -> Any:
         return np.load(self.folder / "entries.npy", mmap_mode="r")
@@ -57,8 +63,17 @@ def main() -> None:
     )
     parser.add_argument("--entries", default=",".join(map(str, SIZES)), help="sizes (default: %(default)s)")
     parser.add_argument("--rivals-most", type=int, default=RIVALS_MOST, help="entries that rivals are given")
+    parser.add_argument("--queries", type=int, default=1000, help="of each size (default: %(default)s)")
+    parser.add_argument(
+        "--inserting-s",
+        type=float,
+        default=INSERTING_S,
+        help="of look-ups beside inserts (default: %(default)s)",
+    )
     parser.add_argument("--realtime", action="store_true", help="lookups before all else here; for root")
-    parser.add_argument("--no-hits", action="store_true", help="leave out the whole hit over HTTP")
+    parser.add_argument(
+        "--hits", type=int, default=300, help="whole hits over HTTP; 0: none (default: %(default)s)"
+    )
     parser.add_argument(
         "--keep", type=Path, help="folder for vectors and indexes; what is there already is not built anew"
     )
@@ -67,8 +82,10 @@ def main() -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)"
         )
-    given = parser.parse_args()
+    given = read_options(parser, SMOKE)
     where = machine()
+    rivals = [name for name in RIVALS if find_spec(name)]
+    left_out = [leave_out(name, f"its package in {sys.prefix}") for name in RIVALS if name not in rivals]
     sizes = {}
     for size in map(int, given.entries.split(",")):
         limits = Limits(
@@ -79,16 +96,27 @@ def main() -> None:
             search_width=given.search_width,
         )
         with place(given.keep, size) as folder:
-            case = Case(folder, limits, given.realtime)
-            sizes[str(size)] = measure(case, size, size <= given.rivals_most)
+            case = Case(folder, limits, given.realtime, given.queries, given.inserting_s)
+            sizes[str(size)] = measure(case, size, rivals if size <= given.rivals_most else ())
         show(size, sizes[str(size)])
-    publish("cache", summarise(sizes, given, None if given.no_hits else hits()), where)
+        check_recall(sizes[str(size)])
+    figures = summarise(sizes, given, hits(given.hits) if given.hits else None)
+    publish("cache", figures | {"left_out": left_out}, where, smoke=given.smoke)
 
 
-def hits() -> dict[str, float]:
+def check_recall(stores: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises SystemExit where a store finds other entries than exact search."""
+    for name, figures in stores.items():
+        if figures.get("recall10", 1.0) < LEAST_RECALL:
+            sys.exit(
+                f"{name} finds {figures['recall10']:.0%} of the nearest: it is not searched as the others"
+            )
+
+
+def hits(rounds: int) -> dict[str, float]:
     """Of perf/cache_hits.py, in the server's own environment."""
     environ = {**os.environ, "OPENBLAS_NUM_THREADS": ""}
-    command = (str(ROOT / ".venv" / "bin" / "python"), "-m", "perf.cache_hits")
+    command = (str(ROOT / ".venv" / "bin" / "python"), "-m", "perf.cache_hits", str(rounds))
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"no cache hit was measured: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
@@ -112,10 +140,10 @@ def place(kept: Path | None, size: int) -> Iterator[Path]:
         yield folder
 
 
-def measure(case: Case, size: int, with_rivals: bool) -> dict[str, Any]:
+def measure(case: Case, size: int, rivals: Sequence[str]) -> dict[str, Any]:
     stores = {"exact": apart(of_exact, case, size), "ours": apart(of_ours, case)}
     stores["ours"] |= apart(of_start, case)
-    for rival in ("faiss", "usearch") if with_rivals else ():
+    for rival in rivals:
         stores[rival] = apart(of_rival, case, rival)
     return stores
 
@@ -130,14 +158,16 @@ def of_exact(case: Case, size: int) -> dict[str, Any]:
     if not (case.folder / "truth.npy").exists():
         write_entries(case.folder / "entries.npy", size)
     entries = case.entries()
-    np.save(case.folder / "queries.npy", queries(entries, QUERIES))
+    np.save(case.folder / "queries.npy", queries(entries, case.asked))
     np.save(case.folder / "truth.npy", exact.truth(entries, case.queries()))
     return exact.measure(entries, case.queries(), case.realtime)
 
 
 def of_ours(case: Case) -> dict[str, Any]:
     folder = case.folder / "snapshots"
-    return ours.measure(case.limits, case.entries(), case.queries(), case.truth(), folder, case.realtime)
+    return ours.measure(
+        case.limits, case.entries(), case.queries(), case.truth(), folder, case.realtime, case.inserting_s
+    )
 
 
 def of_start(case: Case) -> dict[str, Any]:

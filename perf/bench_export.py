@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
-from perf.report import machine, publish, table
+from perf.report import machine, publish, read_options, table
 
 ROOT = Path(__file__).parent.parent
 PARTS = ROOT / ".venv" / "parts"
@@ -48,6 +48,7 @@ class Adapter:
 
 USUAL = Adapter(32)  # the one that both ways are measured with
 ADAPTERS = (Adapter(8), Adapter(128, conv=True, text=True), USUAL)
+MOST_APART = 0.01  # of characters that were made in different ways, all in fp16
 
 
 @dataclass(frozen=True)
@@ -104,18 +105,20 @@ def step(name: str, folder: Path) -> tuple[str, ...]:
     return (EXPORT, "-m", "perf.export_steps", name, str(folder))
 
 
-def prepare(folder: Path, family: str, console: Console) -> None:
+def prepare(folder: Path, family: tuple[str, ...], console: Console) -> None:
     """What the steps read: a checkpoint, if an earlier run left none, and the model's text encoder."""
     if not (folder / "checkpoint").is_dir():
-        console.print(f"writing a random {family} checkpoint")
-        must(run(EXPORT, "-m", "perf.full_size", str(folder), "--family", family))
+        console.print(f"writing a random checkpoint: {' '.join(family)}")
+        must(run(EXPORT, "-m", "perf.full_size", str(folder), *family))
     console.print("exporting its text encoder")
     must(run(*step("text", folder)))
 
 
-def merge(folder: Path, family: str, adapter: Adapter, console: Console) -> dict[str, Any]:
+def merge(folder: Path, family: tuple[str, ...], adapter: Adapter, console: Console) -> dict[str, Any]:
+    for made in (folder / "repository").glob("*--aya"):
+        shutil.rmtree(made)
     lora = folder / "lora.safetensors"
-    options = (str(folder), "--family", family, "--lora-only", *adapter.options)
+    options = (str(folder), *family, "--lora-only", *adapter.options)
     must(run(EXPORT, "-m", "perf.full_size", *options))
     lora.read_bytes()  # both ways find it, and the base, in the system's cache
     console.print(f"merging a LoRA: {adapter}")
@@ -123,8 +126,6 @@ def merge(folder: Path, family: str, adapter: Adapter, console: Console) -> dict
     took = must(
         measured(MERGE, "-m", "export.character", str(lora), "--name", "aya", "--model", "eros", *repository)
     )
-    for made in (folder / "repository").glob("*--aya"):
-        shutil.rmtree(made)
     return {
         **asdict(adapter),
         "lora_gb": round(lora.stat().st_size / 1e9, 2),
@@ -134,22 +135,28 @@ def merge(folder: Path, family: str, adapter: Adapter, console: Console) -> dict
     }
 
 
-def measure(folder: Path, family: str, plan: bool) -> dict[str, Any]:
-    console = Console(stderr=True)
+def measure(
+    folder: Path, name: str, adapters: Sequence[Adapter], *, tiny: bool, plan: bool
+) -> dict[str, Any]:
+    """The last of `adapters` is the one that is measured in every way."""
+    console, family = Console(stderr=True), ("--family", name, *(("--tiny",) if tiny else ()))
     prepare(folder, family, console)
     console.print("exporting its UNet")
     exported = must(measured(*step("export", folder)))
-    merges = [merge(folder, family, adapter, console) for adapter in ADAPTERS]
+    merges = [merge(folder, family, adapter, console) for adapter in adapters]
     console.print("the usual way: load, fuse, export again with optimum")
     usual = measured(*capped(), *step("usual", folder))
     console.print("the same with our export")
     again = must(measured(*step("fuse", folder)))
-    for made in ("usual-denoiser", "fused-denoiser"):
+    # At full size one step of each takes more memory than everything before.
+    compared = must(run(*step("compare", folder))).said if tiny else {}
+    check_alike(compared.get("apart", 0.0))
+    for made in ("usual-denoiser", "fused-denoiser", "eros-denoiser--aya", "eros-text-encoder--aya"):
         shutil.rmtree(folder / "repository" / made, ignore_errors=True)
     size = sum(path.stat().st_size for path in (folder / "repository" / "eros-denoiser" / "1").iterdir())
     ours = merges[-1]
     figures: dict[str, Any] = {
-        "family": family,
+        "family": name,
         "rank": USUAL.rank,
         "model_gb": round(size / 1e9, 2),
         "export_seconds": round(exported.seconds, 1),
@@ -169,7 +176,13 @@ def measure(folder: Path, family: str, plan: bool) -> dict[str, Any]:
         "speedup": round((again if usual.failure else usual).seconds / ours["seconds"], 1),
         "speedup_to_our_export": round(again.seconds / ours["seconds"], 1),
     }
-    return figures | (build_plan(folder, console) if plan else {})
+    return figures | compared | (build_plan(folder, console) if plan else {})
+
+
+def check_alike(apart: float) -> None:
+    """Raises SystemExit where the ways to a character do not end in the same one."""
+    if not apart <= MOST_APART:
+        sys.exit(f"bench-export: merged and fused characters draw differently: {apart:.2g} apart, relative")
 
 
 def build_plan(folder: Path, console: Console) -> dict[str, Any]:
@@ -188,10 +201,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--folder", type=Path, help="keep everything there, and use its checkpoint next time; SDXL: 30 GB"
     )
-    given = parser.parse_args(arguments)
-    where = machine()
+    given = read_options(parser, {}, arguments)
+    adapters, where = (USUAL,) if given.smoke else ADAPTERS, machine()
     with tempfile.TemporaryDirectory() as name:
-        figures = measure(given.folder or Path(name), given.family, given.plan)
+        folder = given.folder or Path(name)
+        figures = measure(folder, given.family, adapters, tiny=given.smoke, plan=given.plan)
     rows = [("ONNX export of the UNet", figures["export_seconds"], figures["export_peak_gb"])]
     rows += [
         (
@@ -211,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append((name, figures["plan_seconds"], figures["plan_peak_gb"]))
     title = f"{given.family}, {figures['model_gb']} GB in fp16; merge is {figures['speedup']} times faster"
     table(title, ("step", "seconds", "peak GB"), rows)
-    publish(f"export-{given.family}", figures, where)
+    publish(f"export-{given.family}", figures, where, smoke=given.smoke)
 
 
 if __name__ == "__main__":

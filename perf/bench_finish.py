@@ -26,17 +26,15 @@ from frontend.finishing.finish import Finisher, Tools, finish
 from frontend.invisible_mark.keys import load_keys
 from frontend.serve import keep_what_is_built
 from frontend.settings import Settings
-from perf.finish_parts import CREDENTIALS, QUALITY, Pixels, mark, parts, scene
+from perf.finish_parts import CREDENTIALS, JPEG, QUALITY, Pixels, check_same, mark, parts, scene
 from perf.loop_watch import Lateness, watched
-from perf.report import machine, publish, table
+from perf.report import machine, publish, read_options, table
 
 THREADS = 2
 AT_A_TIME = 8  # a server process works on so many jobs
-PICTURES = 24  # of one run
-PAUSE_S = (
-    1.0  # between runs: of each second Linux keeps a twentieth for those whom real-time threads crowd out
-)
-JPEG = Encoding(format="jpeg", quality=QUALITY, lossless=False)
+# Between runs: of each second Linux keeps a twentieth for those whom real-time threads crowd out.
+PAUSE_S = 1.0
+SMOKE = {"rounds": 1, "runs": 1, "pictures": 4}
 CASES = {"jpeg": JPEG} | {
     f"{kind} lossless" if lossless else kind: Encoding(format=kind, quality=QUALITY, lossless=lossless)
     for kind, lossless in [("png", False), ("webp", False), ("webp", True), ("avif", False), ("avif", True)]
@@ -53,6 +51,7 @@ def timed(call: Callable[[], object]) -> float:
 def compare(pixels: Pixels, tools: Tools, folder: Path, rounds: int) -> dict[str, Any]:
     """Whole and bare calls by turns, on one thread; ratios round by round."""
     bare = parts(pixels, tools.codes, folder)
+    check_same({stage: call() for stage, call in bare.items()}, pixels)
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
     ratios: list[float] = []
@@ -65,12 +64,15 @@ def compare(pixels: Pixels, tools: Tools, folder: Path, rounds: int) -> dict[str
         ratios.append(whole / sum(theirs[-1].values()))
     stages = {name: [_middle(ours[1:], name), _middle(theirs[1:], name)] for name in bare}
     whole_ms = [_middle(ours[1:], "whole"), round(median(sum(one.values()) for one in theirs[1:]), 2)]
+    pairs = {**stages, "whole": whole_ms}
+    shares = {name: round(one / other, 3) for name, (one, other) in pairs.items()}
     table(
         "milliseconds a picture, JPEG quality 95; the watermark was laid before",
         ["stage", "finishing", "bare calls", "ratio"],
-        [[name, *pair, pair[0] / pair[1]] for name, pair in [*stages.items(), ("whole", whole_ms)]],
+        [[name, *pair, shares[name]] for name, pair in pairs.items()],
     )
-    return {"vs_parts": round(median(ratios[1:]), 3), "stages_ms": stages, "whole_ms": whole_ms}
+    whole_ratio = round(median(ratios[1:]), 3)
+    return {"vs_parts": whole_ratio, "stages_ms": stages, "whole_ms": whole_ms, "of_medians": shares}
 
 
 def _middle(rounds: Sequence[dict[str, float]], stage: str) -> float:
@@ -93,7 +95,7 @@ def formats(pixels: Pixels, tools: Tools, rounds: int) -> dict[str, Any]:
     return figures
 
 
-async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict[str, Any]:
+async def crowd(pixels: Pixels, tools: Tools, runs: int, pictures: int, realtime: bool) -> dict[str, Any]:
     """Many pictures on the finisher's threads, while the loop that handed them over is watched."""
     speeds, spent, late = [], 0.0, Lateness()
     async with Finisher.start(tools, THREADS) as finisher:
@@ -103,16 +105,17 @@ async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict
         if realtime:
             raise_priority(2)
         _, alone = await watched(asyncio.sleep(1.0))
+        pause_s = PAUSE_S if realtime else 0.0
         for _ in range(runs):
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
             started, before = time.perf_counter(), time.process_time()
-            _, lateness = await watched(batch(JPEG, PICTURES))
-            speeds.append(PICTURES / (time.perf_counter() - started))
+            _, lateness = await watched(batch(JPEG, pictures))
+            speeds.append(pictures / (time.perf_counter() - started))
             spent += time.process_time() - before
             late = late + lateness
         others = {}
         for name, encoding in CASES.items():
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
             _, others[name] = await watched(batch(encoding, AT_A_TIME))
     spreads = {"nothing to do": alone, f"jpeg, {runs} runs": late, **others}
     columns = ["", "half", "99 of 100", "most", "held: half", "99 of 100", "most"]
@@ -123,7 +126,7 @@ async def crowd(pixels: Pixels, tools: Tools, runs: int, realtime: bool) -> dict
     )
     figures = {
         "per_second": round(median(speeds), 1),
-        "cpu_ms": round(spent * 1000 / (runs * PICTURES), 1),
+        "cpu_ms": round(spent * 1000 / (runs * pictures), 1),
         "loop_block_ms": max(one.spread()[5] for name, one in spreads.items()),
         "loop_late_ms": {name: one.spread()[:3] for name, one in spreads.items()},
         "loop_held_ms": {name: one.spread()[3:] for name, one in spreads.items()},
@@ -150,16 +153,16 @@ def raise_priority(level: int) -> None:
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(level))
 
 
-def measure(pixels: Pixels, rounds: int, runs: int, realtime: bool) -> dict[str, Any]:
+def measure(pixels: Pixels, rounds: int, runs: int, pictures: int, realtime: bool) -> dict[str, Any]:
     if realtime:
         raise_priority(1)
     with tempfile.TemporaryDirectory() as name:
         settings = Settings(data_dir=Path(name))
         with Signatory(load_certificate(settings)) as signatory:
             tools = Tools(signatory, load_keys(settings.mark_key, settings.data_dir).writing)
-            crowded = asyncio.run(crowd(pixels, tools, runs, realtime))
+            crowded = asyncio.run(crowd(pixels, tools, runs, pictures, realtime))
             compared = compare(pixels, tools, settings.data_dir, rounds)
-            others = formats(pixels, tools, max(3, rounds // 5))
+            others = formats(pixels, tools, max(1, rounds // 5))
             return {**compared, **crowded, "formats": others, "realtime": realtime}
 
 
@@ -169,16 +172,18 @@ def main() -> None:
     )
     parser.add_argument("picture", nargs="?", help="a picture file to use in place of the drawn scene")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--runs", type=int, default=8, help="of so many pictures at once each (default: 8)")
+    parser.add_argument("--runs", type=int, default=8, help="to watch the loop in (default: 8)")
+    parser.add_argument("--pictures", type=int, default=24, help="of one run (default: 24)")
     parser.add_argument("--realtime", action="store_true", help="before all else on this machine; for root")
-    given = parser.parse_args()
+    given = read_options(parser, SMOKE)
     if cores := sorted(os.sched_getaffinity(0))[THREADS:]:
         os.sched_setaffinity(0, os.sched_getaffinity(0) - set(cores))
     where = machine()
     pixels = (
         np.asarray(Image.open(given.picture).convert("RGB").resize((1344, 768))) if given.picture else scene()
     )
-    publish("finish", measure(pixels, given.rounds, given.runs, given.realtime), where)
+    figures = measure(pixels, given.rounds, given.runs, given.pictures, given.realtime)
+    publish("finish", figures, where, smoke=given.smoke)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Pictures are 1344x768 JPEGs, every other one with a character, two at a time, ea
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,28 +13,39 @@ from typing import Any
 from rich.progress import Progress
 
 from perf.processes import descendants, proportional_mib, title
-from perf.report import machine, publish, table
-from perf.system import System, system_up
+from perf.report import machine, publish, read_options, table
+from perf.system import BenchError, System, system_up
 
 PROMPTS = ("@aya reading a book under a tree", "a red car on the beach", "@bella in the park", "a blue house")
 AT_A_TIME = 2
+SMOKE = {"early": 2, "late": 4}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--early", type=int, default=5)
     parser.add_argument("--late", type=int, default=50)
-    given = parser.parse_args()
+    given = read_options(parser, SMOKE)
     where = machine()
-    early, late = asyncio.run(measure(given.early, given.late))
+    early, late = _measured(given.early, given.late)
     figures = summarise(early, late)
-    rows = [(name, early[name], late[name], figures["growth"][name]) for name in figures["growth"]]
+    rows = [
+        (name, *(figures[each][name] for each in ("early_mib", "late_mib", "growth")))
+        for name in figures["growth"]
+    ]
     table(
         "Proportional memory (PSS)",
         ("process", f"MiB after {given.early}", f"after {given.late}", "ratio"),
         rows,
     )
-    publish("memory", figures, where)
+    publish("memory", figures, where, smoke=given.smoke)
+
+
+def _measured(early: int, late: int) -> tuple[dict[str, float], dict[str, float]]:
+    try:
+        return asyncio.run(measure(early, late))
+    except BenchError as error:
+        sys.exit(f"bench-memory: {error}")
 
 
 async def measure(early: int, late: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -69,7 +81,13 @@ def summarise(early: dict[str, float], late: dict[str, float]) -> dict[str, Any]
     """Ratios for the processes that were there both times, and for all of them together."""
     growth = {name: round(late[name] / early[name], 3) for name in late if name in early}
     total = sum(late[name] for name in growth) / sum(early[name] for name in growth)
-    return {"largest_growth": max(growth.values()), "total_growth": round(total, 3), "growth": growth}
+    return {
+        "largest_growth": max(growth.values()),
+        "total_growth": round(total, 3),
+        "growth": growth,
+        "early_mib": {name: round(early[name], 1) for name in growth},
+        "late_mib": {name: round(late[name], 1) for name in growth},
+    }
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 python -m perf.bench_picture [--pictures 7]
 
 By turns in one run, on the same cores: a client asks the API for a picture at 1344x768 and polls fast until
-it has it; then the same order (prompt, seed, steps, guidance) is drawn from the same graphs by a plain loop
-in one process. Medians. The first of each is not counted.
+it has it; then the same order, as the server's own code makes it, is drawn from the same graphs by a plain
+loop in one process. Medians. The first of each is not counted.
 """
 
 import argparse
@@ -14,24 +14,33 @@ import io
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from PIL import Image
 
+from frontend.actions.generate import plan
+from frontend.actions.generate_request import GenerateRequest
 from frontend.catalogue.catalogue import load as load_catalogue
+from frontend.domain.picture import PictureOrder
+from frontend.jobs import instructions
+from frontend.prompts.prompt import parse
 from frontend.settings import ROOT, Settings, load
-from perf.report import machine, median, publish, table
+from perf.finished_jobs import NO_TEXTS
+from perf.report import machine, median, publish, read_options, table
 from perf.system import BenchError, Drawn, System, system_up
 
 PROMPT = "a small boat on a calm lake, mountains, warm lighting, -rain"
 SEED = 20_000
+SMOKE = {"pictures": 1}
 DRAWING = ("encode", "denoise", "decode")
 # Mean difference of pixels, of 255: marks may lie in the API's picture; another picture differs by 20.
 ALIKE = 4.0
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,11 @@ class Bare:
 
     process: asyncio.subprocess.Process
     pixels: Path  # of its last picture
-    guidance: float
 
-    async def draw(self, meta: Mapping[str, Any]) -> dict[str, float]:
-        order = {**meta, "guidance": self.guidance}
+    async def draw(self, order: PictureOrder) -> dict[str, float]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(orjson.dumps(order) + b"\n")
+        self.process.stdin.write(orjson.dumps(asdict(order)) + b"\n")
         await self.process.stdin.drain()
         line = await self.process.stdout.readline()
         if not line:
@@ -75,7 +82,7 @@ async def bare_loop(folder: Path, settings: Settings) -> AsyncIterator[Bare]:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield Bare(process, pixels, model.guidance)
+        yield Bare(process, pixels)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -87,26 +94,40 @@ async def compare(pictures: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder, settings = Path(name), load()
         async with bare_loop(folder, settings) as bare, system_up(folder, {}) as system:
-            await _check_alike(system, bare)
-            pairs = [await _pair(system, bare, SEED + number) for number in range(pictures + 1)][1:]
+            await _check_alike(system, bare, settings)
+            pairs = [await _pair(system, bare, settings, SEED + number) for number in range(pictures + 1)][1:]
     figures = summarise(pairs)
     _show(figures, pictures)
     return figures
 
 
-async def _pair(system: System, bare: Bare, seed: int) -> Pair:
+def order(fields: Mapping[str, Any], settings: Settings) -> PictureOrder:
+    """What the server has drawn for a `generate` of these fields."""
+    request = GenerateRequest.from_body({"action": "generate", **fields})
+    catalogue = load_catalogue(settings.catalogue_dir)
+    prompt = parse(request.prompt, catalogue.characters_of(catalogue.model(request.model).name))
+    return instructions.order(plan(request, prompt, catalogue, NO_TEXTS, owner=""))
+
+
+async def _pair(system: System, bare: Bare, settings: Settings, seed: int) -> Pair:
     drawn = await system.draw(PROMPT, seed=seed)
-    return Pair(drawn, await bare.draw(drawn.meta))
+    return Pair(drawn, await bare.draw(order({"prompt": PROMPT, "seed": seed}, settings)))
 
 
-async def _check_alike(system: System, bare: Bare) -> None:
-    """A comparison of two different pictures would mean nothing. Raises BenchError."""
+async def _check_alike(system: System, bare: Bare, settings: Settings) -> None:
+    """A comparison of two different pictures would mean nothing."""
     drawn = await system.draw(PROMPT, seed=SEED, format="png")
-    await bare.draw(drawn.meta)
-    ours = np.asarray(Image.open(io.BytesIO(await system.download(drawn))), dtype=np.int16)
-    theirs = np.load(bare.pixels).astype(np.int16)
-    if ours.shape != theirs.shape or float(np.abs(ours - theirs).mean()) > ALIKE:
-        raise BenchError("the API and the bare loop draw different pictures")
+    await bare.draw(order({"prompt": PROMPT, "seed": SEED}, settings))
+    check_alike(np.asarray(Image.open(io.BytesIO(await system.download(drawn)))), np.load(bare.pixels))
+
+
+def check_alike(ours: Pixels, theirs: Pixels) -> None:
+    """Raises BenchError."""
+    if ours.shape != theirs.shape:
+        raise BenchError(f"the API and the bare loop draw in different sizes: {ours.shape}, {theirs.shape}")
+    apart = float(np.abs(ours.astype(np.int16) - theirs).mean())
+    if apart > ALIKE:
+        raise BenchError(f"the API and the bare loop draw different pictures: {apart:.1f} of 255 apart")
 
 
 def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -161,10 +182,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pictures", type=int, default=7)
-    given = parser.parse_args()
+    given = read_options(parser, SMOKE)
     where = machine()
     try:
-        publish("picture", asyncio.run(compare(given.pictures)), where)
+        publish("picture", asyncio.run(compare(given.pictures)), where, smoke=given.smoke)
     except BenchError as error:
         sys.exit(f"bench-picture: {error}")
 

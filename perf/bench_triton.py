@@ -25,7 +25,7 @@ from embedded.part import free_port, running
 from embedded.triton import triton_part
 from frontend.settings import load
 from perf.analyzer import AnalyzerError, Load, analyze
-from perf.report import machine, publish, table
+from perf.report import machine, publish, read_options, table
 from perf.triton_statistics import Account, StatisticsError, account
 
 PROMPTS = Path(__file__).with_name("prompts.json")
@@ -33,6 +33,7 @@ TOKENS = 77  # of a short prompt
 GUIDANCE = 3.0
 # Pixels a latent, for a server whose files are not here: what SDXL and Stable Diffusion 1.5 have.
 USUAL_DOWNSCALE = 8
+SMOKE = {"size": "256x256", "steps": 1, "concurrency": "1,2"}
 PARTS = ("text-encoder", "denoiser", "decoder")
 
 
@@ -217,10 +218,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--downscale", type=int, help="pixels a latent (SDXL: 8)")
     parser.add_argument("--concurrency", default="1,2,4,8")
-    given = parser.parse_args()
+    given = read_options(parser, SMOKE)
     where = machine()
     try:
-        publish("triton", asyncio.run(run(given)), where)
+        publish("triton", asyncio.run(run(given)), where, smoke=given.smoke)
     except (AnalyzerError, StatisticsError) as error:
         sys.exit(f"bench-triton: {error}")
 

@@ -1,6 +1,8 @@
 """A whole cache hit over HTTP: `generate` with `use_cache`, as a client sees it, on what `imgen up` starts.
 
 By turns with a call of `models`, which is the API's own share: key, JSON, answer.
+
+python -m perf.cache_hits ROUNDS
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from perf.system import BenchError, System, system_up
 
 PROMPT = "a red car on the beach, sunny day"
 SAME = "sunny day, a red car on the beach"  # other words in another order: the encoder has to work
-ROUNDS, WARM = 300, 30
+WARM = 30
 PATIENCE_S = 10.0
 
 
@@ -29,14 +31,14 @@ class Hits:
     models_ms: float
 
 
-async def hits() -> Hits:
+async def hits(rounds: int) -> Hits:
     """Raises BenchError."""
     with tempfile.TemporaryDirectory() as folder:
         async with system_up(Path(folder), os.environ) as system:
             await system.draw(PROMPT)
             await _entered(system)
-            rounds = [(await _hit(system), await _models(system)) for _ in range(WARM + ROUNDS)][WARM:]
-    hit, models = zip(*rounds, strict=True)
+            times = [(await _hit(system), await _models(system)) for _ in range(WARM + rounds)][WARM:]
+    hit, models = zip(*times, strict=True)
     return Hits(median(hit), median(models))
 
 
@@ -70,7 +72,7 @@ async def _timed(system: System, body: dict[str, Any]) -> float:
 
 def main() -> None:
     try:
-        found = asyncio.run(hits())
+        found = asyncio.run(hits(int(sys.argv[1])))
     except BenchError as error:
         sys.exit(str(error))
     print(orjson.dumps({"hit_p50_ms": found.hit_ms, "models_p50_ms": found.models_ms}).decode())

@@ -1,14 +1,17 @@
 """Single steps of perf.bench_export, each a process of its own in the exporter's environment.
 
-python -m perf.export_steps export|text|fuse|usual|plan FOLDER: FOLDER is as perf.full_size writes it.
+python -m perf.export_steps export|text|fuse|usual|compare|plan FOLDER: FOLDER is as perf.full_size writes it.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
@@ -25,8 +28,18 @@ from export.networks import parts
 from export.networks.denoiser import Denoiser
 from export.networks.networks import networks_of
 from export.networks.parts import Part
-from export.networks.trace import OPSET, PartConfig, declare_outputs, trace, weights_of
+from export.networks.trace import (
+    EXAMPLE_SIZES,
+    OPSET,
+    PartConfig,
+    declare_outputs,
+    example_inputs,
+    trace,
+    weights_of,
+)
 from export.repository.triton_config import config_of
+
+CHARACTERS = ("eros-denoiser--aya", "usual-denoiser", "fused-denoiser")  # merged, and made in two usual ways
 
 
 def load(folder: Path) -> UNet2DConditionModel:
@@ -89,9 +102,25 @@ def usual(unet: UNet2DConditionModel, folder: Path) -> None:
     export_pytorch(network, PartConfig(part_of(unet)), opset=OPSET, output=target / MODEL_FILE)
 
 
+def compare(folder: Path) -> float:
+    """How far characters that were made in different ways are apart after one step: of the largest value."""
+    examples = example_inputs(part_of(load(folder)), EXAMPLE_SIZES)
+    inputs = {name: value.numpy() for name, value in examples.items()}
+    ours, *others = (_step(folder / "repository" / name, inputs) for name in CHARACTERS)
+    base = _step(folder / "repository" / "eros-denoiser", inputs)
+    if np.array_equal(ours, base):
+        sys.exit("the merged character draws as the base does")
+    return float(max(np.abs(ours - other).max() for other in others) / np.abs(ours).max())
+
+
+def _step(model: Path, inputs: dict[str, Any]) -> Any:
+    session = onnxruntime.InferenceSession(model / "1" / MODEL_FILE, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, inputs)[0], np.float32)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=("export", "text", "fuse", "usual", "plan"))
+    parser.add_argument("step", choices=("export", "text", "fuse", "usual", "compare", "plan"))
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     started = time.monotonic()
@@ -106,6 +135,8 @@ def main() -> None:
         unet = fuse(given.folder)
         seconds["fuse"] = time.monotonic() - started
         export(unet, given.folder, "fused-denoiser")
+    elif given.step == "compare":
+        seconds["apart"] = compare(given.folder)
     else:
         unet = load(given.folder)
         part = part_of(unet)

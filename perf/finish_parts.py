@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import pdqhash
 from imagecodecs import jpeg8_encode
 from PIL import Image, ImageDraw
 
-from frontend.domain.picture import Credentials, Watermark
+from frontend.domain.picture import Credentials, Encoding, Watermark
 from frontend.finishing.certificate import load_certificate
-from frontend.finishing.fingerprint import shrunk
+from frontend.finishing.encode import encode
+from frontend.finishing.fingerprint import fingerprint, shrunk
 from frontend.finishing.manifest import manifest
 from frontend.finishing.stamps import Stamps
+from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.writing import write
 from frontend.settings import Settings
@@ -25,6 +28,7 @@ from frontend.settings import Settings
 Pixels = npt.NDArray[np.uint8]
 SIZE = (1344, 768)
 QUALITY = 95
+JPEG = Encoding(format="jpeg", quality=QUALITY, lossless=False)
 
 
 def scene() -> Pixels:
@@ -122,3 +126,18 @@ def _jpeg(pixels: Pixels, quality: int, subsampling: str) -> bytes:
     return bytes(
         jpeg8_encode(pixels, level=quality, colorspace="RGB", outcolorspace="YCBCR", subsampling=subsampling)
     )
+
+
+def check_same(made: Mapping[str, object], pixels: Pixels) -> None:
+    """Of what each stage of `parts` made: the same as finishing's own stages. Raises SystemExit."""
+    words, quality = np.asarray(made["fingerprint"], object)
+    digits = np.packbits(words.astype(np.uint8)).tobytes().hex()
+    laid = lay(pixels, mark(), Stamps()).astype(int)
+    same = {
+        "mark": np.abs(laid - np.asarray(made["mark"], int)).max() <= 2,
+        "invisible_mark": np.asarray(made["invisible_mark"]).shape == pixels.shape,
+        "fingerprint": (digits, quality) == tuple(fingerprint(pixels)),
+        "encode": made["encode"] == encode(pixels, JPEG).data,
+    }
+    if other := [stage for stage, alike in same.items() if not alike]:
+        sys.exit(f"finishing and the bare calls make different things: {', '.join(other)}")

@@ -7,6 +7,7 @@ writes FOLDER/checkpoint (diffusers' layout, fp16) and FOLDER/lora.safetensors (
 import argparse
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,36 @@ CONVOLUTIONS = (
 TEXT = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 LORA_SIZE = 0.02  # standard deviation of both factors; small beside the weights, as a trained one is
 SHARD_BYTES = 2_000_000_000
+# A family's own layers at sizes of no use: as many blocks, so that every name stays.
+TINY: Mapping[str, Mapping[str, Any]] = {
+    "text_encoder": {
+        "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2,
+    },
+    "text_encoder_2": {
+        "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "num_hidden_layers": 2,
+        "projection_dim": 32,
+    },
+    "unet": {
+        "block_out_channels": [32, 64, 64, 64], "attention_head_dim": [2, 4, 4, 4], "layers_per_block": 1,
+        "transformer_layers_per_block": 1, "norm_num_groups": 8, "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 32,
+    },
+    "vae": {"block_out_channels": [4, 8, 8, 8], "norm_num_groups": 4, "layers_per_block": 1},
+}  # fmt: skip
+
+
+def shrink(family: Family) -> Family:
+    """The same family at TINY's sizes; settings that a family does not have stay away."""
+    configs = {name: {**config, **_small(name, config)} for name, config in family.configs.items()}
+    width = sum(config["hidden_size"] for name, config in configs.items() if name.startswith("text_encoder"))
+    configs["unet"]["cross_attention_dim"] = width
+    return replace(family, configs=configs)
+
+
+def _small(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    small = {key: value for key, value in TINY[name].items() if key in config or key == "norm_num_groups"}
+    blocks = len(config.get("block_out_channels", ()))
+    return {key: value[:blocks] if isinstance(value, list) else value for key, value in small.items()}
 
 
 def write_checkpoint(family: Family, folder: Path, seed: int = 0) -> Path:
@@ -107,13 +138,13 @@ def _layers(family: Family, *, conv: bool, text: bool) -> Iterator[tuple[str, tu
     unet = empty_network("unet", family.configs["unet"])
     shapes = {name.removesuffix(".weight"): tuple(value.shape) for name, value in unet.state_dict().items()}
     wanted = ATTENTION + (CONVOLUTIONS if conv else ())
-    theirs = sgm_names(shapes) if family is SDXL else {}
+    theirs = sgm_names(shapes) if family.name == SDXL.name else {}
     for name, shape in shapes.items():
         if len(shape) > 1 and name.endswith(tuple(f".{end}" for end in wanted)):
             yield f"lora_unet_{theirs.get(name, name).replace('.', '_')}", shape
     encoders = [name for name in family.configs if name.startswith("text_encoder")] if text else []
     for number, encoder in enumerate(encoders, 1):
-        prefix = f"lora_te{number}_" if family is SDXL else "lora_te_"
+        prefix = f"lora_te{number}_" if family.name == SDXL.name else "lora_te_"
         for name, value in empty_network(encoder, family.configs[encoder]).state_dict().items():
             module = name.removesuffix(".weight")
             if value.ndim == 2 and module.endswith(TEXT):
@@ -128,8 +159,9 @@ def main() -> None:
     parser.add_argument("--conv", action="store_true", help="a LoRA over convolutions too")
     parser.add_argument("--text", action="store_true", help="a LoRA over the text encoders too")
     parser.add_argument("--lora-only", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="the family's layers at sizes of no use")
     given = parser.parse_args()
-    family = FAMILIES[given.family]
+    family = shrink(FAMILIES[given.family]) if given.tiny else FAMILIES[given.family]
     given.folder.mkdir(parents=True, exist_ok=True)
     if not given.lora_only:
         write_checkpoint(family, given.folder / "checkpoint")

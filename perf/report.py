@@ -1,7 +1,9 @@
 """What every benchmark ends with: a table for people, one JSON object for programs, and a file of it."""
 
+import argparse
 import os
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,19 +42,48 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         shown.add_column(column, justify="left" if column == columns[0] else "right")
     for row in rows:
-        shown.add_row(*(_shown(cell) for cell in row))
+        shown.add_row(*(format_cell(cell) for cell in row))
     Console(width=110).print(shown)
 
 
-def _shown(cell: object) -> str:
+def format_cell(cell: object) -> str:
+    """A figure as `table` prints it."""
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"
 
 
-def publish(name: str, figures: Mapping[str, Any], where: Mapping[str, Any], results: Path = RESULTS) -> None:
-    """The last line of the output, and `results/NAME.json`."""
+def read_options(
+    parser: argparse.ArgumentParser, smoke: Mapping[str, object], arguments: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Every benchmark has `--smoke`: the values of `smoke`, but for options that are given beside it."""
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny, in seconds, to see that it runs; nothing is kept"
+    )
+    if parser.parse_args(arguments).smoke:
+        parser.set_defaults(**smoke)
+    return parser.parse_args(arguments)
+
+
+def leave_out(contender: str, missing: str) -> str:
+    """Says so; returns the name, for `left_out` among the figures."""
+    print(f"{contender} is left out: {missing} is not there", file=sys.stderr)
+    return contender
+
+
+def publish(
+    name: str,
+    figures: Mapping[str, Any],
+    where: Mapping[str, Any],
+    results: Path = RESULTS,
+    *,
+    smoke: bool = False,
+) -> None:
+    """The last line of the output, and `results/NAME.json`; a smoke run's figures mean nothing: no file."""
     whole = {**figures, "machine": where}
+    if smoke:
+        print(orjson.dumps({**whole, "smoke": True}).decode(), flush=True)
+        return
     beside = results / f"{name}.json.tmp"
     results.mkdir(parents=True, exist_ok=True)
     beside.write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+HOME = Path(sys.prefix) / "parts" / "wrk" / "usr"  # where `make bench-api` puts it
 SCRIPT = Path(__file__).with_name("post.lua")
 CONNECTIONS = 64
 
@@ -38,27 +40,32 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def wrk_binary() -> str:
-    found = shutil.which("wrk")
+    found = shutil.which("wrk", path=os.pathsep.join((os.environ.get("PATH", ""), str(HOME / "bin"))))
     if found is None:
-        raise WrkError("wrk is not on PATH; on Debian and Ubuntu: apt-get install wrk")
+        raise WrkError("wrk is not on PATH; on Debian and Ubuntu: make bench-api, or apt-get install wrk")
     return found
 
 
-async def wrk(url: str, key: str, bodies: Path, seconds: float) -> Load:
+def _environment(key: str) -> dict[str, str]:
+    libraries = [*HOME.glob("lib/*-linux-gnu"), Path(os.environ.get("LD_LIBRARY_PATH", ""))]
+    return {**os.environ, "BENCH_KEY": key, "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries))}
+
+
+async def wrk(url: str, key: str, bodies: Path, seconds: int) -> Load:
     """POSTs the bodies of a file (one a line) in turn. Raises WrkError, also where one request failed."""
     process = await asyncio.create_subprocess_exec(
         *(
             wrk_binary(),
             "-t1",
             f"-c{CONNECTIONS}",
-            f"-d{seconds:g}s",
+            f"-d{seconds}s",
             "-s",
             str(SCRIPT),
             url,
             "--",
             str(bodies),
         ),
-        env={**os.environ, "BENCH_KEY": key},
+        env=_environment(key),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

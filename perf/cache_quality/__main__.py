@@ -15,7 +15,7 @@ from perf.cache_quality.encoder import Encode, from_folder
 from perf.cache_quality.judge import ARMS, Judged, judge, shares
 from perf.cache_quality.pairs import HALVES, HITS, MISSES, load
 from perf.cache_quality.share import Share
-from perf.report import machine, publish, table
+from perf.report import machine, publish, read_options, table
 
 ENCODER = Path(__file__).parents[2] / "model_repository" / "prompt-encoder"
 FLOORS = tuple(round(0.90 + step / 100, 2) for step in range(10))
@@ -28,21 +28,22 @@ def main() -> None:
     parser.add_argument(
         "--show-held-out", action="store_true", help="list held-out ones too: tune no rule on them"
     )
-    given = parser.parse_args()
+    parser.add_argument("--every", type=int, default=1, help="take one in so many pairs (default: all)")
+    given = read_options(parser, {"every": 10})
     if not (given.encoder / "1" / "model.onnx").exists():
         sys.exit(f"no encoder at {given.encoder}: name its folder, --encoder FOLDER")
     where = machine()
-    halves = measured(HALVES, from_folder(given.encoder))
+    halves = measured(HALVES, from_folder(given.encoder), given.every)
     for name, judged in halves.items():
         report(name, judged)
         if given.show_held_out or (given.show and name == "development"):
             show(judged)
-    publish("cache-quality", figures(halves), where)
+    publish("cache-quality", figures(halves), where, smoke=given.smoke)
 
 
-def measured(halves: Mapping[str, Path], encode: Encode) -> dict[str, list[Judged]]:
+def measured(halves: Mapping[str, Path], encode: Encode, every: int = 1) -> dict[str, list[Judged]]:
     """Without the halves that are not there."""
-    return {name: judge(load(path), encode) for name, path in halves.items() if path.exists()}
+    return {name: judge(load(path)[::every], encode) for name, path in halves.items() if path.exists()}
 
 
 def report(name: str, judged: Sequence[Judged]) -> None:

@@ -20,7 +20,6 @@ PARTITION = ("eros", "anime", "aya")
 PAYLOAD = 500  # bytes
 BATCH = 500
 STEADY_PER_S = 100  # pictures a second: some hundred GPUs
-INSERTING_S = 5.0
 
 
 def items(entries: Vectors, first: int = 0, batch: int = BATCH) -> Iterator[list[Item]]:
@@ -35,7 +34,13 @@ def item(number: int, vector: Vectors) -> Item:
 
 
 def measure(
-    limits: Limits, entries: Vectors, queries: Vectors, truth: Vectors, folder: Path, realtime: bool
+    limits: Limits,
+    entries: Vectors,
+    queries: Vectors,
+    truth: Vectors,
+    folder: Path,
+    realtime: bool,
+    inserting_s: float,
 ) -> dict[str, Any]:
     before = own_memory()
     index, build_s = _filled(limits, entries, folder)
@@ -44,8 +49,8 @@ def measure(
     written = timed(lambda: snapshot.write(folder, index, b"position")) if build_s else None
     with ahead(realtime):
         alone = lookups(lambda query: lookup(index, query), queries, truth)
-        steady = while_inserting(index, queries, STEADY_PER_S, len(entries))
-        flooded = while_inserting(index, queries, None, 2 * len(entries))
+        steady = while_inserting(index, queries, STEADY_PER_S, len(entries), inserting_s)
+        flooded = while_inserting(index, queries, None, 2 * len(entries), inserting_s)
     return {
         "build_s": build_s,
         "bytes_per_entry": round(memory / len(entries)),
@@ -86,7 +91,9 @@ def lookup(index: CacheIndex, query: Vectors) -> list[float]:
     return [match.similarity for match in index.search(PARTITION, query, NEIGHBOURS)]
 
 
-def while_inserting(index: CacheIndex, queries: Vectors, per_s: int | None, first: int) -> dict[str, Any]:
+def while_inserting(
+    index: CacheIndex, queries: Vectors, per_s: int | None, first: int, seconds: float
+) -> dict[str, Any]:
     """Lookups here, new pictures in another thread: one at a time at a pace, or in batches, no pause."""
     over, inserted = threading.Event(), [0]
     new = np.roll(queries, 1, axis=1)
@@ -102,7 +109,7 @@ def while_inserting(index: CacheIndex, queries: Vectors, per_s: int | None, firs
     thread = threading.Thread(target=insert)
     began = time.perf_counter()
     thread.start()
-    figures = lookups(lambda query: lookup(index, query), endless(queries, began + INSERTING_S), None)
+    figures = lookups(lambda query: lookup(index, query), endless(queries, began + seconds), None)
     over.set()
     thread.join()
     return figures | {"inserts_per_s": round(inserted[0] / (time.perf_counter() - began), 1)}

@@ -25,6 +25,8 @@ from perf.gpu.timing import measure_ceilings, seconds
 
 STEPS = 20
 DOWNSCALE = 8
+# Of the norm; a dtype's own error, over all operations of a step, stays well below.
+MOST_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
 TINY: Mapping[str, Any] = {
     **SDXL.configs["unet"],
     "block_out_channels": [32, 64],
@@ -105,6 +107,13 @@ def row(
     }
 
 
+def check_step(name: str, made: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Raises SystemExit where a runner makes another step than torch, operator by operator."""
+    apart = float((made.float() - wanted.float()).norm() / wanted.float().norm())
+    if not apart <= MOST_APART[wanted.dtype]:
+        sys.exit(f"{name} makes another step than torch: {apart:.2g} apart, relative")
+
+
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     dtype = getattr(torch, given.dtype)
     config = TINY if given.tiny else SDXL.configs["unet"]
@@ -131,6 +140,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
                 }
                 work = count(counted.module, inputs)
                 with torch.no_grad():
+                    check_step(name, step(inputs), network.module(**inputs))
                     rows.append(row(name, step, inputs, work, ceilings, given, decode))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return {

@@ -4,6 +4,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,6 +108,15 @@ MARKS: Mapping[str, Callable[[], Mark]] = {
     "rivaGan": lambda: Imwatermark("rivaGan", 32),
     "clawid": Clawid,
 }
+
+
+PACKAGES = {"dwtDctSvd": "imwatermark", "rivaGan": "imwatermark", "clawid": "clawid"}
+
+
+def missing(name: str) -> str:
+    """The package of a mark that is not installed; empty: it is."""
+    package = PACKAGES.get(name, "")
+    return package if package and not find_spec(package) else ""
 
 
 def recovered(mark: Mark, identity: int, found: int | None) -> bool:

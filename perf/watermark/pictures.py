@@ -11,8 +11,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from contract.sizes import SIZES
-from demo.scenes.render import render
-from demo.scenes.scene import any_scene
 from perf.baseline_onnxruntime import Networks, draw, load
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,10 +50,11 @@ class Sample:
     pixels: Pixels
 
 
-def samples(only: Collection[str] = ()) -> Iterator[Sample]:
-    """In all the API's sizes, by turns: landscape, square and portrait. `only`: names, all where none is."""
+def samples(only: Collection[str] = (), shrink: int = 1) -> Iterator[Sample]:
+    """In all the API's sizes, by turns: landscape, square and portrait. `only`: names, all where none is.
+    `shrink`: divides the sides."""
     for number, (kind, name, maker) in enumerate(_makers()):
-        width, height = SIZES[number % len(SIZES)]
+        width, height = (side // shrink for side in SIZES[number % len(SIZES)])
         if not only or name in only:
             yield Sample(name, kind, maker(width, height))
 
@@ -65,25 +64,27 @@ Maker = Callable[[int, int], Pixels]
 
 
 def _makers() -> Iterator[tuple[str, str, Maker]]:
-    """Kind, name and maker of each."""
+    """Kind, name and maker of each that can be made with the packages that are there."""
     for path in _photographs():
         yield "photograph", path.stem, partial(_filled, path)
     networks = load(MODELS, "eros")
     for number, prompt in enumerate(DRAWN):
         yield "demo model", prompt, partial(_drawn, networks, number, prompt)
-    for number in range(FLAT):
-        yield "flat art", f"scene {number}", partial(render, any_scene(77_000 + number))
+    for number in range(FLAT) if find_spec("skia") else ():
+        yield "flat art", f"scene {number}", partial(_scene, number)
     for number, colours in enumerate(SKIES):
         yield "gradient", f"gradient {number}", partial(_gradient, colours)
-    for number in range(PAGES):
+    for number in range(PAGES) if find_spec("matplotlib") else ():
         yield "text", f"page {number}", partial(_page, number)
 
 
 def _photographs() -> Iterator[Path]:
-    skimage, sklearn, matplotlib = (_folder(name) for name in ("skimage", "sklearn", "matplotlib"))
-    yield from (skimage / "data" / name for name in SKIMAGE)
-    yield from (sklearn / "datasets" / "images" / name for name in SKLEARN)
-    yield matplotlib / "mpl-data" / "sample_data" / MATPLOTLIB
+    if find_spec("skimage"):
+        yield from (_folder("skimage") / "data" / name for name in SKIMAGE)
+    if find_spec("sklearn"):
+        yield from (_folder("sklearn") / "datasets" / "images" / name for name in SKLEARN)
+    if find_spec("matplotlib"):
+        yield _folder("matplotlib") / "mpl-data" / "sample_data" / MATPLOTLIB
 
 
 def _folder(package: str) -> Path:
@@ -105,8 +106,15 @@ def _filled(path: Path, width: int, height: int) -> Pixels:
     return np.asarray(image.crop((left, top, left + width, top + height)))
 
 
+def _scene(number: int, width: int, height: int) -> Pixels:
+    from demo.scenes.render import render  # with skia
+    from demo.scenes.scene import any_scene
+
+    return render(any_scene(77_000 + number), width, height)
+
+
 def _drawn(networks: Networks, number: int, prompt: str, width: int, height: int) -> Pixels:
-    order = {"positive": prompt, "negative": "", "width": width, "height": height}
+    order = {"prompt": prompt, "negative": "", "width": width, "height": height}
     pixels, _ = draw(networks, {**order, "steps": 10, "guidance": 4.0, "seed": number})
     return np.asarray(pixels, np.uint8)
 

@@ -25,7 +25,16 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert figures["requests_per_s"]["models"] == 600
 
 
+def test_absent_contender_is_named_and_has_no_ratio() -> None:
+    names = ("models", "bare models", "status", "bare status")
+    figures = summarise({name: runs(100, 100) for name in names})
+    assert figures["left_out"] == ["fastapi status"]
+    assert "status_vs_fastapi" not in figures
+
+
 def test_answers_may_differ_in_expiry_and_signature_only() -> None:
     check_same(b'{"url":"/a?expires=1&signature=ab"}', b'{"url":"/a?expires=2&signature=cd"}')
     with pytest.raises(WrkError):
         check_same(b'{"url":"/a?expires=1"}', b'{"url":"/b?expires=1"}')
+    with pytest.raises(WrkError, match="differently \\(seed, style\\)"):
+        check_same(b'{"meta":{"id":1,"seed":1}}', b'{"meta":{"id":1,"seed":2,"style":"neon"}}')

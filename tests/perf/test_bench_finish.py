@@ -4,30 +4,21 @@ import asyncio
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from frontend.finishing.encode import encode
-from frontend.finishing.fingerprint import fingerprint
-from frontend.finishing.stamps import Stamps
-from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
-from perf.bench_finish import CASES, JPEG
-from perf.finish_parts import SIZE, mark, parts, scene
+from perf.bench_finish import CASES
+from perf.finish_parts import check_same, parts, scene
 from perf.loop_watch import Lateness, watched
 
 
-def test_bare_calls_make_what_finishing_makes(tmp_path: Path) -> None:
+def test_bare_calls_make_what_finishing_makes_and_anything_else_is_refused(tmp_path: Path) -> None:
     pixels = scene()
     made = {stage: call() for stage, call in parts(pixels, Codes.of(b"k" * 32), tmp_path).items()}
     assert list(made) == ["mark", "invisible_mark", "fingerprint", "encode", "sign", "thumbnail"]
-    assert made["encode"] == encode(pixels, JPEG).data
-    bits, quality = np.asarray(made["fingerprint"], object)
-    digits = np.packbits(bits.astype(np.uint8)).tobytes().hex()
-    assert (digits, quality) == tuple(fingerprint(pixels))
-    laid = lay(pixels, mark(), Stamps()).astype(int)
-    assert np.abs(laid - np.asarray(made["mark"], int)).max() <= 2
-    assert np.asarray(made["invisible_mark"]).shape == (SIZE[1], SIZE[0], 3)
+    check_same(made, pixels)
+    with pytest.raises(SystemExit, match=r"different things: mark, encode$"):
+        check_same({**made, "mark": pixels, "encode": b"jpeg"}, pixels)
 
 
 def test_every_format_is_measured() -> None:

@@ -9,6 +9,8 @@ def test_growth_counts_processes_that_were_there_both_times() -> None:
         "largest_growth": 1.1,
         "total_growth": 1.0,
         "growth": {"redis": 1.1, "triton": 0.99},
+        "early_mib": {"redis": 10.0, "triton": 100.0},
+        "late_mib": {"redis": 11.0, "triton": 99.0},
     }
 
 

@@ -1,8 +1,27 @@
-from perf.bench_picture import Pair, summarise
-from perf.system import Drawn
+import numpy as np
+import pytest
+
+from frontend.settings import Settings
+from perf.bench_picture import Pair, check_alike, order, summarise
+from perf.system import BenchError, Drawn
 
 TIMINGS = {"queue": 5.0, "encode": 15.0, "denoise": 900.0, "decode": 100.0, "finish": 200.0, "review": 300.0}
 BARE = {"encode": 10.0, "denoise": 850.0, "decode": 140.0, "jpeg": 20.0}
+
+
+def test_bare_loop_is_told_what_the_worker_tells_triton() -> None:
+    told = order({"prompt": "@aya, a lake, -rain", "seed": 7, "style": "neon"}, Settings())
+    assert (told.character, told.seed, told.width, told.height) == ("aya", 7, 1344, 768)
+    assert "a lake" in told.prompt and "neon" in told.prompt
+    assert "rain" in told.negative
+
+
+def test_marks_are_no_other_picture_but_another_picture_or_size_is() -> None:
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    check_alike(grey, grey + 4)
+    for other in (grey + 5, grey[:4]):
+        with pytest.raises(BenchError):
+            check_alike(grey, other)
 
 
 def test_finishing_and_review_are_no_part_of_drawing() -> None:

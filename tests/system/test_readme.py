@@ -9,6 +9,7 @@ from frontend.settings import ROOT
 from tests.system.running import System
 
 README = (ROOT / "README.md").read_text()
+PROVENANCE = (ROOT / "docs" / "provenance.md").read_text()
 
 
 def listing(after: str) -> str:
@@ -39,3 +40,24 @@ def test_curl_steps_download_a_picture(system: System, tmp_path: Path) -> None:
     )
     assert '"status":"COMPLETED"' in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "picture.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def test_curl_verifies_a_picture(system: System, tmp_path: Path) -> None:
+    made = system.imgen(
+        "generate", "a blue house", "-o", str(tmp_path / "picture.jpg"), "--size", "1024x1024"
+    )
+    assert made.returncode == 0, made.stderr
+    script = next(line for line in PROVENANCE.splitlines() if "| curl " in line)
+    script = script.replace("localhost:8080", system.url.removeprefix("http://"))
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert '"result":"made_here"' in done.stdout, done.stdout + done.stderr
+
+
+def test_characters_commands_work_on_a_running_system(system: System, tmp_path: Path) -> None:
+    imgen, *add = shlex.split(listing("stand in the credentials of its pictures:\n\n"))
+    assert imgen == "imgen" and "nova.safetensors" in add
+    add[add.index("nova.safetensors")] = str(ROOT / "demo" / "loras" / "aya.safetensors")
+    for arguments in (add, ["character", "list"], ["character", "remove", "nova", "--purge"]):
+        done = system.imgen(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert "nova" in done.stdout + done.stderr

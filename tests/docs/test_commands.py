@@ -1,0 +1,167 @@
+"""Every command that README and docs show is run by a test, or stands here with the reason why not.
+
+A new one fails here until it is in one of the two tables.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from embedded.part import python_of
+from tests.docs.shown_commands import ROOT, commands, documents
+
+# How a shown command begins → the test that runs it.
+RUN_BY = {
+    ".venv/bin/imgen generate": "test_first_command_writes_a_picture",
+    "KEY=$(": "test_curl_steps_download_a_picture",
+    "api() {": "test_curl_steps_download_a_picture",
+    "JOB=$(api": "test_curl_steps_download_a_picture",
+    "ID=$(": "test_curl_steps_download_a_picture",
+    "until STATE=": "test_curl_steps_download_a_picture",
+    "curl -s -o picture.webp": "test_curl_steps_download_a_picture",
+    'echo \'{"action":"verify"': "test_curl_verifies_a_picture",
+    "make up": "test_make_up_is_imgen_up",
+    "imgen up": "test_picture_is_reviewed_and_fetched_where_the_api_listens_on_all_addresses",
+    "imgen down": "test_down_keeps_accepted_jobs_and_leaves_nothing_running",
+    "imgen generate PROMPT": "test_generate_writes_a_picture",
+    "imgen verify": "test_all_that_is_known_is_shown",
+    "imgen takedown": "test_picture_is_deleted_and_asking_again_says_so",
+    "imgen cache clear": "test_clearing_is_told_to_every_server",
+    "imgen keys": "test_keys_are_created_listed_and_disabled",
+    "imgen character add nova": "test_characters_commands_work_on_a_running_system",
+    "imgen character add aya": "test_characters_commands_work_on_a_running_system",
+    "imgen character add|remove|list": "test_characters_commands_work_on_a_running_system",
+    "imgen character list": "test_characters_commands_work_on_a_running_system",
+    "imgen character remove": "test_characters_commands_work_on_a_running_system",
+    "imgen serve": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",  # bench-api starts it
+    "imgen export CHECKPOINT": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
+    "imgen export demo/build/cpu": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
+    "imgen export CHECKPOINT --name eros --output REPOSITORY --engine tensorrt": "test_every_part_has_a_plan_"
+    "and_keeps_its_graph",
+    "imgen export CHECKPOINT --name eros --output REPOSITORY --engine inductor": "test_one_package_makes_"
+    "torchs_step_at_every_size_batch_and_prompt",
+    "imgen export-encoder": "test_all_that_triton_needs_lies_in_the_folder",
+    "python -m export.engines.machine": "test_repository_is_checked_for_this_machine",
+    "python -m export.checkpoints.restore": "test_bad_checkpoint_changes_nothing",
+    "python -m acs": "test_real_detector_finds_a_drawn_picture_safe",
+    "(umask 077; openssl genpkey": "test_openssl_makes_a_key_for_its_owner_alone_and_a_signing_request",
+    "openssl req": "test_openssl_makes_a_key_for_its_owner_alone_and_a_signing_request",
+    "cd deploy && install": "test_example_of_settings_is_copied_for_its_owner_alone",
+    "make bench-": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",
+    "make bench-gpu": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",
+}
+NOT_RUN = {
+    "make test": "this is what runs it",
+    "make check": "`make test` begins with it",
+    "make install": "`make test` begins with it",
+    "make .venv/.dev-installed && .venv/bin/pre-commit install": "writes into .git; see `make check`",
+    "python3.11 -m venv imgen": "tests/deploy/test_wheel.py installs it with uv",
+    "bin/pip install ../imgen": "tests/deploy/test_wheel.py, likewise",
+    "for part in triton": "tests/deploy/test_wheel.py links those of `make install`",
+    "done": "of the loop above",
+    "bin/imgen up": "tests/deploy/test_wheel.py runs it",
+    "export REVISION=": "tests/deploy/test_dockerfile.py runs what the image does with it",
+    "make install-export": "`make test` begins with it: the exporter's tests have no other environment",
+    "make bench-triton BENCH=": "needs a GPU server; the options are those of the smoke run",
+    "make bench-gpu BENCH=": "needs a GPU, but for the tiny one, which the smoke run is",
+    "python -m demo.train": "trains for hours; tests/demo/training takes some steps of each",
+    "IMGEN_API_KEY=... python -m demo.evaluate": "draws 360 pictures; see tests/demo/evaluation",
+    "IMGEN_CACHE_ENCODER=my-encoder imgen up": "that model is the reader's own",
+    "docker compose": "needs a container engine; tests/deploy/test_compose.py reads the file",
+    "curl https://API_DOMAIN": "needs the reader's domain; the same request as in the README's first steps",
+    "aws s3api": "needs the aws program; tests/deploy/test_lifecycle.py sets the rule",
+}
+
+
+def entry(command: str) -> str | None:
+    """The longest beginning in either table."""
+    return max((each for each in {**RUN_BY, **NOT_RUN} if command.startswith(each)), key=len, default=None)
+
+
+def shown() -> list[tuple[str, str]]:
+    """Document and command."""
+    return [
+        (str(path.relative_to(ROOT)), command)
+        for path in documents()
+        for command in commands(path.read_text())
+    ]
+
+
+def test_every_command_that_is_shown_is_run_or_has_a_reason_why_not() -> None:
+    new = [f"{path}: {command}" for path, command in shown() if entry(command) is None]
+    assert new == [], "add these to RUN_BY, with a test that runs them, or to NOT_RUN, with the reason"
+
+
+def test_every_entry_is_shown_somewhere() -> None:
+    """Longest beginning first, so an entry whose command is gone does not live on by a shorter one's."""
+    assert {**RUN_BY, **NOT_RUN}.keys() - {entry(command) for _, command in shown()} == set()
+    assert RUN_BY.keys() & NOT_RUN.keys() == set()
+
+
+def test_every_test_that_is_named_exists() -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    written = set(re.findall(r"^(?:async )?def (\w+)\(", tests, re.MULTILINE))
+    assert set(RUN_BY.values()) - written == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("    kubectl get pods   # all of them\n", ["kubectl get pods"]),
+        ("- so:\n\n      FOO=1 imgen up [--detach]     the whole\n", ["FOO=1 imgen up [--detach]"]),
+        (
+            "```sh\n$ pip install imgen\n\nnpm install imgen\n```\n",
+            ["pip install imgen", "npm install imgen"],
+        ),
+        ("    imgen export A \\\n        --name b\n", ["imgen export A --name b"]),
+        ('```json\n{"a": 1}\n```\n\n    {"action": "models"}\n', []),
+        (
+            "    a ──> b\n    imgen down, and ──^\n\n    app.py   the way in\n    http/   routes\n",
+            [],
+        ),
+        ("a list\n- that goes on\n    imgen as a word of it\n", []),
+    ],
+)
+def test_commands_are_told_from_other_blocks(text: str, found: list[str]) -> None:
+    assert commands(text) == found
+
+
+def only(document: str, *beginnings: str) -> str:
+    """The commands of a document that begin so, as one script."""
+    return "\n".join(
+        command for command in commands((ROOT / document).read_text()) if command.startswith(beginnings)
+    )
+
+
+def run(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    assert script
+    return subprocess.run(["bash", "-ec", script], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_openssl_makes_a_key_for_its_owner_alone_and_a_signing_request(tmp_path: Path) -> None:
+    done = run(only("docs/credentials.md", "(umask", "openssl"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "request.csr").read_text().startswith("-----BEGIN CERTIFICATE REQUEST-----")
+
+
+def test_example_of_settings_is_copied_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / ".env.example", tmp_path / "deploy")
+    done = run(only("deploy/README.md", "cd deploy"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "deploy" / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_repository_is_checked_for_this_machine() -> None:
+    script = only("docs/engines.md", "python -m export.engines.machine")
+    done = run(script.replace("python", python_of("export")).replace("REPOSITORY", "demo/models"), ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_up_is_imgen_up() -> None:
+    done = run(f"{only('README.md', 'make up')} --dry-run", ROOT)
+    assert done.stdout.strip().splitlines()[-1].split() == [".venv/bin/imgen", "up"], done.stderr
