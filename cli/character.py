@@ -11,7 +11,7 @@ from cli.bars import stage_bars
 from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
-from cli.in_service import taken_up
+from cli.in_service import wait_until_taken_up
 from embedded.characters.declaration import CharacterDeclaration
 from embedded.characters.merge import can_compare
 from embedded.characters.service import RIGHTS_WORDS, CharacterService
@@ -72,7 +72,7 @@ def _add(given: argparse.Namespace) -> int:
         lora=given.lora.name,
         rights=given.rights,
         strength=given.strength,
-        blocks=dict(map(_block, given.block)),
+        blocks=dict(map(_parse_block, given.block)),
         positive=given.positive,
         negative=given.negative,
     )
@@ -90,7 +90,7 @@ def _add(given: argparse.Namespace) -> int:
             "not compared with torch, which is not installed here: look at a few of its pictures, or run "
             "`make install-export` and add it again with --replace"
         )
-    match taken_up(given.name, settings.data_dir, offered=True):
+    match wait_until_taken_up(given.name, settings.data_dir, offered=True):
         case True:
             out.print(f"@{given.name} is in service")
         case None:
@@ -100,7 +100,7 @@ def _add(given: argparse.Namespace) -> int:
     return 0
 
 
-def _block(text: str) -> tuple[str, float]:
+def _parse_block(text: str) -> tuple[str, float]:
     path, _, factor = text.partition("=")
     try:
         return path, float(factor)
@@ -111,7 +111,7 @@ def _block(text: str) -> tuple[str, float]:
 def _remove(given: argparse.Namespace) -> int:
     settings = load()
     CharacterService.of(settings).remove(given.name, purge=given.purge)
-    if taken_up(given.name, settings.data_dir, offered=False) is False:
+    if wait_until_taken_up(given.name, settings.data_dir, offered=False) is False:
         raise UserError(f"@{given.name} is removed, but the server still offers it; see frontend.log")
     kept = "its weights are deleted" if given.purge else "its weights are kept (--purge deletes them)"
     console(stderr=True).print(f"@{given.name} is out of service; {kept}")

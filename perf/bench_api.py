@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from embedded.frontend import frontend_part
-from embedded.part import Part, PartError, free_port, python_of, running
+from embedded.part import PartError, SystemPart, free_port, python_of, running
 from embedded.readiness import answers
 from embedded.redis import redis_part
 from frontend.catalogue.catalogue import load
@@ -207,7 +207,7 @@ async def _passed_on(settings: Settings, job_id: str, answer: bytes) -> list[str
     return [name for name in orjson.loads(answer)["meta"] if name in record]
 
 
-def fastapi_part(settings: Settings, passed_on: list[str]) -> Part:
+def fastapi_part(settings: Settings, passed_on: list[str]) -> SystemPart:
     """`passed_on`: fields of a job's record that go into the answer as they are."""
     port = free_port()
     command = (
@@ -225,21 +225,21 @@ def fastapi_part(settings: Settings, passed_on: list[str]) -> Part:
     return _part("fastapi", port, command, environment)
 
 
-def bare_part(name: str, folder: Path, body: bytes) -> Part:
+def bare_part(name: str, folder: Path, body: bytes) -> SystemPart:
     port, file = free_port(), folder / f"{name}.json"
     file.write_bytes(body)
     command = (sys.executable, "-P", "-m", "perf.baseline_aiohttp", str(port), str(file))
     return _part(name, port, command, {"PYTHONPATH": str(ROOT)})
 
 
-def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> Part:
+def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> SystemPart:
     url = f"http://127.0.0.1:{port}"
-    return Part(
+    return SystemPart(
         name=name, url=url, command=command, ready=lambda: answers(f"{url}/healthz"), environment=environment
     )
 
 
-async def _started(stack: contextlib.AsyncExitStack, part: Part, folder: Path) -> Server:
+async def _started(stack: contextlib.AsyncExitStack, part: SystemPart, folder: Path) -> Server:
     process = await stack.enter_async_context(running(part, folder))
     return Server(part.url, process.pid)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from embedded.child import child
+from embedded.child import run_child
 from embedded.part import PartError, installed_python, python_of
 from frontend.catalogue.catalogue import Character
 from frontend.settings import ROOT
@@ -44,7 +44,7 @@ async def merge(
     `compare`: with torch, and nothing is written that it draws differently.
     """
     python = installed_python("export" if compare else "triton")
-    async with child(
+    async with run_child(
         *(python, "-m", "export.character", str(lora.resolve())),
         *("--name", character.name, "--model", model),
         *("--repository", str(base.resolve()), "--output", str(merged.resolve())),
