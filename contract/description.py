@@ -41,8 +41,8 @@ class Description:
             **({"max_windows": self.max_windows} if self.max_windows != MAX_WINDOWS else {}),
         }
 
-    def write(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_table(), indent=2) + "\n")
+    def to_json(self) -> bytes:
+        return (json.dumps(self.to_table(), indent=2) + "\n").encode()
 
 
 def read_description(path: Path) -> Description:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from contract.limits import MAX_ENGINE_WINDOWS
 from contract.names import DECODER, DENOISER, TEXT_ENCODER
-from contract.parts import Part, Tensor
+from contract.parts import ModelPart, TensorSpec
 from contract.schedules import Diffusion, ScaledLinearSchedule
 
 TIME_IDS = 6
@@ -22,7 +22,6 @@ class TextEncoder:
     """One of a family's. All are joined, token by token, in one network that takes one window of tokens."""
 
     name: str  # its folder in a checkpoint, and how its weights' names begin in the exported graph
-    network: str  # its class in transformers
     tokenizer: str  # its tokenizer's folder
     pad: str  # what the published tokenizer fills a window with
     layer: Literal["last", "penultimate"]
@@ -71,22 +70,22 @@ class Family:
         """The text encoder's outputs."""
         return ("embeddings", "pooled") if self.has_pooled else ("embeddings",)
 
-    def parts(self, sizes: Sizes) -> Mapping[str, Part]:
+    def parts(self, sizes: Sizes) -> Mapping[str, ModelPart]:
         """By name, in the order in which a picture goes through them."""
         parts = (self._text_encoder(sizes), self._denoiser(sizes), self._decoder(sizes))
         return {part.name: part for part in parts}
 
-    def _text_encoder(self, sizes: Sizes) -> Part:
+    def _text_encoder(self, sizes: Sizes) -> ModelPart:
         """All encoders in one graph; one sample is one window of tokens, pads included."""
-        embeddings = Tensor("embeddings", "FP32", (sizes.window, sizes.width))
-        return Part(
+        embeddings = TensorSpec("embeddings", "FP32", (sizes.window, sizes.width))
+        return ModelPart(
             name=TEXT_ENCODER,
-            inputs=tuple(Tensor(one.tokens, "INT64", (sizes.window,)) for one in self.text_encoders),
+            inputs=tuple(TensorSpec(one.tokens, "INT64", (sizes.window,)) for one in self.text_encoders),
             outputs=(embeddings, *((_pooled("pooled", sizes),) if self.has_pooled else ())),
             rows=2 * MAX_ENGINE_WINDOWS,  # the prompt and the negative one
         )
 
-    def _denoiser(self, sizes: Sizes) -> Part:
+    def _denoiser(self, sizes: Sizes) -> ModelPart:
         """One denoising step with its guidance; every value is per sample, so any requests share a batch.
 
         Without a queue delay: while one batch computes, the requests for the next one queue anyway, and a
@@ -94,32 +93,32 @@ class Family:
         """
         latents = (sizes.channels, "height", "width")
         pooled = (_pooled("pooled", sizes), _pooled("negative_pooled", sizes)) if self.has_pooled else ()
-        time_ids = (Tensor("time_ids", "FP32", (TIME_IDS,), "pixels"),) if self.time_ids else ()
-        return Part(
+        time_ids = (TensorSpec("time_ids", "FP32", (TIME_IDS,), "pixels"),) if self.time_ids else ()
+        return ModelPart(
             name=DENOISER,
             inputs=(
-                Tensor("latents", "FP32", latents),
-                Tensor("sigma", "FP32", (1,), "standard deviation of the noise"),
-                Tensor("sigma_next", "FP32", (1,), "the same after the step; 0 after the last"),
-                Tensor("guidance", "FP32", (1,), "1 is none"),
-                Tensor("embeddings", "FP32", ("tokens", sizes.width)),
-                Tensor("negative_embeddings", "FP32", ("tokens", sizes.width)),
+                TensorSpec("latents", "FP32", latents),
+                TensorSpec("sigma", "FP32", (1,), "standard deviation of the noise"),
+                TensorSpec("sigma_next", "FP32", (1,), "the same after the step; 0 after the last"),
+                TensorSpec("guidance", "FP32", (1,), "1 is none"),
+                TensorSpec("embeddings", "FP32", ("tokens", sizes.width)),
+                TensorSpec("negative_embeddings", "FP32", ("tokens", sizes.width)),
                 *pooled,
                 *time_ids,
             ),
-            outputs=(Tensor("next_latents", "FP32", latents),),
+            outputs=(TensorSpec("next_latents", "FP32", latents),),
         )
 
-    def _decoder(self, sizes: Sizes) -> Part:
-        return Part(
+    def _decoder(self, sizes: Sizes) -> ModelPart:
+        return ModelPart(
             name=DECODER,
-            inputs=(Tensor("latents", "FP32", (sizes.channels, "height", "width")),),
-            outputs=(Tensor("image", "UINT8", ("pixel_height", "pixel_width", 3), "RGB"),),
+            inputs=(TensorSpec("latents", "FP32", (sizes.channels, "height", "width")),),
+            outputs=(TensorSpec("image", "UINT8", ("pixel_height", "pixel_width", 3), "RGB"),),
         )
 
 
-def _pooled(name: str, sizes: Sizes) -> Tensor:
-    return Tensor(name, "FP32", (sizes.pooled,))
+def _pooled(name: str, sizes: Sizes) -> TensorSpec:
+    return TensorSpec(name, "FP32", (sizes.pooled,))
 
 
 _PUBLISHED = Diffusion(
@@ -136,14 +135,12 @@ SDXL = Family(
     text_encoders=(
         TextEncoder(
             name="text_encoder",
-            network="CLIPTextModel",
             tokenizer="tokenizer",
             pad="<|endoftext|>",
             layer="penultimate",
         ),
         TextEncoder(
             name="text_encoder_2",
-            network="CLIPTextModelWithProjection",
             tokenizer="tokenizer_2",
             pad="!",
             layer="penultimate",
@@ -162,7 +159,6 @@ SD15 = Family(
     text_encoders=(
         TextEncoder(
             name="text_encoder",
-            network="CLIPTextModel",
             tokenizer="tokenizer",
             pad="<|endoftext|>",
             layer="last",

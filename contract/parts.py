@@ -18,7 +18,7 @@ TEXT, EMBEDDING, ENCODER = "text", "embedding", "encoder"
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorSpec:
     """Shape of one sample, without the batch axis; a word is the name of an axis that may be any size."""
 
     name: str
@@ -36,63 +36,66 @@ class Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ModelPart:
     name: str  # what follows the model's name, eros-denoiser; or the whole of a fixed one's
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     queue_delay_us: int = 0  # how long a request may wait for others to share its batch
     rows: int = 1  # samples that one picture sends at once, whatever the batch
 
 
-def _text(name: str) -> Tensor:
-    return Tensor(name, "STRING", (1,), "UTF-8")
+def _text(name: str) -> TensorSpec:
+    return TensorSpec(name, "STRING", (1,), "UTF-8")
 
 
-TEXT_TO_IMAGE_PART = Part(
+TEXT_TO_IMAGE_PART = ModelPart(
     name=TEXT_TO_IMAGE,
     inputs=(
         _text("prompt"),
         _text("negative"),
         _text("model"),
-        Tensor("character", "STRING", (1,), "UTF-8; empty for none"),
-        Tensor("width", "INT32", (1,), "pixels"),
-        Tensor("height", "INT32", (1,), "pixels"),
-        Tensor("steps", "INT32", (1,), "calls of the denoiser"),
-        Tensor("guidance", "FP32", (1,), "1 is none"),
-        Tensor("seed", "INT64", (1,)),
+        TensorSpec("character", "STRING", (1,), "UTF-8; empty for none"),
+        TensorSpec("width", "INT32", (1,), "pixels"),
+        TensorSpec("height", "INT32", (1,), "pixels"),
+        TensorSpec("steps", "INT32", (1,), "calls of the denoiser"),
+        TensorSpec("guidance", "FP32", (1,), "1 is none"),
+        TensorSpec("seed", "INT64", (1,)),
     ),
     outputs=(
-        Tensor("progress", "FP32", (1,), "share of the work that is done, 0 to 1; alone in a response"),
-        Tensor("image", "UINT8", ("height", "width", 3), "RGB"),
-        Tensor("timings", "FP32", (len(TIMINGS),), "ms"),
-        Tensor("weights", "STRING", (1,), "JSON: SHA-256 by role"),
+        TensorSpec("progress", "FP32", (1,), "share of the work that is done, 0 to 1; alone in a response"),
+        TensorSpec("image", "UINT8", ("height", "width", 3), "RGB"),
+        TensorSpec("timings", "FP32", (len(TIMINGS),), "ms"),
+        TensorSpec("weights", "STRING", (1,), "JSON: SHA-256 by role"),
     ),
 )
 """Without a batch axis. Decoupled: responses with `progress`, then one with all the others."""
-MODEL_CONTROL_PART = Part(
+MODEL_CONTROL_PART = ModelPart(
     name=MODEL_CONTROL,
-    inputs=(_text("key"), Tensor("action", "STRING", (1,), "load or unload"), _text("model")),
-    outputs=(Tensor("done", "BOOL", (1,)),),
+    inputs=(_text("key"), TensorSpec("action", "STRING", (1,), "load or unload"), _text("model")),
+    outputs=(TensorSpec("done", "BOOL", (1,)),),
 )
 """Without a batch axis."""
 
 
-def prompt_encoder(*, dimension: int) -> Part:
+def prompt_encoder(*, dimension: int) -> ModelPart:
     """The Triton model."""
-    return Part(
+    return ModelPart(
         name=PROMPT_ENCODER,
         inputs=(_text(TEXT),),
         outputs=(
-            Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),
-            Tensor(ENCODER, "STRING", (1,), "SHA-256 of what made it, in hexadecimal"),
+            TensorSpec(EMBEDDING, "FP32", (dimension,), "of unit length"),
+            TensorSpec(ENCODER, "STRING", (1,), "SHA-256 of what made it, in hexadecimal"),
         ),
     )
 
 
-def sentence_encoder(*, dimension: int) -> Part:
+def sentence_encoder(*, dimension: int) -> ModelPart:
     """The graph within the prompt encoder's model, for texts of any length."""
-    return Part(
+    return ModelPart(
         name=PROMPT_ENCODER,
-        inputs=(Tensor("tokens", "INT64", ("length",)), Tensor("mask", "INT64", ("length",), "0: padded")),
-        outputs=(Tensor(EMBEDDING, "FP32", (dimension,), "of unit length"),),
+        inputs=(
+            TensorSpec("tokens", "INT64", ("length",)),
+            TensorSpec("mask", "INT64", ("length",), "0: padded"),
+        ),
+        outputs=(TensorSpec(EMBEDDING, "FP32", (dimension,), "of unit length"),),
     )

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.limits import MAX_BATCH
+from contract.sizes import SIZES
 from export.engines.kinds import KINDS
-from export.engines.recipe import SIZES, WORKSPACE_MB, Wish
-from export.errors import ExportError, told
-from export.model import Options, export_checkpoint
-from export.networks.parts import MAX_BATCH
+from export.engines.recipe import WORKSPACE_MB, EngineOptions
+from export.errors import ExportError, describe_error
+from export.model import ExportOptions, export_checkpoint
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:
@@ -72,18 +73,20 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
-        wish = Wish(sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb)
-        wanted = Options(
+        engine_options = EngineOptions(
+            sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb
+        )
+        wanted = ExportOptions(
             storage=given.storage,
             precision=given.precision or KINDS[given.engine].precision(),
             engine=given.engine,
-            wish=wish,
+            engine_options=engine_options,
             like=given.like,
             prediction=given.prediction,
         )
         folders = export_checkpoint(given.checkpoint, given.name, given.output, wanted)
     except (ExportError, OSError) as error:
-        print(f"export: {told(error)}", file=sys.stderr)
+        print(f"export: {describe_error(error)}", file=sys.stderr)
         return 2
     print("\n".join(str(folder) for folder in folders))
     return 0

@@ -16,9 +16,12 @@ from typing import Any
 
 import onnx
 
+from contract.description import BadDescription, read_description
+from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
-from export.errors import ExportError, told
+from export.errors import ExportError, describe_error
 from export.graphs.rewrite import Array, rewrite
 from export.graphs.storage import (
     MODEL_FILE,
@@ -26,19 +29,18 @@ from export.graphs.storage import (
     PACKAGE_RECORD_FILE,
     PLAN_FILE,
     PLAN_RECORD_FILE,
-    noted_engine,
-    noted_graph,
+    read_engine_digest,
+    read_graph_digest,
     write_hashes,
 )
 from export.lora.lora_file import ADAPTER_FILE, Lora, read_lora
 from export.lora.merge import Merge
 from export.lora.strength import Strength, strength_of_options
-from export.lora.targets import TEXT_ENCODERS, UNET, Root
-from export.progress_lines import Tell, counted, silent, tell_a_line
+from export.lora.targets import UNET, Root, text_encoder_roots
+from export.progress_lines import OnProgress, count_steps, ignore_progress, print_progress
 from export.repository.staging import publish, staging
-from export.repository.triton_config import check_name, renamed
+from export.repository.triton_config import check_name, rename_config
 
-CONFIG_FILE = "config.pbtxt"
 REPORT_FILE = "merge.json"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 Check = Callable[[Path], None]
@@ -57,7 +59,7 @@ def merge_character(
     target_dir: Path,
     strength: Strength = Strength(),  # noqa: B008, frozen
     check: Check | None = None,
-    tell: Tell = silent,
+    on_progress: OnProgress = ignore_progress,
 ) -> MergeReport:
     """Writes `target_dir` (graph, config.pbtxt, weights.json, merge.json) from a denoiser and a LoRA, and a
     text encoder beside it if the LoRA has layers for one.
@@ -70,26 +72,27 @@ def merge_character(
     _must_exist(lora)
     check_character_plan(base_model_dir)
     layers = read_lora(lora)
-    of_text = [name for name in layers.names if _is_of_text(name)]
-    of_unet = [name for name in layers.names if not _is_of_text(name)]
+    roots = _text_encoder_roots(base_model_dir)
+    of_text = [name for name in layers.names if any(root.names(name) for root in roots)]
+    of_unet = [name for name in layers.names if name not in of_text]
     origin = _origin(base_model_dir, lora, strength, bool(of_text))
-    made = _made(target_dir)
+    made = _read_report(target_dir)
     if made.get("origin") == origin and (made.get("compared") or check is None):
         return MergeReport(target_dir, made["layers"], written=False)
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), tell)
+        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), on_progress)
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)
-            changed += _write(of_encoder, new_encoder, layers, of_text, strength, TEXT_ENCODERS, tell)[1]
+            changed += _write(of_encoder, new_encoder, layers, of_text, strength, roots, on_progress)[1]
         strength.check(changed)
-        write_hashes(new, engine, base=noted_engine(base_model_dir), lora=origin["lora"][0])
+        write_hashes(new, engine, base=read_engine_digest(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
         report["compared"] = check is not None  # with torch; else nobody has
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
         if check:
-            with counted(tell, "compare with torch", 1):
+            with count_steps(on_progress, "compare with torch", 1):
                 check(folder)
         # The denoiser last: it is what makes the character one, and its report is what says that all is done.
         if of_text:
@@ -100,15 +103,19 @@ def merge_character(
     return MergeReport(target_dir, len(changed), written=True)
 
 
-def _is_of_text(layer: str) -> bool:
-    return any(root.names(layer) for root in TEXT_ENCODERS)
+def _text_encoder_roots(base: Path) -> tuple[Root, ...]:
+    try:
+        return text_encoder_roots(read_description(base / DESCRIPTION_FILE).family)
+    except BadDescription as error:
+        raise ExportError(f"{error}: export the model again") from None
 
 
 def text_encoder_of(denoiser: Path) -> Path:
     """eros-denoiser--aya → eros-text-encoder--aya, in the same repository."""
-    if "-denoiser" not in denoiser.name:
+    name = split_network_name(denoiser.name)
+    if name is None or name.part != DENOISER:
         raise ExportError(f"{denoiser} is no denoiser's folder: its name must be MODEL-denoiser")
-    return denoiser.with_name(denoiser.name.replace("-denoiser", "-text-encoder"))
+    return denoiser.with_name(network_name(name.model, TEXT_ENCODER, name.character))
 
 
 def _write(
@@ -118,24 +125,24 @@ def _write(
     names: list[str],
     strength: Strength,
     roots: Sequence[Root],
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> tuple[str | None, list[str]]:
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and the paths of the
     weights that changed."""
     _must_exist(base / "1" / MODEL_FILE)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
     merge = Merge.of(model, lora, names, strength, roots)
-    with counted(tell, f"merge into {base.name}", len(model.graph.initializer)) as one:
+    with count_steps(on_progress, f"merge into {base.name}", len(model.graph.initializer)) as one:
 
         def change(name: str, weight: Array) -> Array | None:
             one()
             return merge(name, weight)
 
         made = rewrite(base / "1", new / "1", model, change)
-    if made.source != noted_graph(base):
+    if made.source != read_graph_digest(base):
         raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
-    (new / CONFIG_FILE).write_text(renamed((base / CONFIG_FILE).read_text(), new.name))
-    with counted(tell, f"make the engine of {new.name}", 1):
+    (new / CONFIG_FILE).write_text(rename_config((base / CONFIG_FILE).read_text(), new.name))
+    with count_steps(on_progress, f"make the engine of {new.name}", 1):
         add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
         add_character_package(new, base, merge.paths)
     as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
@@ -148,9 +155,9 @@ def _origin(base: Path, lora: Path, strength: Strength, text: bool) -> dict[str,
     return {
         "format": 6,
         "base": [
-            noted_graph(base),
+            read_graph_digest(base),
             *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
-            *([noted_graph(text_encoder_of(base))] if text else []),
+            *([read_graph_digest(text_encoder_of(base))] if text else []),
         ],
         "lora": _digests(lora, lora.parent / ADAPTER_FILE),
         "strength": strength.whole,
@@ -172,7 +179,7 @@ def _must_exist(path: Path) -> None:
         raise ExportError(f"There is no {path}")
 
 
-def _made(target: Path) -> dict[str, Any]:
+def _read_report(target: Path) -> dict[str, Any]:
     """What an earlier merge wrote of itself; empty if there was none that can be used."""
     try:
         made = json.loads((target / REPORT_FILE).read_bytes())
@@ -219,14 +226,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
     try:
-        base = f"{check_name(given.model)}-denoiser"
-        target = (given.output or given.repository) / f"{base}--{check_name(given.name)}"
+        model, name = check_name(given.model), check_name(given.name)
+        target = (given.output or given.repository) / network_name(model, DENOISER, name)
         strength = strength_of_options(given.strength, given.block)
         check = _parity(given, strength, target) if given.compare else None
-        tell = tell_a_line if given.progress else silent
-        report = merge_character(given.repository / base, given.lora, target, strength, check, tell)
+        on_progress = print_progress if given.progress else ignore_progress
+        base = given.repository / network_name(model, DENOISER)
+        report = merge_character(base, given.lora, target, strength, check, on_progress)
     except (ExportError, OSError) as error:
-        print(f"export: {told(error)}", file=sys.stderr)
+        print(f"export: {describe_error(error)}", file=sys.stderr)
         return 2
     print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
     return 0

@@ -7,7 +7,7 @@ class ExportError(Exception):
     """Says what is wrong with which file or folder, and what to do about it. Nothing was written."""
 
 
-def told(error: ExportError | OSError) -> str:
+def describe_error(error: ExportError | OSError) -> str:
     """The line for whoever typed the command. The system's own errors say of which file and, where it can be
     said, what to do."""
     if isinstance(error, ExportError):

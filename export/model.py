@@ -1,6 +1,5 @@
 """A checkpoint as the three models of a Triton repository."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,35 +8,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contract.description import Description
+from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
+from contract.schedules import Prediction
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from export.checkpoints.scheduler import Prediction
 from export.checkpoints.single_file import unpack
-from export.checkpoints.tokenizer import ClipTokenizer, open_tokenizer
-from export.engines.kinds import KINDS, EngineName, Order
-from export.engines.recipe import Wish
+from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
+from export.engines.kinds import KINDS, EngineName, EngineOrder
+from export.engines.recipe import EngineOptions
 from export.errors import ExportError
 from export.graphs.storage import Storage, save_model, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
 from export.networks.networks import Network, network_of, networks_of
 from export.networks.precision import LIMITS, Precision, cast, precision_of
 from export.networks.trace import declare_outputs, trace, weights_of
-from export.parity.comparison import compare, not_compared
+from export.parity.comparison import compare, report_not_compared
 from export.progress_bars import stages
-from export.repository.finished_stages import Work, digests, key
+from export.repository.finished_stages import KEY_FILE, FinishedStages, digests, key
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
 
-PARTS = ("text-encoder", "denoiser", "decoder")
 STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ExportOptions:
     storage: Storage = "fp16"  # of the weights of networks that compute in fp32
     precision: Precision = "fp32"
     engine: EngineName = "onnx"
-    wish: Wish = field(default_factory=Wish)
+    engine_options: EngineOptions = field(default_factory=EngineOptions)
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     prediction: Prediction | None = None  # of a single file that does not say
 
@@ -57,8 +58,8 @@ class Export:
     sources: Mapping[str, str]
     name: str
     output: Path
-    options: Options
-    work: Work
+    options: ExportOptions
+    work: FinishedStages
 
     @cached_property
     def opened(self) -> Checkpoint:
@@ -91,38 +92,42 @@ class Export:
         def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
             shutil.copytree(made, folder, copy_function=os.link, dirs_exist_ok=True)
-            for file in ("config.pbtxt", "weights.json", "export.json"):  # changed here, so not the same file
+            for file in (CONFIG_FILE, HASHES_FILE, KEY_FILE):  # changed here, so not the same file
                 if (folder / file).exists():
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
-            order = Order(
+            order = EngineOrder(
                 network=self.network(number),
                 downscale=self.opened.downscale,
-                wish=self.options.wish,
+                engine_options=self.options.engine_options,
                 repository=self.output,
             )
             kind.add(folder, order)
-            if part == "denoiser":
+            if part == DENOISER:
                 write_hashes(folder)
 
         if self.options.engine == "onnx":
             return self.work.stage(part, graph, make_graph)
-        return self.work.stage(part, self.key(part, made_by=dict(kind.made_by())), make_engine)
+        return self.work.stage(
+            part, self.key(part, describe_builder=dict(kind.describe_builder())), make_engine
+        )
 
 
-def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Options = Options()) -> list[Path]:
+def export_checkpoint(
+    checkpoint: Path, name: str, output: Path, options: ExportOptions = ExportOptions()
+) -> list[Path]:
     """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
 
     `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
-    engine `tensorrt` or `inductor` there are plans or packages, good for what `options.wish` says. Nothing
+    engine `tensorrt` or `inductor` there are plans or packages, good for what `engine_options` says. Nothing
     is published that does not draw as torch does. Stages that an earlier run finished are not run again.
     Returns the folders. Raises ExportError, with nothing published.
     """
     check_name(name)
     if options.precision == "bf16" and options.engine == "onnx":
         raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
-    KINDS[options.engine].made_by()  # better refused now than after an hour
-    work = Work(output, name)
+    KINDS[options.engine].describe_builder()  # better refused now than after an hour
+    work = FinishedStages(output, name)
     with stages(f"Export {name}", len(STAGES)) as step:
         step(STAGES[0])
         export = _read(checkpoint, name, output, options, work)
@@ -134,16 +139,15 @@ def export_checkpoint(checkpoint: Path, name: str, output: Path, options: Option
         if any(folder.parent != output for folder in made.values()):
             _check(export, made)
         step(STAGES[-1])
-        published = [output / f"{name}-{part}" for part in sorted(PARTS)]
-        for folder in published:
-            new = made[folder.name.removeprefix(f"{name}-")]
-            if new != folder:
-                publish(new, folder)
+        published = {part: output / network_name(name, part) for part in sorted(PARTS)}
+        for part, folder in published.items():
+            if made[part] != folder:
+                publish(made[part], folder)
         work.finish()
-        return published
+        return list(published.values())
 
 
-def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Work) -> Export:
+def _read(checkpoint: Path, name: str, output: Path, options: ExportOptions, work: FinishedStages) -> Export:
     sources = digests(checkpoint)
     if checkpoint.is_file():
         like = digests(options.like) if options.like else {}
@@ -157,17 +161,10 @@ def _read(checkpoint: Path, name: str, output: Path, options: Options, work: Wor
     return Export(checkpoint, sources, name, output, options, work)
 
 
-def _tokenizers(checkpoint: Checkpoint) -> dict[str, ClipTokenizer]:
-    return {
-        name: open_tokenizer(checkpoint.folder / name, encoder.config)
-        for name, encoder in checkpoint.tokenizers.items()
-    }
-
-
-def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: Options) -> None:
+def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
     precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
-    tokenizers = _tokenizers(checkpoint)
+    tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
     required = {name for name, _ in network.module.named_parameters()} if network.all_used else set()
@@ -175,18 +172,17 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     if precision == "fp32" and options.storage == "fp16":
         store_fp16(model, weights)
     save_model(model, folder / "1", weights)
-    (folder / "config.pbtxt").write_text(config_of(folder.name, network.part))
+    (folder / CONFIG_FILE).write_text(config_of(folder.name, network.part))
     for source in network.sources:
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(checkpoint.folder / source, kept)
-    if network.part.name == "text-encoder":
-        for name, tokenizer in tokenizers.items():
-            tokenizer.save(folder / name)
-    if network.part.name == "denoiser":
+    if network.part.name == TEXT_ENCODER:
+        for encoder, tokenizer in tokenizers.items():
+            tokenizer.save(folder / encoder.tokenizer)
+    if network.part.name == DENOISER:
         write_hashes(folder)
-        description = json.dumps(_pipeline(checkpoint, tokenizers), indent=2)
-        (folder / "pipeline.json").write_text(description + "\n")
+        (folder / DESCRIPTION_FILE).write_bytes(_description(checkpoint, tokenizers).to_json())
 
 
 def _check(export: Export, made: Mapping[str, Path]) -> None:
@@ -198,9 +194,9 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         new = folder / export.name
         new.mkdir()
         if options.precision == "bf16" and options.engine != "inductor":
-            report = not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
+            report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
-            report = compare(made, checkpoint, _tokenizers(checkpoint), limit, new, export.reference)
+            report = compare(made, checkpoint, open_tokenizers(checkpoint), limit, new, export.reference)
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )
@@ -209,15 +205,12 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         raise ExportError(f"{export.name} does not draw as torch does: {report.failure}; see {target}")
 
 
-def _pipeline(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> dict[str, object]:
-    """What text_to_image must know of a model beyond its tensors. SD 1.5 has no second pad token."""
-    return {
-        "format": 1,
-        "prediction": checkpoint.schedule.prediction,
-        "sigmas": checkpoint.schedule.sigmas(),
-        "init_noise": "flow" if checkpoint.schedule.prediction == "flow" else "sigma",
-        "latent_channels": checkpoint.channels,
-        "downscale": checkpoint.downscale,
-        **{name.replace("tokenizer", "pad_token"): one.pad for name, one in tokenizers.items()},
-        "token_window": checkpoint.window,
-    }
+def _description(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Description:
+    return Description(
+        family=checkpoint.family.row,
+        diffusion=checkpoint.diffusion,
+        latent_channels=checkpoint.sizes.channels,
+        downscale=checkpoint.downscale,
+        pad_tokens=tuple(tokenizer.pad for tokenizer in tokenizers.values()),
+        token_window=checkpoint.sizes.window,
+    )

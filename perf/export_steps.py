@@ -18,16 +18,19 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLL
 from optimum.exporters.onnx.convert import export_pytorch
 from safetensors.torch import load_file
 
-from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.scheduler import read_schedule
+from contract.description import Description
+from contract.families import TIME_IDS, Sizes
+from contract.names import DENOISER
+from contract.parts import ModelPart
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
+from export.checkpoints.checkpoint import family_of, open_checkpoint
+from export.checkpoints.scheduler import read_diffusion
 from export.engines.plan import TIMING_CACHE, add_plan
-from export.engines.recipe import Recipe, Wish
+from export.engines.recipe import EngineOptions, Recipe
 from export.graphs.storage import MODEL_FILE, save_model, write_hashes
 from export.graphs.weight_names import name_weights
-from export.networks import parts
 from export.networks.denoiser import Denoiser
 from export.networks.networks import networks_of
-from export.networks.parts import Part
 from export.networks.trace import (
     EXAMPLE_SIZES,
     OPSET,
@@ -50,24 +53,37 @@ def load(folder: Path) -> UNet2DConditionModel:
     return network
 
 
-def part_of(unet: UNet2DConditionModel) -> Part:
-    config = unet.config
-    sdxl = config.addition_embed_type == "text_time"
-    times = 6 * (config.addition_time_embed_dim or 0)
-    pooled = config.projection_class_embeddings_input_dim - times if sdxl else None
-    return parts.denoiser(channels=config.in_channels, width=config.cross_attention_dim, pooled=pooled)
+def description_of(unet: UNet2DConditionModel, checkpoint: Path) -> Description:
+    row = family_of(checkpoint).row
+    return Description(
+        family=row,
+        diffusion=read_diffusion(checkpoint / "scheduler" / "scheduler_config.json"),
+        latent_channels=unet.config.in_channels,
+        downscale=row.downscale,
+        pad_tokens=(0,) * len(row.text_encoders),
+        token_window=77,
+    )
+
+
+def denoiser_of(unet: UNet2DConditionModel, checkpoint: Path) -> tuple[Denoiser, ModelPart]:
+    config, family = unet.config, family_of(checkpoint)
+    times = TIME_IDS * (config.addition_time_embed_dim or 0)
+    pooled = (config.projection_class_embeddings_input_dim or 0) - times
+    sizes = Sizes(width=config.cross_attention_dim, pooled=pooled, window=77, channels=config.in_channels)
+    part = family.row.parts(sizes)[DENOISER]
+    return Denoiser(part, unet, description_of(unet, checkpoint).diffusion, family.conditions), part
 
 
 def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:
     """The denoiser as `imgen export --precision fp16` writes it."""
-    part, target = part_of(unet), folder / "repository" / name
-    schedule = read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json")
-    network = Denoiser(unet, schedule)
+    target = folder / "repository" / name
+    network, part = denoiser_of(unet, folder / "checkpoint")
     model = trace(network, part)
     declare_outputs(model, part)
     required = {name for name, _ in network.named_parameters()}
     save_model(model, target / "1", name_weights(model, weights_of(network), required))
-    (target / "config.pbtxt").write_text(config_of(name, part))
+    (target / CONFIG_FILE).write_text(config_of(name, part))
+    (target / DESCRIPTION_FILE).write_bytes(description_of(unet, folder / "checkpoint").to_json())
     write_hashes(target)
 
 
@@ -98,13 +114,14 @@ def usual(unet: UNet2DConditionModel, folder: Path) -> None:
     """The same denoiser as optimum exports it, with nothing of ours around."""
     target = folder / "repository" / "usual-denoiser" / "1"
     target.mkdir(parents=True)
-    network = Denoiser(unet, read_schedule(folder / "checkpoint" / "scheduler" / "scheduler_config.json"))
-    export_pytorch(network, PartConfig(part_of(unet)), opset=OPSET, output=target / MODEL_FILE)
+    network, part = denoiser_of(unet, folder / "checkpoint")
+    export_pytorch(network, PartConfig(part), opset=OPSET, output=target / MODEL_FILE)
 
 
 def compare(folder: Path) -> float:
     """How far characters that were made in different ways are apart after one step: of the largest value."""
-    examples = example_inputs(part_of(load(folder)), EXAMPLE_SIZES)
+    _, part = denoiser_of(load(folder), folder / "checkpoint")
+    examples = example_inputs(part, EXAMPLE_SIZES)
     inputs = {name: value.numpy() for name, value in examples.items()}
     ours, *others = (_step(folder / "repository" / name, inputs) for name in CHARACTERS)
     base = _step(folder / "repository" / "eros-denoiser", inputs)
@@ -139,9 +156,9 @@ def main() -> None:
         seconds["apart"] = compare(given.folder)
     else:
         unet = load(given.folder)
-        part = part_of(unet)
+        _, part = denoiser_of(unet, given.folder / "checkpoint")
         del unet
-        recipe = Recipe.of(part, Wish(sizes=[(1024, 1024)], batch=1), downscale=8)
+        recipe = Recipe.of(part, EngineOptions(sizes=[(1024, 1024)], batch=1), downscale=8)
         add_plan(given.folder / "repository" / "eros-denoiser", recipe, given.folder / TIMING_CACHE)
     seconds["all"] = time.monotonic() - started
     print(json.dumps(seconds))

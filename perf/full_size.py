@@ -15,13 +15,13 @@ import torch
 from rich.progress import track
 from safetensors.torch import save_file
 
-from export.checkpoints.checkpoint import NETWORKS, empty_network
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.single_file import SCHEDULERS
-from export.families.published import SD15, SDXL, Family
+from export.checkpoints.scheduler import scheduler_config
+from export.families import sd15, sdxl
+from export.families.family import SingleFile, TorchFamily
 from export.lora.stability_names import sgm_names
 
-FAMILIES = {"sdxl": SDXL, "sd15": SD15}
+FAMILIES = {"sdxl": sdxl.FAMILY, "sd15": sd15.FAMILY}
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")
 CONVOLUTIONS = (
     "conv1",
@@ -52,12 +52,13 @@ TINY: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def shrink(family: Family) -> Family:
+def shrink(family: TorchFamily) -> TorchFamily:
     """The same family at TINY's sizes; settings that a family does not have stay away."""
-    configs = {name: {**config, **_small(name, config)} for name, config in family.configs.items()}
+    published = _published(family)
+    configs = {name: {**config, **_small(name, config)} for name, config in published.configs.items()}
     width = sum(config["hidden_size"] for name, config in configs.items() if name.startswith("text_encoder"))
     configs["unet"]["cross_attention_dim"] = width
-    return replace(family, configs=configs)
+    return replace(family, single_file=replace(published, configs=configs))
 
 
 def _small(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,23 +67,27 @@ def _small(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value[:blocks] if isinstance(value, list) else value for key, value in small.items()}
 
 
-def write_checkpoint(family: Family, folder: Path, seed: int = 0) -> Path:
+def write_checkpoint(family: TorchFamily, folder: Path, seed: int = 0) -> Path:
     """Weights as layers are initialised: normal, with the deviation that keeps a signal's size."""
     generator = torch.Generator().manual_seed(seed)
-    for name, config in track(family.configs.items(), f"{family.name} checkpoint"):
-        network = empty_network(name, config)
+    for name, config in track(_published(family).configs.items(), f"{family.row.title} checkpoint"):
+        network = family.empty_network(name, config)
         state = {key: _weight(key, value, generator) for key, value in network.state_dict().items()}
-        _save(network, name, state, folder / name)
-    for tokenizer, pad in family.pads.items():
-        write_clip_tokenizer(folder / tokenizer, pad)
+        _save(network, family.weights_file(name), state, folder / name)
+    for encoder in family.row.text_encoders:
+        write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
     (folder / "scheduler").mkdir()
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULERS["epsilon"]))
-    index = {
-        name: [NETWORKS[name].__module__.partition(".")[0], NETWORKS[name].__name__]
-        for name in family.configs
-    }
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": family.pipeline, **index}))
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(scheduler_config(family.row.diffusion))
+    )
+    index = {name: [family.library(name), kind.__name__] for name, kind in family.networks.items()}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": family.row.pipeline, **index}))
     return folder
+
+
+def _published(family: TorchFamily) -> SingleFile:
+    assert family.single_file
+    return family.single_file
 
 
 def _weight(key: str, value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -94,12 +99,11 @@ def _weight(key: str, value: torch.Tensor, generator: torch.Generator) -> torch.
     return (torch.randn(value.shape, generator=generator) * size).half()
 
 
-def _save(network: Any, name: str, state: Mapping[str, torch.Tensor], folder: Path) -> None:
+def _save(network: Any, file_name: str, state: Mapping[str, torch.Tensor], folder: Path) -> None:
     folder.mkdir(parents=True)
     config = network.config.to_dict() if hasattr(network.config, "to_dict") else dict(network.config)
     (folder / "config.json").write_text(json.dumps(config, default=str))
-    transformers = NETWORKS[name].__module__.startswith("transformers")
-    stem = "model" if transformers else "diffusion_pytorch_model"
+    stem = file_name.removesuffix(".safetensors")
     shards: list[dict[str, torch.Tensor]] = [{}]
     for key, value in state.items():
         if sum(tensor.nbytes for tensor in shards[-1].values()) > SHARD_BYTES:
@@ -119,7 +123,7 @@ def _save(network: Any, name: str, state: Mapping[str, torch.Tensor], folder: Pa
 
 
 def write_lora(
-    family: Family, path: Path, rank: int, *, conv: bool = False, text: bool = False, seed: int = 1
+    family: TorchFamily, path: Path, rank: int, *, conv: bool = False, text: bool = False, seed: int = 1
 ) -> Path:
     """kohya's layout: for SDXL with Stability's names of the UNet's layers, as its trainer writes them."""
     generator = torch.Generator().manual_seed(seed)
@@ -134,18 +138,19 @@ def write_lora(
     return path
 
 
-def _layers(family: Family, *, conv: bool, text: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
-    unet = empty_network("unet", family.configs["unet"])
+def _layers(family: TorchFamily, *, conv: bool, text: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+    configs = _published(family).configs
+    unet = family.empty_network("unet", configs["unet"])
     shapes = {name.removesuffix(".weight"): tuple(value.shape) for name, value in unet.state_dict().items()}
     wanted = ATTENTION + (CONVOLUTIONS if conv else ())
-    theirs = sgm_names(shapes) if family.name == SDXL.name else {}
+    theirs = sgm_names(shapes) if family.row is sdxl.FAMILY.row else {}
     for name, shape in shapes.items():
         if len(shape) > 1 and name.endswith(tuple(f".{end}" for end in wanted)):
             yield f"lora_unet_{theirs.get(name, name).replace('.', '_')}", shape
-    encoders = [name for name in family.configs if name.startswith("text_encoder")] if text else []
+    encoders = [name for name in configs if name.startswith("text_encoder")] if text else []
     for number, encoder in enumerate(encoders, 1):
-        prefix = f"lora_te{number}_" if family.name == SDXL.name else "lora_te_"
-        for name, value in empty_network(encoder, family.configs[encoder]).state_dict().items():
+        prefix = f"lora_te{number}_" if family.row is sdxl.FAMILY.row else "lora_te_"
+        for name, value in family.empty_network(encoder, configs[encoder]).state_dict().items():
             module = name.removesuffix(".weight")
             if value.ndim == 2 and module.endswith(TEXT):
                 yield f"{prefix}{module.replace('.', '_')}", tuple(value.shape)

@@ -13,21 +13,20 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
+from contract.parts import ModelPart, TensorSpec
 from export.engines.inductor import add_package
 from export.engines.package import add_character_package
-from export.engines.recipe import Wish
+from export.engines.recipe import EngineOptions
 from export.graphs.storage import save_model
 from export.graphs.weight_names import name_weights
 from export.networks.networks import Network
-from export.networks.parts import Part
-from export.networks.parts import Tensor as Declared
 from export.networks.trace import trace, weights_of
 from export.repository.triton_config import config_of
 
-PART = Part(
+PART = ModelPart(
     name="mixer",
-    inputs=(Declared("latents", "FP32", (4, "height", "width")), Declared("sigma", "FP32", (1,))),
-    outputs=(Declared("next_latents", "FP32", (4, "height", "width")), Declared("total", "FP32", (1,))),
+    inputs=(TensorSpec("latents", "FP32", (4, "height", "width")), TensorSpec("sigma", "FP32", (1,))),
+    outputs=(TensorSpec("next_latents", "FP32", (4, "height", "width")), TensorSpec("total", "FP32", (1,))),
     queue_delay_us=2000,
 )
 SIZES = ((1, 8, 16), (3, 8, 16), (2, 24, 8))
@@ -75,7 +74,7 @@ def main(folder: Path) -> None:
         (model / "config.pbtxt").write_text(config_of(model.name, PART))
     write_graph(module, base)
     write_answers(module, folder / "base.npz")
-    add_package(base, Network(PART, module, (), all_used=True), Wish(batch=4), 8)
+    add_package(base, Network(PART, module, (), all_used=True), EngineOptions(batch=4), 8)
     with torch.no_grad():
         module.conv.weight.mul_(-2)
         module.scale.weight.add_(1)

@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import torch
 import triton_python_backend_utils as pb_utils
 from package import Package
-from serving import Server
+from serving import BatchServer
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._server = Server(args, _package, torch.from_dlpack, _tensor, torch.cat)
+        self._server = BatchServer(args, _package, torch.from_dlpack, _tensor, torch.cat)
 
     def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
         return self._server.execute(requests)

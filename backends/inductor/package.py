@@ -32,7 +32,7 @@ class Package:
             self._set_weights(load_file(model / "1" / WEIGHTS_FILE, device=str(self._device)))
 
     def check(self, arrays: dict[str, Tensor]) -> int:
-        """The batch size of one request. Raises BadRequest where it does not fit the network."""
+        """The batch size of one request. Raises BadTensors where it does not fit the network."""
         return self.signature.check(
             {name: (str(one.dtype).removeprefix("torch."), one.shape) for name, one in arrays.items()}
         )

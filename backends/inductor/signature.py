@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from merge import BadRequest
+from batching import BadTensors
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Signature:
         return cls(axes, inputs)
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> int:
-        """`given`: dtype and shape by name. Returns the batch size. Raises BadRequest."""
+        """`given`: dtype and shape by name. Returns the batch size. Raises BadTensors."""
         if missing := sorted(set(self.inputs) - set(given)):
-            raise BadRequest(f"input {missing[0]} is missing")
+            raise BadTensors(f"input {missing[0]} is missing")
         sizes: dict[str, int] = {}
         for name, wanted in self.inputs.items():
             dtype, shape = given[name]
             if dtype != wanted.dtype:
-                raise BadRequest(f"input {name}: expected {wanted.dtype}, got {dtype}")
+                raise BadTensors(f"input {name}: expected {wanted.dtype}, got {dtype}")
             if len(shape) != len(wanted.dims):
-                raise BadRequest(f"input {name}: expected {len(wanted.dims)} axes, got shape {list(shape)}")
+                raise BadTensors(f"input {name}: expected {len(wanted.dims)} axes, got shape {list(shape)}")
             for dim, size in zip(wanted.dims, shape, strict=True):
                 self._check_size(name, dim, size, sizes)
         return sizes["batch"]
@@ -62,8 +62,8 @@ class Signature:
     def _check_size(self, name: str, dim: int | str, size: int, sizes: dict[str, int]) -> None:
         if isinstance(dim, int):
             if size != dim:
-                raise BadRequest(f"input {name}: expected a size of {dim}, got {size}")
+                raise BadTensors(f"input {name}: expected a size of {dim}, got {size}")
         elif not self.axes[dim].holds(size):
-            raise BadRequest(f"input {name}: {dim} must be {self.axes[dim]}, got {size}")
+            raise BadTensors(f"input {name}: {dim} must be {self.axes[dim]}, got {size}")
         elif sizes.setdefault(dim, size) != size:
-            raise BadRequest(f"input {name}: {dim} is {size}, and {sizes[dim]} in another input")
+            raise BadTensors(f"input {name}: {dim} is {size}, and {sizes[dim]} in another input")

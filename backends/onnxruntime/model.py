@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from serving import Server
+from serving import BatchServer
 from session import Session
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._server = Server(
+        self._server = BatchServer(
             args, _session, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from merge import Arrays, BadRequest
+from batching import Arrays, BadTensors
 from session import Session
 from tokenizers import Tokenizer
 
@@ -16,7 +16,7 @@ from contract.parts import EMBEDDING, ENCODER, TEXT
 MAX_TOGETHER = 8  # rows of equal length in one run; more are no faster, and what a run takes stays taken
 
 
-class Encoder:
+class TextEmbedder:
     """serving.Network. `parameters` are session.Session's.
 
     Texts [N, 1] become `embedding` fp32 [N, D] and `encoder` [N, 1]: SHA-256 of what made them, so that
@@ -34,19 +34,19 @@ class Encoder:
         self.dimension = self._embed([self._tokens("")]).shape[1]  # and the first, slow run is over
 
     def check(self, arrays: Arrays) -> int:
-        """The number of texts. Raises BadRequest."""
+        """The number of texts. Raises BadTensors."""
         texts = arrays.get(TEXT)
         if texts is None or texts.ndim != 2 or texts.shape[1] != 1 or not len(texts):
-            raise BadRequest(f"expected input {TEXT} of shape [N, 1]")
+            raise BadTensors(f"expected input {TEXT} of shape [N, 1]")
         for text in texts[:, 0]:
-            _decoded(text)
+            _decode(text)
         return len(texts)
 
     def run(self, arrays: Arrays) -> Arrays:
         """Only texts of as many tokens share a run, so that nothing is computed for padding."""
-        rows = [self._tokens(_decoded(text)) for text in arrays[TEXT][:, 0]]
+        rows = [self._tokens(_decode(text)) for text in arrays[TEXT][:, 0]]
         embeddings = np.empty((len(rows), self.dimension), np.float32)
-        for members in _alike(rows):
+        for members in _group_by_length(rows):
             embeddings[members] = self._embed([rows[index] for index in members])
         return {EMBEDDING: embeddings, ENCODER: np.full((len(rows), 1), self._identity, dtype=object)}
 
@@ -60,7 +60,7 @@ class Encoder:
         return found[EMBEDDING].astype(np.float32, copy=False)
 
 
-def _alike(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+def _group_by_length(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Indices of rows of one length, at most MAX_TOGETHER in each list."""
     by_length: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
@@ -72,14 +72,14 @@ def _alike(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     ]
 
 
-def _decoded(text: bytes) -> str:
-    """Raises BadRequest."""
+def _decode(text: bytes) -> str:
+    """Raises BadTensors."""
     if len(text) > MAX_ENCODER_BYTES:
-        raise BadRequest(f"{TEXT} has {len(text)} bytes; at most {MAX_ENCODER_BYTES} are taken")
+        raise BadTensors(f"{TEXT} has {len(text)} bytes; at most {MAX_ENCODER_BYTES} are taken")
     try:
         return text.decode()
     except UnicodeDecodeError:
-        raise BadRequest(f"{TEXT} is not valid UTF-8") from None
+        raise BadTensors(f"{TEXT} is not valid UTF-8") from None
 
 
 def _sha256(*files: Path) -> str:

@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from encoder import Encoder
-from serving import Server
+from encoder import TextEmbedder
+from serving import BatchServer
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._server = Server(
+        self._server = BatchServer(
             args, _encoder, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate
         )
 
@@ -32,10 +32,10 @@ class TritonPythonModel:
         return self._server.execute(requests)
 
 
-def _encoder(args: Mapping[str, str]) -> Encoder:
+def _encoder(args: Mapping[str, str]) -> TextEmbedder:
     config = json.loads(args["model_config"])
     parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
-    encoder = Encoder(Path(args["model_repository"]), args["model_version"], parameters)
+    encoder = TextEmbedder(Path(args["model_repository"]), args["model_version"], parameters)
     declared = next(item["dims"] for item in config["output"] if item["name"] == "embedding")
     if [int(size) for size in declared] != [encoder.dimension]:
         raise ValueError(f"config.pbtxt has embeddings of {declared}, the network of {encoder.dimension}")

@@ -4,32 +4,32 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol
 
 import triton_python_backend_utils as pb_utils
-from merge import Array, BadRequest, groups, join, split
+from batching import Array, BadTensors, groups, join, split
 
 from contract.names import is_character
 
 
-class Network(Protocol[Array]):
+class BatchNetwork(Protocol[Array]):
     def check(self, arrays: dict[str, Array]) -> int:
-        """The batch size of one request's tensors. Raises BadRequest where they do not fit."""
+        """The batch size of one request's tensors. Raises BadTensors where they do not fit."""
 
     def run(self, arrays: dict[str, Array]) -> dict[str, Array]:
         """Raises whatever the library raises; its text can have many lines."""
 
 
-class Server(Generic[Array]):
+class BatchServer(Generic[Array]):
     """`load` makes the network from what Triton says of the model; `read` and `write` translate tensors."""
 
     def __init__(
         self,
         args: Mapping[str, str],
-        load: Callable[[Mapping[str, str]], Network[Array]],
+        load: Callable[[Mapping[str, str]], BatchNetwork[Array]],
         read: Callable[["pb_utils.Tensor"], Array],
         write: Callable[[str, Array], "pb_utils.Tensor"],
         concatenate: Callable[[Sequence[Array]], Array],
     ) -> None:
         self._read, self._write, self._concatenate = read, write, concatenate
-        self._network: Network[Array] | None = None
+        self._network: BatchNetwork[Array] | None = None
         self._reason = ""
         try:
             self._network = load(args)
@@ -53,7 +53,7 @@ class Server(Generic[Array]):
             try:
                 sizes[index] = self._network.check(arrays)
                 good[index] = arrays
-            except BadRequest as error:
+            except BadTensors as error:
                 answers[index] = error
         for members in groups(good):
             answers.update(self._run(self._network, members, good, sizes))
@@ -61,7 +61,7 @@ class Server(Generic[Array]):
 
     def _run(
         self,
-        network: Network[Array],
+        network: BatchNetwork[Array],
         members: list[int],
         requests: Mapping[int, dict[str, Array]],
         sizes: Mapping[int, int],
@@ -80,7 +80,7 @@ class Server(Generic[Array]):
         self, request: "pb_utils.InferenceRequest", answer: dict[str, Any] | Exception
     ) -> "pb_utils.InferenceResponse":
         if isinstance(answer, Exception):
-            bad = isinstance(answer, BadRequest)
+            bad = isinstance(answer, BadTensors)
             code = pb_utils.TritonError.INVALID_ARG if bad else pb_utils.TritonError.INTERNAL
             error = pb_utils.TritonError(_one_line(answer), code)
             return pb_utils.InferenceResponse(output_tensors=[], error=error)

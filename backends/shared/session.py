@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime
-from merge import Arrays, TensorRule, check
+from batching import Arrays, TensorRule, check
 
 _TYPES = {
     "tensor(bool)": np.bool_,
@@ -41,7 +41,7 @@ class Session:
         self.outputs = [item.name for item in self._session.get_outputs()]
 
     def check(self, arrays: Arrays) -> int:
-        """The batch size of one request. Raises BadRequest where it does not fit the network."""
+        """The batch size of one request. Raises BadTensors where it does not fit the network."""
         return check(arrays, self.inputs)
 
     def run(self, inputs: Arrays) -> Arrays:

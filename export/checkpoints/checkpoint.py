@@ -1,52 +1,44 @@
-"""An SDXL or SD 1.5 checkpoint in diffusers' folder layout, checked before anything in it is loaded."""
+"""A checkpoint of a known family in diffusers' folder layout, checked before anything in it is loaded."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors import safe_open
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from export.checkpoints.scheduler import Schedule, read_schedule
+from contract.families import Sizes, TextEncoder, family_titles
+from contract.parts import ModelPart
+from contract.schedules import Diffusion
+from export.checkpoints.scheduler import read_diffusion
 from export.errors import ExportError, first_line
+from export.families.family import TorchFamily, torch_families
 
-# The only classes that are ever loaded, whatever a checkpoint asks for: no remote code, no custom pipeline.
-NETWORKS = {
-    "text_encoder": CLIPTextModel,
-    "text_encoder_2": CLIPTextModelWithProjection,
-    "unet": UNet2DConditionModel,
-    "vae": AutoencoderKL,
-}
 STORED = {"F16": torch.float16, "BF16": torch.bfloat16}
 WHOLE = ("I64", "I32")  # types of position ids
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+INDEX_FILE = "model_index.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     folder: Path
-    text_encoder: CLIPTextModel
-    text_encoder_2: CLIPTextModelWithProjection | None  # SD 1.5 has one only
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL
-    schedule: Schedule
+    family: TorchFamily
+    networks: Mapping[str, Any]  # by folder, of the family's classes
+    diffusion: Diffusion
 
     def __post_init__(self) -> None:
         unet, vae = self.unet.config, self.vae.config
-        wanted = "text_time" if self.text_encoder_2 else None
-        if unet.addition_embed_type != wanted:
-            raise ExportError(
-                f"The UNet's addition_embed_type is {unet.addition_embed_type}; with as many text "
-                f"encoders it must be {wanted} (SDXL has two and text_time, SD 1.5 one and none)"
-            )
-        if unet.cross_attention_dim != self.width:
-            raise ExportError(
-                f"The UNet reads embeddings {unet.cross_attention_dim} wide, the encoders make {self.width}"
-            )
+        for name, wanted in self.family.unet_config.items():
+            if unet.get(name) != wanted:
+                title = self.family.row.title
+                raise ExportError(f"The UNet's {name} is {unet.get(name)}; {title} has {wanted}")
+        reads, made = unet.cross_attention_dim, self.sizes.width
+        if reads != made:
+            raise ExportError(f"The UNet reads embeddings {reads} wide, the encoders make {made}")
         if not unet.in_channels == unet.out_channels == vae.latent_channels:
             raise ExportError(
                 f"The UNet's {unet.in_channels} input and {unet.out_channels} output channels and the VAE's "
@@ -56,29 +48,30 @@ class Checkpoint:
             raise ExportError(f"The VAE makes {vae.out_channels} channels, not 3")
 
     @property
-    def width(self) -> int:
-        """Of the embeddings of all text encoders together."""
-        encoders = (self.text_encoder, self.text_encoder_2)
-        return sum(int(encoder.config.hidden_size) for encoder in encoders if encoder)
+    def unet(self) -> Any:
+        return self.networks["unet"]
 
     @property
-    def pooled(self) -> int | None:
-        """Width of the pooled text; None for SD 1.5, which takes none."""
-        return int(self.text_encoder_2.config.projection_dim) if self.text_encoder_2 else None
+    def vae(self) -> Any:
+        return self.networks["vae"]
 
     @property
-    def tokenizers(self) -> dict[str, CLIPTextModel | CLIPTextModelWithProjection]:
-        """Folder of each tokenizer, and the encoder that its tokens go to."""
-        found = {"tokenizer": self.text_encoder, "tokenizer_2": self.text_encoder_2}
-        return {name: encoder for name, encoder in found.items() if encoder}
+    def text_encoders(self) -> Mapping[TextEncoder, Any]:
+        return {one: self.networks[one.name] for one in self.family.row.text_encoders}
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        configs = {one: network.config for one, network in self.text_encoders.items()}
+        return Sizes(
+            width=sum(int(config.hidden_size) for config in configs.values()),
+            pooled=sum(int(config.projection_dim) for one, config in configs.items() if one.pooled),
+            window=min(int(config.max_position_embeddings) for config in configs.values()),
+            channels=int(self.vae.config.latent_channels),
+        )
 
     @property
-    def window(self) -> int:
-        return int(self.text_encoder.config.max_position_embeddings)
-
-    @property
-    def channels(self) -> int:
-        return int(self.vae.config.latent_channels)
+    def parts(self) -> Mapping[str, ModelPart]:
+        return self.family.row.parts(self.sizes)
 
     @property
     def downscale(self) -> int:
@@ -89,49 +82,46 @@ class Checkpoint:
 def open_checkpoint(folder: Path, *, as_stored: bool = False) -> Checkpoint:
     """With weights in fp32; or in their files' type, which takes no memory until they are used.
 
-    Raises ExportError for anything but a whole SDXL or SD 1.5 folder with safetensors weights.
+    Raises ExportError for anything but a whole folder of a known family with safetensors weights.
     """
-    names = networks_in(folder)
-    loaded = {name: _load(folder / name, name, as_stored) if name in names else None for name in NETWORKS}
+    family = family_of(folder)
     return Checkpoint(
-        folder=folder, schedule=read_schedule(folder / "scheduler" / "scheduler_config.json"), **loaded
+        folder=folder,
+        family=family,
+        networks={name: _load(folder / name, kind, as_stored) for name, kind in family.networks.items()},
+        diffusion=read_diffusion(folder / "scheduler" / "scheduler_config.json"),
     )
 
 
-def networks_in(folder: Path) -> list[str]:
-    """All of NETWORKS for SDXL; without text_encoder_2 for SD 1.5. Raises ExportError."""
+def family_of(folder: Path) -> TorchFamily:
+    """By the pipeline that the folder's index names, else by its text encoders. Raises ExportError."""
     try:
-        index = json.loads((folder / "model_index.json").read_bytes())
+        index = json.loads((folder / INDEX_FILE).read_bytes())
     except (OSError, ValueError):
-        raise ExportError(
-            f"{folder} is no diffusers checkpoint: it has no readable model_index.json"
-        ) from None
-    named = {name: _class_named(index, name) for name in NETWORKS}
-    names = [name for name in NETWORKS if name != "text_encoder_2" or named.get(name)]
-    for name in names:
-        if named.get(name) != NETWORKS[name].__name__:
-            raise ExportError(f"{folder / 'model_index.json'} must name {NETWORKS[name].__name__} as {name}")
-    return names
+        raise ExportError(f"{folder} is no diffusers checkpoint: it has no readable {INDEX_FILE}") from None
+    index = index if isinstance(index, dict) else {}
+    pipeline = index.get("_class_name")
+    encoders = {name for name in index if name.startswith("text_encoder") and _class_name_of(index, name)}
+    known = torch_families()
+    found = [family for family in known if family.row.pipeline == pipeline] or [
+        family for family in known if {one.name for one in family.row.text_encoders} == encoders
+    ]
+    if not found:
+        raise ExportError(f"{folder / INDEX_FILE} names no checkpoint of {family_titles()}")
+    for name, kind in found[0].networks.items():
+        if _class_name_of(index, name) != kind.__name__:
+            raise ExportError(f"{folder / INDEX_FILE} must name {kind.__name__} as {name}")
+    return found[0]
 
 
-def _class_named(index: Any, name: str) -> str | None:
+def _class_name_of(index: Mapping[str, Any], name: str) -> str | None:
     """The class in an entry ["diffusers", "UNet2DConditionModel"]; None for no entry, as for [null, null]."""
-    entry = index.get(name) if isinstance(index, dict) else None
+    entry = index.get(name)
     return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 and entry[1] else None
 
 
-def empty_network(name: str, config: Mapping[str, Any]) -> Any:
-    """One of NETWORKS with shapes only."""
-    kind: Any = NETWORKS[name]
-    with torch.device("meta"):
-        if hasattr(kind, "from_config"):
-            return kind.from_config(dict(config))
-        return kind(kind.config_class(**config))
-
-
-def _load(folder: Path, name: str, as_stored: bool) -> Any:
+def _load(folder: Path, kind: Any, as_stored: bool) -> Any:
     variant = _variant(folder)
-    kind: Any = NETWORKS[name]
     try:
         network, report = kind.from_pretrained(
             folder,

@@ -11,8 +11,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +24,19 @@ from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import uses_external_data
 from safetensors.torch import save_file
 
-from export.checkpoints.checkpoint import NETWORKS, Checkpoint, empty_network
-from export.checkpoints.scheduler import read_schedule
-from export.errors import ExportError, told
-from export.families.published import SD15, SDXL
+from contract.description import BadDescription, Description, read_description
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, network_name
+from contract.repositories import DESCRIPTION_FILE, TOKENIZER_FILE
+from export.checkpoints.checkpoint import INDEX_FILE, Checkpoint
+from export.checkpoints.scheduler import read_diffusion
+from export.errors import ExportError, describe_error
+from export.families.family import TorchFamily, torch_family
 from export.graphs.rewrite import array_of, place_of
 from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
 from export.graphs.weight_names import parameter_of
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name
 
-
-@dataclass(frozen=True)
-class Component:
-    """One folder of a checkpoint, and where its weights went."""
-
-    name: str
-    part: str
-    prefix: str  # of its weights' names in the part's graph
-    library: str
-
-    @property
-    def weights_file(self) -> str:
-        return (
-            "model.safetensors" if self.library == "transformers" else "diffusion_pytorch_model.safetensors"
-        )
-
-
-COMPONENTS = (
-    Component("text_encoder", "text-encoder", "text_encoder.", "transformers"),
-    Component("text_encoder_2", "text-encoder", "text_encoder_2.", "transformers"),
-    Component("unet", "denoiser", "unet.", "diffusers"),
-    Component("vae", "decoder", "", "diffusers"),
-)
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 SCHEDULER = Path("checkpoint", "scheduler")
 
@@ -69,48 +48,63 @@ def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
         raise ExportError(f"{output} exists already")
     with staging(output.parent, output.name) as folder:
         new = folder / output.name
-        components = _components(repository, name)
-        for component in components:
-            _restore(repository / f"{name}-{component.part}", component, new / component.name)
-        _restore_tokenizers(repository, name, new)
-        scheduler = repository / f"{name}-denoiser" / SCHEDULER
-        shutil.copytree(scheduler, new / "scheduler")
-        (new / "model_index.json").write_text(json.dumps(_index(new, components), indent=2) + "\n")
+        description = _description(repository, name)
+        family = torch_family(description.family)
+        for network in family.networks:
+            _restore(_home(repository, name, network), family, network, new / network)
+        _restore_tokenizers(repository / network_name(name, TEXT_ENCODER), description, new)
+        shutil.copytree(repository / network_name(name, DENOISER) / SCHEDULER, new / "scheduler")
+        (new / INDEX_FILE).write_text(json.dumps(_index(new, family), indent=2) + "\n")
         publish(new, output)
     return output
 
 
-def open_restored(repository: Path, name: str, scratch: Path) -> Checkpoint:
+def view_exported(repository: Path, name: str, scratch: Path) -> Checkpoint:
     """The same without a copy of the weights: they are views of the repository's files, in the type there.
 
     `scratch`: an empty folder, for the small files, that lasts as long as the checkpoint is used.
     """
-    components = _components(repository, name)
-    _restore_tokenizers(repository, name, scratch)
-    schedule = read_schedule(repository / f"{name}-denoiser" / SCHEDULER / "scheduler_config.json")
-    networks = {one.name: _view(repository / f"{name}-{one.part}", one) for one in components}
-    networks.setdefault("text_encoder_2", None)
-    return Checkpoint(folder=scratch, schedule=schedule, **networks)
+    description = _description(repository, name)
+    family = torch_family(description.family)
+    _restore_tokenizers(repository / network_name(name, TEXT_ENCODER), description, scratch)
+    scheduler = repository / network_name(name, DENOISER) / SCHEDULER / "scheduler_config.json"
+    return Checkpoint(
+        folder=scratch,
+        family=family,
+        networks={one: _view(_home(repository, name, one), family, one) for one in family.networks},
+        diffusion=read_diffusion(scheduler),
+    )
 
 
-def _components(repository: Path, name: str) -> list[Component]:
-    """SD 1.5 has no second text encoder."""
-    kept = repository / f"{name}-text-encoder" / "checkpoint" / "text_encoder_2"
-    return [one for one in COMPONENTS if one.name != "text_encoder_2" or kept.is_dir()]
+def _description(repository: Path, name: str) -> Description:
+    try:
+        return read_description(repository / network_name(name, DENOISER) / DESCRIPTION_FILE)
+    except BadDescription as error:
+        raise ExportError(f"{error}; only what this exporter wrote can be restored") from None
 
 
-def _view(model: Path, component: Component) -> Any:
-    network = empty_network(component.name, _config(model, component))
+def _home(repository: Path, name: str, network: str) -> Path:
+    """Folder of the Triton model that a network of the checkpoint went into."""
+    part = {"unet": DENOISER, "vae": DECODER}.get(network, TEXT_ENCODER)
+    return repository / network_name(name, part)
+
+
+def _prefix(network: str) -> str:
+    """Of its weights' names in the graph."""
+    return "" if network == "vae" else f"{network}."
+
+
+def _view(model: Path, family: TorchFamily, name: str) -> Any:
+    network = family.empty_network(name, _config(model, name))
     weights = weights_of(model / "1")
     state = {
-        key: _filled(weights.get(component.prefix + key), empty)
-        for key, empty in network.state_dict().items()
+        key: _fill(weights.get(_prefix(name) + key), empty) for key, empty in network.state_dict().items()
     }
     network.load_state_dict(state, assign=True)
     for buffer in [key for key, value in network.named_buffers() if value.is_meta]:
         owner, _, last = buffer.rpartition(".")
         if last != "position_ids":
-            raise ExportError(f"{component.name} has a buffer {buffer}, which no graph holds")
+            raise ExportError(f"{name} has a buffer {buffer}, which no graph holds")
         module = network.get_submodule(owner)
         shape = getattr(module, last).shape
         setattr(module, last, torch.arange(shape[-1]).expand(shape))
@@ -138,26 +132,26 @@ def weights_of(folder: Path) -> dict[str, npt.NDArray[np.generic]]:
     return weights
 
 
-def _config(model: Path, component: Component) -> Any:
-    config = model / "checkpoint" / component.name / "config.json"
+def _config(model: Path, network: str) -> Any:
+    config = model / "checkpoint" / network / "config.json"
     if not config.is_file():
         raise ExportError(f"There is no {config}; only what this exporter wrote can be restored")
     return json.loads(config.read_bytes())
 
 
-def _restore(model: Path, component: Component, target: Path) -> None:
-    config = _config(model, component)
+def _restore(model: Path, family: TorchFamily, network: str, target: Path) -> None:
+    config = _config(model, network)
     weights = weights_of(model / "1")
     target.mkdir(parents=True)
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     state = {
-        key: _filled(weights.get(component.prefix + key), empty).float().contiguous()
-        for key, empty in empty_network(component.name, config).state_dict().items()
+        key: _fill(weights.get(_prefix(network) + key), empty).float().contiguous()
+        for key, empty in family.empty_network(network, config).state_dict().items()
     }
-    save_file(state, target / component.weights_file, metadata={"format": "pt"})
+    save_file(state, target / family.weights_file(network), metadata={"format": "pt"})
 
 
-def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
+def _fill(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
     if value is None:
         return torch.zeros(empty.shape)
     shaped = value.reshape(empty.shape)
@@ -166,26 +160,24 @@ def _filled(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch
     return torch.from_numpy(shaped)
 
 
-def _restore_tokenizers(repository: Path, name: str, target: Path) -> None:
-    pipeline = json.loads((repository / f"{name}-denoiser" / "pipeline.json").read_bytes())
-    for tokenizer, pad in (("tokenizer", "pad_token"), ("tokenizer_2", "pad_token_2")):
-        if pad not in pipeline:  # SD 1.5
-            continue
-        source = repository / f"{name}-text-encoder" / tokenizer / "tokenizer.json"
+def _restore_tokenizers(model: Path, description: Description, target: Path) -> None:
+    names = [encoder.tokenizer for encoder in description.family.text_encoders]
+    for tokenizer, pad in zip(names, description.pad_tokens, strict=True):
+        source = model / tokenizer / TOKENIZER_FILE
         (target / tokenizer).mkdir()
         shutil.copy(source, target / tokenizer)
         vocabulary = json.loads(source.read_bytes())
         words = {number: word for word, number in vocabulary["model"]["vocab"].items()}
         words |= {token["id"]: token["content"] for token in vocabulary["added_tokens"]}
-        settings = {"pad_token": words[pipeline[pad]], "tokenizer_class": "PreTrainedTokenizerFast"}
+        settings = {"pad_token": words[pad], "tokenizer_class": "PreTrainedTokenizerFast"}
         (target / tokenizer / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _index(folder: Path, components: Sequence[Component]) -> dict[str, Any]:
+def _index(folder: Path, family: TorchFamily) -> Mapping[str, Any]:
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
     return {
-        "_class_name": (SDXL if (folder / "text_encoder_2").is_dir() else SD15).pipeline,
-        **{part.name: [part.library, NETWORKS[part.name].__name__] for part in components},
+        "_class_name": family.row.pipeline,
+        **{name: [family.library(name), kind.__name__] for name, kind in family.networks.items()},
         **{
             path.name: ["transformers", "PreTrainedTokenizerFast"]
             for path in sorted(folder.glob("tokenizer*"))
@@ -205,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(restore_checkpoint(given.repository, given.name, given.output))
     except (ExportError, OSError) as error:
-        print(f"export: {told(error)}", file=sys.stderr)
+        print(f"export: {describe_error(error)}", file=sys.stderr)
         return 2
     return 0
 

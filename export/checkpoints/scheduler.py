@@ -1,18 +1,14 @@
-"""A checkpoint's noise schedule: what the denoiser predicts, and how sigmas and timesteps belong together."""
+"""A checkpoint's scheduler config: what its denoiser predicts, and over which noise levels."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from contract.schedules import Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.errors import ExportError
 
-Prediction = Literal["epsilon", "v", "flow"]
-
+FLOW = "FlowMatchEulerDiscreteScheduler"
 # Samplers that share the variance-preserving noise schedule, with diffusers' default of timestep_spacing.
 # Their own steps are not exported: the denoiser makes Euler steps.
 SPACING_OF = {
@@ -24,6 +20,7 @@ SPACING_OF = {
     "UniPCMultistepScheduler": "linspace",
 }
 PREDICTION_OF: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v"}
+TRAIN_STEPS = 1000
 # Options that change the schedule in ways that pipeline.json cannot say.
 REFUSED = (
     "trained_betas",
@@ -36,62 +33,7 @@ REFUSED = (
 )
 
 
-LEAST_KEPT = 2.0**-24
-"""Of the picture at a zero-SNR schedule's last timestep, where sigma would be infinite; as in diffusers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    prediction: Prediction
-    train_steps: int = 1000
-    shift: float = 1.0  # flow only
-    beta_start: float = 0.0  # epsilon and v only, as are the next three
-    beta_end: float = 0.0
-    spacing: str = ""
-    steps_offset: int = 0
-    zero_snr: bool = (
-        False  # v only: betas rescaled so that the last timestep is noise alone (Lin et al. 2023)
-    )
-
-    def __post_init__(self) -> None:
-        if self.train_steps != 1000:
-            raise ExportError(f"The scheduler has {self.train_steps} training steps; only 1000 are supported")
-        if self.prediction == "flow":
-            if not 0 < self.shift < 100:
-                raise ExportError(f"The scheduler's shift {self.shift} is outside 0 to 100")
-        elif not 0 < self.beta_start < self.beta_end < 1:
-            raise ExportError("The scheduler's betas must rise between 0 and 1")
-        elif self.spacing not in ("leading", "trailing", "linspace"):
-            raise ExportError(f"Unknown timestep_spacing {self.spacing!r} in the scheduler's config")
-        elif self.zero_snr and self.prediction != "v":
-            raise ExportError("Zero terminal SNR goes with v prediction only (for a file: --prediction v)")
-
-    def sigmas(self) -> dict[str, Any]:
-        """As pipeline.json says it to text_to_image, which makes the sigmas of a picture."""
-        if self.prediction == "flow":
-            return {"kind": "flow", "shift": self.shift}
-        return {
-            "kind": "scaled_linear",
-            "beta_start": self.beta_start,
-            "beta_end": self.beta_end,
-            "train_steps": self.train_steps,
-            "spacing": self.spacing,
-            "steps_offset": self.steps_offset,
-            **({"zero_snr": True} if self.zero_snr else {}),
-        }
-
-    def log_sigmas(self) -> npt.NDArray[np.float32]:
-        """ln(sigma) at each training timestep, rising, [train_steps]; epsilon and v only."""
-        roots = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.train_steps, dtype=np.float32)
-        kept = np.cumprod(1 - roots.astype(np.float64) ** 2)
-        if self.zero_snr:
-            whole = np.sqrt(kept)
-            kept = ((whole - whole[-1]) * whole[0] / (whole[0] - whole[-1])) ** 2
-            kept[-1] = LEAST_KEPT
-        return np.asarray(np.log(np.sqrt((1 - kept) / kept)), np.float32)
-
-
-def read_schedule(config: Path) -> Schedule:
+def read_diffusion(config: Path) -> Diffusion:
     """From a checkpoint's scheduler/scheduler_config.json. Raises ExportError."""
     try:
         options = json.loads(config.read_bytes())
@@ -100,31 +42,53 @@ def read_schedule(config: Path) -> Schedule:
     for name in REFUSED:
         if options.get(name):
             raise ExportError(f"The scheduler's option {name} is not supported")
+    steps = options.get("num_train_timesteps", TRAIN_STEPS)
+    if steps != TRAIN_STEPS:
+        raise ExportError(f"The scheduler has {steps} training steps; only {TRAIN_STEPS} are supported")
     kind = options.get("_class_name")
-    if kind == "FlowMatchEulerDiscreteScheduler":
-        return Schedule(
-            prediction="flow",
-            train_steps=options.get("num_train_timesteps", 1000),
-            shift=float(options.get("shift", 1.0)),
-        )
-    if kind not in SPACING_OF:
-        known = ", ".join(("FlowMatchEulerDiscreteScheduler", *SPACING_OF))
+    if kind != FLOW and kind not in SPACING_OF:
+        known = ", ".join((FLOW, *SPACING_OF))
         raise ExportError(f"Unknown scheduler {kind!r}; known: {known}")
-    return _variance_preserving(options, SPACING_OF[kind])
+    try:
+        if kind == FLOW:
+            return Diffusion("flow", FlowSchedule(float(options.get("shift", 1.0))))
+        return _variance_preserving(options, SPACING_OF[kind])
+    except ValueError as error:
+        raise ExportError(f"The scheduler's config: {error}") from None
 
 
-def _variance_preserving(options: Mapping[str, Any], spacing: str) -> Schedule:
+def _variance_preserving(options: Mapping[str, Any], spacing: str) -> Diffusion:
     prediction = PREDICTION_OF.get(options.get("prediction_type", "epsilon"))
     if prediction is None:
         raise ExportError(f"Unknown prediction_type {options['prediction_type']!r} in the scheduler's config")
     if options.get("beta_schedule") != "scaled_linear":
         raise ExportError(f"The beta_schedule {options.get('beta_schedule')!r} is not scaled_linear")
-    return Schedule(
-        prediction=prediction,
-        train_steps=options.get("num_train_timesteps", 1000),
+    schedule = ScaledLinearSchedule(
         beta_start=float(options["beta_start"]),
         beta_end=float(options["beta_end"]),
+        train_steps=TRAIN_STEPS,
         spacing=options.get("timestep_spacing", spacing),
         steps_offset=int(options.get("steps_offset", 0)),
         zero_snr=bool(options.get("rescale_betas_zero_snr")),
     )
+    return Diffusion(prediction, schedule)
+
+
+def scheduler_config(diffusion: Diffusion) -> dict[str, Any]:
+    """What read_diffusion reads as this."""
+    schedule = diffusion.schedule
+    if isinstance(schedule, FlowSchedule):
+        return {"_class_name": FLOW, "shift": schedule.shift}
+    return {
+        "_class_name": "EulerDiscreteScheduler",
+        "beta_start": schedule.beta_start,
+        "beta_end": schedule.beta_end,
+        "beta_schedule": "scaled_linear",
+        "timestep_spacing": schedule.spacing,
+        "steps_offset": schedule.steps_offset,
+        "num_train_timesteps": schedule.train_steps,
+        "prediction_type": next(
+            said for said, meant in PREDICTION_OF.items() if meant == diffusion.prediction
+        ),
+        **({"rescale_betas_zero_snr": True} if schedule.zero_snr else {}),
+    }

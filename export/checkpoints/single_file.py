@@ -6,26 +6,25 @@ tokenizers from CLIP; or both from a folder in diffusers' layout that the caller
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders import single_file_utils as conversions
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from export.checkpoints.checkpoint import NETWORKS, empty_network
+from contract.families import Family, family_titles
+from contract.schedules import Diffusion, FlowSchedule, Prediction
+from export.checkpoints.checkpoint import INDEX_FILE
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.scheduler import Prediction
+from export.checkpoints.scheduler import scheduler_config
 from export.errors import ROOM, ExportError, first_line
-from export.families.published import BETAS, SD15, SDXL, Family
+from export.families.family import TorchFamily, torch_families
+from export.families.stable_diffusion import UNET_AND_VAE
 
-State = Mapping[str, torch.Tensor]
-UNET, VAE = "model.diffusion_model.", "first_stage_model."
-CLIP_L, BIG_G = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
-SD_CLIP = "cond_stage_model.transformer."
+FLOW_SHIFT = 3.0  # of a file that is said to predict flow
 # What else such a file may be, by how some of its keys begin.
 OTHERS = {
     "cond_stage_model.model.": "Stable Diffusion 2",
@@ -36,113 +35,89 @@ OTHERS = {
     "lora_": "a LoRA; `imgen character add` takes it",
     "control_model.": "a ControlNet",
 }
-SCHEDULERS = {
-    "epsilon": {"_class_name": "EulerDiscreteScheduler", **BETAS, "prediction_type": "epsilon"},
-    "v": {"_class_name": "EulerDiscreteScheduler", **BETAS, "prediction_type": "v_prediction"},
-    "flow": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
-}
 
 
 def unpack(path: Path, folder: Path, like: Path | None = None, prediction: Prediction | None = None) -> None:
     """Writes `folder`, which must not exist. `like`: a folder whose configs and tokenizers are taken.
 
-    Raises ExportError for anything but a whole SDXL or SD 1.5 checkpoint.
+    Raises ExportError for anything but a whole checkpoint of a family that is published in this form.
     """
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
             family = _family(path, keys)
-            scheduler = _scheduler(keys, file.metadata() or {}, prediction)
-            for name, source in SOURCES[family.name].items():
-                _unpack_network(name, source, file, _config(name, family, like), folder / name)
+            diffusion = _diffusion(family.row, keys, file.metadata() or {}, prediction)
+            for name in family.networks:
+                _unpack_network(name, family, file, _config(name, family, like), folder / name)
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
     except (KeyError, RuntimeError, IndexError) as error:  # what the conversions raise of half a file
         raise ExportError(f"{path} is not whole, or of another size: {first_line(error)}") from None
-    _write_rest(folder, family, like, scheduler)
+    _write_rest(folder, family, like, diffusion)
 
 
-def _family(path: Path, keys: list[str]) -> Family:
-    for prefix, family in ((BIG_G, SDXL), (SD_CLIP, SD15)):
-        if any(key.startswith(prefix) for key in keys) and any(key.startswith(UNET) for key in keys):
+def _family(path: Path, keys: list[str]) -> TorchFamily:
+    def has(prefix: str) -> bool:
+        return any(key.startswith(prefix) for key in keys)
+
+    for family in torch_families():
+        if family.single_file and has(family.single_file.marker) and has(UNET_AND_VAE["unet"].prefix):
             return family
     for prefix, kind in OTHERS.items():
-        if any(key.startswith(prefix) for key in keys):
-            raise ExportError(f"{path} is {kind}; only SDXL and SD 1.5 checkpoints can be exported")
-    raise ExportError(f"{path} is no SDXL or SD 1.5 checkpoint: it lacks the text encoders' or UNet's keys")
+        if has(prefix):
+            raise ExportError(f"{path} is {kind}; only {family_titles()} can be exported")
+    raise ExportError(
+        f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or UNet's keys"
+    )
 
 
-def _scheduler(
-    keys: Iterable[str], metadata: Mapping[str, str], prediction: Prediction | None
-) -> Mapping[str, Any]:
-    """By what the file's makers marked it with, else epsilon, which both families were published with."""
+def _diffusion(
+    family: Family, keys: Iterable[str], metadata: Mapping[str, str], prediction: Prediction | None
+) -> Diffusion:
+    """By what the file's makers marked it with, else as the family was published."""
     says_v = "v_pred" in keys or metadata.get("modelspec.prediction_type") == "v"
-    found = SCHEDULERS[prediction or ("v" if says_v else "epsilon")]
-    if "ztsnr" not in keys:
-        return found
-    # Its first step must be the last timestep, which is what such a model was trained for.
-    return {**found, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    predicts = prediction or ("v" if says_v else family.diffusion.prediction)
+    usual = family.diffusion.schedule
+    if predicts == "flow":
+        return Diffusion("flow", usual if isinstance(usual, FlowSchedule) else FlowSchedule(FLOW_SHIFT))
+    try:
+        if "ztsnr" in keys and not isinstance(usual, FlowSchedule):
+            # Its first step must be the last timestep, which is what such a model was trained for.
+            usual = replace(usual, zero_snr=True, spacing="trailing")
+        return Diffusion(predicts, usual)
+    except ValueError as error:
+        raise ExportError(f"{error} (for a file: --prediction v)") from None
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a network's weights are in the file, and how they get diffusers' names."""
-
-    prefix: str
-    convert: Callable[[Any, dict[str, torch.Tensor]], State]  # of the empty network and the weights
-
-
-def _unet(network: Any, state: dict[str, torch.Tensor]) -> State:
-    found: State = conversions.convert_ldm_unet_checkpoint(state, network.config)
-    return found
-
-
-def _vae(network: Any, state: dict[str, torch.Tensor]) -> State:
-    found: State = conversions.convert_ldm_vae_checkpoint(state, network.config)
-    return found
-
-
-def _clip(prefix: str) -> Source:
-    return Source(prefix, lambda _, state: conversions.convert_ldm_clip_checkpoint(state, prefix))
-
-
-def _open_clip(network: Any, state: dict[str, torch.Tensor]) -> State:
-    found: State = conversions.convert_open_clip_checkpoint(network, state, BIG_G)
-    return found
-
-
-BOTH = {"unet": Source(UNET, _unet), "vae": Source(VAE, _vae)}
-SOURCES = {
-    SDXL.name: {"text_encoder": _clip(CLIP_L), "text_encoder_2": Source(BIG_G, _open_clip), **BOTH},
-    SD15.name: {"text_encoder": _clip(SD_CLIP), **BOTH},
-}
-
-
-def _unpack_network(name: str, source: Source, file: Any, config: Mapping[str, Any], folder: Path) -> None:
+def _unpack_network(
+    name: str, family: TorchFamily, file: Any, config: Mapping[str, Any], folder: Path
+) -> None:
     """One at a time, so that no more than one is in memory. Weights keep their type."""
-    network = empty_network(name, config)
+    assert family.single_file
+    source = family.single_file.sources[name]
+    network = family.empty_network(name, config)
     state = {key: file.get_tensor(key) for key in file.keys() if key.startswith(source.prefix)}  # noqa: SIM118
     converted = source.convert(network, state)
     wanted = network.state_dict()
     kept = {key: value.contiguous() for key, value in converted.items() if key in wanted}
     folder.mkdir(parents=True)
-    file_name = "model" if NETWORKS[name].__module__.startswith("transformers") else "diffusion_pytorch_model"
-    _save(kept, folder / f"{file_name}.safetensors")
+    _save(kept, folder / family.weights_file(name))
     written = network.config if hasattr(network.config, "to_dict") else None
     text = json.dumps(written.to_dict() if written else dict(network.config), indent=2, default=str)
     (folder / "config.json").write_text(text + "\n")
 
 
-def _save(state: State, path: Path) -> None:
+def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
     try:
         save_file(dict(state), path, metadata={"format": "pt"})
     except SafetensorError as error:  # the library has no other kind for a full disk
         raise ExportError(f"Cannot write {path}: {first_line(error)}{ROOM}") from None
 
 
-def _config(name: str, family: Family, like: Path | None) -> Mapping[str, Any]:
+def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, Any]:
     if like is None:
-        return family.configs[name]
+        assert family.single_file
+        return family.single_file.configs[name]
     try:
         config: dict[str, Any] = json.loads((like / name / "config.json").read_bytes())
     except (OSError, ValueError) as error:
@@ -150,17 +125,16 @@ def _config(name: str, family: Family, like: Path | None) -> Mapping[str, Any]:
     return config
 
 
-def _write_rest(folder: Path, family: Family, like: Path | None, scheduler: Mapping[str, Any]) -> None:
+def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
     """Tokenizers, scheduler and index."""
-    for tokenizer, pad in family.pads.items():
+    for encoder in family.row.text_encoders:
         if like is None:
-            write_clip_tokenizer(folder / tokenizer, pad)
+            write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
         else:
-            shutil.copytree(like / tokenizer, folder / tokenizer)
+            shutil.copytree(like / encoder.tokenizer, folder / encoder.tokenizer)
     (folder / "scheduler").mkdir()
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler, indent=2) + "\n")
-    index = {
-        name: [NETWORKS[name].__module__.partition(".")[0], NETWORKS[name].__name__]
-        for name in family.configs
-    }
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": family.pipeline, **index}) + "\n")
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(scheduler_config(diffusion), indent=2) + "\n"
+    )
+    index = {name: [family.library(name), kind.__name__] for name, kind in family.networks.items()}
+    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": family.row.pipeline, **index}) + "\n")

@@ -1,15 +1,18 @@
 """A checkpoint's tokenizers as tokenizer.json files, which need neither torch nor transformers to read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 from transformers import CLIPTextConfig, CLIPTokenizerFast
 
+from contract.families import TextEncoder
+from contract.repositories import TOKENIZER_FILE
+from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
 
-TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -22,6 +25,17 @@ class ClipTokenizer:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self.tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
+Tokenizers = Mapping[TextEncoder, ClipTokenizer]
+
+
+def open_tokenizers(checkpoint: Checkpoint) -> Tokenizers:
+    """Raises ExportError."""
+    return {
+        encoder: open_tokenizer(checkpoint.folder / encoder.tokenizer, network.config)
+        for encoder, network in checkpoint.text_encoders.items()
+    }
 
 
 def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:

@@ -14,6 +14,7 @@ from typing import Any
 from export.engines.machine import NO_GPU, Machine, gpu
 from export.engines.recipe import Recipe
 from export.errors import ExportError
+from frontend.common.atomic_write import atomic_write
 
 LIBRARIES = ("tensorrt", "tensorrt_rtx_bindings")
 MISSING = (
@@ -99,10 +100,7 @@ def _keep_timings(config: Any, path: Path) -> None:
     cache = config.get_timing_cache()
     if cache is None:
         return
-    beside = path.with_name(path.name + ".tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_bytes(memoryview(cache.serialize()))
-    beside.replace(path)
+    atomic_write(path, bytes(cache.serialize()))
 
 
 @contextmanager

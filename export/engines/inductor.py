@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import load_file
 from torch.export import Dim
 
+from contract.parts import ModelPart
+from contract.sizes import SIZES
 from export.engines.machine import NO_GPU
 from export.engines.package import PackageRecord, write_record
-from export.engines.recipe import SIZES, TOKENS, Wish
+from export.engines.recipe import TOKENS, EngineOptions
 from export.errors import ExportError, first_line
 from export.graphs.storage import CONSTANTS_FILE, PACKAGE_FILE
 from export.networks.networks import Network
-from export.networks.parts import Part
 from export.networks.precision import Precision
 from export.networks.trace import example_inputs
 from export.repository.triton_config import bound_windows, for_engine
@@ -40,11 +41,11 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def usual_precision() -> Precision:
+def default_precision() -> Precision:
     return "fp16" if device() == "cuda" else "fp32"
 
 
-def made_by() -> Mapping[str, str]:
+def describe_builder() -> Mapping[str, str]:
     """Raises ExportError where there is no compiler."""
     wanted = os.environ.get("CXX")
     if not any(shutil.which(program) for program in ((wanted,) if wanted else COMPILERS)):
@@ -55,25 +56,25 @@ def made_by() -> Mapping[str, str]:
     return {"torch": _torch_version(), "device": device(), "gpu": _gpu(), "cpu": " ".join(_cpu_flags())}
 
 
-def ranges(part: Part, wish: Wish, downscale: int) -> dict[str, Range]:
+def ranges(part: ModelPart, engine_options: EngineOptions, downscale: int) -> dict[str, Range]:
     """What each named axis may be. A side may be whatever divides those of all the API's sizes."""
     sides = [side // downscale for size in SIZES for side in size]
     step = gcd(*sides)
     return {
-        "batch": (1, wish.batch_of(part), 1),
+        "batch": (1, engine_options.batch_of(part), 1),
         "height": (step, max(sides), step),
         "width": (step, max(sides), step),
         "tokens": (TOKENS[0], TOKENS[-1], TOKENS[0]),
     }
 
 
-def add_package(folder: Path, network: Network, wish: Wish, downscale: int) -> None:
+def add_package(folder: Path, network: Network, engine_options: EngineOptions, downscale: int) -> None:
     """Compiles the network and has Triton's backend `inductor` run it: backends/inductor.
 
     Writes 1/model.pt2 and package.json and changes config.pbtxt. Raises ExportError with what the compiler
     said; the folder is then the caller's to drop.
     """
-    axes = ranges(network.part, wish, downscale)
+    axes = ranges(network.part, engine_options, downscale)
     compile_network(folder / "1" / PACKAGE_FILE, network, axes)
     write_record(folder, _record(network.part, network.module, axes))
     config = (folder / "config.pbtxt").read_text()
@@ -117,14 +118,14 @@ class PackageRunner:
         return {name: value.cpu() for name, value in zip(self._outputs, values, strict=True)}
 
 
-def _example(part: Part, axes: Mapping[str, Range]) -> dict[str, torch.Tensor]:
+def _example(part: ModelPart, axes: Mapping[str, Range]) -> dict[str, torch.Tensor]:
     """Of sizes that differ from each other and from one, so that none is taken for another or for fixed."""
     batch, step, tokens = axes["batch"][1], axes["height"][2], axes["tokens"][0]
     sizes = {"batch": min(2, batch), "height": 4 * step, "width": 6 * step, "tokens": 2 * tokens}
     return {name: value.to(device()) for name, value in example_inputs(part, sizes).items()}
 
 
-def _dynamic(part: Part, axes: Mapping[str, Range]) -> dict[str, dict[int, Any]]:
+def _dynamic(part: ModelPart, axes: Mapping[str, Range]) -> dict[str, dict[int, Any]]:
     dims = {name: _dim(name, *found) for name, found in axes.items()}
     return {
         tensor.name: {
@@ -143,7 +144,7 @@ def _dim(name: str, least: int, most: int, step: int) -> Any:
     )
 
 
-def _record(part: Part, module: torch.nn.Module, axes: Mapping[str, Range]) -> PackageRecord:
+def _record(part: ModelPart, module: torch.nn.Module, axes: Mapping[str, Range]) -> PackageRecord:
     used = {name for tensor in part.inputs for name in tensor.dynamic_axes.values()}
     types = {"FP32": "float32", "INT64": "int64"}
     return {

@@ -81,7 +81,7 @@ def check_builds_like(model: Path, here: Machine) -> None:
     )
 
 
-def strangers(repository: Path, here: str, say: Callable[[str], None]) -> int:
+def report_foreign_plans(repository: Path, here: str, say: Callable[[str], None]) -> int:
     """How many plans in `repository` are not for the GPU `here`; each is told in one line."""
     count = 0
     for path in sorted(repository.glob(f"*/{PLAN_RECORD_FILE}")):
@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = gpu()
     try:
         wrong = sum(
-            strangers(folder, here, lambda line: print(line, file=sys.stderr)) for folder in given.repository
+            report_foreign_plans(folder, here, lambda line: print(line, file=sys.stderr))
+            for folder in given.repository
         )
     except ExportError as error:
         print(f"export: {error}", file=sys.stderr)

@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from contract.limits import MAX_BATCH, MAX_ENGINE_WINDOWS
+from contract.parts import ModelPart, TensorSpec
+from contract.sizes import SIZES
 from export.errors import ExportError
-from export.networks.parts import MAX_BATCH, MAX_WINDOWS, Part, Tensor
 
-SIZES = ((1344, 768), (1024, 1024), (768, 1344), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
-"""(width, height) in pixels; those of the API."""
 Triple = tuple[int, int, int]
 """Smallest, usual and largest."""
-TOKENS: Triple = (77, 77, 77 * MAX_WINDOWS)
+TOKENS: Triple = (77, 77, 77 * MAX_ENGINE_WINDOWS)
 """Shortest, usual and longest prompt: one to four windows. text_to_image averages those of longer ones."""
 WORKSPACE_MB = 8192
-LEAST_MB, MOST_MB = 64, 1 << 20
+MIN_MB, MAX_MB = 64, 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class EngineOptions:
     """Validated when made."""
 
     sizes: Sequence[tuple[int, int]] = SIZES
@@ -27,13 +27,13 @@ class Wish:
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= MAX_BATCH:
             raise ExportError(f"The batch {self.batch} must be 1 to {MAX_BATCH}")
-        if not LEAST_MB <= self.workspace_mb <= MOST_MB:
-            raise ExportError(f"The workspace of {self.workspace_mb} MiB must be {LEAST_MB} to {MOST_MB}")
+        if not MIN_MB <= self.workspace_mb <= MAX_MB:
+            raise ExportError(f"The workspace of {self.workspace_mb} MiB must be {MIN_MB} to {MAX_MB}")
         if wrong := [size for size in self.sizes if size not in SIZES]:
             known = ", ".join(f"{width}x{height}" for width, height in SIZES)
             raise ExportError(f"The size {wrong[0][0]}x{wrong[0][1]} is none of {known}")
 
-    def batch_of(self, part: Part) -> int:
+    def batch_of(self, part: ModelPart) -> int:
         """A part that gets several samples of one picture at once must always be good for them."""
         return max(self.batch, part.rows)
 
@@ -53,11 +53,13 @@ class Recipe:
     refittable: bool = False  # where the builder can: it needs a GPU
 
     @classmethod
-    def of(cls, part: Part, wish: Wish, downscale: int, *, refittable: bool = False) -> "Recipe":
+    def of(
+        cls, part: ModelPart, engine_options: EngineOptions, downscale: int, *, refittable: bool = False
+    ) -> "Recipe":
         """One profile for each size; a part that no size touches has one. `downscale`: pixels per latent."""
         found: list[Profile] = []
-        batches = (1, min(2, part.rows), wish.batch_of(part))
-        for width, height in wish.sizes:
+        batches = (1, min(2, part.rows), engine_options.batch_of(part))
+        for width, height in engine_options.sizes:
             axes = {
                 "width": (width // downscale,) * 3,
                 "height": (height // downscale,) * 3,
@@ -66,7 +68,7 @@ class Recipe:
             profile = {tensor.name: _shapes(tensor, axes, batches) for tensor in part.inputs}
             if profile not in found:
                 found.append(profile)
-        return cls(profiles=found, workspace_mb=wish.workspace_mb, refittable=refittable)
+        return cls(profiles=found, workspace_mb=engine_options.workspace_mb, refittable=refittable)
 
     @property
     def batch(self) -> int:
@@ -74,7 +76,7 @@ class Recipe:
         return max(shapes[-1][0] for profile in self.profiles for shapes in profile.values())
 
 
-def _shapes(tensor: Tensor, axes: Mapping[str, Triple], batches: Triple) -> Shapes:
+def _shapes(tensor: TensorSpec, axes: Mapping[str, Triple], batches: Triple) -> Shapes:
     return [
         [batches[i], *(axes[dim][i] if isinstance(dim, str) else dim for dim in tensor.dims)]
         for i in range(3)

@@ -22,7 +22,7 @@ ONE_FILE_BYTES = 256_000_000
 SMALL = 1024  # elements; below, and for vectors, half the size is not worth the rounding
 PAGE = 4096  # bytes
 STRIP = 64  # columns
-LARGEST_FP16 = float(np.finfo(np.float16).max)
+MAX_FP16 = float(np.finfo(np.float16).max)
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = "model.onnx.data"
 PLAN_FILE = "model.plan"
@@ -43,7 +43,7 @@ def store_fp16(model: onnx.ModelProto, values: Mapping[str, Array] = NO_VALUES) 
     for tensor in graph.initializer:
         if _worth_halving(tensor):
             value = _value(tensor, values)
-            if max(float(value.max()), -float(value.min())) <= LARGEST_FP16:
+            if max(float(value.max()), -float(value.min())) <= MAX_FP16:
                 if tensor.name in values:
                     tensor.data_type = TensorProto.FLOAT16
                 else:
@@ -160,20 +160,20 @@ def write_hashes(folder: Path, engine: str | None = None, **made_of: str) -> Non
     (folder / HASHES_FILE).write_text(json.dumps(hashes, indent=2) + "\n")
 
 
-def noted_engine(folder: Path) -> str:
+def read_engine_digest(folder: Path) -> str:
     """engine_digest as weights.json has it, which spares reading gigabytes; computed where there is none."""
-    return _noted(folder / HASHES_FILE, "engine") or engine_digest(folder)
+    return _read_note(folder / HASHES_FILE, "engine") or engine_digest(folder)
 
 
-def noted_graph(folder: Path) -> str:
+def read_graph_digest(folder: Path) -> str:
     """The same of graph_digest; a plan's or package's record has it."""
     for engine, record in ((PLAN_FILE, PLAN_RECORD_FILE), (PACKAGE_FILE, PACKAGE_RECORD_FILE)):
         if (folder / "1" / engine).is_file():
-            return _noted(folder / record, "onnx_sha256") or graph_digest(folder)
-    return _noted(folder / HASHES_FILE, "engine") or graph_digest(folder)
+            return _read_note(folder / record, "onnx_sha256") or graph_digest(folder)
+    return _read_note(folder / HASHES_FILE, "engine") or graph_digest(folder)
 
 
-def _noted(path: Path, key: str) -> str | None:
+def _read_note(path: Path, key: str) -> str | None:
     try:
         found = json.loads(path.read_bytes())[key]
     except (OSError, ValueError, KeyError, TypeError):

@@ -35,7 +35,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Kind:
+class AdapterKind:
     roles: frozenset[str]
     product: Callable[[Tensors], Product]  # raises Misfit
 
@@ -69,7 +69,7 @@ class Layer:
     def fits(self, shape: Shape) -> bool:
         """`shape` of the weight; ones at a shape's end say nothing."""
         matrix = (shape[0], math.prod(shape[1:]))
-        if _trimmed(self.shape) != _trimmed(shape) and self.shape != matrix:
+        if _trim(self.shape) != _trim(shape) and self.shape != matrix:
             return False
         if self.magnitude is None:
             return True
@@ -77,13 +77,13 @@ class Layer:
         return len(shape) > 1 and given in ((shape[0],), (shape[0], 1, *ones), (1, shape[1], *ones))
 
 
-def _trimmed(shape: Shape) -> Shape:
+def _trim(shape: Shape) -> Shape:
     while shape and shape[-1] == 1:
         shape = shape[:-1]
     return shape
 
 
-def kind_of(roles: frozenset[str]) -> Kind | None:
+def kind_of(roles: frozenset[str]) -> AdapterKind | None:
     return next((kind for kind in KINDS if kind.roles == roles), None)
 
 
@@ -205,15 +205,15 @@ def _difference(tensors: Tensors) -> Product:
 
 HADA = frozenset(f"hada_w{number}_{side}" for number in (1, 2) for side in "ab")
 KINDS = (
-    Kind(frozenset({"down", "up"}), _low_rank),
-    Kind(frozenset({"down", "up", "mid"}), _with_middle),
-    Kind(HADA, _loha),
-    Kind(HADA | {"hada_t1", "hada_t2"}, _loha),
+    AdapterKind(frozenset({"down", "up"}), _low_rank),
+    AdapterKind(frozenset({"down", "up", "mid"}), _with_middle),
+    AdapterKind(HADA, _loha),
+    AdapterKind(HADA | {"hada_t1", "hada_t2"}, _loha),
     *(
-        Kind(frozenset({*left, *right}), _lokr)
+        AdapterKind(frozenset({*left, *right}), _lokr)
         for left in (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b"))
         for right in (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b"), ("lokr_w2_a", "lokr_w2_b", "lokr_t2"))
     ),
-    Kind(frozenset({"diff"}), _difference),
-    Kind(frozenset({"bias"}), _difference),
+    AdapterKind(frozenset({"diff"}), _difference),
+    AdapterKind(frozenset({"bias"}), _difference),
 )

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from contract.limits import MAX_LORA_BYTES
 from export.errors import ExportError
 from export.lora.adapters import Array, Layer, kind_of, layer_of
-from export.lora.peft_settings import ADAPTER_FILE, NONE, Settings, settings_of
+from export.lora.peft_settings import ADAPTER_FILE, NONE, PeftSettings, settings_of
 
-__all__ = ["ADAPTER_FILE", "BIAS", "Lora", "listed", "read_lora"]
+__all__ = ["ADAPTER_FILE", "BIAS", "Lora", "list_keys", "read_lora"]
 
 ROLES = {
     **dict.fromkeys((".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight"), "down"),
@@ -42,7 +43,6 @@ UNSUPPORTED = {
 }
 BIAS = ".bias"
 """Ends the name of a layer that changes a bias."""
-MAX_FILE_BYTES = 4 << 30
 TYPES = ("F64", "F32", "F16", "BF16")
 SHOWN = 20  # keys that an error names
 
@@ -78,14 +78,14 @@ def read_lora(path: Path) -> Lora:
             f"{path.name} is no .safetensors file; other kinds can run code when they are loaded"
         )
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ExportError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
+        if path.stat().st_size > MAX_LORA_BYTES:
+            raise ExportError(f"{path.name} is larger than {MAX_LORA_BYTES >> 30} GiB")
         return _layers(safe_open(path, framework="numpy"), path)  # open for as long as a layer may be read
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path.name}: {error}") from None
 
 
-def listed(keys: list[str]) -> str:
+def list_keys(keys: list[str]) -> str:
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return ", ".join(keys[:SHOWN]) + more
 
@@ -97,7 +97,7 @@ def _layers(file: Any, path: Path) -> Lora:
     for name in [name for name, roles in found.items() if kind_of(frozenset(roles) - SIDE) is None]:
         alone += found.pop(name).values()
     if alone or not found:
-        raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {listed(alone)}")
+        raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {list_keys(alone)}")
     by_part = settings_of(file.metadata() or {}, path, keys)
     sources = {}
     for name, roles in found.items():
@@ -132,7 +132,7 @@ def _by_layer(keys: list[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
     return found, alone
 
 
-def _layer(file: Any, name: str, keys: Keys, settings: Settings) -> Layer:
+def _layer(file: Any, name: str, keys: Keys, settings: PeftSettings) -> Layer:
     tensors = {role: _tensor(file, key) for role, key in keys.items() if role not in SIDE}
     magnitude = _tensor(file, keys["magnitude"]) if "magnitude" in keys else None
     if magnitude is not None and not keys["magnitude"].endswith(".dora_scale"):

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import onnx
 
 from export.errors import ExportError
-from export.graphs.storage import LARGEST_FP16
+from export.graphs.storage import MAX_FP16
 from export.lora.adapters import Layer
-from export.lora.lora_file import Lora, listed
+from export.lora.lora_file import Lora, list_keys
 from export.lora.strength import Strength
 from export.lora.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer, vectors_of
 
@@ -51,7 +51,7 @@ class Merge:
         if initialiser not in self.layers:
             return None
         target, name = self.layers[initialiser]
-        return _changed(weight, target, self.lora.layer(name), self.strength.of(target.full_path))
+        return _change_weight(weight, target, self.lora.layer(name), self.strength.of(target.full_path))
 
 
 def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> dict[str, tuple[Target, str]]:
@@ -59,17 +59,17 @@ def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> d
     for root in roots:
         targets = targets_of(model, root)
         known |= by_file_name(targets) | by_file_name(vectors_of(model, root))
-        names = [name for name in names if not unused_layer(name, targets)]
+        names = [name for name in names if not unused_layer(name, root, targets)]
     lost = [name for name in names if name not in known]
     if lost:
-        raise ExportError(f"{len(lost)} LoRA layers have no target in the model: {listed(lost)}")
+        raise ExportError(f"{len(lost)} LoRA layers have no target in the model: {list_keys(lost)}")
     pairs = {known[name].initialiser: (known[name], name) for name in names}
     if len(pairs) < len(names):
         raise ExportError("The LoRA changes a layer of the model under two names")
     return pairs
 
 
-def _changed(weight: Array, target: Target, layer: Layer, strength: float) -> Array:
+def _change_weight(weight: Array, target: Target, layer: Layer, strength: float) -> Array:
     shape = target.shape[::-1] if target.transposed else target.shape
     if not layer.fits(shape):
         raise ExportError(f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}")
@@ -85,7 +85,7 @@ def _sum(weight: Array, change: Array, strength: float) -> Array | None:
 
     In strips that stay in the processor's cache: a whole layer would go through memory once for each step.
     """
-    largest = LARGEST_FP16 if weight.dtype == np.float16 else np.finfo(np.float32).max
+    largest = MAX_FP16 if weight.dtype == np.float16 else np.finfo(np.float32).max
     stored = np.empty_like(weight, order="C")
     rows = max(1, STRIP * len(weight) // max(weight.size, 1))
     for start in range(0, len(weight), rows):

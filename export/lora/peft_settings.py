@@ -11,14 +11,15 @@ from export.errors import ExportError
 
 ADAPTER_FILE = "adapter_config.json"
 PREFIX = "base_model.model."
-PARTS = ("unet.", "text_encoder_2.", "text_encoder.")  # of which diffusers keeps the settings apart
+NETWORK = re.compile(r"(?:unet|text_encoder(?:_\d+)?)\.")
+"""Of each, diffusers keeps the settings apart."""
 KINDS = ("LORA", "LOHA", "LOKR")
 PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")
 """A pattern of module names without repetition, so that no file can make matching slow."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class PeftSettings:
     alpha: float | None = None
     rank: float | None = None
     rslora: bool = False
@@ -27,9 +28,10 @@ class Settings:
 
     def alpha_of(self, name: str, rank: int) -> float:
         """PEFT takes the first pattern that a module's path ends with."""
-        part = next((part for part in (PREFIX, *PARTS) if name.startswith(part)), "")
+        network = NETWORK.match(name)
+        path = name.removeprefix(network[0] if network else PREFIX)
         for pattern, alpha in self.alphas.items():
-            if re.match(rf"(.*\.)?({pattern})$", name.removeprefix(part)):
+            if re.match(rf"(.*\.)?({pattern})$", path):
                 return alpha
         return rank if self.alpha is None else self.alpha
 
@@ -38,15 +40,16 @@ class Settings:
         return 1.0 if self.rank is None else self.alpha_of(name, int(self.rank)) / self.rank
 
 
-NONE = Settings()
+NONE = PeftSettings()
 
 
-def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, Settings]:
+def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, PeftSettings]:
     """By how the keys begin that they are for. `path`, `keys`: the file and what is in it."""
     try:
         if "lora_adapter_metadata" in metadata:
             given = json.loads(metadata["lora_adapter_metadata"])
-            return {part: _settings(_part_of(given, part)) for part in PARTS}
+            parts = {found[0] for key in given if (found := NETWORK.match(key))}
+            return {part: _settings(_part_of(given, part)) for part in parts}
         if keys[0].startswith(PREFIX):
             return {PREFIX: _settings(json.loads((path.parent / ADAPTER_FILE).read_bytes()))}
         return {}
@@ -60,7 +63,7 @@ def _part_of(given: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {key.removeprefix(part): value for key, value in given.items() if key.startswith(part)}
 
 
-def _settings(options: Mapping[str, Any]) -> Settings:
+def _settings(options: Mapping[str, Any]) -> PeftSettings:
     """Raises ExportError for an option that is not supported, KeyError and ValueError for nonsense."""
     if not options:
         return NONE
@@ -76,7 +79,7 @@ def _settings(options: Mapping[str, Any]) -> Settings:
     rank = float(options["r"]) if kind != "LORA" else None
     if rank is not None and not rank >= 1:
         raise ValueError(f"r is {rank}")
-    return Settings(
+    return PeftSettings(
         alpha=float(options["lora_alpha" if kind == "LORA" else "alpha"]),
         rank=rank,
         rslora=bool(options.get("use_rslora")),

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from contract.limits import MAX_STRENGTH
 from export.errors import ExportError
-
-MAX_STRENGTH = 10.0
 
 
 @dataclass(frozen=True)

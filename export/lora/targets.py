@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from contract.families import Family
 from export.graphs.weight_names import parameter_of
 from export.lora.stability_names import sgm_names
 
@@ -18,6 +19,7 @@ class Root:
     graph: str  # in an exported graph, and in diffusers' files
     kohya: tuple[str, ...]  # then the path with _ for .
     dotted: tuple[str, ...]  # then the path as it is
+    last_unused: bool = False  # whether nothing reads what the last block makes, so that the graph lacks it
 
     def names(self, layer: str) -> bool:
         """Whether the name of a LoRA's layer says that it is of this network."""
@@ -25,10 +27,19 @@ class Root:
 
 
 UNET = Root("unet.", ("lora_unet_", "lycoris_"), ("unet.", "base_model.model.", "diffusion_model.", ""))
-TEXT_ENCODERS = (
-    Root("text_encoder.", ("lora_te1_", "lora_te_"), ("text_encoder.", "te1.")),
-    Root("text_encoder_2.", ("lora_te2_",), ("text_encoder_2.", "te2.")),
-)
+
+
+def text_encoder_roots(family: Family) -> tuple[Root, ...]:
+    """kohya's trainers count them from 1, and not at all where there is one."""
+    return tuple(
+        Root(
+            f"{encoder.name}.",
+            (f"lora_te{number}_", *(("lora_te_",) if number == 1 else ())),
+            (f"{encoder.name}.", f"te{number}."),
+            last_unused=encoder.layer == "penultimate" and not encoder.pooled,
+        )
+        for number, encoder in enumerate(family.text_encoders, 1)
+    )
 
 
 @dataclass(frozen=True)
@@ -72,24 +83,19 @@ def by_file_name(targets: Mapping[str, Target]) -> dict[str, Target]:
     return names
 
 
-def unused_layer(name: str, targets: Mapping[str, Target]) -> bool:
-    """Whether a LoRA's layer is of the first text encoder's last block, which SDXL never runs.
+def unused_layer(name: str, root: Root, targets: Mapping[str, Target]) -> bool:
+    """Whether a LoRA's layer is of a text encoder's last block where that is never run.
 
     Trainers write it all the same; the exported graph ends one block earlier.
     """
-    first = TEXT_ENCODERS[0]
     layers = "text_model.encoder.layers."
-    blocks = {
-        path.removeprefix(layers).partition(".")[0]
-        for path, target in targets.items()
-        if target.root is first and path.startswith(layers)
-    }
+    blocks = {path.removeprefix(layers).partition(".")[0] for path in targets if path.startswith(layers)}
     block = f"{layers}{len(blocks)}."
     spelled = (
-        *(prefix + block.replace(".", "_") for prefix in first.kohya),
-        *(prefix + block for prefix in first.dotted),
+        *(prefix + block.replace(".", "_") for prefix in root.kohya),
+        *(prefix + block for prefix in root.dotted),
     )
-    return bool(blocks) and name.startswith(spelled)
+    return root.last_unused and bool(blocks) and name.startswith(spelled)
 
 
 def _target(tensor: onnx.TensorProto, root: Root) -> Target | None:

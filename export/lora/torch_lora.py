@@ -24,13 +24,9 @@ from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
 from export.lora.stability_names import sgm_names
 from export.lora.strength import Strength
+from export.lora.targets import UNET, Root, text_encoder_roots
 
 PEFT_PREFIX = "base_model.model."
-KOHYA = {
-    "unet": ("lora_unet_", "lycoris_"),
-    "text_encoder": ("lora_te1_", "lora_te_"),
-    "text_encoder_2": ("lora_te2_",),
-}
 KINDS = {"lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight"}
 PLAIN = {*KINDS, "alpha"}
 Tensors = Mapping[str, torch.Tensor]
@@ -38,17 +34,17 @@ Tensors = Mapping[str, torch.Tensor]
 
 def apply_lora(lora: Path, strength: Strength, checkpoint: Checkpoint) -> None:
     """Changes the checkpoint's networks. Raises ExportError if torch cannot take the file."""
-    networks = {"unet": checkpoint.unet, "text_encoder": checkpoint.text_encoder}
-    if checkpoint.text_encoder_2 is not None:
-        networks["text_encoder_2"] = checkpoint.text_encoder_2
+    roots = (UNET, *text_encoder_roots(checkpoint.family.row))
     state = load_file(lora)
     try:
-        for name, network in networks.items():
+        for root in roots:
+            name = root.graph.removesuffix(".")
+            network = checkpoint.networks[name]
             if all(key.startswith(PEFT_PREFIX) for key in state):
                 if name == "unet":
                     _inject_peft(lora, state, network)
             elif any(key.startswith(("lora_", "lycoris_")) for key in state):
-                _apply_kohya(_by_module(state, name, network), network, name, strength)
+                _apply_kohya(_by_module(state, root, network), network, name, strength)
             else:
                 _inject_diffusers(lora, state, network, name)
             _scale(network, name, strength)
@@ -91,13 +87,13 @@ def _inject_diffusers(lora: Path, state: Tensors, network: nn.Module, root: str)
     _inject(network, own, alphas, use_rslora=rslora)
 
 
-def _by_module(state: Tensors, root: str, network: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+def _by_module(state: Tensors, root: Root, network: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
     """Module's path → what follows its name in the file's keys → tensor."""
     modules = [path for path, module in network.named_modules() if hasattr(module, "weight")]
     spelled = [(path, path) for path in modules]
-    if root == "unet":  # Stability's names too; tests hold them beside diffusers' conversion
+    if root is UNET:  # Stability's names too; tests hold them beside diffusers' conversion
         spelled += [(theirs, ours) for ours, theirs in sgm_names(modules).items()]
-    paths = {prefix + name.replace(".", "_"): path for name, path in spelled for prefix in KOHYA[root]}
+    paths = {prefix + name.replace(".", "_"): path for name, path in spelled for prefix in root.kohya}
     found: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in state.items():
         name, _, kind = key.partition(".")

@@ -1,11 +1,17 @@
 """One denoising step as one network: timestep from sigma, UNet, guidance, Euler step."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
-from export.checkpoints.scheduler import Schedule
+from contract.parts import ModelPart
+from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
+from export.networks.part_module import PartModule
+
+Conditions = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
 
 
 class Flow(nn.Module):
@@ -30,9 +36,9 @@ class VariancePreserving(nn.Module):
 
     log_sigmas: Tensor
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: ScaledLinearSchedule, *, predicts_v: bool) -> None:
         super().__init__()
-        self.predicts_v = schedule.prediction == "v"
+        self.predicts_v = predicts_v
         self.register_buffer("log_sigmas", torch.from_numpy(schedule.log_sigmas()), persistent=False)
 
     def timestep(self, sigma: Tensor) -> Tensor:
@@ -53,34 +59,29 @@ class VariancePreserving(nn.Module):
         return latents * sigma / (sigma**2 + 1) + output * torch.rsqrt(sigma**2 + 1)
 
 
-def parametrisation_of(schedule: Schedule) -> Flow | VariancePreserving:
-    return Flow() if schedule.prediction == "flow" else VariancePreserving(schedule)
+def parametrisation_of(diffusion: Diffusion) -> Flow | VariancePreserving:
+    if isinstance(diffusion.schedule, FlowSchedule):
+        return Flow()
+    return VariancePreserving(diffusion.schedule, predicts_v=diffusion.prediction == "v")
 
 
-class Denoiser(nn.Module):
-    """Every input is per sample: see export.networks.parts.denoiser for shapes. Guidance 1 is no guidance.
+class Denoiser(PartModule):
+    """Every input is per sample: see contract.families for shapes. Guidance 1 is no guidance.
 
     The UNet computes in the type of its weights; the step around it always in fp32.
     """
 
-    def __init__(self, unet: UNet2DConditionModel, schedule: Schedule) -> None:
-        super().__init__()
-        self.config = PretrainedConfig()  # optimum reads it
+    def __init__(
+        self, part: ModelPart, unet: UNet2DConditionModel, diffusion: Diffusion, conditions: Conditions
+    ) -> None:
+        """`conditions`: the family's, see export.families.family."""
+        super().__init__(part)
         self.unet = unet
-        self.parametrisation = parametrisation_of(schedule)
+        self.parametrisation = parametrisation_of(diffusion)
+        self._conditions = conditions
 
-    def forward(
-        self,
-        latents: Tensor,
-        sigma: Tensor,
-        sigma_next: Tensor,
-        guidance: Tensor,
-        embeddings: Tensor,
-        negative_embeddings: Tensor,
-        pooled: Tensor | None = None,
-        negative_pooled: Tensor | None = None,
-        time_ids: Tensor | None = None,
-    ) -> Tensor:
+    def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        latents, sigma, guidance = inputs["latents"], inputs["sigma"], inputs["guidance"]
         dtype = self.unet.dtype
         timestep = self.parametrisation.timestep(sigma[:, 0])
         wide = sigma[:, :, None, None]
@@ -88,24 +89,22 @@ class Denoiser(nn.Module):
         both = self.unet(
             torch.cat([scaled, scaled]),
             torch.cat([timestep, timestep]),
-            torch.cat([negative_embeddings, embeddings]).to(dtype),
-            added_cond_kwargs=_added(pooled, negative_pooled, time_ids, dtype),
+            torch.cat([inputs["negative_embeddings"], inputs["embeddings"]]).to(dtype),
+            **self._conditions(_double(inputs, dtype)),
             return_dict=False,
         )[0].float()
         # Not chunk: torch.export cannot tell that a batch of any size has two halves.
         negative, positive = both.unflatten(0, (2, -1))
         output = negative + guidance[:, :, None, None] * (positive - negative)
         slope = self.parametrisation.slope(output, latents, wide)
-        return latents + slope * (sigma_next - sigma)[:, :, None, None]
+        return latents + slope * (inputs["sigma_next"] - sigma)[:, :, None, None]
 
 
-def _added(
-    pooled: Tensor | None, negative_pooled: Tensor | None, time_ids: Tensor | None, dtype: torch.dtype
-) -> dict[str, Tensor] | None:
-    """What SDXL's UNet takes beside the embeddings; SD 1.5's takes nothing."""
-    if pooled is None or negative_pooled is None or time_ids is None:
-        return None
-    return {
-        "text_embeds": torch.cat([negative_pooled, pooled]).to(dtype),
-        "time_ids": torch.cat([time_ids, time_ids]),
-    }
+def _double(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """What a family has beside the embeddings: for the negative prompt, then for the prompt."""
+    found = {}
+    if "pooled" in inputs:
+        found["pooled"] = torch.cat([inputs["negative_pooled"], inputs["pooled"]]).to(dtype)
+    if "time_ids" in inputs:
+        found["time_ids"] = torch.cat([inputs["time_ids"], inputs["time_ids"]])
+    return found

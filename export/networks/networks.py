@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.parts import ModelPart
 from export.checkpoints.checkpoint import Checkpoint
-from export.networks import parts
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
 from export.networks.precision import cast
-from export.networks.text_encoder import SingleTextEncoder, TextEncoder
+from export.networks.text_encoder import TextEncoders
 
 
 @dataclass(frozen=True)
 class Network:
-    part: parts.Part
+    part: ModelPart
     module: nn.Module
     sources: tuple[str, ...]  # files of the checkpoint that say how the network is built
     all_used: bool  # whether the graph must hold every weight of the module
@@ -23,23 +24,21 @@ class Network:
 
 def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
     """Each is made when it is asked for."""
-    width, pooled, channels = checkpoint.width, checkpoint.pooled, checkpoint.channels
+    parts, encoders = checkpoint.parts, checkpoint.text_encoders
     yield Network(
-        parts.text_encoder(width=width, pooled=pooled, window=checkpoint.window),
-        _text_encoder(checkpoint),
-        sources=tuple(
-            f"{name.replace('tokenizer', 'text_encoder')}/config.json" for name in checkpoint.tokenizers
-        ),
-        all_used=False,  # nothing reads the last layer of SDXL's first encoder
+        parts[TEXT_ENCODER],
+        TextEncoders(parts[TEXT_ENCODER], encoders),
+        sources=tuple(f"{encoder.name}/config.json" for encoder in encoders),
+        all_used=False,  # nothing reads the last layer of an encoder whose last but one is taken
     )
     yield Network(
-        parts.denoiser(channels=channels, width=width, pooled=pooled),
-        Denoiser(checkpoint.unet, checkpoint.schedule),
+        parts[DENOISER],
+        Denoiser(parts[DENOISER], checkpoint.unet, checkpoint.diffusion, checkpoint.family.conditions),
         sources=("unet/config.json", "scheduler/scheduler_config.json"),
         all_used=True,  # the LoRA merge counts on it
     )
     yield Network(
-        parts.decoder(channels=channels),
+        parts[DECODER],
         Decoder(checkpoint.vae),
         sources=("vae/config.json",),
         all_used=True,
@@ -51,9 +50,3 @@ def network_of(checkpoint: Checkpoint, part: str) -> Network:
     network = next(one for one in networks_of(checkpoint) if one.part.name == part)
     cast(network.module, "fp32")
     return network
-
-
-def _text_encoder(checkpoint: Checkpoint) -> nn.Module:
-    if checkpoint.text_encoder_2 is None:
-        return SingleTextEncoder(checkpoint.text_encoder)
-    return TextEncoder(checkpoint.text_encoder, checkpoint.text_encoder_2)

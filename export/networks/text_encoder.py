@@ -1,38 +1,38 @@
-"""A checkpoint's CLIP text encoders as one network."""
+"""A checkpoint's text encoders as one network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, PretrainedConfig
+from torch import Tensor
+
+from contract.families import TextEncoder
+from contract.parts import ModelPart
+from export.networks.part_module import PartModule
 
 
-class TextEncoder(nn.Module):
-    """Tokens int64 [B, 77] of both tokenizers → embeddings [B, 77, D1 + D2], pooled [B, P].
+class TextEncoders(PartModule):
+    """Tokens int64 [B, window] of each tokenizer → embeddings [B, window, D1 + D2 + …].
 
-    The embeddings are the penultimate hidden states, as diffusers' SDXL pipeline takes them; the pooled
-    vector is the second encoder's projection at its end-of-text token.
+    And pooled [B, P] where the family has it: the projections at the end-of-text token.
     """
 
-    def __init__(self, text_encoder: CLIPTextModel, text_encoder_2: CLIPTextModelWithProjection) -> None:
-        super().__init__()
-        self.config = PretrainedConfig()  # optimum reads it
-        self.text_encoder = text_encoder
-        self.text_encoder_2 = text_encoder_2
+    def __init__(self, part: ModelPart, encoders: Mapping[TextEncoder, Any]) -> None:
+        super().__init__(part)
+        self._encoders = tuple(encoders)
+        for encoder, network in encoders.items():
+            self.add_module(encoder.name, network)  # so are its weights called in the graph
 
-    def forward(self, tokens: Tensor, tokens_2: Tensor) -> tuple[Tensor, Tensor]:
-        first = self.text_encoder(tokens, output_hidden_states=True)
-        second = self.text_encoder_2(tokens_2, output_hidden_states=True)
-        embeddings = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        return embeddings.float(), second.text_embeds.float()
+    def compute(self, inputs: Mapping[str, Tensor]) -> Any:
+        embeddings, pooled = [], []
+        for encoder in self._encoders:
+            found = self.get_submodule(encoder.name)(inputs[encoder.tokens], output_hidden_states=True)
+            last = encoder.layer == "last"
+            embeddings.append(found.last_hidden_state if last else found.hidden_states[-2])
+            if encoder.pooled:
+                pooled.append(found.text_embeds)
+        return (_join(embeddings), _join(pooled)) if pooled else _join(embeddings)
 
 
-class SingleTextEncoder(nn.Module):
-    """SD 1.5's: tokens int64 [B, 77] → embeddings [B, 77, D], the last hidden state with its norm."""
-
-    def __init__(self, text_encoder: CLIPTextModel) -> None:
-        super().__init__()
-        self.config = PretrainedConfig()  # optimum reads it
-        self.text_encoder = text_encoder
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        embeddings: Tensor = self.text_encoder(tokens).last_hidden_state
-        return embeddings.float()
+def _join(values: Sequence[Tensor]) -> Tensor:
+    return (values[0] if len(values) == 1 else torch.cat(list(values), dim=-1)).float()

@@ -16,9 +16,9 @@ from optimum.utils import NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig
 
+from contract.parts import ModelPart, TensorSpec
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE
-from export.networks.parts import Part, Tensor
 
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,
@@ -32,7 +32,7 @@ class PartConfig(OnnxConfig):
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ModelPart) -> None:
         super().__init__(config=PretrainedConfig())  # nothing in it is read: the part says it all
         self.part = part
 
@@ -48,20 +48,20 @@ class PartConfig(OnnxConfig):
         return example_inputs(self.part, EXAMPLE_SIZES)
 
 
-def example_inputs(part: Part, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+def example_inputs(part: ModelPart, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Plausible values of the right shapes: sigmas inside (0, 1], small tokens."""
     generator = torch.Generator().manual_seed(0)
     return {tensor.name: _example(tensor, sizes, generator) for tensor in part.inputs}
 
 
-def _example(tensor: Tensor, sizes: Mapping[str, int], generator: torch.Generator) -> torch.Tensor:
+def _example(tensor: TensorSpec, sizes: Mapping[str, int], generator: torch.Generator) -> torch.Tensor:
     shape, dtype = tensor.example_shape(sizes), TORCH_TYPES[tensor.dtype]
     if dtype == torch.int64:
         return torch.randint(1, 10, shape, generator=generator)
     return torch.rand(shape, generator=generator) * 0.9 + 0.05
 
 
-def trace(network: nn.Module, part: Part) -> onnx.ModelProto:
+def trace(network: nn.Module, part: ModelPart) -> onnx.ModelProto:
     """The graph without its weights: they are inputs, after the part's own, under their names in torch.
 
     So no copy of them is made (torch's exporter makes several, one of them in a file for each weight);
@@ -108,7 +108,7 @@ def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
     return array
 
 
-def declare_outputs(model: onnx.ModelProto, part: Part) -> None:
+def declare_outputs(model: onnx.ModelProto, part: ModelPart) -> None:
     """The exporter does not see that some sizes are fixed (77 tokens), and says so in the graph's outputs."""
     for output, tensor in zip(model.graph.output, part.outputs, strict=True):
         sizes = output.type.tensor_type.shape.dim

@@ -9,50 +9,47 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from export.checkpoints.restore import open_restored
-from export.checkpoints.tokenizer import open_tokenizer
+from contract.names import DENOISER, PARTS, network_name, split_network_name
+from export.checkpoints.restore import view_exported
+from export.checkpoints.tokenizer import open_tokenizers
 from export.graphs.storage import MODEL_FILE
 from export.lora.strength import Strength
 from export.lora.torch_lora import apply_lora
 from export.networks.networks import Network, network_of
 from export.networks.precision import LIMITS, Limit
-from export.parity.comparison import Report, compare
+from export.parity.comparison import ParityReport, compare
 from export.repository.staging import publish, staging
-
-PARTS = ("text-encoder", "denoiser", "decoder")
 
 
 def compare_character(
     lora: Path, strength: Strength, model: str, base: Path, merged: Path, report_folder: Path
-) -> Report:
+) -> ParityReport:
     """`merged`: a folder with the character's denoiser and, if it has its own, its text encoder.
 
     Puts the report in `report_folder`'s place. Raises ExportError if torch cannot take the LoRA.
     """
-    parts = {part: base / f"{model}-{part}" for part in PARTS}
+    parts = {part: base / network_name(model, part) for part in PARTS}
     for path in merged.iterdir():
-        parts |= {part: path for part in PARTS if path.name.startswith(f"{model}-{part}--")}
+        found = split_network_name(path.name)
+        if found and found.model == model:
+            parts[found.part] = path
     with (
         tempfile.TemporaryDirectory() as scratch,
         staging(report_folder.parent, report_folder.name) as folder,
     ):
-        checkpoint = open_restored(base, model, Path(scratch))
-        tokenizers = {
-            name: open_tokenizer(checkpoint.folder / name, encoder.config)
-            for name, encoder in checkpoint.tokenizers.items()
-        }
+        checkpoint = view_exported(base, model, Path(scratch))
 
         def reference(part: str) -> Network:
             """Of a checkpoint of its own, so that nothing but it is in fp32, and it is gone after use."""
-            own = open_restored(base, model, Path(tempfile.mkdtemp(dir=scratch)))
+            own = view_exported(base, model, Path(tempfile.mkdtemp(dir=scratch)))
             network = network_of(own, part)
             apply_lora(lora, strength, own)
             return network
 
         new = folder / "report"
         new.mkdir()
-        limit = _limit(base / f"{model}-denoiser")
-        report = compare(parts, checkpoint, tokenizers, limit, new, reference)
+        limit = _limit(base / network_name(model, DENOISER))
+        report = compare(parts, checkpoint, open_tokenizers(checkpoint), limit, new, reference)
         publish(new, report_folder)
     return report
 

@@ -14,12 +14,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.parts import ModelPart
+from contract.schedules import FlowSchedule, NoiseSchedule
 from export.checkpoints.checkpoint import Checkpoint
-from export.checkpoints.scheduler import Schedule
-from export.checkpoints.tokenizer import ClipTokenizer
+from export.checkpoints.tokenizer import Tokenizers
 from export.graphs.storage import PLAN_FILE
 from export.networks.networks import Network, network_of
-from export.networks.parts import Part
 from export.networks.precision import Limit
 from export.parity.runners import runner_of
 
@@ -36,21 +37,21 @@ Reference = Callable[[str], Network]
 """A part's name → torch's network for it in fp32."""
 
 
-class Run(Protocol):
+class RunPart(Protocol):
     def __call__(self, inputs: Tensors, compared: bool = True) -> Tensors: ...
 
 
-Advance = Callable[[Run, "Drawing"], None]
+Advance = Callable[[RunPart, "Drawing"], None]
 
 
 @dataclass(frozen=True)
-class Error:
+class PartDeviation:
     largest: float
     mean: float  # beside the mean size of torch's values
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureComparison:
     prompt: str
     width: int
     height: int
@@ -72,16 +73,16 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     inputs: Tensors
     outputs: Tensors
 
 
 @dataclass
-class Report:
+class ParityReport:
     limit: Limit
-    parts: dict[str, Error] = field(default_factory=dict)
-    pictures: list[Picture] = field(default_factory=list)
+    parts: dict[str, PartDeviation] = field(default_factory=dict)
+    pictures: list[PictureComparison] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -102,9 +103,9 @@ class Report:
         (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-def not_compared(limit: Limit, folder: Path, reason: str) -> Report:
+def report_not_compared(limit: Limit, folder: Path, reason: str) -> ParityReport:
     """Writes a report that says why nothing was compared."""
-    report = Report(limit, remarks=[f"graphs not run here: {reason}"])
+    report = ParityReport(limit, remarks=[f"graphs not run here: {reason}"])
     report.write(folder)
     return report
 
@@ -112,17 +113,17 @@ def not_compared(limit: Limit, folder: Path, reason: str) -> Report:
 def compare(
     parts: Mapping[str, Path],
     checkpoint: Checkpoint,
-    tokenizers: Mapping[str, ClipTokenizer],
+    tokenizers: Tokenizers,
     limit: Limit,
     folder: Path,
     reference: Reference | None = None,
-) -> Report:
+) -> ParityReport:
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
     `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
     loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run.
     """
-    report = Report(limit)
+    report = ParityReport(limit)
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
         report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
     wanted, found = ([*_drawings(checkpoint, tokenizers)] for _ in range(2))
@@ -131,9 +132,9 @@ def compare(
         calls = _run_torch(network, advance, wanted)
         declared = network.part
         del network
-        give_back()
+        release_memory()
         _run_engine(parts[part], declared, advance, found, calls, report)
-        give_back()
+        release_memory()
     for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
         report.pictures.append(_picture(one.prompt, one.pixels, other.pixels))
         pair = Image.fromarray(np.concatenate([other.pixels, one.pixels], axis=1))
@@ -142,14 +143,14 @@ def compare(
     return report
 
 
-def _drawings(checkpoint: Checkpoint, tokenizers: Mapping[str, ClipTokenizer]) -> Iterator[Drawing]:
+def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Iterator[Drawing]:
     for prompt, negative in PROMPTS:
         for width, height in SIDES:
             tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
             yield Drawing(prompt, tokens, (width, height), checkpoint)
 
 
-def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[Call]:
+def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[RecordedCall]:
     """Takes the drawings a part further; returns what the exported one is to be given too."""
     calls = []
 
@@ -159,7 +160,7 @@ def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) 
         values = found if isinstance(found, tuple) else (found,)
         outputs = {tensor.name: value for tensor, value in zip(network.part.outputs, values, strict=True)}
         if compared:
-            calls.append(Call(dict(inputs), outputs))
+            calls.append(RecordedCall(dict(inputs), outputs))
         return outputs
 
     for drawing in drawings:
@@ -169,11 +170,11 @@ def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) 
 
 def _run_engine(
     folder: Path,
-    part: Part,
+    part: ModelPart,
     advance: Advance,
     drawings: Sequence[Drawing],
-    calls: Sequence[Call],
-    report: Report,
+    calls: Sequence[RecordedCall],
+    report: ParityReport,
 ) -> None:
     """The same by what was exported, and each of torch's calls with torch's inputs."""
     runner = runner_of(folder, part)
@@ -189,21 +190,21 @@ def _run_engine(
         advance(run, drawing)
 
 
-def _encode(run: Run, drawing: Drawing) -> None:
+def _encode(run: RunPart, drawing: Drawing) -> None:
     text, negative = (run(tokens) for tokens in drawing.tokens)
     drawing.conditions = {f"negative_{name}": value for name, value in negative.items()} | dict(text)
 
 
-def _denoise(run: Run, drawing: Drawing) -> None:
+def _denoise(run: RunPart, drawing: Drawing) -> None:
     checkpoint, (width, height) = drawing.checkpoint, drawing.size
     conditions = dict(drawing.conditions)
     conditions["guidance"] = torch.tensor([[GUIDANCE]])
     conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
-    sigmas = _sigmas(checkpoint.schedule)
+    sigmas = _sigmas(checkpoint.diffusion.schedule)
     random = np.random.Generator(np.random.Philox(SEED))
-    shape = (1, checkpoint.channels, height // checkpoint.downscale, width // checkpoint.downscale)
+    shape = (1, checkpoint.sizes.channels, height // checkpoint.downscale, width // checkpoint.downscale)
     noise = random.standard_normal(shape, np.float32)
-    scale = 1.0 if checkpoint.schedule.prediction == "flow" else float(sigmas[0])
+    scale = 1.0 if checkpoint.diffusion.prediction == "flow" else float(sigmas[0])
     latents = torch.from_numpy(noise) * scale
     for step in range(STEPS):
         levels = {"sigma": sigmas[step : step + 1, None], "sigma_next": sigmas[step + 1 : step + 2, None]}
@@ -212,23 +213,23 @@ def _denoise(run: Run, drawing: Drawing) -> None:
     drawing.latents = latents
 
 
-def _decode(run: Run, drawing: Drawing) -> None:
+def _decode(run: RunPart, drawing: Drawing) -> None:
     drawing.pixels = run({"latents": drawing.latents})["image"][0].numpy()
 
 
-ADVANCE: Mapping[str, Advance] = {"text-encoder": _encode, "denoiser": _denoise, "decoder": _decode}
+ADVANCE: Mapping[str, Advance] = {TEXT_ENCODER: _encode, DENOISER: _denoise, DECODER: _decode}
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """To the system, what networks have left in this process: the next one needs the room."""
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _sigmas(schedule: Schedule) -> torch.Tensor:
+def _sigmas(schedule: NoiseSchedule) -> torch.Tensor:
     """STEPS + 1 falling levels, the last 0. Any will do, so long as both sides get the same."""
-    if schedule.prediction == "flow":
+    if isinstance(schedule, FlowSchedule):
         levels = np.linspace(1, 1 / STEPS, STEPS, dtype=np.float32)
         levels = schedule.shift * levels / (1 + (schedule.shift - 1) * levels)
     else:
@@ -237,33 +238,33 @@ def _sigmas(schedule: Schedule) -> torch.Tensor:
     return torch.from_numpy(np.append(levels, 0).astype(np.float32))
 
 
-def _tokens(text: str, tokenizers: Mapping[str, ClipTokenizer]) -> Tensors:
+def _tokens(text: str, tokenizers: Tokenizers) -> Tensors:
     """One window: what does not fit is left out, which is the same for both sides."""
     rows = {}
-    for name, one in tokenizers.items():
+    for encoder, one in tokenizers.items():
         begin, end = one.tokenizer.encode("").ids
         ids = one.tokenizer.encode(text, add_special_tokens=False).ids[: one.window - 2]
         row = [begin, *ids, end]
-        rows[name.replace("tokenizer", "tokens")] = torch.tensor([row + [one.pad] * (one.window - len(row))])
+        rows[encoder.tokens] = torch.tensor([row + [one.pad] * (one.window - len(row))])
     return rows
 
 
-def _error(found: torch.Tensor, wanted: torch.Tensor) -> Error:
+def _error(found: torch.Tensor, wanted: torch.Tensor) -> PartDeviation:
     difference = (found.double() - wanted.double()).abs()
     size = max(float(wanted.double().abs().mean()), 1e-6)
-    return Error(float(difference.max()), float(difference.mean()) / size)
+    return PartDeviation(float(difference.max()), float(difference.mean()) / size)
 
 
-def _note(report: Report, part: str, error: Error) -> None:
+def _note(report: ParityReport, part: str, error: PartDeviation) -> None:
     """The worst of all is kept; a NaN is worse than anything."""
     known = report.parts.get(part)
     if known is None or not error.mean <= known.mean:
         report.parts[part] = error
 
 
-def _picture(prompt: str, found: npt.NDArray[np.uint8], wanted: npt.NDArray[np.uint8]) -> Picture:
+def _picture(prompt: str, found: npt.NDArray[np.uint8], wanted: npt.NDArray[np.uint8]) -> PictureComparison:
     difference = found.astype(np.float64) - wanted
     square = float((difference**2).mean())
     psnr = 10 * np.log10(255**2 / square) if square else 99.0
     height, width, _ = wanted.shape
-    return Picture(prompt, width, height, float(psnr), int(np.abs(difference).max()))
+    return PictureComparison(prompt, width, height, float(psnr), int(np.abs(difference).max()))

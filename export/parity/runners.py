@@ -7,10 +7,10 @@ from typing import Protocol
 import onnxruntime as ort
 import torch
 
+from contract.parts import ModelPart
 from export.engines.inductor import PackageRunner
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE, PACKAGE_FILE
-from export.networks.parts import Part
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -31,7 +31,7 @@ class GraphRunner:
         return {output.name: torch.from_numpy(value) for output, value in outputs}
 
 
-def runner_of(folder: Path, part: Part) -> Runner:
+def runner_of(folder: Path, part: ModelPart) -> Runner:
     """A package as it is served, anything else by its graph."""
     if (folder / "1" / PACKAGE_FILE).is_file():
         return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))

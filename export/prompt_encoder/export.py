@@ -5,10 +5,11 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from contract.limits import MAX_ENCODER_BATCH
+from contract.parts import sentence_encoder
 from export.errors import ExportError
 from export.graphs.storage import save_model
 from export.graphs.weight_names import name_weights
-from export.networks import parts
 from export.networks.trace import declare_outputs, trace, weights_of
 from export.prompt_encoder.int8 import store_int8
 from export.prompt_encoder.parity import compare, read_prompts
@@ -16,7 +17,6 @@ from export.prompt_encoder.sentence_encoder import Source, open_source
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name
 
-MAX_BATCH = 32
 PARITY_FILE = "parity.json"
 LEGAL = ("LICENSE", "NOTICE")
 """Go with the weights: the folder's, or else those that lie with the model that is replaced."""
@@ -68,7 +68,7 @@ def export_encoder(folder: Path, name: str, output: Path) -> Path:
 
 
 def _write(folder: Path, source: Source) -> None:
-    part = parts.sentence_encoder(dimension=source.dimension)
+    part = sentence_encoder(dimension=source.dimension)
     model = trace(source.network, part)
     declare_outputs(model, part)
     required = {name for name, _ in source.network.named_parameters()}
@@ -76,5 +76,5 @@ def _write(folder: Path, source: Source) -> None:
     save_model(model, folder / "1", values)
     source.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     (folder / "config.pbtxt").write_text(
-        CONFIG.format(name=folder.name, batch=MAX_BATCH, dimension=source.dimension)
+        CONFIG.format(name=folder.name, batch=MAX_ENCODER_BATCH, dimension=source.dimension)
     )

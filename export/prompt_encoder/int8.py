@@ -21,9 +21,9 @@ Array = npt.NDArray[Any]
 
 # Of a layer's weights; 7 bits. Processors without VNNI add two products of a byte and a weight in 16 bits:
 # 2 x 255 x 63 is the most that fits. So all processors give the same vectors.
-LARGEST_WEIGHT = 63
-LARGEST_IN_TABLE = 127
-LEAST_TABLE = 1_000_000
+MAX_WEIGHT = 63
+MAX_TABLE_VALUE = 127
+MIN_TABLE_SIZE = 1_000_000
 """Elements; a table of words is worth it, those of positions and kinds are not."""
 
 CONSTANTS: Mapping[str, Array] = {
@@ -45,13 +45,13 @@ def store_int8(model: onnx.ModelProto, values: Mapping[str, Array]) -> dict[str,
     for node in list(graph.node):
         weight = next((name for name in node.input if name in values and values[name].ndim == 2), "")
         if node.op_type == "MatMul" and node.input[1] == weight:
-            nodes += _quantised(node.input[0], held) + _multiplied(node)
-            _shrink(made, weight, axis=0, largest=LARGEST_WEIGHT)
+            nodes += _quantise(node.input[0], held) + _multiply(node)
+            _shrink(made, weight, axis=0, largest=MAX_WEIGHT)
             whole = made[weight].sum(axis=0, keepdims=True) * made[_scale(weight)]
             made[_sum(weight)] = whole.astype(np.float32)
-        elif node.op_type == "Gather" and weight and values[weight].size >= LEAST_TABLE:
-            nodes += _looked_up(node)
-            _shrink(made, weight, axis=1, largest=LARGEST_IN_TABLE)
+        elif node.op_type == "Gather" and weight and values[weight].size >= MIN_TABLE_SIZE:
+            nodes += _look_up(node)
+            _shrink(made, weight, axis=1, largest=MAX_TABLE_VALUE)
         else:
             nodes.append(node)
     _declare(graph, made)
@@ -69,7 +69,7 @@ def _shrink(values: dict[str, Array], name: str, *, axis: int, largest: int) -> 
     values[_scale(name)] = scale.astype(np.float32)
 
 
-def _quantised(source: str, held: set[str]) -> list[NodeProto]:
+def _quantise(source: str, held: set[str]) -> list[NodeProto]:
     """[…, D] fp32 → uint8, and the step and the least value [..., 1] of each token."""
     if source in held:
         return []
@@ -88,7 +88,7 @@ def _quantised(source: str, held: set[str]) -> list[NodeProto]:
     ]
 
 
-def _multiplied(node: NodeProto) -> list[NodeProto]:
+def _multiply(node: NodeProto) -> list[NodeProto]:
     (source, weight), (target,) = node.input, node.output
     return [
         helper.make_node("MatMulInteger", [f"{source}/int8", weight], [f"{target}/int32"], name=node.name),
@@ -100,7 +100,7 @@ def _multiplied(node: NodeProto) -> list[NodeProto]:
     ]
 
 
-def _looked_up(node: NodeProto) -> list[NodeProto]:
+def _look_up(node: NodeProto) -> list[NodeProto]:
     (table, rows), (target,) = node.input, node.output
     return [
         helper.make_node("Gather", [table, rows], [f"{target}/int8"]),

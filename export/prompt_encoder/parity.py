@@ -15,14 +15,14 @@ from export.graphs.storage import MODEL_FILE
 from export.prompt_encoder.sentence_encoder import Source
 
 PROMPTS = Path(__file__).parent / "encoder_prompts.txt"
-LEAST_COSINE = 0.985
+MIN_COSINE = 0.985
 """Of any prompt with torch's vector, which is in fp32."""
-LEAST_MEAN = 0.995
+MIN_MEAN_COSINE = 0.995
 NEAR = 0.8
 """The similarity from which on two prompts may be taken for one another; a cache's floor lies above."""
-MOST_APART = 0.015
+MAX_SIMILARITY_ERROR = 0.015
 """Of such two prompts' similarity from torch's."""
-MOST_COMPANY = 1e-5
+MAX_BATCH_ERROR = 1e-5
 """Difference that other prompts in the batch, and the padding up to the longest of them, may make."""
 BATCH = 16
 Vectors = npt.NDArray[np.float32]
@@ -41,14 +41,13 @@ class Parity:
     def failure(self) -> str | None:
         """What is out of bounds."""
         bounds = {
-            f"a cosine of {self.least_cosine:.4f} (at least {LEAST_COSINE})": self.least_cosine
-            >= LEAST_COSINE,
-            f"a mean cosine of {self.mean_cosine:.4f} (at least {LEAST_MEAN})": self.mean_cosine
-            >= LEAST_MEAN,
-            f"a similarity off by {self.most_apart:.4f} (at most {MOST_APART})": self.most_apart
-            <= MOST_APART,
-            f"{self.company:.1e} between alone and in company (at most {MOST_COMPANY})": self.company
-            <= MOST_COMPANY,
+            f"a cosine of {self.least_cosine:.4f} (at least {MIN_COSINE})": self.least_cosine >= MIN_COSINE,
+            f"a mean cosine of {self.mean_cosine:.4f} (at least {MIN_MEAN_COSINE})": self.mean_cosine
+            >= MIN_MEAN_COSINE,
+            f"a similarity off by {self.most_apart:.4f} (at most {MAX_SIMILARITY_ERROR})": self.most_apart
+            <= MAX_SIMILARITY_ERROR,
+            f"{self.company:.1e} between alone and in company (at most {MAX_BATCH_ERROR})": self.company
+            <= MAX_BATCH_ERROR,
         }
         return next((words for words, holds in bounds.items() if not holds), None)
 
@@ -80,13 +79,13 @@ def read_prompts() -> list[str]:
 
 
 def _run(session: ort.InferenceSession, rows: Sequence[Sequence[int]]) -> Vectors:
-    found: Vectors = session.run(None, padded(rows))[0]
+    found: Vectors = session.run(None, pad_rows(rows))[0]
     if not np.isfinite(found).all():
         raise ExportError("The exported encoder gives numbers that are none")
     return found
 
 
-def padded(rows: Sequence[Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
+def pad_rows(rows: Sequence[Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
     """Rows of tokens as the network's inputs; what is padded does not count, so any token will do."""
     shape = len(rows), max(map(len, rows))
     tokens, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)

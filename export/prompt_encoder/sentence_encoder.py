@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from transformers import BertModel, PretrainedConfig
 from transformers.utils import logging
 
+from contract.limits import MAX_ENCODER_TOKENS
 from export.errors import ExportError, first_line
 
 STAGES = ("Transformer", "Pooling", "Normalize")  # in modules.json
-MOST_TOKENS = 512
 
 
 class SentenceEncoder(nn.Module):
@@ -77,8 +77,8 @@ def _bert(folder: Path) -> BertModel:
 
 def _tokenizer(folder: Path) -> Tokenizer:
     length = _read(folder / "sentence_bert_config.json").get("max_seq_length")
-    if not isinstance(length, int) or not 2 < length <= MOST_TOKENS:
-        raise ExportError(f"{folder}: max_seq_length is {length}; expected 3 to {MOST_TOKENS}")
+    if not isinstance(length, int) or not 2 < length <= MAX_ENCODER_TOKENS:
+        raise ExportError(f"{folder}: max_seq_length is {length}; expected 3 to {MAX_ENCODER_TOKENS}")
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # tokenizers raises Exception itself

@@ -18,7 +18,7 @@ LIBRARIES = ("torch", "diffusers", "transformers", "optimum", "onnx")
 FORMAT = 1  # raised when the same inputs shall make something else
 
 
-class Work:
+class FinishedStages:
     """The hidden folder .{name}.work in a repository. A stage is known by all that decides its outcome."""
 
     def __init__(self, output: Path, name: str) -> None:

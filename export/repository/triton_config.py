@@ -1,24 +1,26 @@
 """Triton's config.pbtxt of one part, written from its declaration."""
 
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from contract.description import read_description
+from contract.limits import MAX_BATCH, MAX_ENGINE_WINDOWS
+from contract.names import NAME, NAME_WORDS
+from contract.parts import ModelPart, TensorSpec
+from contract.repositories import DESCRIPTION_FILE
 from export.errors import ExportError
-from export.networks.parts import MAX_BATCH, MAX_WINDOWS, Part, Tensor
-
-NAME = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
-"""The catalogue's and text_to_image's too."""
+from frontend.common.atomic_write import atomic_write
 
 
 def check_name(name: str) -> str:
     """A model's or character's name: it becomes a folder and, joined by dashes, a Triton model."""
     if not NAME.fullmatch(name):
-        raise ExportError(f"Invalid name {name!r}: at most 64 of a-z, 0-9 and single dashes between them")
+        raise ExportError(f"Invalid name {name!r}: expected {NAME_WORDS}")
     return name
 
 
-def config_of(model: str, part: Part) -> str:
+def config_of(model: str, part: ModelPart) -> str:
     """`model` is the Triton model's name (eros-denoiser), which is its folder's name too."""
     return "\n".join(
         (
@@ -34,7 +36,7 @@ def config_of(model: str, part: Part) -> str:
     )
 
 
-def renamed(config: str, model: str) -> str:
+def rename_config(config: str, model: str) -> str:
     """The same config for a model of another name: a character's denoiser differs in weights only."""
     text, count = re.subn(r'^name: "[^"]*"$', f'name: "{model}"', config, count=1, flags=re.MULTILINE)
     if not count:
@@ -58,21 +60,18 @@ def for_engine(config: str, backend: str, batch: int, group: str) -> str:
 
 def bound_windows(model: Path) -> None:
     """Tells text_to_image how long a prompt the engine takes. A new file: the old one may be a hard link."""
-    description = model / "pipeline.json"
-    if not description.is_file():
-        return
-    table = json.loads(description.read_bytes())
-    beside = description.with_name(f".{description.name}.tmp")
-    beside.write_text(json.dumps(table | {"max_windows": MAX_WINDOWS}, indent=2) + "\n")
-    beside.rename(description)
+    path = model / DESCRIPTION_FILE
+    if path.is_file():
+        description = replace(read_description(path), max_windows=MAX_ENGINE_WINDOWS)
+        atomic_write(path, description.to_json())
 
 
-def _tensors(tensors: tuple[Tensor, ...]) -> str:
+def _tensors(tensors: tuple[TensorSpec, ...]) -> str:
     return ",\n".join(
         f'  {{ name: "{tensor.name}", data_type: TYPE_{tensor.dtype}, dims: [ {_dims(tensor)} ] }}'
         for tensor in tensors
     )
 
 
-def _dims(tensor: Tensor) -> str:
+def _dims(tensor: TensorSpec) -> str:
     return ", ".join("-1" if isinstance(dim, str) else str(dim) for dim in tensor.dims)

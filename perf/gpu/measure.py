@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from export.checkpoints.scheduler import Schedule
-from export.families.published import SDXL
-from export.networks import parts
+from contract.families import Sizes
+from contract.names import DENOISER
+from contract.schedules import Diffusion, FlowSchedule
+from export.families.sdxl import FAMILY, UNET
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
 from export.networks.networks import Network
@@ -26,9 +27,11 @@ from perf.gpu.timing import measure_ceilings, seconds
 STEPS = 20
 DOWNSCALE = 8
 # Of the norm; a dtype's own error, over all operations of a step, stays well below.
-MOST_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
+MAX_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
+assert FAMILY.single_file
+PUBLISHED_VAE = FAMILY.single_file.configs["vae"]
 TINY: Mapping[str, Any] = {
-    **SDXL.configs["unet"],
+    **UNET,
     "block_out_channels": [32, 64],
     "layers_per_block": 1,
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
@@ -41,7 +44,7 @@ TINY: Mapping[str, Any] = {
     "norm_num_groups": 8,
 }
 TINY_VAE: Mapping[str, Any] = {
-    **SDXL.configs["vae"],
+    **PUBLISHED_VAE,
     "block_out_channels": [16, 16, 16, 16],
     "norm_num_groups": 4,
 }
@@ -53,9 +56,10 @@ def denoiser(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Netw
     with torch.device(device):
         unet = UNet2DConditionModel.from_config(dict(config)).to(dtype)
     pooled = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
-    part = parts.denoiser(channels=config["in_channels"], width=config["cross_attention_dim"], pooled=pooled)
-    module = Denoiser(unet, Schedule(prediction="flow")).to(device).eval().requires_grad_(False)
-    return Network(part, module, sources=(), all_used=True)
+    width, channels = config["cross_attention_dim"], config["in_channels"]
+    part = FAMILY.row.parts(Sizes(width=width, pooled=pooled, window=77, channels=channels))[DENOISER]
+    module = Denoiser(part, unet, Diffusion("flow", FlowSchedule(1.0)), FAMILY.conditions)
+    return Network(part, module.to(device).eval().requires_grad_(False), sources=(), all_used=True)
 
 
 def decoder(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Decoder:
@@ -110,16 +114,16 @@ def row(
 def check_step(name: str, made: torch.Tensor, wanted: torch.Tensor) -> None:
     """Raises SystemExit where a runner makes another step than torch, operator by operator."""
     apart = float((made.float() - wanted.float()).norm() / wanted.float().norm())
-    if not apart <= MOST_APART[wanted.dtype]:
+    if not apart <= MAX_APART[wanted.dtype]:
         sys.exit(f"{name} makes another step than torch: {apart:.2g} apart, relative")
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     dtype = getattr(torch, given.dtype)
-    config = TINY if given.tiny else SDXL.configs["unet"]
+    config = TINY if given.tiny else UNET
     side, copied = (256, 8) if given.tiny else (8192, 2048)
     ceilings = measure_ceilings(given.device, dtype, side, copied)
-    vae = TINY_VAE if given.tiny else SDXL.configs["vae"]
+    vae = TINY_VAE if given.tiny else PUBLISHED_VAE
     # SDXL's published decoder overflows in fp16; in bfloat16 it takes the same time.
     decode = decoder(vae, given.device, torch.bfloat16) if given.decoder else None
     rows = []

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from export.engines.inductor import compile_network, ranges
-from export.engines.recipe import Wish
+from export.engines.recipe import EngineOptions
 from export.networks.networks import Network
 
 Inputs = Mapping[str, torch.Tensor]
@@ -39,7 +39,7 @@ def package(network: Network, batch: int, downscale: int) -> Step:
     """One AOTInductor package for all shapes, as `imgen export --engine inductor` makes it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt2"
-        compile_network(path, network, ranges(network.part, Wish(batch=batch), downscale))
+        compile_network(path, network, ranges(network.part, EngineOptions(batch=batch), downscale))
         loaded: Any = torch._inductor.aoti_load_package(str(path))
 
     def step(inputs: Inputs) -> torch.Tensor:

@@ -101,7 +101,7 @@ def test_description_that_was_written_is_read_again(tmp_path: Path, family: Fami
         token_window=77,
         max_windows=4,
     )
-    description.write(tmp_path / "pipeline.json")
+    (tmp_path / "pipeline.json").write_bytes(description.to_json())
     assert read_description(tmp_path / "pipeline.json") == description
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.parts import MODEL_CONTROL_PART, TEXT_TO_IMAGE_PART, Part, Tensor, prompt_encoder
+from contract.parts import MODEL_CONTROL_PART, TEXT_TO_IMAGE_PART, ModelPart, TensorSpec, prompt_encoder
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 TENSOR = re.compile(r'\{ name: "(\w+)", data_type: TYPE_(\w+), dims: \[ ([-\d, ]+) \] \}')
 
 
-def declared(tensors: tuple[Tensor, ...]) -> list[tuple[str, str, list[int]]]:
+def declared(tensors: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int]]]:
     return [
         (one.name, one.dtype, [dim if isinstance(dim, int) else -1 for dim in one.dims]) for one in tensors
     ]
@@ -22,7 +22,7 @@ def configured(text: str) -> list[tuple[str, str, list[int]]]:
 
 
 @pytest.mark.parametrize("part", [TEXT_TO_IMAGE_PART, MODEL_CONTROL_PART, prompt_encoder(dimension=384)])
-def test_config_says_the_same_as_the_declaration(part: Part) -> None:
+def test_config_says_the_same_as_the_declaration(part: ModelPart) -> None:
     inputs, outputs = (REPOSITORY / part.name / "config.pbtxt").read_text().split("output [")
     assert f'name: "{part.name}"' in inputs
     assert configured(inputs) == declared(part.inputs)
@@ -30,6 +30,6 @@ def test_config_says_the_same_as_the_declaration(part: Part) -> None:
 
 
 def test_free_axes_are_counted_behind_the_batch() -> None:
-    tensor = Tensor("latents", "FP32", (4, "height", "width"))
+    tensor = TensorSpec("latents", "FP32", (4, "height", "width"))
     assert tensor.dynamic_axes == {0: "batch", 2: "height", 3: "width"}
     assert tensor.example_shape({"batch": 2, "height": 9, "width": 11}) == (2, 4, 9, 11)

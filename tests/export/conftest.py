@@ -30,8 +30,8 @@ def tiny(tiny_folder: Path) -> "Checkpoint":
 @pytest.fixture(scope="session")
 def repository(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint as the model eros, weights stored as fp32; not to be written to."""
-    from export.model import Options, export_checkpoint
+    from export.model import ExportOptions, export_checkpoint
 
     folder = tmp_path_factory.mktemp("repository")
-    export_checkpoint(tiny_folder, "eros", folder, Options(storage="fp32"))
+    export_checkpoint(tiny_folder, "eros", folder, ExportOptions(storage="fp32"))
     return folder

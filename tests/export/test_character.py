@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,7 @@ from export.graphs.storage import load_model, save_model, store_fp16
 from export.lora.stability_names import sgm_names
 from export.lora.strength import Strength
 from export.lora.targets import targets_of
-from export.networks.denoiser import Denoiser
-from export.networks.networks import networks_of
+from export.networks.networks import network_of, networks_of
 from export.networks.trace import example_inputs
 from tests.export.loras import peft_state, save_diffusers, save_kohya, with_lora
 from tests.export.session import largest_error, run
@@ -40,7 +40,8 @@ def adapted(tiny: Checkpoint, tiny_folder: Path) -> UNet2DConditionModel:
 @pytest.fixture(scope="module")
 def wanted(tiny: Checkpoint, adapted: UNet2DConditionModel) -> torch.Tensor:
     with torch.no_grad():
-        result: torch.Tensor = Denoiser(adapted, tiny.schedule)(**inputs_of(tiny))
+        checkpoint = replace(tiny, networks={**tiny.networks, "unet": adapted})
+        result: torch.Tensor = network_of(checkpoint, "denoiser").module(**inputs_of(tiny))
     return result
 
 
@@ -99,6 +100,12 @@ def test_every_linear_layer_and_convolution_is_a_target(repository: Path) -> Non
         assert shape == tuple(weights[f"{path}.weight"].shape)
 
 
+def named(base: Path, repository: Path) -> None:
+    """Gives a folder with a graph of eros' denoiser what else a merge reads."""
+    (base / "config.pbtxt").write_text(f'name: "{base.name}"\n')
+    shutil.copy(repository / "eros-denoiser" / "pipeline.json", base)
+
+
 def test_fp16_base_is_merged_in_fp32_and_stays_fp16(
     tiny: Checkpoint, repository: Path, lora: Path, wanted: torch.Tensor, tmp_path: Path
 ) -> None:
@@ -106,7 +113,7 @@ def test_fp16_base_is_merged_in_fp32_and_stays_fp16(
     model = load_model(repository / "eros-denoiser" / "1" / "model.onnx")
     store_fp16(model)
     save_model(model, base / "1")
-    (base / "config.pbtxt").write_text('name: "half-denoiser"\n')
+    named(base, repository)
     merge_character(base, lora, tmp_path / "eros-denoiser--aya")
     assert (tmp_path / "eros-denoiser--aya" / "1" / "model.onnx").stat().st_size == (
         base / "1" / "model.onnx"
@@ -131,7 +138,7 @@ def test_weights_in_a_second_file_are_changed_where_they_are(
 ) -> None:
     base = tmp_path / "large-denoiser"
     save_model(load_model(repository / "eros-denoiser" / "1" / "model.onnx"), base / "1", one_file_bytes=0)
-    (base / "config.pbtxt").write_text('name: "large-denoiser"\n')
+    named(base, repository)
     before = (base / "1" / "model.onnx.data").read_bytes()
     made = merge_character(base, lora, tmp_path / "large-denoiser--aya").folder
     assert (base / "1" / "model.onnx.data").read_bytes() == before
@@ -259,7 +266,7 @@ def test_value_beyond_fp16_is_refused(repository: Path, lora: Path, tmp_path: Pa
     model = load_model(repository / "eros-denoiser" / "1" / "model.onnx")
     store_fp16(model)
     save_model(model, tmp_path / "half-denoiser" / "1")
-    (tmp_path / "half-denoiser" / "config.pbtxt").write_text('name: "half-denoiser"\n')
+    named(tmp_path / "half-denoiser", repository)
     changed(lora, lora_unet_conv_in__alpha=torch.tensor(1e9))
     with pytest.raises(ExportError, match="makes values that float16 cannot hold"):
         merge_character(tmp_path / "half-denoiser", lora, tmp_path / "eros-denoiser--aya")
@@ -301,7 +308,7 @@ def test_merge_tells_how_far_it_is(repository: Path, lora: Path, tmp_path: Path)
         told.append((stage, done))
 
     target = tmp_path / "eros-denoiser--aya"
-    merge_character(repository / "eros-denoiser", lora, target, check=lambda _: None, tell=tell)
+    merge_character(repository / "eros-denoiser", lora, target, check=lambda _: None, on_progress=tell)
     merging = [done for stage, done in told if stage == "merge into eros-denoiser"]
     assert merging[0] == 0 and merging[-1] == 1 and len(merging) > 20
     assert told[-2:] == [("compare with torch", 0.0), ("compare with torch", 1.0)]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from export.model import Options, export_checkpoint
+from export.model import ExportOptions, export_checkpoint
 from export.repository.finished_stages import KEY_FILE
 
 PARTS = ("decoder", "denoiser", "text-encoder")
@@ -67,7 +67,7 @@ def test_killed_export_leaves_each_part_old_or_new_and_the_next_run_completes(
         assert all(digest in (old[part], new[part]) for part, digest in published.items())
     left = {path.name for path in output.iterdir()}
     assert left == {*new, ".reports"}, "something half-made was left"
-    export_checkpoint(tiny_folder, "eros", tmp_path / "elsewhere", Options())
+    export_checkpoint(tiny_folder, "eros", tmp_path / "elsewhere", ExportOptions())
     for part in new:
         keys = [(folder / part / KEY_FILE).read_text() for folder in (output, tmp_path / "elsewhere")]
         assert keys[0] == keys[1]

@@ -9,7 +9,7 @@ import torch
 
 from export.__main__ import main
 from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.restore import open_restored, restore_checkpoint
+from export.checkpoints.restore import restore_checkpoint, view_exported
 from export.errors import ExportError
 from export.graphs.storage import load_model, save_model, store_fp16
 from export.model import export_checkpoint
@@ -44,9 +44,9 @@ def test_denoiser_comes_with_its_hash(repository: Path) -> None:
 def test_pipeline_says_what_the_graphs_cannot(repository: Path) -> None:
     assert json.loads((repository / "eros-denoiser" / "pipeline.json").read_text()) == {
         "format": 1,
+        "family": "sdxl",
         "prediction": "flow",
         "sigmas": {"kind": "flow", "shift": 3.0},
-        "init_noise": "flow",
         "latent_channels": 4,
         "downscale": 32,
         "pad_token": 16,
@@ -103,14 +103,14 @@ def test_restored_view_has_the_weights_of_the_restored_folder(
         save_model(load_model(views / part / "1" / "model.onnx"), views / part / "1", {}, one_file_bytes)
     wanted = open_checkpoint(restore_checkpoint(repository, "eros", tmp_path / "restored"))
     (tmp_path / "scratch").mkdir()
-    found = open_restored(views, "eros", tmp_path / "scratch")
+    found = view_exported(views, "eros", tmp_path / "scratch")
     for name in ("text_encoder", "text_encoder_2", "unet", "vae"):
-        one, other = getattr(found, name).state_dict(), getattr(wanted, name).state_dict()
+        one, other = found.networks[name].state_dict(), wanted.networks[name].state_dict()
         assert one.keys() == other.keys()
         assert all((one[key] == other[key]).all() for key in one)
     tokens = torch.tensor([[1, 2, 3]])
     with torch.no_grad():
-        encoded = [each.text_encoder(tokens).last_hidden_state for each in (found, wanted)]
+        encoded = [each.networks["text_encoder"](tokens).last_hidden_state for each in (found, wanted)]
     assert (encoded[0] == encoded[1]).all()
 
 

@@ -10,14 +10,14 @@ import pytest
 from onnx import TensorProto
 from PIL import Image
 
-from export import model as exporter
 from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.restore import restore_checkpoint
-from export.engines.recipe import Wish
+from export.checkpoints.tokenizer import open_tokenizers
+from export.engines.recipe import EngineOptions
 from export.errors import ExportError
-from export.model import Options, export_checkpoint
+from export.model import ExportOptions, export_checkpoint
 from export.networks.precision import LIMITS, Limit
-from export.parity.comparison import Report, compare
+from export.parity.comparison import ParityReport, compare
 from tests.export.tiny import save_tiny, save_tiny_sd15
 
 PARTS = ("decoder", "denoiser", "text-encoder")
@@ -32,7 +32,7 @@ def test_stage_is_done_again_only_when_what_it_reads_has_changed(tiny_folder: Pa
     first = stamps(tmp_path)
     export_checkpoint(tiny_folder, "eros", tmp_path)
     assert stamps(tmp_path) == first
-    export_checkpoint(tiny_folder, "eros", tmp_path, Options(storage="fp32"))
+    export_checkpoint(tiny_folder, "eros", tmp_path, ExportOptions(storage="fp32"))
     assert not set(stamps(tmp_path).values()) & set(first.values())
     assert not list(tmp_path.glob(".*.work"))
 
@@ -87,7 +87,7 @@ def test_sd15_is_restored_and_exported_again_the_same(tmp_path: Path) -> None:
 
 
 def test_half_precision_computes_in_half_and_draws_the_same(tiny_folder: Path, tmp_path: Path) -> None:
-    export_checkpoint(tiny_folder, "eros", tmp_path, Options(precision="fp16"))
+    export_checkpoint(tiny_folder, "eros", tmp_path, ExportOptions(precision="fp16"))
     report = json.loads((tmp_path / ".reports" / "eros" / "report.json").read_text())
     assert report["passed"] and report["parts"]["denoiser"]["mean"] > 1e-5
     kinds = {part: computed_in(tmp_path / f"eros-{part}") for part in PARTS}
@@ -107,7 +107,9 @@ def computed_in(folder: Path) -> set[int]:
 def test_bfloat16_plan_is_built_and_the_report_says_that_nothing_was_run(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
-    options = Options(precision="bf16", engine="tensorrt", wish=Wish(sizes=[(1344, 768)], batch=1))
+    options = ExportOptions(
+        precision="bf16", engine="tensorrt", engine_options=EngineOptions(sizes=[(1344, 768)], batch=1)
+    )
     export_checkpoint(tiny_folder, "eros", tmp_path, options)
     report = json.loads((tmp_path / ".reports" / "eros" / "report.json").read_text())
     assert computed_in(tmp_path / "eros-denoiser") == {TensorProto.BFLOAT16}
@@ -117,7 +119,7 @@ def test_bfloat16_plan_is_built_and_the_report_says_that_nothing_was_run(
 
 def test_bfloat16_is_refused_for_onnxruntime(tiny_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="cannot compute in bfloat16; take fp16"):
-        export_checkpoint(tiny_folder, "eros", tmp_path, Options(precision="bf16"))
+        export_checkpoint(tiny_folder, "eros", tmp_path, ExportOptions(precision="bf16"))
 
 
 def test_engine_that_drifts_is_not_published_and_the_report_names_the_part(
@@ -151,15 +153,15 @@ def test_part_of_another_model_is_found_out(tiny_folder: Path, repository: Path,
     (tmp_path / "report").mkdir()
     checkpoint = open_checkpoint(tiny_folder)
     report = compare(
-        parts, checkpoint, exporter._tokenizers(checkpoint), LIMITS["fp32", "fp32"], tmp_path / "report"
+        parts, checkpoint, open_tokenizers(checkpoint), LIMITS["fp32", "fp32"], tmp_path / "report"
     )
     assert report.failure is not None and report.failure.startswith("the denoiser's mean error")
 
 
 def test_not_a_number_is_a_failure() -> None:
-    from export.parity.comparison import Error
+    from export.parity.comparison import PartDeviation
 
-    report = Report(Limit(mean=1, psnr=1), {"decoder": Error(float("nan"), float("nan"))})
+    report = ParityReport(Limit(mean=1, psnr=1), {"decoder": PartDeviation(float("nan"), float("nan"))})
     assert report.failure is not None
 
 

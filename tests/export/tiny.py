@@ -142,7 +142,7 @@ def save_tiny(folder: Path, prediction: str = "flow", seed: int = 0) -> Path:
         "tokenizer": tokenizer(END),
         "tokenizer_2": tokenizer(PAD),
     }
-    return _save(folder, "StableDiffusionXLPipeline", networks, prediction)
+    return save_checkpoint(folder, "StableDiffusionXLPipeline", networks, prediction)
 
 
 def save_tiny_sd15(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
@@ -153,10 +153,10 @@ def save_tiny_sd15(folder: Path, prediction: str = "epsilon", seed: int = 0) -> 
         "vae": vae(),
         "tokenizer": tokenizer(END),
     }
-    return _save(folder, "StableDiffusionPipeline", networks, prediction)
+    return save_checkpoint(folder, "StableDiffusionPipeline", networks, prediction)
 
 
-def _save(folder: Path, pipeline: str, networks: dict[str, Any], prediction: str) -> Path:
+def save_checkpoint(folder: Path, pipeline: str, networks: dict[str, Any], prediction: str) -> Path:
     index: dict[str, Any] = {"_class_name": pipeline}
     for name, network in networks.items():
         if isinstance(network, torch.nn.Module):

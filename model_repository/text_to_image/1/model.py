@@ -93,7 +93,7 @@ class TritonPythonModel:
         async with contextlib.AsyncExitStack() as stack:
             if unit is not None:
                 loaded = stack.enter_async_context(self._residency.use(unit))
-                await _watched(loaded, lambda: _stop_if_cancelled(sender))
+                await _watch(loaded, lambda: _stop_if_cancelled(sender))
             pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
             try:
                 painting = await pipeline.paint(order, step_done)
@@ -104,7 +104,7 @@ class TritonPythonModel:
                 raise
 
 
-async def _watched(work: Awaitable[T], look: Callable[[], None]) -> T:
+async def _watch(work: Awaitable[T], look: Callable[[], None]) -> T:
     """`work`, with `look` called while it lasts; what `look` raises cancels it."""
     task = asyncio.ensure_future(work)
     try:

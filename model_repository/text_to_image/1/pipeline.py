@@ -15,7 +15,7 @@ import numpy.typing as npt
 from noise import first_noise
 from order import BadOrder, Order
 from repositories import BaseModel
-from tokens import Rows, rows_of
+from tokens import TokenRows, rows_of
 
 from contract.families import Family
 from contract.limits import MAX_BATCH
@@ -30,7 +30,7 @@ class Engine(Protocol[T]):
 
     def tensor(self, name: str, array: Array) -> T: ...
 
-    def renamed(self, name: str, tensor: T) -> T: ...
+    def rename(self, name: str, tensor: T) -> T: ...
 
     def array(self, tensor: T) -> Array: ...
 
@@ -94,7 +94,7 @@ class Pipeline(Generic[T]):
     def _family(self) -> Family:
         return self.base.description.family
 
-    async def _embed(self, rows: Rows) -> tuple[Array, list[Array]]:
+    async def _embed(self, rows: TokenRows) -> tuple[Array, list[Array]]:
         """Embeddings [2 count, window, D], and the pooled vectors [P] of the first window of both texts.
 
         However long a prompt is, no more than ROWS_AT_ONCE of what the encoder made are held at a time.
@@ -136,7 +136,7 @@ class Pipeline(Generic[T]):
             (made,) = await self.engine.run(
                 self.networks[1], [latents, *levels, *conditions], ["next_latents"]
             )
-            latents = self.engine.renamed("latents", made)
+            latents = self.engine.rename("latents", made)
             await step_done((step + 1) / (order.steps + 1))  # the decoder is the last part
         return latents
 

@@ -33,19 +33,19 @@ class TextTokenizer:
         """At least one window."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         room = self._window - 2
-        return [self._framed(ids[at : at + room]) for at in range(0, max(len(ids), 1), room)]
+        return [self._frame(ids[at : at + room]) for at in range(0, max(len(ids), 1), room)]
 
-    def padded(self, windows: Windows, count: int) -> Windows:
+    def pad(self, windows: Windows, count: int) -> Windows:
         """At least `count` windows; the added ones hold no text."""
-        return windows + [self._framed([])] * (count - len(windows))
+        return windows + [self._frame([])] * (count - len(windows))
 
-    def _framed(self, ids: Sequence[int]) -> list[int]:
+    def _frame(self, ids: Sequence[int]) -> list[int]:
         framed = [self._start, *ids, self._end]
         return framed + [self._pad] * (self._window - len(framed))
 
 
 @dataclass(frozen=True)
-class Rows:
+class TokenRows:
     """What the text encoder is given, and what becomes of its embeddings.
 
     The denoiser looks at `count` windows of the prompt (places 0 to count - 1) and as many of the negative
@@ -58,7 +58,7 @@ class Rows:
     count: int
 
 
-def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str, most: int) -> Rows:
+def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str, most: int) -> TokenRows:
     """At most `most` places for each of the two texts.
 
     Both take as many, in all tokenizers, because the network joins its encoders token by token and guidance
@@ -72,8 +72,8 @@ def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str, mos
     rows = [max(length, count) for length in lengths]
     places = np.concatenate([at * count + np.arange(n) * count // n for at, n in enumerate(rows)])
     tokens = tuple(
-        np.array([row for text, n in zip(each, rows, strict=True) for row in tokenizer.padded(text, n)])
+        np.array([row for text, n in zip(each, rows, strict=True) for row in tokenizer.pad(text, n)])
         for tokenizer, each in zip(tokenizers, zip(*texts, strict=True), strict=True)
     )
     shares = (1 / np.bincount(places))[places].astype(np.float32)
-    return Rows(tokens=tokens, places=places, shares=shares, count=count)
+    return TokenRows(tokens=tokens, places=places, shares=shares, count=count)

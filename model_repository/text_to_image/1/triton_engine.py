@@ -21,7 +21,7 @@ class TritonEngine:
     def tensor(self, name: str, array: Array) -> "pb_utils.Tensor":
         return pb_utils.Tensor(name, np.ascontiguousarray(array))
 
-    def renamed(self, name: str, tensor: "pb_utils.Tensor") -> "pb_utils.Tensor":
+    def rename(self, name: str, tensor: "pb_utils.Tensor") -> "pb_utils.Tensor":
         # A tensor's name is fixed; DLPack hands its memory, on whichever device, to one of another name.
         return pb_utils.Tensor.from_dlpack(name, tensor)
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from merge import BadRequest
+from batching import BadTensors
 from signature import Signature
 
 RECORD: dict[str, Any] = {
@@ -42,10 +42,10 @@ def test_batch_size_is_read() -> None:
     ],
 )
 def test_tensor_that_does_not_fit_is_refused(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(BadRequest, match=told):
+    with pytest.raises(BadTensors, match=told):
         Signature.of_record(RECORD).check(GOOD | change)
 
 
 def test_missing_tensor_is_refused() -> None:
-    with pytest.raises(BadRequest, match="input latents is missing"):
+    with pytest.raises(BadTensors, match="input latents is missing"):
         Signature.of_record(RECORD).check({name: one for name, one in GOOD.items() if name != "latents"})

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from merge import TensorRule
+from batching import TensorRule
 from session import Session
 
 

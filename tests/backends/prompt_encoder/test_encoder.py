@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from encoder import Encoder
-from merge import Arrays, BadRequest
+from batching import Arrays, BadTensors
+from encoder import TextEmbedder
 from tokenizers import Tokenizer
 
 from contract.limits import MAX_ENCODER_BYTES
 
 SHIPPED = Path(__file__).resolve().parents[3] / "model_repository" / "prompt-encoder"
-PROMPTS = (SHIPPED.parents[1] / "export" / "encoder_prompts.txt").read_text(encoding="utf-8").splitlines()
+COMPARED = SHIPPED.parents[1] / "export" / "prompt_encoder" / "encoder_prompts.txt"
+PROMPTS = COMPARED.read_text(encoding="utf-8").splitlines()
 # Similarities by torch, in fp32. 8 bits may change them by as much as the export allows.
 PAIRS = [
     ("red dress", "blue dress", 0.684),
@@ -30,8 +31,8 @@ TOLERANCE = 0.02
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(SHIPPED, "1", {"intra_op_thread_count": "1"})
+def encoder() -> TextEmbedder:
+    return TextEmbedder(SHIPPED, "1", {"intra_op_thread_count": "1"})
 
 
 def texts(*wanted: str | bytes) -> Arrays:
@@ -39,32 +40,34 @@ def texts(*wanted: str | bytes) -> Arrays:
     return {"text": np.array(rows, dtype=object)}
 
 
-def encode(encoder: Encoder, *wanted: str) -> npt.NDArray[np.float32]:
+def encode(encoder: TextEmbedder, *wanted: str) -> npt.NDArray[np.float32]:
     assert encoder.check(texts(*wanted)) == len(wanted)
     return encoder.run(texts(*wanted))["embedding"].astype(np.float32)
 
 
 @pytest.mark.parametrize(("one", "other", "similarity"), PAIRS)
-def test_similarities_are_those_of_torch(encoder: Encoder, one: str, other: str, similarity: float) -> None:
+def test_similarities_are_those_of_torch(
+    encoder: TextEmbedder, one: str, other: str, similarity: float
+) -> None:
     first, second = encode(encoder, one, other)
     assert float(first @ second) == pytest.approx(similarity, abs=TOLERANCE)
 
 
-def test_a_prompt_has_the_same_vector_in_any_company(encoder: Encoder) -> None:
+def test_a_prompt_has_the_same_vector_in_any_company(encoder: TextEmbedder) -> None:
     together = encode(encoder, *PROMPTS)
     alone = np.concatenate([encode(encoder, text) for text in PROMPTS])
     assert np.abs(together - alone).max() < 1e-6
     assert np.linalg.norm(alone, axis=1) == pytest.approx(np.ones(len(PROMPTS)), abs=1e-5)
 
 
-def test_what_follows_the_256th_token_does_not_count(encoder: Encoder) -> None:
+def test_what_follows_the_256th_token_does_not_count(encoder: TextEmbedder) -> None:
     first, second, shorter = encode(encoder, "fox " * 254 + "sea", "fox " * 254 + "tree " * 99, "fox " * 253)
     assert np.array_equal(first, second)
     assert np.abs(first - shorter).max() > 1e-6
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "🦊🌳", "\U0001d160" * 4000, "x" * MAX_ENCODER_BYTES])
-def test_any_text_has_a_vector(encoder: Encoder, text: str) -> None:
+def test_any_text_has_a_vector(encoder: TextEmbedder, text: str) -> None:
     (vector,) = encode(encoder, text)
     assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-5)
 
@@ -82,19 +85,19 @@ def test_any_text_has_a_vector(encoder: Encoder, text: str) -> None:
         ({}, "expected input text of shape [N, 1]"),
     ],
 )
-def test_what_is_no_text_is_refused(encoder: Encoder, arrays: Arrays, message: str) -> None:
-    with pytest.raises(BadRequest, match=re.escape(message)):
+def test_what_is_no_text_is_refused(encoder: TextEmbedder, arrays: Arrays, message: str) -> None:
+    with pytest.raises(BadTensors, match=re.escape(message)):
         encoder.check(arrays)
 
 
-def test_another_tokenizer_makes_another_encoder(encoder: Encoder, tmp_path: Path) -> None:
+def test_another_tokenizer_makes_another_encoder(encoder: TextEmbedder, tmp_path: Path) -> None:
     changed = shutil.copytree(SHIPPED, tmp_path / "encoder")
     tokenizer = Tokenizer.from_file(str(changed / "tokenizer.json"))
     tokenizer.enable_truncation(100)
     tokenizer.save(str(changed / "tokenizer.json"))
     names = {
         bytes(each.run(texts("fox"))["encoder"][0, 0])
-        for each in (encoder, Encoder(SHIPPED, "1", {}), Encoder(changed, "1", {}))
+        for each in (encoder, TextEmbedder(SHIPPED, "1", {}), TextEmbedder(changed, "1", {}))
     }
     assert len(names) == 2 and all(re.fullmatch(rb"[0-9a-f]{64}", name) for name in names)
 
@@ -109,4 +112,4 @@ def test_a_tokenizer_without_bound_is_refused(tmp_path: Path, wrong: str) -> Non
         tokenizer.no_truncation()
     tokenizer.save(str(changed / "tokenizer.json"))
     with pytest.raises(ValueError, match="must cut at 3 to 512 tokens, and not pad"):
-        Encoder(changed, "1", {})
+        TextEmbedder(changed, "1", {})

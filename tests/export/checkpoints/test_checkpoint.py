@@ -75,7 +75,7 @@ def test_class_of_the_checkpoints_own_is_never_loaded(folder: Path) -> None:
 def test_remote_code_that_a_config_asks_for_does_not_run(folder: Path) -> None:
     (folder / "text_encoder" / "custom.py").write_text("raise SystemExit('this ran')")
     edit(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "custom.Custom"})
-    assert type(open_checkpoint(folder).text_encoder).__name__ == "CLIPTextModel"
+    assert type(open_checkpoint(folder).networks["text_encoder"]).__name__ == "CLIPTextModel"
 
 
 def test_unet_of_another_family_is_refused(folder: Path) -> None:

@@ -11,13 +11,11 @@ from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import open_tokenizer
 from export.errors import ExportError
-from export.families.published import CLIP_L
-from export.model import Options, export_checkpoint
+from export.families.stable_diffusion import CLIP_L
+from export.model import ExportOptions, export_checkpoint
 from tests.export.single import write_single_file
 from tests.export.test_model import files_of
 from tests.export.tiny import save_tiny, save_tiny_sd15
-
-NETWORKS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 
 @pytest.mark.parametrize("save", [save_tiny, save_tiny_sd15])
@@ -25,13 +23,9 @@ def test_unpacked_file_has_the_weights_of_the_folder_that_it_was_written_from(sa
     folder = save(tmp_path / "folder", prediction="epsilon")
     unpack(write_single_file(folder, tmp_path / "one.safetensors"), tmp_path / "unpacked", like=folder)
     wanted, found = open_checkpoint(folder), open_checkpoint(tmp_path / "unpacked")
-    assert found.schedule == wanted.schedule
-    for name in NETWORKS:
-        network = getattr(wanted, name)
-        if network is None:
-            assert getattr(found, name) is None
-            continue
-        state = getattr(found, name).state_dict()
+    assert (found.family, found.diffusion) == (wanted.family, wanted.diffusion)
+    for name, network in wanted.networks.items():
+        state = found.networks[name].state_dict()
         for key, value in network.state_dict().items():
             assert torch.equal(state[key], value), key
 
@@ -39,7 +33,7 @@ def test_unpacked_file_has_the_weights_of_the_folder_that_it_was_written_from(sa
 def test_single_file_is_exported_as_its_folder_is(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "folder", prediction="epsilon")
     path = write_single_file(folder, tmp_path / "one.safetensors")
-    export_checkpoint(path, "eros", tmp_path / "single", Options(like=folder))
+    export_checkpoint(path, "eros", tmp_path / "single", ExportOptions(like=folder))
     export_checkpoint(folder, "eros", tmp_path / "whole")
     wanted, found = files_of(tmp_path / "whole"), files_of(tmp_path / "single")
     assert {name for name in found if "checkpoint/" not in name} == {
@@ -59,7 +53,7 @@ def test_prediction_is_read_where_the_file_says_it(said, expected: str, tmp_path
     if isinstance(said, str):
         save_file({**load_file(path), said: torch.zeros(0)}, path)
     unpack(path, tmp_path / "unpacked", like=folder)
-    assert open_checkpoint(tmp_path / "unpacked").schedule.prediction == expected
+    assert open_checkpoint(tmp_path / "unpacked").diffusion.prediction == expected
 
 
 @pytest.mark.parametrize(
@@ -76,7 +70,7 @@ def test_file_marked_as_published_ones_are_draws_as_torch_does(  # type: ignore[
     folder = save(tmp_path / "folder", prediction="epsilon")
     path = write_single_file(folder, tmp_path / "one.safetensors")
     save_file({**load_file(path), **{mark: torch.zeros(0) for mark in marks}}, path)
-    export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+    export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
     description = json.loads((tmp_path / "out" / "eros-denoiser" / "pipeline.json").read_text())
     assert description["prediction"] == "v"
     assert {**description["sigmas"], **sigmas} == description["sigmas"]
@@ -89,7 +83,7 @@ def test_zero_snr_without_v_prediction_is_refused(tmp_path: Path) -> None:
     path = write_single_file(folder, tmp_path / "one.safetensors")
     save_file({**load_file(path), "ztsnr": torch.zeros(0)}, path)
     with pytest.raises(ExportError, match="goes with v prediction only"):
-        export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+        export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +126,7 @@ def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
     tensors = {name: value for name, value in load_file(path).items() if "middle_block" not in name}
     save_file(tensors, path)
     with pytest.raises(ExportError):
-        export_checkpoint(path, "eros", tmp_path / "out", Options(like=folder))
+        export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
 
 
 def test_clip_tokenizer_comes_along(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from export.__main__ import main
 from export.character import merge_character
 from export.checkpoints.checkpoint import Checkpoint
-from export.engines.inductor import PackageRunner, made_by, ranges
+from export.engines.inductor import PackageRunner, describe_builder, ranges
 from export.engines.package import add_character_package
-from export.engines.recipe import Wish
+from export.engines.recipe import EngineOptions
 from export.errors import ExportError
 from export.graphs.storage import engine_digest
 from export.lora.strength import Strength
@@ -132,10 +132,10 @@ def test_host_without_a_compiler_is_refused_in_one_line(
 
 
 def test_what_a_package_depends_on_is_named() -> None:
-    assert set(made_by()) == {"torch", "device", "gpu", "cpu"}
+    assert set(describe_builder()) == {"torch", "device", "gpu", "cpu"}
 
 
 def test_sides_are_those_of_the_apis_sizes(tiny: Checkpoint) -> None:
     denoiser = next(one.part for one in networks_of(tiny) if one.part.name == "denoiser")
-    assert ranges(denoiser, Wish(), 8)["height"] == (8, 168, 8)
-    assert ranges(denoiser, Wish(), 32)["width"] == (2, 42, 2)
+    assert ranges(denoiser, EngineOptions(), 8)["height"] == (8, 168, 8)
+    assert ranges(denoiser, EngineOptions(), 32)["width"] == (2, 42, 2)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from export.engines.machine import NO_GPU, Machine, gpu, main, strangers
+from export.engines.machine import NO_GPU, Machine, gpu, main, report_foreign_plans
 
 H100 = "NVIDIA H100 80GB HBM3, 9.0"
 
@@ -35,7 +35,7 @@ def test_plans_of_another_gpu_are_told_with_what_to_do(tmp_path: Path) -> None:
     write_record(tmp_path / "eros-denoiser", gpu="NVIDIA L4, 8.9")
     write_record(tmp_path / "eros-text-encoder", builder="tensorrt_rtx", gpu=NO_GPU)
     lines: list[str] = []
-    assert strangers(tmp_path, H100, lines.append) == 1
+    assert report_foreign_plans(tmp_path, H100, lines.append) == 1
     assert lines == [
         f"eros-denoiser: its plan is for the GPU NVIDIA L4, 8.9, this machine has {H100}; "
         "export it here again (imgen export … --engine tensorrt)"

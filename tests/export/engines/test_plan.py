@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from diffusers import UNet2DConditionModel
 
+from contract.sizes import SIZES
 from export.__main__ import main
 from export.character import merge_character
 from export.checkpoints.checkpoint import Checkpoint
 from export.engines.builder import load_builder
 from export.engines.plan import TIMING_CACHE, add_plan, for_tensorrt
-from export.engines.recipe import SIZES, Recipe, Wish
+from export.engines.recipe import EngineOptions, Recipe
 from export.errors import ExportError
 from export.graphs.storage import engine_digest
 from export.networks.networks import networks_of
@@ -23,7 +24,7 @@ from tests.export.loras import peft_state, save_kohya, with_lora
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "demo" / "models"
-BUILT = Wish(sizes=SIZES[:2], batch=2)
+BUILT = EngineOptions(sizes=SIZES[:2], batch=2)
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +88,15 @@ def test_a_character_of_a_planned_model_gets_a_plan(planned: Path, tiny_folder: 
 
 def test_profiles_cover_every_size_batch_and_prompt(tiny: Checkpoint) -> None:
     encoder, denoiser, decoder = (network.part for network in networks_of(tiny))
-    recipe = Recipe.of(denoiser, Wish(), downscale=8)
+    recipe = Recipe.of(denoiser, EngineOptions(), downscale=8)
     assert [profile["latents"][2][2:] for profile in recipe.profiles] == [
         [height // 8, width // 8] for width, height in SIZES
     ]
     for profile in recipe.profiles:
         assert [shape[0] for shape in profile["latents"]] == [1, 1, 8]
         assert [shape[1] for shape in profile["embeddings"]] == [77, 77, 308]
-    assert len(Recipe.of(decoder, Wish(), downscale=8).profiles) == 7
-    assert len(Recipe.of(encoder, Wish(), downscale=8).profiles) == 1
+    assert len(Recipe.of(decoder, EngineOptions(), downscale=8).profiles) == 7
+    assert len(Recipe.of(encoder, EngineOptions(), downscale=8).profiles) == 1
 
 
 @pytest.mark.parametrize("part", ["text-encoder", "denoiser", "decoder"])
@@ -175,7 +176,7 @@ def test_the_rest_of_the_config_stays(tiny: Checkpoint) -> None:
     part = next(iter(networks_of(tiny))).part
     before, after = (
         config_of("eros-text-encoder", part),
-        for_tensorrt(config_of("eros-text-encoder", part), Recipe.of(part, Wish(), downscale=8)),
+        for_tensorrt(config_of("eros-text-encoder", part), Recipe.of(part, EngineOptions(), downscale=8)),
     )
     kept = [line for line in before.splitlines() if not line.startswith(("backend", "instance_group"))]
     assert [line for line in after.splitlines() if not line.startswith(("backend", "instance_group"))] == kept

@@ -10,16 +10,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from contract.families import SD15, Sizes
 from export.engines.builder import Builder, load_builder
 from export.engines.plan import TIMING_CACHE, add_character_plan, add_plan
-from export.engines.recipe import Recipe, Wish
+from export.engines.recipe import EngineOptions, Recipe
 from export.errors import ExportError
-from export.networks.parts import decoder
-from export.repository.triton_config import config_of, renamed
+from export.repository.triton_config import config_of, rename_config
 from tests.export import fake_tensorrt
 from tests.export.fake_tensorrt import FakeTensorRT, plan_of, weights_of
 
-PART = decoder(channels=2)
+PART = SD15.parts(Sizes(width=8, pooled=0, window=77, channels=2))["decoder"]
 CHANGED = ["unet.one"]
 
 
@@ -46,14 +46,14 @@ def model(folder: Path, one: float) -> Path:
 
 def planned(folder: Path, builder: Builder, one: float = 1.0) -> Path:
     base = model(folder, one)
-    recipe = Recipe.of(PART, Wish(batch=2, workspace_mb=512), 8, refittable=builder.can_refit)
+    recipe = Recipe.of(PART, EngineOptions(batch=2, workspace_mb=512), 8, refittable=builder.can_refit)
     add_plan(base, recipe, folder.parent / TIMING_CACHE, builder)
     return base
 
 
 def character(base: Path, name: str, one: float, builder: Builder) -> Path:
     made = model(base.with_name(f"{base.name}--{name}"), one)
-    made.joinpath("config.pbtxt").write_text(renamed((base / "config.pbtxt").read_text(), made.name))
+    made.joinpath("config.pbtxt").write_text(rename_config((base / "config.pbtxt").read_text(), made.name))
     add_character_plan(made, base, CHANGED, base.parent / TIMING_CACHE, builder)
     return made
 

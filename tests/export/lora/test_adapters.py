@@ -79,9 +79,7 @@ def same(found: Mapping[str, Array], wanted: Outputs) -> bool:
 def test_merged_networks_compute_as_lycoris_does(name: str, repository: Path, folder: Path) -> None:
     checkpoint = open_checkpoint(folder / "checkpoint")
     plain = outputs_of(checkpoint)
-    encoders: list[nn.Module] = [checkpoint.text_encoder]
-    assert checkpoint.text_encoder_2 is not None
-    encoders.append(checkpoint.text_encoder_2)
+    encoders: list[nn.Module] = list(checkpoint.text_encoders.values())
     path = write_lycoris(name, checkpoint.unet, encoders, folder / "lora.safetensors")
     found, wanted = merged(repository, path), outputs_of(checkpoint)
     assert {part: largest_error(found[part], wanted[part]) < LIMIT for part in PARTS} == dict.fromkeys(

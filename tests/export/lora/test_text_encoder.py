@@ -14,8 +14,8 @@ from torch import nn
 from export.character import merge_character
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.errors import ExportError
-from export.networks.networks import networks_of
-from export.networks.text_encoder import TextEncoder
+from export.networks.networks import network_of, networks_of
+from export.networks.text_encoder import TextEncoders
 from export.networks.trace import example_inputs
 from tests.export.loras import ALPHA, RANK, peft_state, save_kohya, with_lora
 from tests.export.session import largest_error, run
@@ -26,18 +26,18 @@ States = dict[str, dict[str, torch.Tensor]]
 
 
 @pytest.fixture(scope="module")
-def adapted(tiny_folder: Path) -> tuple[TextEncoder, States]:
+def adapted(tiny_folder: Path) -> tuple[TextEncoders, States]:
     """Both text encoders with random adapters, run by PEFT, and the adapters' weights."""
     checkpoint, states = open_checkpoint(tiny_folder), {}
     torch.manual_seed(5)
     for name in ("text_encoder", "text_encoder_2"):
         config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=LAYERS, init_lora_weights=False)
-        encoder = inject_adapter_in_model(config, getattr(checkpoint, name))
+        encoder = inject_adapter_in_model(config, checkpoint.networks[name])
         for parameter, weight in encoder.named_parameters():
             if "lora_" in parameter:
                 nn.init.normal_(weight, std=0.2)
         states[name] = {key: value.contiguous() for key, value in get_peft_model_state_dict(encoder).items()}
-    return TextEncoder(checkpoint.text_encoder, checkpoint.text_encoder_2).eval(), states
+    return network_of(checkpoint, "text-encoder").module.eval(), states
 
 
 def kohya(states: States, path: Path) -> Path:
@@ -68,7 +68,7 @@ def diffusers(states: States, path: Path) -> Path:
 
 @pytest.mark.parametrize("write", [kohya, diffusers])
 def test_character_encodes_text_as_peft_does(
-    tiny: Checkpoint, repository: Path, adapted: tuple[TextEncoder, States], tmp_path: Path, write: object
+    tiny: Checkpoint, repository: Path, adapted: tuple[TextEncoders, States], tmp_path: Path, write: object
 ) -> None:
     encoder, states = adapted
     path = write(states, tmp_path / "lora.safetensors")  # type: ignore[operator]
@@ -84,7 +84,7 @@ def test_character_encodes_text_as_peft_does(
 
 
 def test_text_encoder_goes_when_the_next_lora_has_none(
-    tiny_folder: Path, repository: Path, adapted: tuple[TextEncoder, States], tmp_path: Path
+    tiny_folder: Path, repository: Path, adapted: tuple[TextEncoders, States], tmp_path: Path
 ) -> None:
     target = tmp_path / "eros-denoiser--aya"
     with_text = kohya(adapted[1], tmp_path / "one.safetensors")
@@ -98,7 +98,7 @@ def test_text_encoder_goes_when_the_next_lora_has_none(
 
 
 def test_text_encoder_that_is_not_there_is_refused(
-    repository: Path, adapted: tuple[TextEncoder, States], tmp_path: Path
+    repository: Path, adapted: tuple[TextEncoders, States], tmp_path: Path
 ) -> None:
     base = tmp_path / "base" / "eros-denoiser"
     base.parent.mkdir()

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
+from contract.schedules import Diffusion, ScaledLinearSchedule
 from export.checkpoints.checkpoint import Checkpoint
-from export.checkpoints.scheduler import Schedule, read_schedule
+from export.checkpoints.scheduler import read_diffusion
 from export.graphs.storage import save_model
 from export.graphs.weight_names import name_weights
-from export.networks.denoiser import Denoiser, parametrisation_of
-from export.networks.networks import networks_of
+from export.networks.denoiser import parametrisation_of
+from export.networks.networks import network_of, networks_of
 from export.networks.trace import example_inputs, trace, weights_of
 from tests.export.session import largest_error, run
 from tests.export.tiny import BETAS, scheduler, tokenizer
@@ -33,9 +35,7 @@ def denoiser_of(tiny: Checkpoint, repository: Path, tmp_path_factory: pytest.Tem
         if prediction not in made:
             folder = tmp_path_factory.mktemp(prediction)
             scheduler(prediction).save_pretrained(folder)
-            schedule = read_schedule(folder / "scheduler_config.json")
-            parts = {name: getattr(tiny, name) for name in tiny.__dataclass_fields__}
-            checkpoint = Checkpoint(**{**parts, "schedule": schedule})
+            checkpoint = replace(tiny, diffusion=read_diffusion(folder / "scheduler_config.json"))
             network = list(networks_of(checkpoint))[1]
             model = trace(network.module, network.part)
             save_model(model, folder / "1", name_weights(model, weights_of(network.module), set()))
@@ -52,7 +52,7 @@ def some_inputs(
     sizes = {"batch": batch, "height": height, "width": width, "tokens": tokens}
     inputs = example_inputs(part, sizes)
     inputs["guidance"] *= 5
-    if checkpoint.schedule.prediction != "flow":
+    if checkpoint.diffusion.prediction != "flow":
         inputs["sigma"] *= 14
     return inputs
 
@@ -60,7 +60,7 @@ def some_inputs(
 @pytest.mark.parametrize("prediction", ["flow", "epsilon", "v"])
 def test_step_is_torchs_at_every_size(denoiser_of: MakeDenoiser, prediction: str) -> None:
     folder, checkpoint = denoiser_of(prediction)
-    network = Denoiser(checkpoint.unet, checkpoint.schedule)
+    network = network_of(checkpoint, "denoiser").module
     for batch, height, width, tokens in ((1, 8, 8, 77), (3, 7, 10, 154), (2, 24, 42, 77)):
         inputs = some_inputs(checkpoint, batch, height, width, tokens)
         with torch.no_grad():
@@ -124,8 +124,8 @@ def test_loop_makes_the_latents_of_diffusers_pipeline(denoiser_of: MakeDenoiser,
     theirs = scheduler(prediction)
     pipeline = StableDiffusionXLPipeline(
         vae=checkpoint.vae,
-        text_encoder=checkpoint.text_encoder,
-        text_encoder_2=checkpoint.text_encoder_2,
+        text_encoder=checkpoint.networks["text_encoder"],
+        text_encoder_2=checkpoint.networks["text_encoder_2"],
         tokenizer=tokenizer("!"),
         tokenizer_2=tokenizer("!"),
         unet=checkpoint.unet,
@@ -159,9 +159,8 @@ def test_loop_makes_the_latents_of_diffusers_pipeline(denoiser_of: MakeDenoiser,
 def test_timestep_of_a_sigma_is_the_schedulers(spacing: str) -> None:
     theirs = EulerDiscreteScheduler(**{**BETAS, "timestep_spacing": spacing})
     theirs.set_timesteps(30)
-    ours = parametrisation_of(
-        Schedule(prediction="epsilon", beta_start=0.00085, beta_end=0.012, spacing=spacing, steps_offset=1)
-    )
+    schedule = ScaledLinearSchedule(0.00085, 0.012, 1000, spacing, steps_offset=1)
+    ours = parametrisation_of(Diffusion("epsilon", schedule))
     found = ours.timestep(theirs.sigmas[:-1])
     # At fractions of a timestep diffusers interpolates sigma itself, not its logarithm.
     assert float((found - theirs.timesteps).abs().max()) < (0.02 if spacing == "linspace" else 2e-3)

@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from export.checkpoints.checkpoint import Checkpoint
-from export.networks.text_encoder import TextEncoder
+from export.networks.networks import network_of
 from tests.export.session import largest_error, run
 from tests.export.tiny import BEGIN, END, PAD, VOCABULARY
 
@@ -22,7 +22,7 @@ TEXTS = ("a fox reading a book under a tree", "", " ".join(["warm", "lake", "hil
 def test_encoder_answers_as_torch_does(tiny: Checkpoint, repository: Path) -> None:
     tokens, tokens_2 = windows(*TEXTS, pad=END), windows(*TEXTS, pad=PAD)
     with torch.no_grad():
-        wanted = TextEncoder(tiny.text_encoder, tiny.text_encoder_2)(tokens, tokens_2)
+        wanted = network_of(tiny, "text-encoder").module(tokens, tokens_2)
     found = run(repository / "eros-text-encoder", {"tokens": tokens, "tokens_2": tokens_2})
     assert largest_error(found[0], wanted[0]) < 1e-4
     assert largest_error(found[1], wanted[1]) < 1e-4

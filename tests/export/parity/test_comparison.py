@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.tokenizer import open_tokenizer
+from export.checkpoints.tokenizer import open_tokenizers
 from export.networks.networks import Network, network_of
 from export.networks.precision import LIMITS
 from export.parity.comparison import compare
@@ -23,10 +23,7 @@ def test_one_network_at_a_time_is_held(tiny_folder: Path, repository: Path, tmp_
         return network
 
     checkpoint = open_checkpoint(tiny_folder)
-    tokenizers = {
-        name: open_tokenizer(tiny_folder / name, encoder.config)
-        for name, encoder in checkpoint.tokenizers.items()
-    }
+    tokenizers = open_tokenizers(checkpoint)
     parts = {part: repository / f"eros-{part}" for part in PARTS}
     report = compare(parts, checkpoint, tokenizers, LIMITS["fp32", "fp32"], tmp_path, reference)
     assert asked == list(PARTS)

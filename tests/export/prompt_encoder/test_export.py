@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from export.errors import ExportError
 from export.prompt_encoder import parity
 from export.prompt_encoder.export import export_encoder
-from export.prompt_encoder.parity import Parity, padded
+from export.prompt_encoder.parity import Parity, pad_rows
 from export.prompt_encoder.sentence_encoder import open_source
 from tests.export.sentences import LENGTH, save_encoder
 
@@ -38,14 +38,14 @@ def test_it_encodes_as_torch_does_alone_and_padded(source: Path, exported: Path)
     opened = open_source(source)
     session = ort.InferenceSession(exported / "1" / "model.onnx", providers=["CPUExecutionProvider"])
     tokens = [opened.tokenizer.encode(text).ids for text in ("a red fox", "", "two fox under a tree, a lake")]
-    together = session.run(None, padded(tokens))[0]
+    together = session.run(None, pad_rows(tokens))[0]
     for row, ids in enumerate(tokens):
         with torch.no_grad():
             wanted = opened.network(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.int64))[
                 0
             ].numpy()
-        alone = session.run(None, padded([ids]))[0][0]
-        assert float(alone @ wanted) > parity.LEAST_COSINE
+        alone = session.run(None, pad_rows([ids]))[0][0]
+        assert float(alone @ wanted) > parity.MIN_COSINE
         assert np.abs(alone - together[row]).max() < 1e-6
         assert np.linalg.norm(alone) == pytest.approx(1, abs=1e-5)
 

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.prompt_encoder.int8 import LARGEST_WEIGHT, LEAST_TABLE, store_int8
+from export.prompt_encoder.int8 import MAX_WEIGHT, MIN_TABLE_SIZE, store_int8
 
 Array = npt.NDArray[np.float32]
 RANDOM = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def test_values_on_one_side_of_zero_lose_nothing(
     change = layer(x + np.float32(shift)) - layer(x)
     exact = shift * weight.sum(axis=0)
     scale = np.abs(weight).max(axis=0) * 64  # of what rounding the weights can do to a sum of 64
-    assert (np.abs(change - exact) <= scale * (0.01 + abs(shift) / (2 * LARGEST_WEIGHT))).all()
+    assert (np.abs(change - exact) <= scale * (0.01 + abs(shift) / (2 * MAX_WEIGHT))).all()
 
 
 def test_a_token_does_not_feel_its_neighbours(layer: Callable[[npt.NDArray[np.generic]], Array]) -> None:
@@ -82,11 +82,11 @@ def test_a_token_of_zeros_is_none_of_no_numbers(layer: Callable[[npt.NDArray[np.
 
 
 def test_two_products_fit_16_bits_at_the_worst() -> None:
-    assert 2 * 255 * LARGEST_WEIGHT <= np.iinfo(np.int16).max
+    assert 2 * 255 * MAX_WEIGHT <= np.iinfo(np.int16).max
 
 
 def test_a_table_of_words_is_held_in_bytes() -> None:
-    table = RANDOM.standard_normal((LEAST_TABLE // 32, 32), np.float32)
+    table = RANDOM.standard_normal((MIN_TABLE_SIZE // 32, 32), np.float32)
     model = graph("Gather", table, TensorProto.INT64, ["rows"])
     run = quantised(model, table)
     rows = np.array([0, 7, 7, len(table) - 1])

@@ -5,17 +5,18 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from contract.limits import MAX_BATCH
+from contract.parts import TensorSpec
 from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.networks.networks import networks_of
-from export.networks.parts import MAX_BATCH, Tensor
-from export.repository.triton_config import check_name, config_of, renamed
+from export.repository.triton_config import check_name, config_of, rename_config
 
 TYPES = {TensorProto.FLOAT: "FP32", TensorProto.INT64: "INT64", TensorProto.UINT8: "UINT8"}
 TENSOR = re.compile(r'\{ name: "(\w+)", data_type: TYPE_(\w+), dims: \[ ([-\d, ]+) \] \}')
 
 
-def declared(tensors: tuple[Tensor, ...]) -> list[tuple[str, str, list[int]]]:
+def declared(tensors: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int]]]:
     return [
         (tensor.name, tensor.dtype, [-1 if isinstance(dim, str) else dim for dim in tensor.dims])
         for tensor in tensors
@@ -61,7 +62,7 @@ def test_config_names_backend_batching_and_model(repository: Path) -> None:
 
 def test_renamed_config_differs_in_the_name_only(repository: Path) -> None:
     config = (repository / "eros-denoiser" / "config.pbtxt").read_text()
-    other = renamed(config, "eros-denoiser--aya")
+    other = rename_config(config, "eros-denoiser--aya")
     assert other.splitlines()[0] == 'name: "eros-denoiser--aya"'
     assert other.splitlines()[1:] == config.splitlines()[1:]
 

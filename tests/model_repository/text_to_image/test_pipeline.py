@@ -40,7 +40,7 @@ class RecordingEngine:
     def tensor(self, name: str, array: Array) -> Named:
         return Named(name, array)
 
-    def renamed(self, name: str, tensor: Named) -> Named:
+    def rename(self, name: str, tensor: Named) -> Named:
         return Named(name, tensor.values)
 
     def array(self, tensor: Named) -> Array:

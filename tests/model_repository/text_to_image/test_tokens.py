@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
-from tokens import Rows, TextTokenizer, rows_of
+from tokens import TextTokenizer, TokenRows, rows_of
 
 START, END, PAD, WINDOW = 1, 2, 0, 77
 
@@ -33,7 +33,7 @@ def test_a_new_window_begins_after_75_tokens(tokenizer: TextTokenizer, length: i
     assert len(tokenizer.windows("a" * length)) == count
 
 
-def rows(tokenizer: TextTokenizer, prompt: str, negative: str, most: int = 32) -> Rows:
+def rows(tokenizer: TextTokenizer, prompt: str, negative: str, most: int = 32) -> TokenRows:
     return rows_of([tokenizer, tokenizer], prompt, negative, most)
 
 

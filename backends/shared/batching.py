@@ -23,7 +23,7 @@ class Shaped(Protocol):
 Array = TypeVar("Array", bound=Shaped)
 
 
-class BadRequest(Exception):
+class BadTensors(Exception):
     """One request's tensors do not fit the network; the text is one line."""
 
 
@@ -36,18 +36,18 @@ class TensorRule:
 
 
 def check(arrays: Arrays, rules: Mapping[str, TensorRule]) -> int:
-    """The batch size of one request. Raises BadRequest where a tensor is missing or does not fit."""
+    """The batch size of one request. Raises BadTensors where a tensor is missing or does not fit."""
     if missing := sorted(set(rules) - set(arrays)):
-        raise BadRequest(f"input {missing[0]} is missing")
+        raise BadTensors(f"input {missing[0]} is missing")
     for name, rule in rules.items():
         array = arrays[name]
         if array.dtype != rule.dtype:
-            raise BadRequest(f"input {name}: expected {rule.dtype}, got {array.dtype}")
+            raise BadTensors(f"input {name}: expected {rule.dtype}, got {array.dtype}")
         if not _fits(array.shape, rule.shape):
-            raise BadRequest(f"input {name}: expected shape {_shown(rule.shape)}, got {list(array.shape)}")
+            raise BadTensors(f"input {name}: expected shape {_shown(rule.shape)}, got {list(array.shape)}")
     sizes = {arrays[name].shape[0] for name in rules}
     if len(sizes) != 1 or 0 in sizes:
-        raise BadRequest(f"inputs disagree about the batch size: {sorted(sizes)}")
+        raise BadTensors(f"inputs disagree about the batch size: {sorted(sizes)}")
     return int(sizes.pop())
 
 
@@ -69,11 +69,11 @@ def join(
 
 
 def split(joined: Mapping[str, Array], sizes: Sequence[int]) -> list[dict[str, Array]]:
-    """The reverse of `join` for the outputs. Raises BadRequest where an output has another batch size."""
+    """The reverse of `join` for the outputs. Raises BadTensors where an output has another batch size."""
     total = sum(sizes)
     for name, array in joined.items():
         if len(array.shape) == 0 or array.shape[0] != total:
-            raise BadRequest(f"output {name} has shape {list(array.shape)} for a batch of {total}")
+            raise BadTensors(f"output {name} has shape {list(array.shape)} for a batch of {total}")
     return [
         {name: array[end - size : end] for name, array in joined.items()}
         for size, end in zip(sizes, accumulate(sizes), strict=True)

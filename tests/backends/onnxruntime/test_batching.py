@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from batching import Arrays, BadTensors, TensorRule, check, groups, join, split
 from hypothesis import given
 from hypothesis import strategies as st
-from merge import Arrays, BadRequest, TensorRule, check, groups, join, split
 
 RULES = {
     "latents": TensorRule(np.dtype(np.float32), (None, 4, None)),
@@ -47,15 +47,15 @@ def test_the_batch_size_is_read() -> None:
 )
 def test_a_request_that_does_not_fit_is_refused(change: Arrays, told: str) -> None:
     arrays = {name: array for name, array in (request() | change).items() if array is not None}
-    with pytest.raises(BadRequest, match=told):
+    with pytest.raises(BadTensors, match=told):
         check(arrays, RULES)
 
 
 def test_an_empty_batch_is_refused() -> None:
-    with pytest.raises(BadRequest, match="batch size"):
+    with pytest.raises(BadTensors, match="batch size"):
         check({name: array[:0] for name, array in request().items()}, RULES)
 
 
 def test_an_output_without_the_batch_is_refused() -> None:
-    with pytest.raises(BadRequest, match=r"output image has shape \[2\] for a batch of 3"):
+    with pytest.raises(BadTensors, match=r"output image has shape \[2\] for a batch of 3"):
         split({"image": np.zeros(2)}, [1, 2])

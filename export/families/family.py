@@ -1,0 +1,66 @@
+"""What the exporter needs of a model family beside its row in contract/families.py."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from contract.families import FAMILIES, Family
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network's weights are in a single file, and how they get diffusers' names."""
+
+    prefix: str
+    convert: Callable[[Any, dict[str, torch.Tensor]], Tensors]  # of the empty network and the weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleFile:
+    """How a checkpoint of the family looks in one .safetensors file, which holds weights only."""
+
+    marker: str  # how some keys begin, in files of this family alone
+    sources: Mapping[str, Source]  # of every network
+    configs: Mapping[str, Mapping[str, Any]]  # the published ones
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchFamily:
+    row: Family
+    networks: Mapping[str, Any]
+    """Class of each by its folder: the only ones that are ever loaded, whatever a checkpoint asks for."""
+    unet_config: Mapping[str, Any]  # what a UNet's own config must say to take the conditions
+    conditions: Callable[[Tensors], Mapping[str, Any]]
+    """Pooled text and time ids, as far as the row has them, [2 B, ...] → what the UNet is called with."""
+    single_file: SingleFile | None = None  # None: only folders in diffusers' layout can be exported
+
+    def library(self, network: str) -> str:
+        """diffusers or transformers."""
+        return str(self.networks[network].__module__.partition(".")[0])
+
+    def weights_file(self, network: str) -> str:
+        name = "model" if self.library(network) == "transformers" else "diffusion_pytorch_model"
+        return f"{name}.safetensors"
+
+    def empty_network(self, name: str, config: Mapping[str, Any]) -> Any:
+        """With shapes only."""
+        kind = self.networks[name]
+        with torch.device("meta"):
+            if hasattr(kind, "from_config"):
+                return kind.from_config(dict(config))
+            return kind(kind.config_class(**config))
+
+
+def torch_family(row: Family) -> TorchFamily:
+    """FAMILY of the module that is named as the row."""
+    found: TorchFamily = import_module(f"export.families.{row.name}").FAMILY
+    return found
+
+
+def torch_families() -> list[TorchFamily]:
+    return [torch_family(row) for row in FAMILIES]

@@ -1,0 +1,58 @@
+"""What the families of Stable Diffusion have in common, as published: CLIP, the VAE, the single file.
+
+Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable Diffusion XL base 1.0; the
+renaming of a single file's weights is diffusers' own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers.loaders import single_file_utils as conversions
+
+from export.families.family import Source, Tensors
+
+CLIP: Mapping[str, Any] = {
+    "vocab_size": 49408,
+    "max_position_embeddings": 77,
+    "bos_token_id": 0,
+    "eos_token_id": 2,  # "the highest id of the window", in the words of transformers
+    "pad_token_id": 1,
+}
+CLIP_L: Mapping[str, Any] = {
+    **CLIP,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "hidden_act": "quick_gelu",
+    "projection_dim": 768,
+}
+VAE: Mapping[str, Any] = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "norm_num_groups": 32,
+}
+
+
+def _unet(network: Any, state: dict[str, torch.Tensor]) -> Tensors:
+    found: Tensors = conversions.convert_ldm_unet_checkpoint(state, network.config)
+    return found
+
+
+def _vae(network: Any, state: dict[str, torch.Tensor]) -> Tensors:
+    found: Tensors = conversions.convert_ldm_vae_checkpoint(state, network.config)
+    return found
+
+
+def clip_source(prefix: str) -> Source:
+    return Source(prefix, lambda _, state: conversions.convert_ldm_clip_checkpoint(state, prefix))
+
+
+UNET_AND_VAE: Mapping[str, Source] = {
+    "unet": Source("model.diffusion_model.", _unet),
+    "vae": Source("first_stage_model.", _vae),
+}
