@@ -15,6 +15,7 @@ import torch
 from rich.progress import track
 from safetensors.torch import save_file
 
+from contract.families import SDXL
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.scheduler import scheduler_config
 from export.families import sd15, sdxl
@@ -143,13 +144,13 @@ def _layers(family: TorchFamily, *, conv: bool, text: bool) -> Iterator[tuple[st
     unet = family.empty_network("unet", configs["unet"])
     shapes = {name.removesuffix(".weight"): tuple(value.shape) for name, value in unet.state_dict().items()}
     wanted = ATTENTION + (CONVOLUTIONS if conv else ())
-    theirs = sgm_names(shapes) if family.row is sdxl.FAMILY.row else {}
+    theirs = sgm_names(shapes) if family.row is SDXL else {}
     for name, shape in shapes.items():
         if len(shape) > 1 and name.endswith(tuple(f".{end}" for end in wanted)):
             yield f"lora_unet_{theirs.get(name, name).replace('.', '_')}", shape
     encoders = [name for name in configs if name.startswith("text_encoder")] if text else []
     for number, encoder in enumerate(encoders, 1):
-        prefix = f"lora_te{number}_" if family.row is sdxl.FAMILY.row else "lora_te_"
+        prefix = f"lora_te{number}_" if family.row is SDXL else "lora_te_"
         for name, value in family.empty_network(encoder, configs[encoder]).state_dict().items():
             module = name.removesuffix(".weight")
             if value.ndim == 2 and module.endswith(TEXT):

@@ -26,10 +26,10 @@ from perf.gpu.timing import measure_ceilings, seconds
 
 STEPS = 20
 DOWNSCALE = 8
-# Of the norm; a dtype's own error, over all operations of a step, stays well below.
-MAX_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
 assert FAMILY.single_file
 PUBLISHED_VAE = FAMILY.single_file.configs["vae"]
+# Of the norm; a dtype's own error, over all operations of a step, stays well below.
+MAX_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
 TINY: Mapping[str, Any] = {
     **UNET,
     "block_out_channels": [32, 64],
