@@ -33,7 +33,7 @@ from frontend.settings import ROOT, Settings
 from perf.finished_jobs import NO_TEXTS, finish_jobs
 from perf.processes import cpu_seconds
 from perf.report import leave_out, machine, median, publish, read_options, table
-from perf.wrk import CONNECTIONS, WrkError, WrkLoad, wrk, wrk_binary
+from perf.wrk import CONNECTIONS, HttpLoad, WrkError, wrk, wrk_binary
 
 SMOKE = {"rounds": 1, "seconds": 1, "jobs": 3, "warm_up": 0}
 FASTAPI = "fastapi status"
@@ -57,7 +57,7 @@ class ServerProcess:
 class WrkRun:
     """One contender's turn. `cpu_us`: CPU time of the server process for one request, in microseconds."""
 
-    load: WrkLoad
+    load: HttpLoad
     cpu_us: float
 
 
