@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from acs.app import Config, make_app
+from acs.app import ReviewerConfig, make_app
 from acs.nudenet_detector import load_nudenet
 from acs.ruleset import FOLDER
 from acs.strict_yaml import DataError
@@ -18,7 +18,7 @@ STOP_S = 5.0  # for reviews that are under way
 def main() -> None:
     options = _parser().parse_args()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    config = Config(rulesets=options.rulesets, fetch_allow=tuple(options.fetch_allow))
+    config = ReviewerConfig(rulesets=options.rulesets, fetch_allow=tuple(options.fetch_allow))
     try:
         app = make_app(config, load_nudenet)
     except (DataError, ValueError) as error:

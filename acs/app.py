@@ -15,7 +15,7 @@ from yarl import URL
 from acs.decode import decode
 from acs.detections import Detector
 from acs.failure import Failure
-from acs.fetch import Allowed, Fetcher, picture_session
+from acs.fetch import AllowedPrefix, Fetcher, picture_session
 from acs.minors import MinorsRule, minors_rule
 from acs.openapi import document
 from acs.page import render
@@ -41,7 +41,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class ReviewerConfig:
     """Raises ValueError for a prefix that is none, DataError for a mistake in a ruleset."""
 
     rulesets: Path = FOLDER
@@ -61,10 +61,10 @@ class ReviewerServices:
 SERVICES = web.AppKey("services", ReviewerServices)
 
 
-def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Application:
+def make_app(config: ReviewerConfig, load_detector: Callable[[], Detector]) -> web.Application:
     wordlists = load_all()
     rulesets = load_rulesets(config.rulesets, wordlists)
-    allowed = tuple(Allowed(URL(prefix)) for prefix in config.fetch_allow)
+    allowed = tuple(AllowedPrefix(URL(prefix)) for prefix in config.fetch_allow)
 
     async def services(app: web.Application) -> AsyncIterator[None]:
         """Nothing listens before the detector is loaded and warm."""
@@ -80,7 +80,7 @@ def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Appli
                 )
                 yield
 
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_failures])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_failures])
     app.cleanup_ctx.append(services)
     app.add_routes(
         [
@@ -96,7 +96,7 @@ def make_app(config: Config, load_detector: Callable[[], Detector]) -> web.Appli
 
 
 @web.middleware
-async def _failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Failure as failure:

@@ -14,7 +14,7 @@ _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AllowedPrefix:
     """One URL prefix: the same scheme, host and port, and a path below it. Raises ValueError."""
 
     prefix: URL
@@ -33,7 +33,7 @@ class Fetcher:
     """Never follows a redirect: it could lead to a place that was not allowed."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, allowed: tuple[Allowed, ...], timeout_s: float = TIMEOUT_S
+        self, session: aiohttp.ClientSession, allowed: tuple[AllowedPrefix, ...], timeout_s: float = TIMEOUT_S
     ) -> None:
         self._session = session
         self._allowed = allowed
@@ -41,14 +41,14 @@ class Fetcher:
 
     async def fetch(self, address: str) -> bytes:
         """Raises Failure 422 (an address that is not allowed) or 502 (nothing whole came from it)."""
-        url = self._checked(address)
+        url = self._check(address)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._read(url)
         except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
             raise Failure(502, "The picture could not be fetched") from None
 
-    def _checked(self, address: str) -> URL:
+    def _check(self, address: str) -> URL:
         try:
             url = URL(address, encoded=True)  # as it is: another quoting would break its signature
             known = url.scheme in ("http", "https") and any(item.covers(url) for item in self._allowed)

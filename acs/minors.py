@@ -57,9 +57,9 @@ class MinorsRule:
 
     def codes(self, read: str, seen: Detections) -> tuple[str, ...]:
         """`read` is what `text.readings` returned. Empty where nothing is wrong."""
-        if not (self.minors.found_in(read) or _AGE.search(read)):
+        if not (self.minors.occurs_in(read) or _AGE.search(read)):
             return ()
-        text = any(words.found_in(read) for words in self.adult)
+        text = any(words.occurs_in(read) for words in self.adult)
         image = any(seen.get(label, 0.0) >= least for label, least in NUDITY.items())
         return tuple(code for code, found in ((TEXT_CODE, text), (IMAGE_CODE, image)) if found)
 

@@ -17,7 +17,7 @@ def judge(request: ReviewRequest, ruleset: Ruleset, protection: MinorsRule, seen
     codes = list(protection.codes(read, seen))
     categories = [Category(id=minors.CATEGORY_ID, name=minors.CATEGORY_NAME)] if codes else []
     for category in ruleset.categories:
-        triggered = [rule.id for rule in category.rules if rule.triggered(read, seen, factor)]
+        triggered = [rule.id for rule in category.rules if rule.triggers(read, seen, factor)]
         if triggered:
             codes += triggered
             categories.append(Category(id=category.id, name=category.name))

@@ -60,11 +60,11 @@ class Rule:
     words: tuple[Wordlist, ...]
     detects: Mapping[str, float]  # label: least score
 
-    def triggered(self, read: str, seen: Detections, threshold_factor: float) -> bool:
+    def triggers(self, read: str, seen: Detections, threshold_factor: float) -> bool:
         """`read` is what `text.readings` returned."""
         return any(
             seen.get(label, 0.0) >= least * threshold_factor for label, least in self.detects.items()
-        ) or any(words.found_in(read) for words in self.words)
+        ) or any(words.occurs_in(read) for words in self.words)
 
 
 @dataclass(frozen=True)

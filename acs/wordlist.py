@@ -26,7 +26,7 @@ class Wordlist:
     terms: re.Pattern[str]
     exceptions: re.Pattern[str]  # phrases that hold a term and mean something else (`baby blue`)
 
-    def found_in(self, read: str) -> bool:
+    def occurs_in(self, read: str) -> bool:
         """`read` is what `text.readings` returned."""
         found = self.terms.finditer(self.exceptions.sub(" , ", read))
         return any(map(str.isalpha, "".join(match[0] for match in found)))  # 1011 is a number, not a word

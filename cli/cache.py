@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from cli.help import Commands, command
-from cli.reach import reached
+from cli.redis_access import open_redis
 
 
 def add(commands: Commands) -> None:
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _clear() -> int:
     from frontend.cache.log import Log
 
-    async with reached() as (settings, redis):
+    async with open_redis() as (settings, redis):
         await Log(redis, settings.cache_capacity).clear()
     print("the cache is empty; pictures that are judged from now on enter it")
     return 0

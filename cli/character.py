@@ -8,12 +8,13 @@ import msgspec
 from rich.table import Table
 
 from cli.bars import stage_bars
-from cli.casting import WORDS_OF_RIGHTS, Casting, Entry
 from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
-from cli.in_service import taken_up
-from embedded.part import python_of
+from cli.in_service import wait_until_taken_up
+from embedded.characters.declaration import CharacterDeclaration
+from embedded.characters.merge import can_compare
+from embedded.characters.service import RIGHTS_WORDS, CharacterService
 from frontend.settings import load
 
 
@@ -25,7 +26,7 @@ def add(commands: Commands) -> None:
         "  imgen character remove nova"
     )
     text = "Add, list and remove characters, without a restart"
-    parser = command(commands, "character", text, examples, lambda _: _list(Casting.of(load())))
+    parser = command(commands, "character", text, examples, lambda _: _list(CharacterService.of(load())))
     verbs = parser.add_subparsers(metavar="VERB")
     _add_adder(verbs)
     remover = verbs.add_parser("remove", help="take a character out of service")
@@ -38,7 +39,7 @@ def add(commands: Commands) -> None:
     remover.set_defaults(run=_remove)
     lister = verbs.add_parser("list", help="the characters, their rights and files")
     lister.add_argument("--json", action="store_true", help="one JSON object a line")
-    lister.set_defaults(run=lambda given: _list(Casting.of(load()), as_json=given.json))
+    lister.set_defaults(run=lambda given: _list(CharacterService.of(load()), as_json=given.json))
 
 
 def _add_adder(verbs: Commands) -> None:
@@ -47,7 +48,7 @@ def _add_adder(verbs: Commands) -> None:
     adder.add_argument("--lora", type=Path, required=True, help=".safetensors file: kohya, diffusers or PEFT")
     adder.add_argument("--model", action="append", required=True, help="the model that it was trained on")
     adder.add_argument("--trigger", required=True, help="the words that the LoRA was trained on")
-    adder.add_argument("--rights", required=True, help=WORDS_OF_RIGHTS)
+    adder.add_argument("--rights", required=True, help=RIGHTS_WORDS)
     adder.add_argument("--label", help="name to show (default: NAME with a capital)")
     adder.add_argument("--strength", type=float, default=1.0, help="how much of the LoRA to merge in")
     adder.add_argument(
@@ -64,33 +65,32 @@ def _add_adder(verbs: Commands) -> None:
 
 
 def _add(given: argparse.Namespace) -> int:
-    entry = Entry(
+    declaration = CharacterDeclaration(
         label=given.label or given.name.capitalize(),
         models=tuple(given.model),
         trigger=given.trigger,
         lora=given.lora.name,
         rights=given.rights,
         strength=given.strength,
-        blocks=dict(map(_block, given.block)),
+        blocks=dict(map(_parse_block, given.block)),
         positive=given.positive,
         negative=given.negative,
     )
     settings, out = load(), console(stderr=True)
-    python = python_of("export")
-    torch = python if Path(python).is_file() else None
+    compare = can_compare()
     with stage_bars(out) as tell:
-        adding = Casting.of(settings).add(
-            given.name, entry, given.lora, replace=given.replace, torch=torch, tell=tell
+        adding = CharacterService.of(settings).add(
+            given.name, declaration, given.lora, replace=given.replace, compare=compare, tell=tell
         )
         asyncio.run(adding)
-    if torch:
+    if compare:
         out.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
     else:
         out.print(
             "not compared with torch, which is not installed here: look at a few of its pictures, or run "
             "`make install-export` and add it again with --replace"
         )
-    match taken_up(given.name, settings.data_dir, offered=True):
+    match wait_until_taken_up(given.name, settings.data_dir, offered=True):
         case True:
             out.print(f"@{given.name} is in service")
         case None:
@@ -100,7 +100,7 @@ def _add(given: argparse.Namespace) -> int:
     return 0
 
 
-def _block(text: str) -> tuple[str, float]:
+def _parse_block(text: str) -> tuple[str, float]:
     path, _, factor = text.partition("=")
     try:
         return path, float(factor)
@@ -110,16 +110,16 @@ def _block(text: str) -> tuple[str, float]:
 
 def _remove(given: argparse.Namespace) -> int:
     settings = load()
-    Casting.of(settings).remove(given.name, purge=given.purge)
-    if taken_up(given.name, settings.data_dir, offered=False) is False:
+    CharacterService.of(settings).remove(given.name, purge=given.purge)
+    if wait_until_taken_up(given.name, settings.data_dir, offered=False) is False:
         raise UserError(f"@{given.name} is removed, but the server still offers it; see frontend.log")
     kept = "its weights are deleted" if given.purge else "its weights are kept (--purge deletes them)"
     console(stderr=True).print(f"@{given.name} is out of service; {kept}")
     return 0
 
 
-def _list(casting: Casting, as_json: bool = False) -> int:
-    rows = casting.rows()
+def _list(characters: CharacterService, as_json: bool = False) -> int:
+    rows = characters.rows()
     if as_json:
         print("\n".join(msgspec.json.encode(row).decode() for row in rows))
         return 0

@@ -16,12 +16,12 @@ from frontend.settings import load
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
-PATIENCE_S = 30.0
+RETRY_S = 30.0
 PAUSE_S = 1.0
-LARGEST_PICTURE = 64 * 1024 * 1024
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
 
 
-class Unreachable(UserError):
+class ServerUnreachable(UserError):
     """No answer came."""
 
     def __init__(self, message: str, *, refused: bool) -> None:
@@ -29,7 +29,7 @@ class Unreachable(UserError):
         self.refused = refused  # nothing listens there, so nothing was asked
 
 
-class Refusal(UserError):
+class ServerRefusal(UserError):
     """The server's own words."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -41,14 +41,14 @@ class Refusal(UserError):
 class Client:
     url: str
     key: str  # "" for none
-    kept: bool = False  # a supervisor on this machine starts it again when it ends
+    supervised: bool = False  # a supervisor on this machine starts it again when it ends
 
     @classmethod
     def find(cls, url: str | None, key: str | None, *, needs_key: bool = True) -> "Client":
         """The server that was named, else the one that runs here. Raises UserError."""
         if url is None:
             serving = Instance(load().data_dir).running()
-            return cls(serving.url, key or serving.key, kept=True)
+            return cls(serving.url, key or serving.key, supervised=True)
         if not url.startswith(("http://", "https://")):
             raise UserError(f"--url {url}: expected http:// or https://")
         if needs_key and not key:
@@ -76,36 +76,36 @@ class Client:
     def _fetch(self, request: urllib.request.Request) -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-                data: bytes = response.read(LARGEST_PICTURE)
+                data: bytes = response.read(MAX_PICTURE_BYTES)
                 return data
         except urllib.error.HTTPError as error:
-            raise Refusal(_reason(error), error.code) from None
+            raise ServerRefusal(_read_reason(error), error.code) from None
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             cause = getattr(error, "reason", error)
             refused = isinstance(cause, ConnectionRefusedError)
-            raise Unreachable(f"{self.url} does not answer: {cause}", refused=refused) from None
+            raise ServerUnreachable(f"{self.url} does not answer: {cause}", refused=refused) from None
 
 
-def patiently(
-    ask: Callable[[], T], patience_s: float = PATIENCE_S, waiting: Callable[[], None] | None = None
+def retry_while_away(
+    ask: Callable[[], T], retry_s: float = RETRY_S, waiting: Callable[[], None] | None = None
 ) -> T:
     """Asks again while the server is away, such as one that is started anew. Raises UserError.
 
     `waiting` is called before each pause.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + retry_s
     while True:
         try:
             return ask()
-        except (Unreachable, Refusal) as error:
-            if (isinstance(error, Refusal) and error.status < 500) or time.monotonic() >= deadline:
+        except (ServerUnreachable, ServerRefusal) as error:
+            if (isinstance(error, ServerRefusal) and error.status < 500) or time.monotonic() >= deadline:
                 raise
             if waiting:
                 waiting()
             time.sleep(PAUSE_S)
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
+def _read_reason(error: urllib.error.HTTPError) -> str:
     try:
         return str(orjson.loads(error.read(65_536))["error"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

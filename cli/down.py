@@ -11,7 +11,7 @@ from cli.help import Commands, command
 from cli.instance import Instance
 from frontend.settings import load
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 def add(commands: Commands) -> None:
@@ -27,10 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while instance.holder() is not None:
         if time.monotonic() > deadline:
-            raise UserError(f"process {pid} has not stopped within {PATIENCE_S:.0f} s; see {instance.logs}")
+            raise UserError(f"process {pid} has not stopped within {TIMEOUT_S:.0f} s; see {instance.logs}")
         time.sleep(0.1)
     print("stopped; accepted jobs are kept for the next `imgen up`")
     return 0

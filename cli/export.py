@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.checkpoint.exists():
         raise UserError(f"there is no checkpoint {arguments.checkpoint}")
-    python = exporter()
+    python = find_exporter()
     output = arguments.output or load().models_dir
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
 
 
-def exporter() -> str:
+def find_exporter() -> str:
     """The interpreter that has torch. Raises UserError."""
     python = python_of("export")
     if not Path(python).is_file():

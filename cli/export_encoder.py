@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.export import exporter
+from cli.export import find_exporter
 from cli.help import Commands, command
 from frontend.settings import ROOT, load
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"there is no folder {arguments.folder}")
     output = arguments.output or load().models_dir
     command = [
-        *(exporter(), "-P", "-m", "export.prompt_encoder", str(arguments.folder)),
+        *(find_exporter(), "-P", "-m", "export.prompt_encoder", str(arguments.folder)),
         *("--name", arguments.name, "--output", str(output)),
     ]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode

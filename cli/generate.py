@@ -10,15 +10,16 @@ from typing import Any
 
 from rich.markup import escape
 
-from cli.client import Client, Unreachable, patiently
+from cli.client import Client, ServerUnreachable, retry_while_away
 from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
-from cli.order import check_names, order
+from cli.order import build_body, check_names
 from cli.waiting import await_picture
+from frontend.common.atomic_write import atomic_write
 
 CANCELLED = 130
-NAME_LENGTH = 40
+MAX_NAME_CHARACTERS = 40
 
 
 def add(commands: Commands) -> None:
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    body = order(arguments)
+    body = build_body(arguments)
     client = Client.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
     check_names(client, arguments)
     try:
@@ -48,8 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _cancel(client, body)
     image = meta["images"][0]
-    data = patiently(lambda: client.download(image["url"]))
-    output = arguments.output or free_name(meta["prompt"], meta["seed"], Path(image["filename"]).suffix)
+    data = retry_while_away(lambda: client.download(image["url"]))
+    output = arguments.output or choose_file_name(
+        meta["prompt"], meta["seed"], Path(image["filename"]).suffix
+    )
     _save(data, output)
     name, prompt = escape(str(output)), escape(meta["prompt"])
     console().print(
@@ -66,16 +69,16 @@ def submit(client: Client, body: dict[str, Any]) -> str:
     """
     try:
         answer = client.call(body)
-    except Unreachable as error:
-        if error.refused and not client.kept:
+    except ServerUnreachable as error:
+        if error.refused and not client.supervised:
             raise
-        answer = patiently(lambda: client.call(body))
+        answer = retry_while_away(lambda: client.call(body))
     return str(answer["id"])
 
 
-def free_name(prompt: str, seed: int, suffix: str) -> Path:
+def choose_file_name(prompt: str, seed: int, suffix: str) -> Path:
     """A name after prompt and seed that no file has yet."""
-    words = re.sub(r"[\W_]+", "-", prompt.lower()).strip("-")[:NAME_LENGTH].strip("-")
+    words = re.sub(r"[\W_]+", "-", prompt.lower()).strip("-")[:MAX_NAME_CHARACTERS].strip("-")
     stem = f"{words or 'picture'}-{seed}"
     names = (Path(f"{stem}{f'-{number}' if number > 1 else ''}{suffix}") for number in itertools.count(1))
     return next(name for name in names if not name.exists())
@@ -93,9 +96,8 @@ def _cancel(client: Client, body: dict[str, Any]) -> int:
 
 
 def _save(data: bytes, output: Path) -> None:
-    beside = output.with_name(output.name + ".tmp")
     try:
-        beside.write_bytes(data)
-        beside.rename(output)
+        output.parent.stat()  # a folder that is not there is a typing error
+        atomic_write(output, data)
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror}") from None

@@ -7,11 +7,13 @@ from cli.client import Client
 from cli.errors import UserError
 from cli.instance import Instance
 
-PATIENCE_S = 30.0  # a server looks every second; a busy one is slow to answer
+TIMEOUT_S = 30.0  # a server looks every second; a busy one is slow to answer
 PAUSE_S = 0.2
 
 
-def taken_up(name: str, data_dir: Path, *, offered: bool, patience_s: float = PATIENCE_S) -> bool | None:
+def wait_until_taken_up(
+    name: str, data_dir: Path, *, offered: bool, timeout_s: float = TIMEOUT_S
+) -> bool | None:
     """Waits until `models` lists the character, or no longer does. None: no server runs on this folder."""
     instance = Instance(data_dir)
     try:
@@ -19,7 +21,7 @@ def taken_up(name: str, data_dir: Path, *, offered: bool, patience_s: float = PA
     except UserError:
         return None
     client = Client(serving.url, serving.key)
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while not (done := _offers(client, name) is offered) and time.monotonic() < deadline:
         time.sleep(PAUSE_S)
     return done

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from cli.errors import UserError
+from frontend.common.atomic_write import atomic_write
 from frontend.keys.secret import new_secret
 
 
@@ -50,7 +51,7 @@ class Instance:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise self._held() from None
+            raise self._already_running() from None
         self._serving.unlink(missing_ok=True)
         os.truncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
@@ -59,9 +60,9 @@ class Instance:
     def refuse_second(self) -> None:
         """Raises UserError where a process runs on this folder."""
         if self.holder() is not None:
-            raise self._held()
+            raise self._already_running()
 
-    def _held(self) -> UserError:
+    def _already_running(self) -> UserError:
         return UserError(f"already running on {self.folder} (stop it with `imgen down`)")
 
     def holder(self) -> int | None:
@@ -84,11 +85,11 @@ class Instance:
     def secret(self, *, fresh: bool = False) -> str:
         """The key that this folder's server prints at every start. Only this user can read it."""
         if fresh or not self._key.exists():
-            self._write(self._key, new_secret())
+            atomic_write(self._key, new_secret().encode(), mode=0o600)
         return self._key.read_text()
 
     def announce(self, serving: Serving) -> None:
-        self._write(self._serving, msgspec.json.encode(serving).decode())
+        atomic_write(self._serving, msgspec.json.encode(serving), mode=0o600)
 
     def withdraw(self) -> None:
         self._serving.unlink(missing_ok=True)
@@ -106,12 +107,3 @@ class Instance:
             hint = "start it with `imgen up`, or set IMGEN_DATA_DIR to the folder that it runs on"
             raise UserError(f"nothing runs on {self.folder}; {hint}")
         return found
-
-    def _write(self, path: Path, text: str) -> None:
-        beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from cli.help import Commands, command
-from cli.reach import reached
+from cli.redis_access import open_redis
 
 
 def add(commands: Commands) -> None:
@@ -28,6 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
 async def _change(verb: str, name: str) -> int:
     from cli.key_store import change
 
-    async with reached() as (_, redis):
+    async with open_redis() as (_, redis):
         await change(verb, name, redis)
     return 0

@@ -6,7 +6,8 @@ import sys
 
 from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
 from cli.errors import UserError
-from cli.order import prompt_last
+from cli.order import move_prompt_last
+from embedded.characters.errors import CharacterError
 from embedded.part import PartError
 from frontend.common.errors import CatalogueError, SettingError
 from frontend.common.version import version_and_revision
@@ -32,12 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
-    chosen = parser.parse_args(prompt_last(sys.argv[1:] if arguments is None else arguments))
+    chosen = parser.parse_args(move_prompt_last(sys.argv[1:] if arguments is None else arguments))
     try:
         code = int(chosen.run(chosen))
         sys.stdout.flush()
         return code
-    except (UserError, SettingError, CatalogueError, PartError) as error:
+    except (UserError, SettingError, CatalogueError, CharacterError, PartError) as error:
         print(f"imgen: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # who reads our output has read enough

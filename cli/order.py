@@ -11,11 +11,11 @@ from cli.errors import UserError
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".avif": "avif"}
 
 
-def order(given: argparse.Namespace) -> dict[str, Any]:
+def build_body(given: argparse.Namespace) -> dict[str, Any]:
     """The body of `generate`. Raises UserError."""
     body: dict[str, Any] = {
         "action": "generate",
-        "prompt": _prompt(given.prompt),
+        "prompt": _check_prompt(given.prompt),
         "optimize": given.optimize,
         "idempotency_key": secrets.token_hex(16),  # so that it may be sent again when no answer came
     }
@@ -27,7 +27,7 @@ def order(given: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"{given.output}: expected a name that ends in {', '.join(FORMATS)}")
         body["format"] = FORMATS[given.output.suffix.lower()]
     if given.size is not None:
-        body |= dict(zip(("width", "height"), _size(given.size), strict=True))
+        body |= dict(zip(("width", "height"), _parse_size(given.size), strict=True))
     return body
 
 
@@ -36,23 +36,23 @@ def check_names(client: Client, given: argparse.Namespace) -> None:
     if given.model is None and given.style is None:
         return
     models: Mapping[str, Any] = client.call({"action": "models"})["models"]
-    _known("--model", given.model, models)
+    _check_known("--model", given.model, models)
     model = models[given.model or next(iter(models))]
-    _known("--style", given.style, model["styles"])
+    _check_known("--style", given.style, model["styles"])
 
 
-def _known(option: str, name: str | None, names: Mapping[str, Any]) -> None:
+def _check_known(option: str, name: str | None, names: Mapping[str, Any]) -> None:
     if name is not None and name not in names:
         raise UserError(f"{option} {name}: expected one of {', '.join(names)}")
 
 
-def _prompt(words: list[str]) -> str:
+def _check_prompt(words: list[str]) -> str:
     if len(words) > 1:
         raise UserError(f'put the prompt in quotes: imgen generate "{" ".join(words)}"')
     return words[0]
 
 
-def _size(text: str) -> tuple[int, int]:
+def _parse_size(text: str) -> tuple[int, int]:
     # Here, because numpy comes with it.
     from contract.sizes import SIZES
 
@@ -62,7 +62,7 @@ def _size(text: str) -> tuple[int, int]:
     return sizes[text.lower()]
 
 
-def prompt_last(words: list[str]) -> list[str]:
+def move_prompt_last(words: list[str]) -> list[str]:
     """`imgen generate -clouds` asks for no clouds: a word that only looks like an option goes to the end.
 
     Options have two dashes, or are -o and -h alone, or an -oFILE whose ending is a picture's.

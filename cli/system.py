@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from cli.console import console
 from cli.instance import Instance, Serving
 from cli.welcome import welcome
-from embedded.models import model_repositories
+from embedded.characters.service import CharacterService
 from embedded.part import PartError
 from embedded.plan import plan
-from embedded.supervisor import Running, Say, keeping
+from embedded.supervisor import Say, SupervisedPart, supervise
 from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys
 from frontend.keys.secret import digest
@@ -25,13 +25,13 @@ SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class UpOptions:
     llm: bool  # whether the packaged language model is started
     quiet: bool  # whether URL and key are printed
     given: frozenset[str]  # the settings that somebody set
 
 
-async def run_system(settings: Settings, instance: Instance, options: Options) -> int:
+async def run_system(settings: Settings, instance: Instance, options: UpOptions) -> int:
     """Until a signal comes. The exit code: 130 where it came before everything served.
 
     Raises PartError, SettingError and CatalogueError.
@@ -62,19 +62,19 @@ async def run_system(settings: Settings, instance: Instance, options: Options) -
     return 0 if served else INTERRUPTED
 
 
-async def _serve(settings: Settings, instance: Instance, options: Options, say: Say) -> None:
-    models = [] if settings.triton_urls else await model_repositories(settings, say)
+async def _serve(settings: Settings, instance: Instance, options: UpOptions, say: Say) -> None:
+    models = [] if settings.triton_urls else await CharacterService.of(settings).merge_all(say)
     parts = await plan(settings, models, llm=options.llm, given=options.given)
-    async with keeping(parts.stages, instance.logs, say) as running:
-        key = await _local_key(replace(settings, redis_url=parts.redis_url), instance)
+    async with supervise(parts.stages, instance.logs, say) as running:
+        key = await _ensure_local_key(replace(settings, redis_url=parts.redis_url), instance)
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
         if not options.quiet:
-            await _settled(list(running.values()))
+            await _wait_until_settled(list(running.values()))
             print(welcome(parts.url, key, instance.folder), flush=True)
         await asyncio.Event().wait()  # until cancelled
 
 
-async def _settled(parts: list[Running]) -> None:
+async def _wait_until_settled(parts: list[SupervisedPart]) -> None:
     """So that what people are to copy comes last. Nothing else waits for parts in the background."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_S):
@@ -82,7 +82,7 @@ async def _settled(parts: list[Running]) -> None:
                 await part.settled.wait()
 
 
-async def _local_key(settings: Settings, instance: Instance) -> str:
+async def _ensure_local_key(settings: Settings, instance: Instance) -> str:
     """The key that is printed: the same one at every start, unless it was disabled."""
     redis = connect(settings.redis_url)
     try:

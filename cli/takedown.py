@@ -6,7 +6,7 @@ import re
 
 from cli.errors import UserError
 from cli.help import Commands, command
-from cli.reach import reached
+from cli.redis_access import open_redis
 
 GEN_ID = re.compile(r"[a-z0-9]{16,40}")
 
@@ -31,7 +31,7 @@ async def _take_down(gen_id: str) -> int:
     from frontend.net.public_url import public_url
     from frontend.storage import StorageError, open_storage
 
-    async with reached() as (settings, redis):
+    async with open_redis() as (settings, redis):
         try:
             async with open_storage(settings, public_url(settings)) as storage:
                 taken = await take_down(redis, JobStore(redis, settings), storage, gen_id)

@@ -47,12 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return _detach(instance, arguments)
     # Here, because the other commands need none of what a system is made of.
-    from cli.system import Options, run_system
+    from cli.system import UpOptions, run_system
 
     settings = replace(settings, port=_port(settings))
     lock = instance.hold()
     try:
-        options = Options(llm=not arguments.no_llm, quiet=arguments.quiet, given=frozenset(values))
+        options = UpOptions(llm=not arguments.no_llm, quiet=arguments.quiet, given=frozenset(values))
         return asyncio.run(run_system(settings, instance, options))
     finally:
         instance.withdraw()

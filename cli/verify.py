@@ -14,7 +14,7 @@ from cli.client import Client
 from cli.errors import UserError
 from cli.help import Commands, command
 
-LARGEST = 48 * 1024 * 1024  # bytes; the server's own limit comes sooner
+MAX_FILE_BYTES = 48 * 1024 * 1024  # the server's own limit comes sooner
 HEADLINES = {
     "made_here": "[bold green]made here[/]",
     "similar": "[bold yellow]similar to a picture that was made here[/]: no proof",
@@ -58,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > LARGEST:
-        raise UserError(f"{path} is larger than {LARGEST >> 20} MiB")
+    if len(data) > MAX_FILE_BYTES:
+        raise UserError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB")
     return data
 
 
@@ -71,42 +71,42 @@ def _show(answer: dict[str, Any], path: Path) -> None:
     console.print(
         f"{escape(str(path))}  {HEADLINES.get(str(answer.get('result')), 'no answer')}", soft_wrap=True
     )
-    for name, value in lines(answer):
+    for name, value in describe_answer(answer):
         console.print(f"  {name:<12} {escape(value)}", soft_wrap=True)
 
 
-def lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
+def describe_answer(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """What is there to tell, in the order in which people ask."""
     picture, manifest = answer.get("picture") or {}, answer.get("manifest") or {}
     evidence = answer.get("evidence") or {}
-    mark, near = evidence.get("mark") or {}, evidence.get("fingerprint") or {}
-    told = [
+    invisible_mark, near = evidence.get("mark") or {}, evidence.get("fingerprint") or {}
+    facts = [
         ("shown by", PROOFS.get(str(answer.get("proof")))),
         ("when", answer.get("time")),
         ("system", answer.get("system")),
         ("job", picture.get("id")),
         ("model", picture.get("model")),
         ("character", picture.get("character")),
-        ("credentials", _credentials(manifest)),
-        ("mark", _mark(mark, proven=answer.get("result") == "made_here")),
+        ("credentials", _describe_credentials(manifest)),
+        ("mark", _describe_invisible_mark(invisible_mark, proven=answer.get("result") == "made_here")),
         ("fingerprint", f"{near['distance']} of 256 bits differ" if near.get("distance") is not None else ""),
     ]
-    return [(name, str(value)) for name, value in told if value]
+    return [(name, str(value)) for name, value in facts if value]
 
 
-def _credentials(manifest: dict[str, Any]) -> str:
+def _describe_credentials(manifest: dict[str, Any]) -> str:
     if not manifest:
         return ""
     by = " by ".join(filter(None, (str(manifest.get("generator", "")), str(manifest.get("issuer", "")))))
     return f"{manifest.get('state')}, of {manifest.get('made_by')} ({by})"
 
 
-def _mark(mark: dict[str, Any], *, proven: bool) -> str:
-    if not mark:
+def _describe_invisible_mark(found: dict[str, Any], *, proven: bool) -> str:
+    if not found:
         return ""
-    wrong = mark.get("wrong_bits")
+    wrong = found.get("wrong_bits")
     # None where another proof came first: the registry was not asked for the mark then.
     bits = (
         ("there" if proven else "of no registered picture") if wrong is None else f"{wrong} of 64 bits wrong"
     )
-    return f"{bits}, score {mark.get('score')}{', mirrored' if mark.get('mirrored') else ''}"
+    return f"{bits}, score {found.get('score')}{', mirrored' if found.get('mirrored') else ''}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import PATIENCE_S, Client, patiently
+from cli.client import RETRY_S, Client, retry_while_away
 from cli.errors import UserError
 
 POLL_S = 0.4
@@ -14,7 +14,7 @@ DRAWN = 0.9  # the API's progress from which the steps are done: decoding, finis
 STEPS_SHARE = 0.75  # of the time that a picture takes
 
 
-def await_picture(client: Client, job_id: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+def await_picture(client: Client, job_id: str, retry_s: float = RETRY_S) -> dict[str, Any]:
     """`meta` of the finished job. A server that is away is waited for: jobs outlive it.
 
     Raises UserError.
@@ -34,8 +34,8 @@ def await_picture(client: Client, job_id: str, patience_s: float = PATIENCE_S) -
         def away() -> None:
             bar.update(task, description="server away, asking again")
 
-        while (state := _asked(ask, away, job_id, patience_s))["status"] in ("IN_QUEUE", "IN_PROGRESS"):
-            words, share = phase(state)
+        while (state := _ask(ask, away, job_id, retry_s))["status"] in ("IN_QUEUE", "IN_PROGRESS"):
+            words, share = describe_phase(state)
             bar.update(task, completed=share, description=words)
             time.sleep(POLL_S)
     if state["status"] != "COMPLETED" or state.get("compliance") == "unsafe":
@@ -44,16 +44,16 @@ def await_picture(client: Client, job_id: str, patience_s: float = PATIENCE_S) -
     return meta
 
 
-def _asked(
-    ask: Callable[[], dict[str, Any]], away: Callable[[], None], job_id: str, patience_s: float
+def _ask(
+    ask: Callable[[], dict[str, Any]], away: Callable[[], None], job_id: str, retry_s: float
 ) -> dict[str, Any]:
     try:
-        return patiently(ask, patience_s, away)
+        return retry_while_away(ask, retry_s, away)
     except UserError as error:
         raise UserError(f"{error}; the job is {job_id}") from None
 
 
-def phase(state: dict[str, Any]) -> tuple[str, float]:
+def describe_phase(state: dict[str, Any]) -> tuple[str, float]:
     """What is being done, and the share of the time that has gone, of an unfinished job's `status`."""
     if state["status"] == "IN_QUEUE":
         return f"waiting, number {state.get('queue_position') or 1} in line", 0.0

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from embedded.part import Part, installed_python
+from embedded.part import SystemPart, installed_python
 from embedded.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent  # what `acs` is imported from
 
 
-def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Part:
+def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> SystemPart:
     """`fetch_allow`: URL prefix of the pictures' signed URLs. `rulesets`: a folder of one's own.
 
     Raises PartError where it is not installed.
@@ -16,7 +16,7 @@ def acs_part(port: int, fetch_allow: str, *, rulesets: Path | None = None) -> Pa
     url = f"http://127.0.0.1:{port}"
     chosen = ("--rulesets", str(rulesets)) if rulesets else ()
 
-    return Part(
+    return SystemPart(
         name="acs",
         title="reviewer",
         url=url,

@@ -37,7 +37,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 
 
 @contextlib.asynccontextmanager
-async def child(*command: str, **options: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+async def run_child(*command: str, **options: Any) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that does one thing and ends, with the block at the latest; options as of `spawn`."""
     process = await spawn(*command, **options)
     try:

@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Mapping
 
-from embedded.part import Part
+from embedded.part import SystemPart
 from embedded.readiness import answers
 from frontend.net.public_url import local_url
 from frontend.settings import ROOT, Settings
 
 
-def frontend_part(settings: Settings, environment: Mapping[str, str]) -> Part:
+def frontend_part(settings: Settings, environment: Mapping[str, str]) -> SystemPart:
     url = local_url(settings)
-    return Part(
+    return SystemPart(
         name="frontend",
         title="API server",
         url=url,

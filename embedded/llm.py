@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from embedded.part import Part, python_of
+from embedded.part import SystemPart, python_of
 from embedded.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent  # what `llm` is imported from
 
 
-def llm_part(port: int, data_dir: Path, *, threads: int = 0) -> Part:
+def llm_part(port: int, data_dir: Path, *, threads: int = 0) -> SystemPart:
     """Ready after about 2 s, 4 s the first time. `threads` 0: one for every two cores."""
     url = f"http://127.0.0.1:{port}"
 
-    return Part(
+    return SystemPart(
         name="llm",
         title="language model",
         url=f"{url}/v1",

@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
+from frontend.common.atomic_write import atomic_write
+
 MAX_BYTES = 8 << 20  # of each log, and once more of its older part, NAME.log.1
 CHECK_S = 2.0
-END_BYTES = 64 << 10  # of a log, looked through for what went wrong
-LONGEST_LINE = 300
+MAX_TAIL_BYTES = 64 << 10  # of a log, looked through for what went wrong
+MAX_LINE_CHARACTERS = 300
 FAILURE = re.compile(r"error|fail|fatal|exception", re.IGNORECASE)
 
 
@@ -22,18 +24,18 @@ def open_log(path: Path, *, afresh: bool = False) -> BinaryIO:
     return os.fdopen(descriptor, "ab")
 
 
-def complaint(path: Path) -> str:
+def last_error_line(path: Path) -> str:
     """The last line that speaks of a failure, else the last one, of the log's end; "" where there is none.
 
-    Processes say a good deal after what ended them. Cut to LONGEST_LINE characters, all of them printable.
+    Processes say a good deal after what ended them. Cut to MAX_LINE_CHARACTERS, all of them printable.
     """
     with contextlib.suppress(OSError), path.open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - END_BYTES))
+        log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_TAIL_BYTES))
         text = log.read().decode(errors="replace")
         cleaned = ("".join(filter(str.isprintable, line)).strip() for line in text.splitlines())
         lines = [line for line in cleaned if line]
         failures = [line for line in lines if FAILURE.search(line)]
-        return (failures or lines or [""])[-1][:LONGEST_LINE]
+        return (failures or lines or [""])[-1][:MAX_LINE_CHARACTERS]
     return ""
 
 
@@ -59,8 +61,6 @@ def cut(folder: Path, limit: int = MAX_BYTES) -> None:
 
 def _keep_end(log: Path, limit: int) -> None:
     older = log.with_name(f"{log.name}.1")
-    beside = log.with_name(f"{log.name}.1.tmp")
-    with log.open("rb") as source, open_log(beside, afresh=True) as target:
+    with log.open("rb") as source:
         source.seek(-limit, os.SEEK_END)
-        target.write(source.read(limit))
-    beside.rename(older)
+        atomic_write(older, source.read(limit), mode=0o600)

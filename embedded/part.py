@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from embedded.child import kill, spawn
-from embedded.logs import complaint, open_log
+from embedded.logs import last_error_line, open_log
 from frontend.settings import Settings
 
 PR_SET_PDEATHSIG = 1
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-LEAST_PORT = 10_000  # below are the well-known ones, those of the API and of what people run beside it
+MIN_PORT = 10_000  # below are the well-known ones, those of the API and of what people run beside it
 PORT_TRIES = 100
 # glibc otherwise keeps the memory of past pictures in the arena of every thread that ever held one. From
 # 1 MiB up, a buffer is now mapped by itself and goes back to the system at once; see perf/README.md.
@@ -32,12 +32,12 @@ class PartError(Exception):
     """A part did not start; the text names the part and the log file to read."""
 
 
-async def never_ill(pid: int) -> bool:
+async def assume_healthy(pid: int) -> bool:
     return False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class SystemPart:
     name: str  # also the name of its log file
     url: str  # what its clients are told
     command: tuple[str, ...]
@@ -45,7 +45,7 @@ class Part:
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
     environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
     secrets: bool = False  # whether ours is passed on with the settings that are secret
-    ill: Callable[[int], Awaitable[bool]] = never_ill  # whether the running process must be replaced
+    is_unhealthy: Callable[[int], Awaitable[bool]] = assume_healthy  # asked of a pid: it is then replaced
     background: bool = False  # nobody waits for it at start, and its failure stops nothing
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 10.0
@@ -82,7 +82,7 @@ def free_port(connections: Path = PORT_RANGE) -> int:
     least = int(connections.read_text().split()[0])
     for _ in range(PORT_TRIES):
         # No room below: any that the kernel has.
-        port = random.randrange(LEAST_PORT, least) if least > 2 * LEAST_PORT else 0  # noqa: S311
+        port = random.randrange(MIN_PORT, least) if least > 2 * MIN_PORT else 0  # noqa: S311
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
@@ -94,43 +94,43 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _inherited(part: Part) -> dict[str, str]:
+def _inherit_environment(part: SystemPart) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if part.secrets or name not in SECRETS}
 
 
-async def start(part: Part, logs: Path) -> asyncio.subprocess.Process:
+async def start(part: SystemPart, logs: Path) -> asyncio.subprocess.Process:
     """The part's process, ready to serve. Raises PartError."""
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{part.name}.log"
     with open_log(log) as output:
         process = await spawn(
             *part.command,
-            env={**MALLOC, **_inherited(part), **part.environment},
+            env={**MALLOC, **_inherit_environment(part), **part.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             preexec_fn=_die_with_parent,
         )
     try:
-        await _until_ready(part, process, log)
+        await _wait_until_ready(part, process, log)
     except BaseException:
         await stop(part, process)
         raise
     return process
 
 
-async def _until_ready(part: Part, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _wait_until_ready(part: SystemPart, process: asyncio.subprocess.Process, log: Path) -> None:
     deadline = time.monotonic() + part.start_timeout_s
     while not await part.ready():
         if process.returncode is not None:
-            said = f": {line}" if (line := complaint(log)) else ""
+            said = f": {line}" if (line := last_error_line(log)) else ""
             raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}{said}")
         if time.monotonic() > deadline:
             raise PartError(f"{part.label} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)
 
 
-async def stop(part: Part, process: asyncio.subprocess.Process) -> None:
+async def stop(part: SystemPart, process: asyncio.subprocess.Process) -> None:
     """Asks with SIGTERM, then insists with SIGKILL on the whole process group; at once if it is cancelled."""
     try:
         if process.returncode is None:
@@ -142,7 +142,7 @@ async def stop(part: Part, process: asyncio.subprocess.Process) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(part: Part, logs: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(part: SystemPart, logs: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await start(part, logs)
     try:
         yield process

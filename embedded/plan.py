@@ -7,9 +7,9 @@ from pathlib import Path
 from embedded.acs import acs_part
 from embedded.frontend import frontend_part
 from embedded.llm import llm_part
-from embedded.part import Part, PartError, free_port
+from embedded.part import PartError, SystemPart, free_port
 from embedded.redis import redis_part
-from embedded.triton import stubs_died, triton_part
+from embedded.triton import has_dead_stub, triton_part
 from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import StorageError
@@ -20,42 +20,44 @@ WORKERS_ON_A_CPU = 2
 
 
 @dataclass(frozen=True)
-class Plan:
-    stages: list[list[Part]]  # the parts of a stage start side by side
+class SystemPlan:
+    stages: list[list[SystemPart]]  # the parts of a stage start side by side
     redis_url: str
     url: str  # where the API will be
 
 
-async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Collection[str]) -> Plan:
+async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Collection[str]) -> SystemPlan:
     """`models`: repositories for the Triton that is started here. `given`: the settings that somebody set.
 
     Raises PartError, and SettingError where the settings allow no links to pictures.
     """
     data_dir = settings.data_dir.resolve()
-    parts: list[Part] = []
-    told: dict[str, str] = {}
+    parts: list[SystemPart] = []
+    environment: dict[str, str] = {}
     if not settings.redis_url:
         parts.append(redis_part(data_dir))
-        told["IMGEN_REDIS_URL"] = parts[-1].url
+        environment["IMGEN_REDIS_URL"] = parts[-1].url
     if not settings.triton_urls:
         triton = triton_part(
             port=free_port(), metrics_port=free_port(), data_dir=data_dir, repositories=models
         )
-        parts.append(replace(triton, ill=stubs_died))
-        told["IMGEN_TRITON_URLS"] = triton.url
+        parts.append(replace(triton, is_unhealthy=has_dead_stub))
+        environment["IMGEN_TRITON_URLS"] = triton.url
         if "workers" not in given:
-            told["IMGEN_WORKERS"] = str(WORKERS_ON_A_CPU)
+            environment["IMGEN_WORKERS"] = str(WORKERS_ON_A_CPU)
     if not settings.acs_url:
-        parts.append(acs_part(free_port(), fetch_allow=await _pictures(settings)))
-        told["IMGEN_ACS_URL"] = parts[-1].url
+        parts.append(acs_part(free_port(), fetch_allow=await _find_picture_prefix(settings)))
+        environment["IMGEN_ACS_URL"] = parts[-1].url
     if llm and not settings.llm_url:
         parts.append(replace(llm_part(free_port(), data_dir), background=True))
-        told["IMGEN_LLM_URL"] = parts[-1].url
-    frontend = frontend_part(settings, told)
-    return Plan([parts, [frontend]], told.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url)
+        environment["IMGEN_LLM_URL"] = parts[-1].url
+    frontend = frontend_part(settings, environment)
+    return SystemPlan(
+        [parts, [frontend]], environment.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url
+    )
 
 
-async def _pictures(settings: Settings) -> str:
+async def _find_picture_prefix(settings: Settings) -> str:
     """Where the reviewer may fetch pictures from. Raises PartError."""
     try:
         return await where_links_lead(settings, public_url(settings))

@@ -6,14 +6,14 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from embedded.part import Part, PartError, site_of
+from embedded.part import PartError, SystemPart, site_of
 from embedded.plain_path import private_folder
 
 # A socket's path has room for 107 bytes.
-LONGEST_SOCKET_PATH = 100
+MAX_SOCKET_PATH_BYTES = 100
 
 
-def redis_part(data_dir: Path) -> Part:
+def redis_part(data_dir: Path) -> SystemPart:
     """Raises PartError where no server is installed."""
     folder = data_dir.resolve() / "redis"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,12 +33,12 @@ def redis_part(data_dir: Path) -> Part:
         "--maxmemory-policy", "noeviction",
         "--daemonize", "no",
     )  # fmt: skip
-    return Part(name="redis", title="Redis", url=url, command=command, ready=lambda: _ready(url))
+    return SystemPart(name="redis", title="Redis", url=url, command=command, ready=lambda: _ready(url))
 
 
 def _socket(folder: Path) -> Path:
     direct = folder / "redis.sock"
-    if len(str(direct)) <= LONGEST_SOCKET_PATH:
+    if len(str(direct)) <= MAX_SOCKET_PATH_BYTES:
         return direct
     return private_folder(folder) / "redis.sock"
 

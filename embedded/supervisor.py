@@ -9,17 +9,17 @@ from pathlib import Path
 
 from embedded.child import run_all
 from embedded.logs import keep_bounded
-from embedded.part import Part, PartError, start, stop
+from embedded.part import PartError, SystemPart, start, stop
 
 log = logging.getLogger(__name__)
 WATCH_S = 2.0
 RESTART_PAUSE_S = 1.0
 
 
-class Running:
+class SupervisedPart:
     """One part that is kept running."""
 
-    def __init__(self, part: Part, logs: Path) -> None:
+    def __init__(self, part: SystemPart, logs: Path) -> None:
         self.part = part
         self._logs = logs
         self._process: asyncio.subprocess.Process | None = None
@@ -39,28 +39,28 @@ class Running:
         """No failure, of whatever kind, may end what keeps the part running."""
         while True:
             try:
-                await self._restart_if_ill()
+                await self._restart_if_unhealthy()
             except PartError as error:
                 log.warning("%s", error)
             except Exception:
                 log.exception("watching %s failed", self.part.label)
                 await asyncio.sleep(RESTART_PAUSE_S)
 
-    async def _restart_if_ill(self) -> None:
+    async def _restart_if_unhealthy(self) -> None:
         assert self._process is not None
-        if not await self._ill(self._process):
+        if not await self._is_unhealthy(self._process):
             return
-        log.warning("%s %s; starting it again", self.part.label, cause(self._process.returncode))
+        log.warning("%s %s; starting it again", self.part.label, describe_cause(self._process.returncode))
         ended = time.monotonic()
         await stop(self.part, self._process)
         await asyncio.sleep(RESTART_PAUSE_S)
         self._process = await start(self.part, self._logs)
         log.warning("%s is back after %.0f s", self.part.label, time.monotonic() - ended)
 
-    async def _ill(self, process: asyncio.subprocess.Process) -> bool:
+    async def _is_unhealthy(self, process: asyncio.subprocess.Process) -> bool:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(process.wait()), WATCH_S)
-        return process.returncode is not None or await self.part.ill(process.pid)
+        return process.returncode is not None or await self.part.is_unhealthy(process.pid)
 
     async def stop(self) -> None:
         if self._keeper is not None:
@@ -70,10 +70,10 @@ class Running:
             await stop(self.part, self._process)
 
 
-def cause(returncode: int | None) -> str:
+def describe_cause(returncode: int | None) -> str:
     """Why a process is started again; None: it still runs, and is of no use."""
     if returncode is None:
-        return "is ill"
+        return "is unhealthy"
     if returncode < 0:
         return f"was killed (signal {-returncode})"
     return f"ended (exit {returncode})"
@@ -83,28 +83,30 @@ Say = Callable[[str], None]
 
 
 @contextlib.asynccontextmanager
-async def keeping(stages: list[list[Part]], logs: Path, say: Say) -> AsyncIterator[dict[str, Running]]:
+async def supervise(
+    stages: list[list[SystemPart]], logs: Path, say: Say
+) -> AsyncIterator[dict[str, SupervisedPart]]:
     """Starts each stage's parts side by side, one stage after the other. Raises PartError."""
-    kept: list[Running] = []
-    behind = [asyncio.create_task(keep_bounded(logs))]
+    supervised: list[SupervisedPart] = []
+    background = [asyncio.create_task(keep_bounded(logs))]
     try:
         for stage in stages:
-            runs = [Running(part, logs) for part in stage]
-            kept += runs
-            behind += [
+            runs = [SupervisedPart(part, logs) for part in stage]
+            supervised += runs
+            background += [
                 asyncio.create_task(_start_in_background(run, say)) for run in runs if run.part.background
             ]
             await run_all(_start(run, say) for run in runs if not run.part.background)
-        yield {run.part.name: run for run in kept}
+        yield {run.part.name: run for run in supervised}
     finally:
-        for task in behind:
+        for task in background:
             task.cancel()
-        await asyncio.gather(*behind, return_exceptions=True)
-        for run in reversed(kept):
+        await asyncio.gather(*background, return_exceptions=True)
+        for run in reversed(supervised):
             await run.stop()
 
 
-async def _start(run: Running, say: Say) -> None:
+async def _start(run: SupervisedPart, say: Say) -> None:
     try:
         await run.start()
     finally:
@@ -112,7 +114,7 @@ async def _start(run: Running, say: Say) -> None:
     say(run.part.label)
 
 
-async def _start_in_background(run: Running, say: Say) -> None:
+async def _start_in_background(run: SupervisedPart, say: Say) -> None:
     try:
         await _start(run, say)
     except PartError as error:

@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 from contract.names import TEXT_TO_IMAGE
 from contract.repositories import CONFIG_FILE, BadRepositories, base_models
-from embedded.part import Part, PartError, python_of
+from embedded.part import PartError, SystemPart, python_of
 from embedded.plain_path import plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,14 +54,14 @@ def triton_part(
     resident_mb: int | None = None,
     threads: int | None = None,
     log_verbose: int = 0,
-) -> Part:
+) -> SystemPart:
     """A Triton that serves `text_to_image` and every base model of `repositories`.
 
     `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
     CPU threads of one network (None: all cores), `metrics_port` is None for no metrics.
     Raises PartError where Triton is not installed or a repository is not usable.
     """
-    install = _installed()
+    install = _find_install()
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     try:
@@ -92,7 +92,7 @@ def triton_part(
         f"--log-verbose={log_verbose}",
     )
     url = f"127.0.0.1:{port}"
-    return Part(
+    return SystemPart(
         name="triton",
         title="Triton",
         url=url,
@@ -125,8 +125,8 @@ def _torch_site() -> str | None:
     return str(found[-1]) if found else None
 
 
-async def stubs_died(pid: int) -> bool:
-    """Whether a model's process under the tritonserver `pid` has died and was left unburied.
+async def has_dead_stub(pid: int) -> bool:
+    """Whether a model's process under the tritonserver `pid` has died and is left unreaped.
 
     Triton does not start it again: its model answers errors for ever, so Triton itself must be restarted.
     A stub that ends because its model is unloaded is waited for at once, so only one that stays counts.
@@ -158,7 +158,7 @@ def processes() -> Iterator[tuple[int, str, str, int]]:
         yield int(number), name, state, int(parent)
 
 
-def _installed() -> _Install:
+def _find_install() -> _Install:
     servers = Path(python_of("servers")).parent.parent / "lib"
     sites = sorted((Path(python_of("triton")).parent.parent / "lib").glob("python3.*/site-packages"))
     homes = sorted(servers.glob("python3.*/site-packages/pytriton/tritonserver"))

@@ -8,8 +8,6 @@ python -m export.character LORA --name aya --model eros --repository REPOSITORY
 import argparse
 import hashlib
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,7 +43,6 @@ from export.repository.triton_config import check_name, rename_config
 
 REPORT_FILE = "merge.json"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
-PARITY_TIMEOUT_S = 3600.0
 Check = Callable[[Path], None]
 
 
@@ -194,32 +191,20 @@ def _read_report(target: Path) -> dict[str, Any]:
     return made if whole and isinstance(made.get("layers"), int) else {}
 
 
-def _parity(given: argparse.Namespace, target: Path) -> Check:
-    """Compares with torch, which is not in this interpreter, in another one."""
+def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:
+    """Compares with torch, which this interpreter must have."""
+    from export.parity.character import compare_character
+
+    report_folder = target.parent / REPORTS / target.name
 
     def check(folder: Path) -> None:
-        command = [
-            *(given.torch, "-P", "-m", "export.parity.character", str(given.lora), "--model", given.model),
-            *("--base", str(given.repository), "--merged", str(folder), f"--strength={given.strength}"),
-            *("--report", str(target.parent / REPORTS / target.name)),
-            *(f"--block={block}" for block in given.block),
-        ]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=PARITY_TIMEOUT_S, env=_environment()
+        report = compare_character(given.lora, strength, given.model, given.repository, folder, report_folder)
+        if report.failure:
+            raise ExportError(
+                f"{given.name} does not draw as torch with PEFT does: {report.failure}; see {report_folder}"
             )
-        except subprocess.TimeoutExpired:
-            hours = PARITY_TIMEOUT_S / 3600
-            raise ExportError(f"The comparison with torch took more than {hours:g} h") from None
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-            raise ExportError(f"{given.name} {last.removeprefix('export: ')}")
 
     return check
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--block", action="append", default=[], help="PATH=FACTOR, such as unet.up_blocks.1=0.5; repeatable"
     )
     options.add_argument(
-        "--torch", help="interpreter that has torch: nothing is published that it draws differently"
+        "--compare", action="store_true", help="with torch: nothing is published that it draws differently"
     )
     options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
@@ -244,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model, name = check_name(given.model), check_name(given.name)
         target = (given.output or given.repository) / network_name(model, DENOISER, name)
         strength = strength_of_options(given.strength, given.block)
-        check = _parity(given, target) if given.torch else None
+        check = _parity(given, strength, target) if given.compare else None
         on_progress = print_progress if given.progress else ignore_progress
         base = given.repository / network_name(model, DENOISER)
         report = merge_character(base, given.lora, target, strength, check, on_progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from llm.server import build_app
-from llm.weights import weights
+from llm.weights import assemble_weights
 from llm.writer import Writer
 
 NICENESS = 5  # pictures and answers to clients come first
@@ -26,7 +26,7 @@ def main() -> None:
     os.nice(NICENESS)
     # Threads wait for each other at every step: on busy cores, fewer are faster.
     threads = options.threads or max(1, len(os.sched_getaffinity(0)) // 2)
-    writer = Writer(weights(options.data_dir), threads)
+    writer = Writer(assemble_weights(options.data_dir), threads)
     web.run_app(
         build_app(writer, options.waiting),
         host=options.host,

@@ -7,30 +7,30 @@ from typing import Any
 
 import orjson
 
-from llm.ask import MAX_TOKENS, Ask, Written
-from llm.framing import idea_of
+from llm.framing import extract_idea
+from llm.write_request import MAX_TOKENS, WriteRequest, WrittenText
 
 MODEL = "gemma-3-270m"
 
 
-class BadRequest(Exception):
+class InvalidBody(Exception):
     """What is wrong with the body, for the client."""
 
 
-def ask_of(body: bytes) -> Ask:
-    """What a request asks for: its last user message is the idea. Raises BadRequest."""
+def parse_request(body: bytes) -> WriteRequest:
+    """What a request asks for: its last user message is the idea. Raises InvalidBody."""
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise BadRequest("expected JSON") from None
+        raise InvalidBody("expected JSON") from None
     if not isinstance(given, dict):
-        raise BadRequest("expected a JSON object")
+        raise InvalidBody("expected a JSON object")
     if given.get("stream"):
-        raise BadRequest("stream: not supported")
-    idea = idea_of(_last_user_message(given.get("messages")))
+        raise InvalidBody("stream: not supported")
+    idea = extract_idea(_last_user_message(given.get("messages")))
     if not idea:
-        raise BadRequest("messages: expected a user message with text")
-    return Ask(
+        raise InvalidBody("messages: expected a user message with text")
+    return WriteRequest(
         idea=idea,
         max_tokens=min(MAX_TOKENS, int(_number(given, "max_tokens", MAX_TOKENS, 1, 1_000_000))),
         temperature=_number(given, "temperature", 0.5, 0, 2),
@@ -40,12 +40,12 @@ def ask_of(body: bytes) -> Ask:
 
 def _last_user_message(messages: object) -> str:
     if not isinstance(messages, list):
-        raise BadRequest("messages: expected a list")
+        raise InvalidBody("messages: expected a list")
     for message in reversed(messages):
         if isinstance(message, dict) and message.get("role") == "user":
             content = message.get("content")
             if not isinstance(content, str):
-                raise BadRequest("messages: expected text as content")
+                raise InvalidBody("messages: expected text as content")
             return content
     return ""
 
@@ -55,11 +55,11 @@ def _number(given: Mapping[str, Any], name: str, default: float, low: float, hig
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise BadRequest(f"{name}: expected a number from {low} to {high}")
+        raise InvalidBody(f"{name}: expected a number from {low} to {high}")
     return value
 
 
-def completion(written: Written) -> dict[str, Any]:
+def build_completion(written: WrittenText) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion",

@@ -23,7 +23,7 @@ EXAMPLES = (
         "floating over rolling hills, pastel sky, fluffy clouds, early morning, bright stripes, peaceful",
     ),
 )
-MAX_IDEA = 500  # characters; what is beyond adds little, and the time to read it grows
+MAX_IDEA_CHARACTERS = 500  # what is beyond adds little, and the time to read it grows
 
 _TASK = (
     "Each picture is described by its idea, followed by fitting details: setting, light, colours, mood.\n\n"
@@ -31,21 +31,21 @@ _TASK = (
 HEAD = _TASK + "".join(f"Idea: {idea}\nPicture: {idea}, {details}\n\n" for idea, details in EXAMPLES)
 
 
-def idea_of(message: str) -> str:
-    """One line of at most MAX_IDEA characters, cut between terms where that is possible."""
+def extract_idea(message: str) -> str:
+    """One line of at most MAX_IDEA_CHARACTERS, cut between terms where that is possible."""
     line = " ".join(message.split()).strip(" ,")
-    if len(line) <= MAX_IDEA:
+    if len(line) <= MAX_IDEA_CHARACTERS:
         return line
-    head, comma, _ = line[: MAX_IDEA + 1].rpartition(",")
-    return head.rstrip(" ,") if comma else line[:MAX_IDEA]
+    head, comma, _ = line[: MAX_IDEA_CHARACTERS + 1].rpartition(",")
+    return head.rstrip(" ,") if comma else line[:MAX_IDEA_CHARACTERS]
 
 
-def framed(idea: str) -> str:
+def frame_idea(idea: str) -> str:
     """What follows HEAD. The model goes on writing: first the idea's details, then a line break."""
     return f"Idea: {idea}\nPicture: {idea},"
 
 
-def details_of(written: str) -> tuple[str, bool]:
+def extract_details(written: str) -> tuple[str, bool]:
     """(the details written so far, whether the model has come to their end)."""
     ends = [at for mark in ("\n", "<", "Idea:") if (at := written.find(mark)) >= 0]
     text = written[: min(ends)] if ends else written

@@ -8,27 +8,27 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import web
 
-from llm.ask import Ask, Written
-from llm.chat import MODEL, BadRequest, ask_of, completion
+from llm.chat import MODEL, InvalidBody, build_completion, parse_request
+from llm.write_request import WriteRequest, WrittenText
 
 MAX_BODY_BYTES = 128 << 10
 
 log = logging.getLogger(__name__)
 
 
-class Writes(Protocol):
-    def write(self, ask: Ask, stop: threading.Event) -> Written: ...
+class TextWriter(Protocol):
+    def write(self, ask: WriteRequest, stop: threading.Event) -> WrittenText: ...
 
 
-class Desk:
+class WriterQueue:
     """Where requests wait for the one writer."""
 
-    def __init__(self, writer: Writes, waiting: int) -> None:
+    def __init__(self, writer: TextWriter, waiting: int) -> None:
         self._writer = writer
         self._places = waiting + 1
         self._turn = asyncio.Lock()
 
-    async def write(self, ask: Ask) -> Written | None:
+    async def write(self, ask: WriteRequest) -> WrittenText | None:
         """None where too many wait already. Cancelled, it stops the writer before it lets the next one in."""
         if not self._places:
             return None
@@ -39,7 +39,7 @@ class Desk:
         finally:
             self._places += 1
 
-    async def _write(self, ask: Ask) -> Written:
+    async def _write(self, ask: WriteRequest) -> WrittenText:
         stop = threading.Event()
         writing = asyncio.create_task(asyncio.to_thread(self._writer.write, ask, stop))
         try:
@@ -50,12 +50,12 @@ class Desk:
             raise
 
 
-DESK = web.AppKey("desk", Desk)
+WRITER_QUEUE = web.AppKey("writer_queue", WriterQueue)
 
 
-def build_app(writer: Writes, waiting: int) -> web.Application:
+def build_app(writer: TextWriter, waiting: int) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app[DESK] = Desk(writer, waiting)
+    app[WRITER_QUEUE] = WriterQueue(writer, waiting)
     app.add_routes(
         [
             web.get("/healthz", healthz),
@@ -76,17 +76,17 @@ async def models(request: web.Request) -> web.Response:
 
 async def chat_completions(request: web.Request) -> web.Response:
     try:
-        ask = ask_of(await request.read())
-    except BadRequest as error:
+        ask = parse_request(await request.read())
+    except InvalidBody as error:
         return _refusal(400, "invalid_request_error", str(error))
     try:
-        written = await request.app[DESK].write(ask)
+        written = await request.app[WRITER_QUEUE].write(ask)
     except Exception:
         log.exception("writing failed")
         return _refusal(500, "server_error", "writing failed")
     if written is None:
         return _refusal(429, "rate_limit_error", "too many requests are waiting")
-    return _json(completion(written))
+    return _json(build_completion(written))
 
 
 def _refusal(status: int, kind: str, message: str) -> web.Response:

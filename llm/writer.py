@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cyllama.llama import llama_cpp
 
-from llm.ask import Ask, Written
-from llm.framing import HEAD, details_of, framed
+from llm.framing import HEAD, extract_details, frame_idea
+from llm.write_request import WriteRequest, WrittenText
 
 CONTEXT = 1_024  # tokens; also the largest batch, so that a prompt is always read in one
 MAX_IDEA_TOKENS = 320  # it stands in the frame twice: 2 * 320 + about 210 of frame + MAX_TOKENS < CONTEXT
@@ -33,13 +33,13 @@ class Writer:
         self._head = len(head)
         self._read(head, 0)
 
-    def write(self, ask: Ask, stop: threading.Event) -> Written:
+    def write(self, ask: WriteRequest, stop: threading.Event) -> WrittenText:
         """The idea and what the model adds to it; less of it once `stop` is set."""
-        idea = self._fitting(ask.idea)
-        prompt = self._tokens(framed(idea))
+        idea = self._shorten_idea(ask.idea)
+        prompt = self._tokens(frame_idea(idea))
         self._context.memory_seq_rm(0, self._head, -1)
         self._read(prompt, self._head)
-        sampler = _sampler(ask)
+        sampler = _make_sampler(ask)
         written: list[int] = []
         details, ended = "", False
         while not ended and len(written) < ask.max_tokens and not stop.is_set():
@@ -48,10 +48,10 @@ class Writer:
                 ended = True
             else:
                 written.append(token)
-                details, ended = details_of(self._vocab.detokenize(written))
+                details, ended = extract_details(self._vocab.detokenize(written))
                 self._read([token], self._head + len(prompt) + len(written) - 1)
         text = f"{idea}, {details}" if details else idea
-        return Written(text, self._head + len(prompt), len(written), ended)
+        return WrittenText(text, self._head + len(prompt), len(written), ended)
 
     def _read(self, tokens: list[int], position: int) -> None:
         self._context.decode(llama_cpp.llama_batch_get_one(tokens, position))
@@ -61,13 +61,13 @@ class Writer:
         tokens: list[int] = self._vocab.tokenize(text, add_special=start, parse_special=False)
         return tokens
 
-    def _fitting(self, idea: str) -> str:
+    def _shorten_idea(self, idea: str) -> str:
         while len(self._tokens(idea)) > MAX_IDEA_TOKENS:
             idea = idea[: len(idea) // 2].rstrip(" ,")
         return idea
 
 
-def _sampler(ask: Ask) -> llama_cpp.LlamaSampler:
+def _make_sampler(ask: WriteRequest) -> llama_cpp.LlamaSampler:
     sampler = llama_cpp.LlamaSampler(llama_cpp.LlamaSamplerChainParams())
     sampler.add_penalties(64, 1.15, 0.0, 0.0)
     if ask.temperature == 0:

@@ -17,7 +17,7 @@ class AnalyzerError(Exception):
 
 
 @dataclass(frozen=True)
-class Load:
+class AnalyzerLoad:
     """Of one concurrency. Latency is to the last response of a stream."""
 
     per_second: float
@@ -27,7 +27,7 @@ class Load:
 
 async def analyze(
     url: str, model: str, concurrency: int, requests: int, options: Sequence[str], folder: Path
-) -> Load:
+) -> AnalyzerLoad:
     """Over three windows of at least `requests` requests, `concurrency` at a time. Raises AnalyzerError."""
     report = folder / "report.csv"
     report.unlink(missing_ok=True)
@@ -60,11 +60,11 @@ def _reason(output: str) -> str:
     return (telling or lines)[-1][:300]
 
 
-def parse(report: str) -> Load:
+def parse(report: str) -> AnalyzerLoad:
     """From the text of its CSV file, which gives microseconds. Raises AnalyzerError."""
     try:
         row = next(csv.DictReader(report.splitlines()))
         times = [float(row[f"p{share} latency"]) / 1e3 for share in (50, 90)]
-        return Load(float(row["Inferences/Second"]), *times)
+        return AnalyzerLoad(float(row["Inferences/Second"]), *times)
     except (StopIteration, KeyError, TypeError, ValueError):
         raise AnalyzerError("perf_analyzer wrote no figures") from None

@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from embedded.frontend import frontend_part
-from embedded.part import Part, PartError, free_port, python_of, running
+from embedded.part import PartError, SystemPart, free_port, python_of, running
 from embedded.readiness import answers
 from embedded.redis import redis_part
 from frontend.catalogue.catalogue import load
@@ -33,7 +33,7 @@ from frontend.settings import ROOT, Settings
 from perf.finished_jobs import NO_TEXTS, finish_jobs
 from perf.processes import cpu_seconds
 from perf.report import leave_out, machine, median, publish, read_options, table
-from perf.wrk import CONNECTIONS, Load, WrkError, wrk, wrk_binary
+from perf.wrk import CONNECTIONS, HttpLoad, WrkError, wrk, wrk_binary
 
 SMOKE = {"rounds": 1, "seconds": 1, "jobs": 3, "warm_up": 0}
 FASTAPI = "fastapi status"
@@ -43,21 +43,21 @@ _SIGNED = re.compile(rb"(expires=|signature=)[0-9a-f]+")
 @dataclass(frozen=True)
 class Contender:
     name: str
-    server: "Server"
+    server: "ServerProcess"
     bodies: Path  # one request a line
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerProcess:
     url: str
     pid: int
 
 
 @dataclass(frozen=True)
-class Run:
+class WrkRun:
     """One contender's turn. `cpu_us`: CPU time of the server process for one request, in microseconds."""
 
-    load: Load
+    load: HttpLoad
     cpu_us: float
 
 
@@ -85,24 +85,24 @@ async def compare(rounds: int, seconds: int, jobs: int, warm_up: int) -> dict[st
 
 async def _by_turns(
     everyone: list[Contender], key: str, rounds: int, seconds: int, warm_up: int
-) -> dict[str, list[Run]]:
+) -> dict[str, list[WrkRun]]:
     for each in everyone if warm_up else ():
         await _turn(each, key, warm_up)
-    turns: dict[str, list[Run]] = {each.name: [] for each in everyone}
+    turns: dict[str, list[WrkRun]] = {each.name: [] for each in everyone}
     for _ in range(rounds):
         for each in everyone:
             turns[each.name].append(await _turn(each, key, seconds))
     return turns
 
 
-async def _turn(contender: Contender, key: str, seconds: int) -> Run:
+async def _turn(contender: Contender, key: str, seconds: int) -> WrkRun:
     server = contender.server
     before = cpu_seconds(server.pid)
     load = await wrk(f"{server.url}/api/v2", key, contender.bodies, seconds)
-    return Run(load, (cpu_seconds(server.pid) - before) / load.requests * 1e6)
+    return WrkRun(load, (cpu_seconds(server.pid) - before) / load.requests * 1e6)
 
 
-def summarise(turns: Mapping[str, list[Run]]) -> dict[str, Any]:
+def summarise(turns: Mapping[str, list[WrkRun]]) -> dict[str, Any]:
     """Ratios are taken within each round, then the median: what slows the machine for a while slows both.
 
     Without FastAPI's turns there is no ratio to it, and it is named in `left_out`.
@@ -207,7 +207,7 @@ async def _passed_on(settings: Settings, job_id: str, answer: bytes) -> list[str
     return [name for name in orjson.loads(answer)["meta"] if name in record]
 
 
-def fastapi_part(settings: Settings, passed_on: list[str]) -> Part:
+def fastapi_part(settings: Settings, passed_on: list[str]) -> SystemPart:
     """`passed_on`: fields of a job's record that go into the answer as they are."""
     port = free_port()
     command = (
@@ -225,23 +225,23 @@ def fastapi_part(settings: Settings, passed_on: list[str]) -> Part:
     return _part("fastapi", port, command, environment)
 
 
-def bare_part(name: str, folder: Path, body: bytes) -> Part:
+def bare_part(name: str, folder: Path, body: bytes) -> SystemPart:
     port, file = free_port(), folder / f"{name}.json"
     file.write_bytes(body)
     command = (sys.executable, "-P", "-m", "perf.baseline_aiohttp", str(port), str(file))
     return _part(name, port, command, {"PYTHONPATH": str(ROOT)})
 
 
-def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> Part:
+def _part(name: str, port: int, command: tuple[str, ...], environment: dict[str, str]) -> SystemPart:
     url = f"http://127.0.0.1:{port}"
-    return Part(
+    return SystemPart(
         name=name, url=url, command=command, ready=lambda: answers(f"{url}/healthz"), environment=environment
     )
 
 
-async def _started(stack: contextlib.AsyncExitStack, part: Part, folder: Path) -> Server:
+async def _started(stack: contextlib.AsyncExitStack, part: SystemPart, folder: Path) -> ServerProcess:
     process = await stack.enter_async_context(running(part, folder))
-    return Server(part.url, process.pid)
+    return ServerProcess(part.url, process.pid)
 
 
 async def _answer(url: str, key: str, requests: Path) -> bytes:

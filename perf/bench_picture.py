@@ -44,7 +44,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pair:
+class TimedPair:
     """The same order drawn twice."""
 
     api: Drawn
@@ -109,9 +109,9 @@ def order(fields: Mapping[str, Any], settings: Settings) -> PictureOrder:
     return instructions.order(plan(request, prompt, catalogue, NO_TEXTS, owner=""))
 
 
-async def _pair(system: System, bare: Bare, settings: Settings, seed: int) -> Pair:
+async def _pair(system: System, bare: Bare, settings: Settings, seed: int) -> TimedPair:
     drawn = await system.draw(PROMPT, seed=seed)
-    return Pair(drawn, await bare.draw(order({"prompt": PROMPT, "seed": seed}, settings)))
+    return TimedPair(drawn, await bare.draw(order({"prompt": PROMPT, "seed": seed}, settings)))
 
 
 async def _check_alike(system: System, bare: Bare, settings: Settings) -> None:
@@ -130,7 +130,7 @@ def check_alike(ours: Pixels, theirs: Pixels) -> None:
         raise BenchError(f"the API and the bare loop draw different pictures: {apart:.1f} of 255 apart")
 
 
-def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
+def summarise(pairs: Sequence[TimedPair]) -> dict[str, Any]:
     """`overhead`: of the drawing part, from `generate` to the picture seen, less finishing and review, which
     the bare loop has nothing of, over the bare loop's encode, denoise and decode. `overhead_whole`: of all
     that the client waits for, over the bare loop with its JPEG."""
@@ -146,20 +146,20 @@ def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
     }
 
 
-def _parts(pairs: Sequence[Pair]) -> list[str]:
+def _parts(pairs: Sequence[TimedPair]) -> list[str]:
     return list(pairs[0].api.meta["timings"])
 
 
-def _drawing_ms(pair: Pair) -> float:
+def _drawing_ms(pair: TimedPair) -> float:
     timings = pair.api.meta["timings"]
     return float(pair.api.seconds * 1e3 - timings["finish"] - timings["review"])
 
 
-def _bare_ms(pair: Pair) -> float:
+def _bare_ms(pair: TimedPair) -> float:
     return sum(pair.bare_ms[name] for name in DRAWING)
 
 
-def _rest_ms(pair: Pair) -> float:
+def _rest_ms(pair: TimedPair) -> float:
     """HTTP, Redis, gRPC, the way of the pixels out of Triton, storing, and the wait for the next poll."""
     return float(pair.api.seconds * 1e3 - sum(pair.api.meta["timings"].values()))
 

@@ -24,7 +24,7 @@ from tritonclient.utils import InferenceServerException
 from embedded.part import free_port, running
 from embedded.triton import triton_part
 from frontend.settings import load
-from perf.analyzer import AnalyzerError, Load, analyze
+from perf.analyzer import AnalyzerError, AnalyzerLoad, analyze
 from perf.report import machine, publish, read_options, table
 from perf.triton_statistics import Account, StatisticsError, account
 
@@ -51,7 +51,7 @@ class Plan:
 class Level:
     """One concurrency: what the client saw, and Triton's account of each network."""
 
-    load: Load
+    load: AnalyzerLoad
     accounts: Mapping[str, Account]
 
 
@@ -81,9 +81,9 @@ async def measure(url: str, plan: Plan, folder: Path) -> dict[str, Any]:
 
 async def _watched(
     client: InferenceServerClient, networks: Sequence[str], work: Any
-) -> tuple[Load, dict[str, Account]]:
+) -> tuple[AnalyzerLoad, dict[str, Account]]:
     before = {name: await account(client, name) for name in networks}
-    load: Load = await work
+    load: AnalyzerLoad = await work
     return load, {name: (await account(client, name)).since(before[name]) for name in networks}
 
 

@@ -20,7 +20,7 @@ class WrkError(Exception):
 
 
 @dataclass(frozen=True)
-class Load:
+class HttpLoad:
     """What one run saw."""
 
     requests: int
@@ -51,7 +51,7 @@ def _environment(key: str) -> dict[str, str]:
     return {**os.environ, "BENCH_KEY": key, "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries))}
 
 
-async def wrk(url: str, key: str, bodies: Path, seconds: int) -> Load:
+async def wrk(url: str, key: str, bodies: Path, seconds: int) -> HttpLoad:
     """POSTs the bodies of a file (one a line) in turn. Raises WrkError, also where one request failed."""
     process = await asyncio.create_subprocess_exec(
         *(
@@ -73,7 +73,7 @@ async def wrk(url: str, key: str, bodies: Path, seconds: int) -> Load:
     return parse(output.decode(errors="replace").splitlines())
 
 
-def parse(lines: Sequence[str]) -> Load:
+def parse(lines: Sequence[str]) -> HttpLoad:
     """Raises WrkError where the last line is not post.lua's, or tells of failures."""
     try:
         line = msgspec.json.decode(lines[-1], type=_Line)
@@ -81,4 +81,6 @@ def parse(lines: Sequence[str]) -> Load:
         raise WrkError(f"wrk: {lines[-1] if lines else 'ended without a word'}") from None
     if line.failed or not line.requests:
         raise WrkError(f"wrk: {line.failed} of {line.requests} requests failed")
-    return Load(line.requests, line.requests / line.microseconds * 1e6, line.p50_us / 1e3, line.p99_us / 1e3)
+    return HttpLoad(
+        line.requests, line.requests / line.microseconds * 1e6, line.p50_us / 1e3, line.p99_us / 1e3
+    )

@@ -1,14 +1,9 @@
 """Whether a character's merged networks draw what torch draws with the same LoRA over the same base.
 
 torch's side (reference.py) shares no code with the merge.
-
-python -m export.parity.character LORA --model eros --base REPOSITORY --merged FOLDER --report FOLDER [...]
 """
 
-import argparse
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -17,9 +12,8 @@ from onnx import TensorProto
 from contract.names import DENOISER, PARTS, network_name, split_network_name
 from export.checkpoints.restore import view_exported
 from export.checkpoints.tokenizer import open_tokenizers
-from export.errors import ExportError, describe_error
 from export.graphs.storage import MODEL_FILE
-from export.lora.strength import Strength, strength_of_options
+from export.lora.strength import Strength
 from export.lora.torch_lora import apply_lora
 from export.networks.networks import Network, network_of
 from export.networks.precision import LIMITS, Limit
@@ -70,28 +64,3 @@ def _limit(denoiser: Path) -> Limit:
     }
     computes = any(node.op_type in ("Conv", "MatMul") and half & set(node.input) for node in graph.node)
     return LIMITS["fp16" if computes else "fp32", "fp16" if half else "fp32"]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = argparse.ArgumentParser(prog="python -m export.parity.character")
-    options.add_argument("lora", type=Path)
-    options.add_argument("--model", required=True)
-    options.add_argument("--base", type=Path, required=True)
-    options.add_argument("--merged", type=Path, required=True)
-    options.add_argument("--report", type=Path, required=True)
-    options.add_argument("--strength", type=float, default=1.0)
-    options.add_argument("--block", action="append", default=[])
-    given = options.parse_args(arguments)
-    try:
-        strength = strength_of_options(given.strength, given.block)
-        report = compare_character(given.lora, strength, given.model, given.base, given.merged, given.report)
-        if report.failure:
-            raise ExportError(f"does not draw as torch with PEFT does: {report.failure}; see {given.report}")
-    except (ExportError, OSError) as error:
-        print(f"export: {describe_error(error)}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

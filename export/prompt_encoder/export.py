@@ -13,7 +13,7 @@ from export.graphs.weight_names import name_weights
 from export.networks.trace import declare_outputs, trace, weights_of
 from export.prompt_encoder.int8 import store_int8
 from export.prompt_encoder.parity import compare, read_prompts
-from export.prompt_encoder.sentence_encoder import Source, open_source
+from export.prompt_encoder.sentence_encoder import EncoderFolder, open_source
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name
 
@@ -67,7 +67,7 @@ def export_encoder(folder: Path, name: str, output: Path) -> Path:
     return output / name
 
 
-def _write(folder: Path, source: Source) -> None:
+def _write(folder: Path, source: EncoderFolder) -> None:
     part = sentence_encoder(dimension=source.dimension)
     model = trace(source.network, part)
     declare_outputs(model, part)

@@ -12,7 +12,7 @@ import torch
 
 from export.errors import ExportError
 from export.graphs.storage import MODEL_FILE
-from export.prompt_encoder.sentence_encoder import Source
+from export.prompt_encoder.sentence_encoder import EncoderFolder
 
 PROMPTS = Path(__file__).parent / "encoder_prompts.txt"
 MIN_COSINE = 0.985
@@ -52,7 +52,7 @@ class Parity:
         return next((words for words, holds in bounds.items() if not holds), None)
 
 
-def compare(folder: Path, source: Source, prompts: Sequence[str]) -> Parity:
+def compare(folder: Path, source: EncoderFolder, prompts: Sequence[str]) -> Parity:
     """`folder` has 1/model.onnx; `prompts` are encoded one by one, and again in padded batches."""
     session = ort.InferenceSession(folder / "1" / MODEL_FILE, providers=["CPUExecutionProvider"])
     tokens = [source.tokenizer.encode(text).ids for text in prompts]
@@ -94,7 +94,7 @@ def pad_rows(rows: Sequence[Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
     return {"tokens": tokens, "mask": mask}
 
 
-def _torch(source: Source, tokens: Sequence[int]) -> Vectors:
+def _torch(source: EncoderFolder, tokens: Sequence[int]) -> Vectors:
     row = torch.tensor([tokens])
     with torch.no_grad():
         found: npt.NDArray[Any] = source.network(row, torch.ones_like(row)).numpy()

@@ -36,7 +36,7 @@ class SentenceEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Source:
+class EncoderFolder:
     network: SentenceEncoder
     tokenizer: Tokenizer  # cuts at the encoder's length, and does not pad
 
@@ -45,7 +45,7 @@ class Source:
         return int(self.network.bert.config.hidden_size)
 
 
-def open_source(folder: Path) -> Source:
+def open_source(folder: Path) -> EncoderFolder:
     """Raises ExportError for anything but a BERT with mean pooling and normalisation."""
     stages = {one["type"].rpartition(".")[2]: folder / one["path"] for one in _read(folder / "modules.json")}
     if tuple(stages) != STAGES:
@@ -57,7 +57,7 @@ def open_source(folder: Path) -> Source:
     kind = _read(folder / "config.json").get("model_type")
     if kind != "bert":
         raise ExportError(f"{folder}: its network is {kind}; expected bert")
-    return Source(SentenceEncoder(_bert(folder)), _tokenizer(folder))
+    return EncoderFolder(SentenceEncoder(_bert(folder)), _tokenizer(folder))
 
 
 def _bert(folder: Path) -> BertModel:

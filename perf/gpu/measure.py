@@ -29,7 +29,7 @@ DOWNSCALE = 8
 assert FAMILY.single_file
 PUBLISHED_VAE = FAMILY.single_file.configs["vae"]
 # Of the norm; a dtype's own error, over all operations of a step, stays well below.
-MOST_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
+MAX_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
 TINY: Mapping[str, Any] = {
     **UNET,
     "block_out_channels": [32, 64],
@@ -114,7 +114,7 @@ def row(
 def check_step(name: str, made: torch.Tensor, wanted: torch.Tensor) -> None:
     """Raises SystemExit where a runner makes another step than torch, operator by operator."""
     apart = float((made.float() - wanted.float()).norm() / wanted.float().norm())
-    if not apart <= MOST_APART[wanted.dtype]:
+    if not apart <= MAX_APART[wanted.dtype]:
         sys.exit(f"{name} makes another step than torch: {apart:.2g} apart, relative")
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from acs.app import Config, make_app
+from acs.app import ReviewerConfig, make_app
 from acs.detections import Detections, Detector, Pixels
 from tests.acs.orders import body, picture
 
@@ -50,7 +50,7 @@ def eye() -> Eye:
 
 @pytest.fixture
 async def client(pictures: str, eye: Eye) -> AsyncIterator[Client]:
-    app = make_app(Config(fetch_allow=(pictures,)), lambda: eye)
+    app = make_app(ReviewerConfig(fetch_allow=(pictures,)), lambda: eye)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -196,7 +196,7 @@ async def test_detector_that_does_not_load_stops_the_start() -> None:
         raise ImportError("no detector here")
 
     with pytest.raises(ImportError, match="no detector"):
-        async with TestServer(make_app(Config(), missing)):
+        async with TestServer(make_app(ReviewerConfig(), missing)):
             pass
 
 

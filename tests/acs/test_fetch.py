@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from acs.failure import Failure
-from acs.fetch import MAX_BYTES, Allowed, Fetcher, picture_session
+from acs.fetch import MAX_BYTES, AllowedPrefix, Fetcher, picture_session
 
 
 async def _picture(request: web.Request) -> web.Response:
@@ -60,7 +60,7 @@ async def server() -> AsyncIterator[TestServer]:
 
 async def fetch(server: TestServer, address: str, timeout_s: float = 10.0) -> bytes:
     async with picture_session() as session:
-        allowed = Allowed(URL(str(server.make_url("/pictures"))))
+        allowed = AllowedPrefix(URL(str(server.make_url("/pictures"))))
         return await Fetcher(session, (allowed,), timeout_s).fetch(address)
 
 
@@ -123,4 +123,4 @@ async def test_nothing_is_allowed_by_default(server: TestServer) -> None:
 @pytest.mark.parametrize("prefix", ["", "example.com", "ftp://a/", "http://u:p@a/", "http://a/?q=1"])
 def test_prefix_that_is_none_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="expected http"):
-        Allowed(URL(prefix))
+        AllowedPrefix(URL(prefix))

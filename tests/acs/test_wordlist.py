@@ -10,7 +10,7 @@ WORDS = wordlist(("baby", "loli"), ("baby blue",))
 
 
 def found(prompt: str) -> bool:
-    return WORDS.found_in(text.readings([prompt]))
+    return WORDS.occurs_in(text.readings([prompt]))
 
 
 def test_exception_takes_only_its_own_phrase_out() -> None:
@@ -26,7 +26,7 @@ def test_number_that_could_be_read_as_letters_is_no_word() -> None:
 def test_every_list_that_comes_along_loads() -> None:
     lists = load_all()
     assert {"minors", "sexual", "suggestive", "violence"} <= set(lists)
-    assert lists["violence"].found_in(text.readings(["a scene of gore"]))
+    assert lists["violence"].occurs_in(text.readings(["a scene of gore"]))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,20 @@ def test_prompt_and_file_are_shown_as_they_are(
     assert prompt.replace(" ", "") in shown and "[bold]picture.jpg" in shown
 
 
+def test_folder_that_is_not_there_is_told_and_not_made(
+    serve: Callable[[Answers], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: Answers = {"generate": b'{"id":"run_1"}'}
+    url = serve(answers)
+    image = {"url": f"{url}/1.jpg", "filename": "1.jpg"}
+    meta = {"prompt": "a tree", "width": 1344, "height": 768, "seed": 7, "images": [image]}
+    answers["status"] = json.dumps({"status": "COMPLETED", "meta": meta}).encode()
+    output = tmp_path / "none" / "picture.jpg"
+    assert main(["generate", "a tree", "--url", url, "--key", "k", "-o", str(output)]) == 2
+    assert capsys.readouterr().err == f"imgen: cannot write {output}: No such file or directory\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"", b"[]", b'"ok"'])
 def test_answer_of_something_else_is_one_line(
     serve: Callable[[Answers], str], answer: bytes, capsys: pytest.CaptureFixture[str]

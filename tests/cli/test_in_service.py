@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.in_service import taken_up
+from cli.in_service import wait_until_taken_up
 from cli.instance import Instance, Serving
 from tests.cli.server import DEAD, MODELS, Answer, serving
 
@@ -37,15 +37,15 @@ def test_server_is_asked_until_it_answers_as_it_should(instance: Instance, offer
 
     with serving(answer) as url:
         announced(instance, url)
-        assert taken_up(name, instance.folder, offered=offered) is True
+        assert wait_until_taken_up(name, instance.folder, offered=offered) is True
     assert asked == ["models"] * 3
 
 
 def test_server_that_never_does_is_told(instance: Instance) -> None:
     with serving(lambda body, url: MODELS) as url:
         announced(instance, url)
-        assert taken_up("nova", instance.folder, offered=True, patience_s=0) is False
+        assert wait_until_taken_up("nova", instance.folder, offered=True, timeout_s=0) is False
 
 
 def test_nothing_is_waited_for_where_nothing_runs(tmp_path: Path) -> None:
-    assert taken_up("nova", tmp_path, offered=True) is None
+    assert wait_until_taken_up("nova", tmp_path, offered=True) is None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from cli.order import prompt_last
+from cli.order import move_prompt_last
 from tests.cli.server import MODELS, PICTURE, Answer, completed, serving
 
 
@@ -23,8 +23,8 @@ from tests.cli.server import MODELS, PICTURE, Answer, completed, serving
     ],
 )
 def test_negative_is_a_prompt_and_no_option(words: list[str], expected: list[str]) -> None:
-    assert prompt_last(["generate", *words]) == ["generate", *expected]
-    assert prompt_last(["character", *words]) == ["character", *words]
+    assert move_prompt_last(["generate", *words]) == ["generate", *expected]
+    assert move_prompt_last(["character", *words]) == ["character", *words]
 
 
 def test_prompt_of_a_negative_reaches_the_server(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cli.client import Client
 from cli.errors import UserError
 from cli.main import main
-from cli.waiting import await_picture, phase
+from cli.waiting import await_picture, describe_phase
 from frontend.settings import ROOT
 from tests.cli.server import DEAD, PICTURE, Answer, completed, serving
 
@@ -62,7 +62,7 @@ def test_server_that_is_away_for_a_moment_costs_no_picture(away: Answer | None, 
 def test_server_that_stays_away_is_told_with_the_jobs_id() -> None:
     client = Client("http://127.0.0.1:1", "k")
     with pytest.raises(UserError, match=r"does not answer: .*; the job is run_1$"):
-        await_picture(client, "run_1", patience_s=0)
+        await_picture(client, "run_1", retry_s=0)
 
 
 @pytest.mark.parametrize("moment", ["generate", "status"])
@@ -103,6 +103,6 @@ def test_interrupt_cancels_the_job_also_before_its_id_has_come(moment: str) -> N
     ],
 )
 def test_bar_names_what_is_done_and_leaves_room_for_the_rest(state: dict[str, Any], words: str) -> None:
-    named, share = phase(state)
+    named, share = describe_phase(state)
     assert named == words
     assert share < 0.9

@@ -15,7 +15,6 @@ LINKED = [
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 NAMED = sorted(set(re.findall(r"`((?:\w[\w.-]*/)+[\w.*-]*)`", CONTRIBUTING)) - {"logs/"})
 TARGETS = sorted(set(re.findall(r"`make ([a-z-]+)", CONTRIBUTING)))
-COMING = ("docs/families.md",)
 
 
 @pytest.mark.parametrize(("document", "link"), LINKED)
@@ -31,14 +30,7 @@ def test_every_document_is_in_the_index() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=False, reason="on its way")] if name.startswith(COMING) else [],
-        )
-        for name in NAMED
-        if "NAME" not in name
-    ],
+    [name for name in NAMED if "NAME" not in name],
 )
 def test_file_that_contributors_are_sent_to_is_there(name: str) -> None:
     assert list(ROOT.glob(name))

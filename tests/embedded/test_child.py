@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.child import child, run_all
+from embedded.child import run_all, run_child
 from embedded.triton import processes
 
 SLEEP = "import time; time.sleep(600)"
@@ -33,13 +33,13 @@ def alive(pid: int) -> bool:
 
 
 async def test_answer_and_exit_code_are_read() -> None:
-    async with child(sys.executable, "-c", "print('done')", stdout=asyncio.subprocess.PIPE) as process:
+    async with run_child(sys.executable, "-c", "print('done')", stdout=asyncio.subprocess.PIPE) as process:
         output, _ = await process.communicate()
     assert (output, process.returncode) == (b"done\n", 0)
 
 
 async def test_what_it_has_started_ends_with_the_block() -> None:
-    async with child(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE) as process:
+    async with run_child(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE) as process:
         assert process.stdout
         pids = list(map(int, (await process.stdout.readline()).split()))
         assert os.getpgid(pids[0]) == pids[0] and all(map(alive, pids))
@@ -54,7 +54,7 @@ async def test_cancelled_at_any_moment_and_however_often_it_is_waited_for(turns:
     before = children()
 
     async def run() -> None:
-        async with child(sys.executable, "-c", SLEEP, stderr=asyncio.subprocess.PIPE) as process:
+        async with run_child(sys.executable, "-c", SLEEP, stderr=asyncio.subprocess.PIPE) as process:
             await process.communicate()
 
     task = asyncio.create_task(run())
@@ -74,7 +74,7 @@ def test_no_child_outlives_its_event_loop(caplog: pytest.LogCaptureFixture) -> N
     """asyncio.run cancels what is left, and closes the loop when that has ended."""
 
     async def run() -> None:
-        async with child(sys.executable, "-c", SLEEP):
+        async with run_child(sys.executable, "-c", SLEEP):
             await asyncio.Event().wait()
 
     async def leave_behind() -> None:

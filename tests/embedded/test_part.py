@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.part import LEAST_PORT, PORT_RANGE, PartError, free_port, installed_python, start
+from embedded.part import MIN_PORT, PORT_RANGE, PartError, free_port, installed_python, start
 from tests.embedded.test_child import children
 from tests.embedded.test_supervisor import sleeper
 
@@ -26,7 +26,7 @@ def test_port_is_free_and_no_connection_of_this_machine_will_take_it() -> None:
         ports = [free_port() for _ in range(20)]
         for port in set(ports):
             taken.enter_context(listening(port))
-    assert all(LEAST_PORT <= port < low for port in ports)
+    assert all(MIN_PORT <= port < low for port in ports)
 
 
 def test_port_is_found_where_connections_may_take_any(tmp_path: Path) -> None:

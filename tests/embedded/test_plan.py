@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from acs.fetch import Allowed
-from embedded.part import Part, PartError
-from embedded.plan import Plan, plan
+from acs.fetch import AllowedPrefix
+from embedded.part import PartError, SystemPart
+from embedded.plan import SystemPlan, plan
 from frontend.common.errors import SettingError
 from frontend.net.public_url import public_url
 from frontend.settings import Settings, given
@@ -32,18 +32,18 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-async def planned(environ: Mapping[str, str], models: tuple[Path, ...] = ()) -> Plan:
+async def planned(environ: Mapping[str, str], models: tuple[Path, ...] = ()) -> SystemPlan:
     values = given(environ)
     return await plan(Settings(**values), list(models), llm=False, given=values)
 
 
-def part(planned: Plan, name: str) -> Part:
+def part(planned: SystemPlan, name: str) -> SystemPart:
     return next(each for stage in planned.stages for each in stage if each.name == name)
 
 
-def allowed(planned: Plan) -> Allowed:
+def allowed(planned: SystemPlan) -> AllowedPrefix:
     command = part(planned, "acs").command
-    return Allowed(URL(command[command.index("--fetch-allow") + 1]))
+    return AllowedPrefix(URL(command[command.index("--fetch-allow") + 1]))
 
 
 async def link(environ: Mapping[str, str]) -> URL:

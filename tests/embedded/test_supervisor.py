@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from embedded.logs import MAX_BYTES
-from embedded.part import Part, PartError, never_ill
-from embedded.supervisor import cause, keeping
+from embedded.part import PartError, SystemPart, assume_healthy
+from embedded.supervisor import describe_cause, supervise
 
 pytestmark = pytest.mark.slow  # parts that die are awaited
 TOUCH_AND_SLEEP = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('up'); time.sleep(600)"
@@ -26,20 +26,20 @@ def sleeper(
     code: str = TOUCH_AND_SLEEP,
     *,
     background: bool = False,
-    ill: Callable[[int], Awaitable[bool]] = never_ill,
-) -> Part:
+    is_unhealthy: Callable[[int], Awaitable[bool]] = assume_healthy,
+) -> SystemPart:
     flag = folder / name
 
     async def ready() -> bool:
         return flag.exists()
 
-    return Part(
+    return SystemPart(
         name=name,
         url="",
         command=(sys.executable, "-c", code, str(flag)),
         ready=ready,
         background=background,
-        ill=ill,
+        is_unhealthy=is_unhealthy,
         start_timeout_s=20,
         stop_timeout_s=0.5,
     )
@@ -63,7 +63,7 @@ async def test_killed_part_is_started_again_and_that_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
-    async with keeping([[sleeper(tmp_path, "one")]], tmp_path, said.append) as running:
+    async with supervise([[sleeper(tmp_path, "one")]], tmp_path, said.append) as running:
         first = running["one"].pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
@@ -77,19 +77,21 @@ async def test_killed_part_is_started_again_and_that_is_told(
 
 
 @pytest.mark.parametrize(
-    ("returncode", "words"), [(None, "is ill"), (-9, "was killed (signal 9)"), (3, "ended (exit 3)")]
+    ("returncode", "words"), [(None, "is unhealthy"), (-9, "was killed (signal 9)"), (3, "ended (exit 3)")]
 )
 def test_cause_of_a_restart_is_told(returncode: int | None, words: str) -> None:
-    assert cause(returncode) == words
+    assert describe_cause(returncode) == words
 
 
-async def test_ill_part_is_replaced(tmp_path: Path) -> None:
+async def test_unhealthy_part_is_replaced(tmp_path: Path) -> None:
     sick: set[int] = set()
 
-    async def ill(pid: int) -> bool:
+    async def is_unhealthy(pid: int) -> bool:
         return pid in sick
 
-    async with keeping([[sleeper(tmp_path, "one", ill=ill)]], tmp_path, lambda _: None) as running:
+    async with supervise(
+        [[sleeper(tmp_path, "one", is_unhealthy=is_unhealthy)]], tmp_path, lambda _: None
+    ) as running:
         first = running["one"].pid
         assert first is not None
         sick.add(first)
@@ -102,7 +104,7 @@ async def test_part_that_ends_while_starting_stops_all_and_names_its_log(tmp_pat
     good, bad = sleeper(tmp_path, "good"), sleeper(tmp_path, "bad", dying)
     told = r"bad ended while starting \(exit 3\); see .*bad\.log: fatal: no such device$"
     with pytest.raises(PartError, match=told):
-        async with keeping([[good, bad]], tmp_path, lambda _: None):
+        async with supervise([[good, bad]], tmp_path, lambda _: None):
             raise AssertionError("a broken system was handed out")
 
 
@@ -110,7 +112,7 @@ async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = sleeper(tmp_path, "broken", "import sys; sys.exit(1)", background=True)
-    async with keeping([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
+    async with supervise([[broken, sleeper(tmp_path, "good")]], tmp_path, lambda _: None) as running:
         good = running["good"].pid
         assert good is not None
         await running["broken"].settled.wait()
@@ -120,14 +122,14 @@ async def test_background_part_is_not_waited_for_and_its_failure_stops_nothing(
 
 
 async def test_part_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    async with keeping([[sleeper(tmp_path, "one", STUBBORN)]], tmp_path, lambda _: None) as running:
+    async with supervise([[sleeper(tmp_path, "one", STUBBORN)]], tmp_path, lambda _: None) as running:
         pid = running["one"].pid
         assert pid is not None
     assert not exists(pid)
 
 
 async def test_logs_are_kept_bounded_while_parts_run(tmp_path: Path) -> None:
-    async with keeping([[sleeper(tmp_path, "one")]], tmp_path, lambda _: None):
+    async with supervise([[sleeper(tmp_path, "one")]], tmp_path, lambda _: None):
         log = tmp_path / "one.log"
         os.truncate(log, MAX_BYTES + 1)
         await until(lambda: log.stat().st_size == 0)
@@ -136,19 +138,21 @@ async def test_logs_are_kept_bounded_while_parts_run(tmp_path: Path) -> None:
 async def test_stages_start_one_after_the_other(tmp_path: Path) -> None:
     said: list[str] = []
     stages = [[sleeper(tmp_path, "first")], [sleeper(tmp_path, "second")]]
-    async with keeping(stages, tmp_path, said.append):
+    async with supervise(stages, tmp_path, said.append):
         assert said == ["first", "second"]
 
 
 async def test_watch_that_fails_does_not_end_the_watching(tmp_path: Path) -> None:
     asked = 0
 
-    async def ill(pid: int) -> bool:
+    async def is_unhealthy(pid: int) -> bool:
         nonlocal asked
         asked += 1
         raise RuntimeError("nobody thought of this")
 
-    async with keeping([[sleeper(tmp_path, "one", ill=ill)]], tmp_path, lambda _: None) as running:
+    async with supervise(
+        [[sleeper(tmp_path, "one", is_unhealthy=is_unhealthy)]], tmp_path, lambda _: None
+    ) as running:
         first = running["one"].pid
         assert first is not None
         await until(lambda: asked > 0)
@@ -168,7 +172,7 @@ async def test_only_a_part_that_needs_them_is_told_secret_settings(
         "beside.rename(sys.argv[1]); time.sleep(600)"
     )
     part = replace(sleeper(tmp_path, "one", code), secrets=secrets)
-    async with keeping([[part]], tmp_path / "logs", print):
+    async with supervise([[part]], tmp_path / "logs", print):
         told = json.loads((tmp_path / "one").read_text())
     assert ("IMGEN_C2PA_KEY_PEM" in told) is secrets
     assert told["IMGEN_DATA_DIR"] == "a folder"

@@ -13,7 +13,7 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from embedded.part import PartError, free_port, running
-from embedded.triton import STUB_NAME, processes, stubs_died, triton_part
+from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
 from tests.triton_server import RunningTriton
 
 
@@ -124,10 +124,10 @@ async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> 
                 await asyncio.sleep(0.1)
         assert len(addresses) == 2 and all(address.endswith("0100007F") for address in addresses)
         # text_to_image, model_control, prompt-encoder and the decoder
-        assert len(stubs_of(process.pid)) == 4 and not await stubs_died(process.pid)
+        assert len(stubs_of(process.pid)) == 4 and not await has_dead_stub(process.pid)
         os.kill(stubs_of(process.pid)[0], signal.SIGKILL)
         async with asyncio.timeout(20):
-            while not await stubs_died(process.pid):
+            while not await has_dead_stub(process.pid):
                 await asyncio.sleep(0.1)
 
 

@@ -2,27 +2,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.framing import EXAMPLES, HEAD, MAX_IDEA, details_of, framed, idea_of
+from llm.framing import EXAMPLES, HEAD, MAX_IDEA_CHARACTERS, extract_details, extract_idea, frame_idea
 
 
 def test_frame_goes_on_where_the_examples_stop() -> None:
     idea, details = EXAMPLES[0]
-    assert f"{framed(idea)} {details}\n\n" in HEAD
+    assert f"{frame_idea(idea)} {details}\n\n" in HEAD
     assert HEAD.endswith("\n\n")
 
 
 @given(st.text() | st.text(alphabet="a, \n"))
 def test_idea_is_one_bounded_line(message: str) -> None:
-    idea = idea_of(message)
-    assert len(idea) <= MAX_IDEA
+    idea = extract_idea(message)
+    assert len(idea) <= MAX_IDEA_CHARACTERS
     assert len(idea.splitlines()) <= 1
 
 
 def test_long_idea_is_cut_between_terms() -> None:
-    idea = idea_of("old lighthouse, " * 100)
+    idea = extract_idea("old lighthouse, " * 100)
     assert idea.endswith("old lighthouse")
-    assert MAX_IDEA - 20 < len(idea) <= MAX_IDEA
-    assert len(idea_of("x" * 4_000)) == MAX_IDEA
+    assert MAX_IDEA_CHARACTERS - 20 < len(idea) <= MAX_IDEA_CHARACTERS
+    assert len(extract_idea("x" * 4_000)) == MAX_IDEA_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_long_idea_is_cut_between_terms() -> None:
     ],
 )
 def test_details_end_where_the_model_starts_something_else(written: str, details: str, ended: bool) -> None:
-    assert details_of(written) == (details, ended)
+    assert extract_details(written) == (details, ended)

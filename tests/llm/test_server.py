@@ -11,24 +11,24 @@ import pytest
 from aiohttp import web
 
 from embedded.part import free_port
-from llm.ask import MAX_TOKENS, Ask, Written
 from llm.server import MAX_BODY_BYTES, build_app
+from llm.write_request import MAX_TOKENS, WriteRequest, WrittenText
 
 IDEA = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "old lighthouse,\n storm"}]
 
 
 @dataclass
 class Pen:
-    """Writes when it is let to, and keeps what it was asked."""
+    """TextWriter when it is let to, and keeps what it was asked."""
 
     may_write: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
-    asked: list[Ask] = field(default_factory=list)
+    asked: list[WriteRequest] = field(default_factory=list)
     stopped: int = 0
     at_once: int = 0
     breaks: bool = False
 
-    def write(self, ask: Ask, stop: threading.Event) -> Written:
+    def write(self, ask: WriteRequest, stop: threading.Event) -> WrittenText:
         self.at_once += 1
         assert self.at_once == 1, "two at a time"
         self.asked.append(ask)
@@ -37,10 +37,10 @@ class Pen:
             while not self.may_write.wait(0.01):
                 if stop.is_set():
                     self.stopped += 1
-                    return Written(ask.idea, 1, 0, False)
+                    return WrittenText(ask.idea, 1, 0, False)
             if self.breaks:
                 raise RuntimeError("a secret prompt")
-            return Written(f"{ask.idea}, stormy sea", 200, 5, True)
+            return WrittenText(f"{ask.idea}, stormy sea", 200, 5, True)
         finally:
             self.at_once -= 1
 
@@ -87,7 +87,7 @@ async def test_answer_has_the_shape_of_a_chat_completion() -> None:
         }
     ]
     assert answer["usage"] == {"prompt_tokens": 200, "completion_tokens": 5, "total_tokens": 205}
-    assert server.pen.asked == [Ask("old lighthouse, storm", max_tokens=9, temperature=0, seed=7)]
+    assert server.pen.asked == [WriteRequest("old lighthouse, storm", max_tokens=9, temperature=0, seed=7)]
 
 
 async def test_wishes_beyond_the_limits_are_bounded() -> None:

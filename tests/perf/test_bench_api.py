@@ -1,11 +1,11 @@
 import pytest
 
-from perf.bench_api import Run, check_same, summarise
-from perf.wrk import Load, WrkError
+from perf.bench_api import WrkRun, check_same, summarise
+from perf.wrk import HttpLoad, WrkError
 
 
-def runs(*rates: float) -> list[Run]:
-    return [Run(Load(int(rate), rate, 1.0, 2.0), 50.0) for rate in rates]
+def runs(*rates: float) -> list[WrkRun]:
+    return [WrkRun(HttpLoad(int(rate), rate, 1.0, 2.0), 50.0) for rate in rates]
 
 
 def test_ratios_are_taken_within_a_round() -> None:

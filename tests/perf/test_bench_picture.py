@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from frontend.settings import Settings
-from perf.bench_picture import Pair, check_alike, order, summarise
+from perf.bench_picture import TimedPair, check_alike, order, summarise
 from perf.system import BenchError, Drawn
 
 TIMINGS = {"queue": 5.0, "encode": 15.0, "denoise": 900.0, "decode": 100.0, "finish": 200.0, "review": 300.0}
@@ -25,7 +25,7 @@ def test_marks_are_no_other_picture_but_another_picture_or_size_is() -> None:
 
 
 def test_finishing_and_review_are_no_part_of_drawing() -> None:
-    figures = summarise([Pair(Drawn({"timings": TIMINGS}, seconds=1.55), BARE)])
+    figures = summarise([TimedPair(Drawn({"timings": TIMINGS}, seconds=1.55), BARE)])
     assert figures["overhead"] == 0.05  # 1550 - 200 - 300 over 1000
     assert figures["overhead_whole"] == 0.52  # 1550 over 1020
     assert figures["api_ms"]["rest"] == 30.0

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from perf.analyzer import Load
+from perf.analyzer import AnalyzerLoad
 from perf.bench_triton import PROMPTS, Level, Plan, orders, step_shape, summarise
 from perf.triton_statistics import Account
 
@@ -30,7 +30,7 @@ def test_each_prompt_is_one_order_with_a_seed_of_its_own() -> None:
 
 def test_figures_are_keyed_by_concurrency() -> None:
     account = Account(inferences=16, executions=8, queue_ns=0, compute_ns=0, copy_ns=0)
-    level = Level(Load(0.5, 2000.0, 2500.0), {"eros-denoiser": account})
+    level = Level(AnalyzerLoad(0.5, 2000.0, 2500.0), {"eros-denoiser": account})
     figures = summarise("eros", {2: level}, {2: level})
     assert figures["pictures_per_s"] == {"2": 0.5}
     assert figures["mean_batch"] == {"2": 2.0}

@@ -1,12 +1,12 @@
 import pytest
 
-from perf.wrk import Load, WrkError, parse
+from perf.wrk import HttpLoad, WrkError, parse
 
 LINE = '{"requests":3000,"microseconds":1500000,"p50_us":2500,"p99_us":9000,"failed":%d}'
 
 
 def test_last_line_is_the_figures() -> None:
-    assert parse(["Running 2s test", LINE % 0]) == Load(3000, 2000.0, 2.5, 9.0)
+    assert parse(["Running 2s test", LINE % 0]) == HttpLoad(3000, 2000.0, 2.5, 9.0)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def children_of(pid: int) -> set[int]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those that run; the dead that nobody has buried yet do not count."""
+    """Those that run; zombies do not count."""
     living = set()
     for pid in pids:
         with contextlib.suppress(OSError):

@@ -33,7 +33,7 @@ FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 T = TypeVar("T")
 
 
-class Cancelled(Exception):
+class OrderCancelled(Exception):
     """The client has gone or taken its order back."""
 
 
@@ -44,7 +44,7 @@ class Busy(Exception):
 # How an error's message begins, and the name of its code. A client of the streaming protocol gets no code.
 KINDS = {
     BadOrder: ("REFUSED", "INVALID_ARG"),
-    Cancelled: ("CANCELLED", "CANCELLED"),
+    OrderCancelled: ("CANCELLED", "CANCELLED"),
     Busy: ("BUSY", "UNAVAILABLE"),
     BadDescription: ("FAILED", "INTERNAL"),
     NetworkFailed: ("FAILED", "INTERNAL"),
@@ -118,7 +118,7 @@ async def _watch(work: Awaitable[T], look: Callable[[], None]) -> T:
 
 def _stop_if_cancelled(sender: "pb_utils.InferenceResponseSender") -> None:
     if sender.is_cancelled():
-        raise Cancelled("cancelled")
+        raise OrderCancelled("cancelled")
 
 
 def _order(request: "pb_utils.InferenceRequest") -> Order:

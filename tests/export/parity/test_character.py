@@ -1,9 +1,12 @@
 """The merged networks beside torch with PEFT, as `imgen character add` compares them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -61,17 +64,36 @@ def test_sd15_takes_loras_too(tmp_path: Path) -> None:
     assert report.failure is None
 
 
+def command(repository: Path, lora: Path, output: Path) -> list[str]:
+    options = ["--name", "aya", "--model", "eros", "--repository", str(repository), "--output", str(output)]
+    return [str(lora), *options, "--compare"]
+
+
+def test_command_publishes_what_torch_draws_alike(state: State, repository: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(command(repository, save_kohya(state, tmp_path / "lora.safetensors"), out)) == 0
+    report = json.loads((out / ".reports" / "eros-denoiser--aya" / "report.json").read_text())
+    assert report["passed"]
+    assert json.loads((out / "eros-denoiser--aya" / "merge.json").read_text())["compared"]
+
+
 def test_command_publishes_nothing_that_torch_draws_differently(
     state: State, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The other interpreter is a program that says no, as character_parity says it."""
-    path = save_kohya(state, tmp_path / "lora.safetensors")
-    no = tmp_path / "no"
-    no.write_text("#!/bin/sh\necho 'export: does not draw as torch with PEFT does' >&2; exit 2\n")
-    no.chmod(0o755)
-    options = ["--name", "aya", "--model", "eros", "--repository", str(repository), "--torch", str(no)]
-    assert main([str(path), *options, "--output", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == "export: aya does not draw as torch with PEFT does\n"
+    """The decoder's graph shows every picture as its negative, and torch's does not."""
+    shutil.copytree(repository, tmp_path / "repository")
+    path = tmp_path / "repository" / "eros-decoder" / "1" / "model.onnx"
+    model = onnx.load(path, load_external_data=False)
+    (picture,) = (output.name for output in model.graph.output)
+    for node in model.graph.node:
+        node.output[:] = ["positive" if name == picture else name for name in node.output]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.uint8(255), "white"))
+    model.graph.node.append(onnx.helper.make_node("Sub", ["white", "positive"], [picture]))
+    onnx.save(model, path)
+    lora = save_kohya(state, tmp_path / "lora.safetensors")
+    assert main(command(tmp_path / "repository", lora, tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("export: aya does not draw as torch with PEFT does: the decoder's")
     assert not list((tmp_path / "out").glob("eros-*"))
 
 

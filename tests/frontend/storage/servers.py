@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from embedded.part import Part, free_port, running
+from embedded.part import SystemPart, free_port, running
 from tests.frontend.storage.keys import ACCESS_KEY, BUCKET, SECRET_KEY
 
 
@@ -24,7 +24,7 @@ async def rclone(folder: Path, *, path_style: bool) -> AsyncIterator[str]:
     """Serves the subfolders of `folder` as buckets; yields its URL under a made-up host name."""
     (folder / "buckets" / BUCKET).mkdir(parents=True)
     port = free_port()
-    part = Part(
+    part = SystemPart(
         name="rclone",
         url=f"http://s3.test:{port}",
         command=(
@@ -48,7 +48,7 @@ async def rclone(folder: Path, *, path_style: bool) -> AsyncIterator[str]:
 
 async def moto(folder: Path) -> AsyncIterator[str]:
     port = free_port()
-    part = Part(
+    part = SystemPart(
         name="moto",
         url=f"http://127.0.0.1:{port}",
         command=(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.asynccontextmanager
-async def reached() -> "AsyncIterator[tuple[Settings, Redis]]":
+async def open_redis() -> "AsyncIterator[tuple[Settings, Redis]]":
     """Raises UserError, also where Redis goes away meanwhile."""
     # Here, because most commands talk to no Redis.
     from redis.exceptions import RedisError

@@ -6,7 +6,7 @@ MAX_TOKENS = 48  # of an answer
 
 
 @dataclass(frozen=True)
-class Ask:
+class WriteRequest:
     idea: str
     max_tokens: int = MAX_TOKENS
     temperature: float = 0.5
@@ -14,7 +14,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenText:
     text: str
     prompt_tokens: int
     tokens: int

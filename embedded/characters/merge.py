@@ -1,0 +1,73 @@
+"""Runs the exporter's merge of a LoRA into a model's networks, in an environment that has what it needs."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from embedded.child import run_child
+from embedded.part import PartError, installed_python, python_of
+from frontend.catalogue.catalogue import Character
+from frontend.settings import ROOT
+
+
+class MergeProgress(msgspec.Struct, frozen=True):
+    """A line of `export.character --progress`."""
+
+    stage: str
+    done: float  # of the stage, 0 to 1
+    gib: float  # the most memory so far
+
+
+Tell = Callable[[MergeProgress], None]
+
+
+def can_compare() -> bool:
+    """Whether torch is installed here, which draws with the LoRA too and must draw the same."""
+    return Path(python_of("export")).is_file()
+
+
+async def merge(
+    model: str,
+    character: Character,
+    lora: Path,
+    *,
+    base: Path,
+    merged: Path,
+    compare: bool = False,
+    tell: Tell | None = None,
+) -> None:
+    """Writes the character's networks for `model`, from repository `base` into `merged`; nothing where they
+    are there already. Raises PartError.
+
+    `compare`: with torch, and nothing is written that it draws differently.
+    """
+    python = installed_python("export" if compare else "triton")
+    async with run_child(
+        *(python, "-m", "export.character", str(lora.resolve())),
+        *("--name", character.name, "--model", model),
+        *("--repository", str(base.resolve()), "--output", str(merged.resolve())),
+        f"--strength={character.strength}",
+        *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
+        *(("--compare",) if compare else ()),
+        *(("--progress",) if tell else ()),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    ) as process:
+        assert process.stdout and process.stderr
+        async with asyncio.TaskGroup() as group:
+            errors = group.create_task(process.stderr.read())
+            group.create_task(_listen(process.stdout, tell))
+        await process.wait()
+    if process.returncode:
+        reason = errors.result().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
+
+
+async def _listen(lines: asyncio.StreamReader, tell: Tell | None) -> None:
+    """The last line is the result, for people."""
+    async for line in lines:
+        if tell and line.startswith(b"{"):
+            tell(msgspec.json.decode(line, type=MergeProgress))
