@@ -7,8 +7,9 @@ from typing import Any
 
 from cli.client import Client
 from cli.errors import UserError
+from contract.formats import BY_EXTENSION, JPEG
 
-FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".avif": "avif"}
+FORMATS = {f".{extension}": row.name for extension, row in BY_EXTENSION.items()} | {".jpeg": JPEG.name}
 
 
 def build_body(given: argparse.Namespace) -> dict[str, Any]:
