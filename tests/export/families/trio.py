@@ -176,7 +176,7 @@ def main(folder: Path) -> None:
     restored = restore_checkpoint(models, "eros", folder / "restored")
     export_checkpoint(restored, "eros", folder / "again", ExportOptions(storage="fp32"))
     lora = save_lora(folder / "lora.safetensors")
-    options = ["--name", "aya", "--model", "eros", "--repository", str(models), "--torch", sys.executable]
+    options = ["--name", "aya", "--model", "eros", "--repository", str(models), "--compare"]
     assert add_character([str(lora), *options]) == 0
     plain, engine = draw(models, "a red fox")
     other, _ = draw(models, "a lake")
