@@ -48,7 +48,7 @@ class Adapter:
 
 USUAL = Adapter(32)  # the one that both ways are measured with
 ADAPTERS = (Adapter(8), Adapter(128, conv=True, text=True), USUAL)
-MOST_APART = 0.01  # of characters that were made in different ways, all in fp16
+MAX_APART = 0.01  # of characters that were made in different ways, all in fp16
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def measure(
 
 def check_alike(apart: float) -> None:
     """Raises SystemExit where the ways to a character do not end in the same one."""
-    if not apart <= MOST_APART:
+    if not apart <= MAX_APART:
         sys.exit(f"bench-export: merged and fused characters draw differently: {apart:.2g} apart, relative")
 
 
