@@ -22,7 +22,7 @@ from frontend.settings import ROOT
 from tests.system.running import Announced, children_of
 from tests.triton_server import RunningTriton
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 SHIPPED = (
     *("acs", "backends", "cli", "contract", "demo/catalogue", "demo/loras", "demo/models", "embedded"),
     *("export", "frontend", "llm", "model_repository", "LICENSE", "NOTICE", "NOTICE-THIRD-PARTY.md"),
