@@ -75,8 +75,9 @@ async def measure(url: str, plan: Plan, folder: Path) -> dict[str, Any]:
                 client, networks[1:2], analyze(url, networks[1], count, requests, steps, folder)
             )
             single[count] = Level(load, accounts)
-    _show(plan, whole, single)
-    return summarise(plan.model, whole, single)
+    figures = summarise(plan.model, whole, single)
+    _show(plan, figures)
+    return figures
 
 
 async def _watched(
@@ -155,27 +156,21 @@ def summarise(model: str, whole: Mapping[int, Level], single: Mapping[int, Level
     }
 
 
-def _show(plan: Plan, whole: Mapping[int, Level], single: Mapping[int, Level]) -> None:
-    denoiser = f"{plan.model}-denoiser"
+def _show(plan: Plan, figures: Mapping[str, Any]) -> None:
     columns = ("p50 ms", "p90 ms", "mean batch", "queue ms", "compute ms", "copy ms")
-
-    def row(count: int, level: Level) -> list[object]:
-        merged, load = level.accounts[denoiser], level.load
-        return [
-            str(count), load.per_second, load.p50_ms, load.p90_ms, merged.mean_batch,
-            *merged.per_request_ms().values(),
-        ]  # fmt: skip
-
     size = f"{plan.width}x{plan.height}, {plan.steps} steps"
+    steps = {count: each[f"{plan.model}-denoiser"] for count, each in figures["networks_ms"].items()}
+    names = ("pictures_per_s", "picture_p50_ms", "picture_p90_ms", "mean_batch")
     table(
         f"Whole pictures, {size}; from mean batch on: the denoiser, for each step of a picture",
         ("at a time", "pictures/s", *columns),
-        [row(count, level) for count, level in whole.items()],
+        [(count, *(figures[name][count] for name in names), *step.values()) for count, step in steps.items()],
     )
+    steps, names = figures["step_ms"], ("steps_per_s", "step_p50_ms", "step_p90_ms", "step_mean_batch")
     table(
         "Single denoising steps of the same size",
         ("at a time", "steps/s", *columns),
-        [row(count, level) for count, level in single.items()],
+        [(count, *(figures[name][count] for name in names), *step.values()) for count, step in steps.items()],
     )
 
 
