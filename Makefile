@@ -102,15 +102,19 @@ test: $(if $(server_tests),install .venv/.dev-installed) $(if $(export_tests),.v
 	$(if $(export_tests),$(PYTEST_OF_EXPORT) $(export_tests))
 else
 test: check install .venv/.dev-installed .venv/parts/export/.dev-installed bench-parts
-	@# Side by side, each mostly on one core; both to their end. What the exporter's half says is shown last.
+	@# Side by side, each mostly on one core; both to their end. What the second half says is shown last.
 	@log=$$(mktemp); trap 'kill $$exporter 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
-	$(MAKE) --no-print-directory test-export >$$log 2>&1 & exporter=$$!; \
+	$(MAKE) --no-print-directory --keep-going test-export test-perf >$$log 2>&1 & exporter=$$!; \
 	$(MAKE) --no-print-directory test-server; server=$$?; \
 	wait $$exporter; exporter=$$?; cat $$log; rm -f $$log; exit $$((server || exporter))
 endif
 
 test-server:
-	.venv/bin/python -m pytest --ignore tests/export --ignore tests/demo
+	.venv/bin/python -m pytest $(addprefix --ignore tests/,export demo perf)
+
+# With the exporter's half, which would else be done long before the other.
+test-perf:
+	.venv/bin/python -m pytest tests/perf
 
 test-export:
 	$(PYTEST_OF_EXPORT) $(OF_EXPORT)
