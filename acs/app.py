@@ -1,6 +1,7 @@
 """The reviewer as an HTTP service. Routes and middlewares are listed in `make_app`."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -148,6 +149,8 @@ def _order(body: bytes) -> ReviewRequest:
 
 async def _review(services: ReviewerServices, order: ReviewRequest, ruleset: Ruleset) -> Review:
     data = await services.fetcher.fetch(order.image_url)
+    if len(data) != order.bytes or hashlib.sha256(data).hexdigest() != order.sha256:
+        raise Failure(422, "The picture is not the one of the order: another size or SHA-256")
 
     def look_and_judge() -> Review:
         return judge(order, ruleset, services.protection, services.detector(decode(data)))

@@ -55,9 +55,12 @@ class MinorsRule:
     minors: Wordlist
     adult: tuple[Wordlist, ...]
 
-    def codes(self, read: str, seen: Detections) -> tuple[str, ...]:
-        """`read` is what `text.readings` returned. Empty where nothing is wrong."""
-        if not (self.minors.occurs_in(read) or _AGE.search(read)):
+    def codes(self, read: str, seen: Detections, *, child: bool = False) -> tuple[str, ...]:
+        """`read` is what `text.readings` returned. Empty where nothing is wrong.
+
+        `child`: the picture shows a character that depicts one, or of whom nobody has said that it does not.
+        """
+        if not (child or self.minors.occurs_in(read) or _AGE.search(read)):
             return ()
         text = any(words.occurs_in(read) for words in self.adult)
         image = any(seen.get(label, 0.0) >= least for label, least in NUDITY.items())

@@ -12,16 +12,23 @@ _RISK_SCORE = re.compile(r"\brisk_score\s{0,3}[=:]\s{0,3}(\d(?:\.\d{1,9})?)(?![\
 
 
 def judge(request: ReviewRequest, ruleset: Ruleset, protection: MinorsRule, seen: Detections) -> Review:
-    read = text.readings([text.without_negatives(request.prompt), request.positive, request.character])
+    told = (request.positive, request.drawn, request.character, *request.texts.values())
+    read = text.readings([text.without_negatives(request.prompt), *told])
+    child = request.depicts == "child" or (bool(request.character) and not request.depicts)
     factor = _threshold_factor(ruleset, request.precompliance)
-    codes = list(protection.codes(read, seen))
+    codes = list(protection.codes(read, seen, child=child))
     categories = [Category(id=minors.CATEGORY_ID, name=minors.CATEGORY_NAME)] if codes else []
     for category in ruleset.categories:
         triggered = [rule.id for rule in category.rules if rule.triggers(read, seen, factor)]
         if triggered:
             codes += triggered
             categories.append(Category(id=category.id, name=category.name))
-    return Review(compliance="unsafe" if codes else "safe", codes=tuple(codes), categories=tuple(categories))
+    return Review(
+        compliance="unsafe" if codes else "safe",
+        codes=tuple(codes),
+        categories=tuple(categories),
+        sha256=request.sha256,
+    )
 
 
 def _threshold_factor(ruleset: Ruleset, precompliance: str) -> float:

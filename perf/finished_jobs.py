@@ -42,10 +42,12 @@ def _picture(claim: Claim) -> StoredPicture:
     stem = f"{job.gen_id}_{'a5' * 32}_00001"
     return StoredPicture(
         sha256=SHA256,
+        bytes=480_000,
         key=f"{folder}/{stem}.jpg",
         filename=f"{stem}.jpg",
         thumbnail_key=f"{folder}/{stem}_thumb.jpg",
         thumbnail_filename=f"{stem}_thumb.jpg",
+        thumbnail_sha256=SHA256,
         fingerprint="a5" * 32,
         weights={"engine": "e" * 64, "base": "b" * 64, "lora": "c" * 64},
         timings_ms={"queue": 3.2, "encode": 41.0, "denoise": 2901.5, "decode": 702.8, "finish": 240.1},

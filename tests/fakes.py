@@ -101,14 +101,18 @@ UNSAFE: dict[str, object] = {
 }
 
 
+AcsAnswer = Callable[[dict[str, object]], Awaitable[web.StreamResponse]]
 _HTTP = web.AppKey("http", ClientSession)
 
 
 @dataclass
 class FakeAcs:
-    """An HTTP reviewer that fetches the picture, as a real one would, and then answers as told."""
+    """An HTTP reviewer that fetches the picture, as a real one would, and then answers as told.
 
-    answer: Callable[[], Awaitable[web.StreamResponse]] | None = None
+    `answer` is given the verdict that it would give of itself.
+    """
+
+    answer: AcsAnswer | None = None
     verdict: dict[str, object] = field(default_factory=lambda: SAFE)
     reviews: list[dict[str, object]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
@@ -128,10 +132,11 @@ class FakeAcs:
         self.reviews.append(body)
         async with request.app[_HTTP].get(body["image_url"]) as picture:
             self.pictures.append(await picture.read())
+        verdict = {**self.verdict, "sha256": hashlib.sha256(self.pictures[-1]).hexdigest()}
         if self.answer:
-            return await self.answer()
+            return await self.answer(verdict)
         version = self.rulesets.get(str(body["ruleset"]), "")
-        return web.json_response(self.verdict, headers={"Ruleset-Version": version} if version else None)
+        return web.json_response(verdict, headers={"Ruleset-Version": version} if version else None)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeAcs"]:

@@ -83,7 +83,7 @@ async def _from_cache(
         return None
     # What the first client told of itself is not for the next one.
     again = msgspec.structs.replace(
-        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", intent=None
+        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", intent=None, drawn=None
     )
     return await call.services.jobs.serve(again, found, repeat)
 
@@ -121,9 +121,10 @@ def plan(
         prompt=prompts.format(prompt),
         positive=composed.positive,
         negative=composed.negative,
-        exclusion=composed.exclusion,
+        drawn=composed.positive,
         character=prompt.character,
         rights=character.rights if character else "",
+        depicts=(character.depicts or "") if character else "",
         model=model.name,
         style=style.name,
         width=width,

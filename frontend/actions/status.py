@@ -107,6 +107,7 @@ def _job_meta(job: Job) -> dict[str, Any]:
         "prompt": job.prompt,
         "positive": job.positive,
         "negative": job.negative,
+        **({} if job.drawn is None else {"drawn": job.drawn}),
         "character": job.character,
         "model": job.model,
         "style": job.style,

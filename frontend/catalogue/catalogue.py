@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from contract.acs import Depiction
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
 from frontend.common.errors import CatalogueError
@@ -45,9 +46,6 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     guidance: Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
-    # "without": the client's negatives follow this word at the prompt's end, too. For models that take little
-    # notice of a negative prompt, such as those that are drawn with a guidance of 1.
-    exclusion: Annotated[str, Meta(max_length=100)] = ""
     styles: dict[str, Style]
 
     def style(self, name: object) -> Style:
@@ -70,6 +68,8 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
     blocks: dict[str, Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]] = {}
     rights: Rights  # no character without a statement of rights
+    # Where it is not recorded, the reviewer takes the character for a child.
+    depicts: Depiction | None = None
 
 
 @dataclass(frozen=True)

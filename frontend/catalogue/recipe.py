@@ -12,10 +12,13 @@ def recipe(model: Model, style: Style, character: Character | None) -> str:
     parts = (
         model.steps,
         model.guidance,
-        (model.negative, model.exclusion),
+        model.negative,
         model.quality,
         (style.positive, style.negative),
-        (character.trigger, character.positive, character.negative, character.strength, character.blocks)
+        (
+            *(character.trigger, character.positive, character.negative, character.strength),
+            *(character.blocks, character.depicts),  # a picture was judged by what was recorded
+        )
         if character
         else None,
     )

@@ -5,6 +5,7 @@ import string
 
 import msgspec
 
+from contract.acs import Depicts
 from frontend.domain.prompt_intent import PromptIntent
 
 CACHED = "cache_"  # begins the id of a job that the cache answered
@@ -43,9 +44,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     prompt: str  # canonical raw prompt, after optimisation
     positive: str  # composed
     negative: str  # composed
-    exclusion: str = ""  # composed; goes after `positive`
+    # The prompt exactly as Triton is given it and the reviewer is told. None: of an older version, which may
+    # have drawn more than it says; or a picture of the cache, as its maker's words are nobody else's.
+    drawn: str | None = None
     character: str  # "" for none
     rights: str = ""  # the character's, as declared when the job was accepted
+    depicts: Depicts = ""  # the character's, likewise; "" where it is not recorded
     model: str
     style: str
     width: int

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from contract.acs import Depicts
+
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOrder:
@@ -67,6 +69,7 @@ class Credentials:
     model: str
     character: str
     rights: str = ""  # fictional, or consent:REFERENCE
+    depicts: Depicts = ""  # adult, child or nonhuman; "" where it is not recorded, or there is no character
     seed: int
     ruleset: str
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
@@ -101,19 +104,44 @@ class Finished:
     timings_ms: Mapping[str, float]  # watermark, invisible_mark, fingerprint, encode, sign, thumbnail
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """One of a picture's two files, and what a link to it is pinned to."""
+
+    key: str
+    filename: str  # that clients see
+    sha256: str
+    version: str = ""  # as the store calls it; "" where it keeps none
+
+
 class StoredPicture(
     msgspec.Struct, frozen=True, kw_only=True, rename={"invisible_id": "mark", "invisible_key": "mark_key"}
 ):
     """Where a finished picture lies. Filled by the worker after both files are stored."""
 
     sha256: str  # of the picture's final bytes: what a verdict is bound to
+    bytes: int = 0  # of the same; 0 in records of older versions, which no reviewer takes
     key: str
     filename: str
     thumbnail_key: str
     thumbnail_filename: str
+    thumbnail_sha256: str = ""  # "" in records of older versions: the local folder does not serve those
     fingerprint: str
     fingerprint_quality: int = 0  # PDQ's, 0 to 100
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of
+    watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
+    version: str = ""  # that a store with versions keeps the picture as; "" for others
+    thumbnail_version: str = ""
+
+    @property
+    def file(self) -> StoredFile:
+        return StoredFile(self.key, self.filename, self.sha256, self.version)
+
+    @property
+    def thumbnail(self) -> StoredFile:
+        return StoredFile(
+            self.thumbnail_key, self.thumbnail_filename, self.thumbnail_sha256, self.thumbnail_version
+        )

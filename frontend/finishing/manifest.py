@@ -11,7 +11,7 @@ from frontend.domain.picture import Credentials
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 
 GENERATION = "org.imgen.generation"
-"""Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""
+"""Label of our own assertion: gen_id, model, character with rights and depicts, seed, ruleset, weights."""
 ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
 INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 """The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
@@ -66,6 +66,7 @@ def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
         "model": credentials.model,
         "character": credentials.character,
         "rights": clean(credentials.rights),
+        "depicts": credentials.depicts,
         "seed": credentials.seed,
         "ruleset": clean(credentials.ruleset),
         "weights": dict(credentials.weights),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.job import Job
 from frontend.domain.picture import (
     Credentials,
@@ -16,8 +17,11 @@ from frontend.jobs.claim import Claim
 
 
 def order(job: Job) -> PictureOrder:
+    """Raises InferenceError for a job of an older version: what it would draw is not what it would tell."""
+    if job.drawn is None:
+        raise InferenceError("the job does not say what is drawn", FailureScope.ORDER)
     return PictureOrder(
-        prompt=", ".join(filter(None, (job.positive, job.exclusion))),
+        prompt=job.drawn,
         negative=job.negative,
         model=job.model,
         character=job.character,
@@ -60,6 +64,7 @@ def credentials(job: Job, picture: Picture, invisible_id: int) -> Credentials:
         model=job.model,
         character=job.character,
         rights=job.rights,
+        depicts=job.depicts,
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
@@ -83,10 +88,12 @@ def locate(
     picture, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
     return StoredPicture(
         sha256=finished.picture.sha256,
+        bytes=len(finished.picture.data),
         key=f"{folder}/{picture}",
         filename=picture,
         thumbnail_key=f"{folder}/{thumbnail}",
         thumbnail_filename=thumbnail,
+        thumbnail_sha256=finished.thumbnail.sha256,
         fingerprint=finished.fingerprint,
         fingerprint_quality=finished.fingerprint_quality,
         invisible_id=finished.invisible_id,

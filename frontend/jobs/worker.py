@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from redis.exceptions import RedisError
 
 from frontend.common.supervised import SupervisedLoop
@@ -204,8 +205,8 @@ async def make(context: WorkerContext, claim: Claim) -> None:
     finished = await context.finisher.finish(
         picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
     )
-    stored = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
-    await store(context.storage, stored, finished)
+    located = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
+    stored = await store(context.storage, located, finished)
     if not await record(context.jobs, claim, stored):
         await context.storage.delete([stored.key, stored.thumbnail_key])
         raise LeaseLost
@@ -232,16 +233,18 @@ async def record(jobs: JobStore, claim: Claim, picture: StoredPicture) -> bool:
             await asyncio.sleep(PAUSE_S)
 
 
-async def store(storage: Storage, stored: StoredPicture, finished: Finished) -> None:
-    """Both files. A store that is away for a moment does not cost the picture."""
+async def store(storage: Storage, stored: StoredPicture, finished: Finished) -> StoredPicture:
+    """Both files; with the versions that the store gave them. One that is away for a moment does not cost
+    the picture."""
     for left in reversed(range(STORE_TRIES)):
         try:
-            await asyncio.gather(
+            version, thumbnail_version = await asyncio.gather(
                 storage.put(stored.key, finished.picture.data, finished.picture.media_type),
                 storage.put(stored.thumbnail_key, finished.thumbnail.data, finished.thumbnail.media_type),
             )
-            return
+            break
         except StorageError:
             if not left:
                 raise
             await asyncio.sleep(PAUSE_S * (STORE_TRIES - left))
+    return msgspec.structs.replace(stored, version=version, thumbnail_version=thumbnail_version)

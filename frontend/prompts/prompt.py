@@ -50,9 +50,6 @@ class Composed:
 
     positive: str
     negative: str
-    exclusion: (
-        str  # the client's negatives in words, for a model that wants them in its prompt; "" for others
-    )
 
 
 def parse(text: str, characters: Collection[str]) -> Prompt:
@@ -80,7 +77,6 @@ def compose(
     prompt: Prompt, explicit_negative: str, model: Model, style: Style, character: Character | None
 ) -> Composed:
     """Positive: trigger, character, user, style, quality. Negative: base, style, character, user, explicit.
-    Exclusion: the model's word for it, user, explicit.
 
     Raises ApiError 400 for an `explicit_negative` that is too long or no valid Unicode.
     """
@@ -92,11 +88,9 @@ def compose(
     trigger, liked, disliked = (
         (character.trigger, character.positive, character.negative) if character else ("", "", "")
     )
-    unwanted = _once(*prompt.negative, explicit, undash=True)
     return Composed(
         positive=_once(trigger, liked, *prompt.positive, style.positive, model.quality),
         negative=_once(model.negative, style.negative, disliked, *prompt.negative, explicit, undash=True),
-        exclusion=f"{model.exclusion} {unwanted}" if model.exclusion and unwanted else "",
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from frontend.domain.job_state import Blocked, Completed
-from frontend.domain.picture import StoredPicture
+from frontend.domain.picture import StoredFile, StoredPicture
 from frontend.storage import Storage
 from frontend.storage.signed_url import SignedUrl
 
@@ -31,13 +31,13 @@ class Links:
         if state.verdict.sha256 != picture.sha256:
             raise Unreviewed(state.job.id)
         return ClientLinks(
-            picture=await self._mint(picture.key, picture.filename),
-            thumbnail=await self._mint(picture.thumbnail_key, picture.thumbnail_filename),
+            picture=await self._mint(picture.file),
+            thumbnail=await self._mint(picture.thumbnail),
         )
 
     async def for_reviewer(self, picture: StoredPicture) -> SignedUrl:
         """What the ACS fetches the picture by; no answer can hold it."""
-        return await self._storage.url(picture.key, picture.filename)
+        return await self._storage.url(picture.file)
 
-    async def _mint(self, key: str, filename: str) -> ClientUrl:
-        return ClientUrl((await self._storage.url(key, filename)).reveal())
+    async def _mint(self, file: StoredFile) -> ClientUrl:
+        return ClientUrl((await self._storage.url(file)).reveal())

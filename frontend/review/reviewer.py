@@ -1,6 +1,7 @@
 """The client of the ACS reviewer. Whatever is not a clean verdict is no verdict, and no verdict is no URL."""
 
 import asyncio
+import json
 import logging
 import time
 from datetime import UTC, datetime
@@ -27,12 +28,14 @@ class Reviewer:
         self._timeout_s = timeout_s
         self._session = session
 
-    async def review(self, order: ReviewRequest, sha256: str) -> Verdict | None:
-        """`sha256` is that of the bytes behind `order.image_url`. None: no verdict, for whatever reason."""
+    async def review(self, order: ReviewRequest) -> Verdict | None:
+        """Of the bytes that `order.sha256` names. None: no verdict, for whatever reason."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
                 judged, version = await self._ask(msgspec.json.encode(order))
+            if judged.sha256 != order.sha256:
+                raise NoVerdict("on other bytes")
         except (NoVerdict, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             reason = error if isinstance(error, NoVerdict) else type(error).__name__
             log.warning("no verdict: gen_id=%s %s", order.gen_id, reason)
@@ -41,7 +44,7 @@ class Reviewer:
             compliance=judged.compliance,
             codes=judged.codes,
             categories=judged.categories,
-            sha256=sha256,
+            sha256=judged.sha256,
             ruleset=order.ruleset,
             ruleset_version=version,
             when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -65,7 +68,21 @@ class Reviewer:
                 raise NoVerdict("not JSON")
             version = response.headers.get(VERSION_HEADER, "")[:MAX_VERSION]
             answer = await read_bounded(response, MAX_ANSWER_BYTES)
-        try:
-            return msgspec.json.decode(answer, type=Review), version
-        except msgspec.DecodeError:
-            raise NoVerdict("not the shape of a verdict") from None
+        return _read(answer), version
+
+
+def _read(answer: bytes) -> Review:
+    try:
+        review = msgspec.json.decode(answer, type=Review)
+    except msgspec.DecodeError:
+        raise NoVerdict("not the shape of a verdict") from None
+    # Readers differ in which of two they take, msgspec's says nothing. The shape bounds the depth.
+    json.loads(answer, object_pairs_hook=_once_each)
+    return review
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NoVerdict("a key stands twice")
+    return found

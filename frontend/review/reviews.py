@@ -5,6 +5,7 @@ import contextlib
 import logging
 from typing import Protocol
 
+import msgspec
 from redis.asyncio import Redis
 
 from contract.acs import ReviewRequest
@@ -80,18 +81,28 @@ class Reviews:
                 await self._review(job, picture)
 
     async def _review(self, job: Job, picture: StoredPicture) -> None:
+        if job.drawn is None:  # of an older version: nobody can say what it shows
+            log.warning("no verdict: gen_id=%s what was drawn is not recorded", job.gen_id)
+            await self._jobs.fail_unjudged(job.id)
+            return
         request = ReviewRequest(
             gen_id=job.gen_id,
             image_url=(await self._links.for_reviewer(picture)).reveal(),
             ruleset=job.compliance_ruleset,
             prompt=job.prompt,
             positive=job.positive,
+            drawn=job.drawn,
             negative=job.negative,
             character=job.character,
+            depicts=job.depicts,
+            texts={name: text for name, text in msgspec.structs.asdict(job.texts).items() if text},
+            watermark=picture.watermark_share,
+            sha256=picture.sha256,
+            bytes=picture.bytes,
             model=job.model,
             precompliance=job.precompliance,
         )
-        verdict = await self._reviewer.review(request, picture.sha256)
+        verdict = await self._reviewer.review(request)
         if verdict is None:
             await self._jobs.fail_unjudged(job.id)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from yarl import URL
 
 from frontend.common.atomic_write import atomic_write, sync_folder
+from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
 from frontend.storage.signature import Signer
 from frontend.storage.signed_url import SignedUrl
@@ -27,19 +28,22 @@ class LocalStorage:
         self._files_url = str(URL(public_url) / "files")
         self._life_s = life_s
 
-    async def put(self, key: str, data: bytes, media_type: str) -> None:
+    async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
         try:
             await asyncio.to_thread(self._write, self._folder / key, data)
         except OSError as error:
             raise StorageError(f"folder put: {error.strerror}") from error
+        return ""
 
-    async def url(self, key: str, filename: str) -> SignedUrl:
-        media_type_of(filename)
-        expires, signature = self._signer.sign(check_key(key), filename, self._life_s)
+    async def url(self, file: StoredFile) -> SignedUrl:
+        media_type_of(file.filename)
+        check_key(file.key)
+        expires, signature = self._signer.sign(file, self._life_s)
         # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
         return SignedUrl(
-            f"{self._files_url}/{key}?expires={expires}&filename={filename}&signature={signature}"
+            f"{self._files_url}/{file.key}?expires={expires}&filename={file.filename}"
+            f"&sha256={file.sha256}&signature={signature}"
         )
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -59,10 +63,10 @@ class LocalStorage:
     async def ready(self) -> bool:
         return await asyncio.to_thread(self._writable)
 
-    def locate(self, key: str, filename: str, expires: int, signature: str) -> Path | None:
+    def locate(self, file: StoredFile, expires: int, signature: str) -> Path | None:
         """Where the file of a link should lie; None if the link is not genuine or has expired."""
-        path = self._folder / check_key(key)
-        return path if self._signer.valid(key, filename, expires, signature) else None
+        path = self._folder / check_key(file.key)
+        return path if self._signer.valid(file, expires, signature) else None
 
     async def sweep(self, now: float | None = None) -> None:
         """Removes pictures past their days, and what a killed process left half-written."""

@@ -9,6 +9,7 @@ from yarl import URL
 
 from frontend.common.errors import SettingError
 from frontend.common.supervised import SupervisedLoop, in_background
+from frontend.domain.picture import StoredFile
 from frontend.storage.local import LocalStorage
 from frontend.storage.protocol import Storage
 from frontend.storage.settings import StorageSettings
@@ -40,7 +41,7 @@ async def where_links_lead(settings: StorageSettings, public_url: str) -> str:
     Taken from a link: which host and folder the settings come to is for the storage alone to know.
     """
     async with _open(settings, public_url) as storage:
-        link = URL((await storage.url("any.jpg", "any.jpg")).reveal(), encoded=True)
+        link = URL((await storage.url(StoredFile("any.jpg", "any.jpg", ""))).reveal(), encoded=True)
     return f"{link.origin()}{link.raw_path.removesuffix('any.jpg')}"
 
 

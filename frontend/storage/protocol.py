@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from contract.formats import BY_EXTENSION
+from frontend.domain.picture import StoredFile
 from frontend.storage.signed_url import SignedUrl
 
 MAX_OBJECT_BYTES = 64 * 2**20
@@ -21,17 +22,21 @@ class StorageError(Exception):
 class Storage(Protocol):
     """Every method raises StorageError, within a bounded time."""
 
-    async def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Stores the object durably and whole, in place of what had that key. Not public."""
+    async def put(self, key: str, data: bytes, media_type: str) -> str:
+        """Stores the object durably and whole, in place of what had that key. Not public.
 
-    async def url(self, key: str, filename: str) -> SignedUrl:
-        """A GET URL of `settings.url_life_s` seconds that shows the object under `filename`.
+        The version that the store keeps it as, "" where it keeps none.
+        """
 
+    async def url(self, file: StoredFile) -> SignedUrl:
+        """A GET URL of `settings.url_life_s` seconds that shows the object under the file's name.
+
+        Pinned to the file's bytes: a folder serves those of its hash only, a bucket with versions that one.
         Made without asking whether the object exists.
         """
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Removes the objects; a missing one is no error."""
+        """Removes the objects with all their versions; a missing one is no error."""
 
     async def exists(self, key: str) -> bool:
         """Whether the object is there."""

@@ -13,6 +13,7 @@ from aiohttp import ClientError as HttpError
 from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 
+from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
 from frontend.storage.settings import StorageSettings
 from frontend.storage.signed_url import SignedUrl
@@ -22,6 +23,7 @@ READ_TIMEOUT_S = 20
 ATTEMPTS = 3
 TOTAL_TIMEOUT_S = 45.0
 CONNECTIONS = 32
+UNPINNED = "null"  # S3's word for the version of an object that the next one of its key replaces
 
 
 class S3Storage:
@@ -58,13 +60,13 @@ class S3Storage:
                 signer = await stack.enter_async_context(_client(session, settings, public, config))
             yield cls(client, signer, settings, timeout_s)
 
-    async def put(self, key: str, data: bytes, media_type: str) -> None:
+    async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
         # The one checksum that every S3 server verifies: a body damaged on its way is refused.
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         with _one_error("put"):
             async with asyncio.timeout(self._timeout_s):
-                await self._client.put_object(
+                answer = await self._client.put_object(
                     Bucket=self._bucket,
                     Key=key,
                     Body=data,
@@ -72,13 +74,16 @@ class S3Storage:
                     ContentMD5=base64.b64encode(digest).decode(),
                     **self._encryption,
                 )
+        version: str = answer.get("VersionId", "")
+        return "" if version == UNPINNED else version
 
-    async def url(self, key: str, filename: str) -> SignedUrl:
+    async def url(self, file: StoredFile) -> SignedUrl:
         params = {
             "Bucket": self._bucket,
-            "Key": check_key(key),
-            "ResponseContentType": media_type_of(filename),
-            "ResponseContentDisposition": f'inline; filename="{filename}"',
+            "Key": check_key(file.key),
+            "ResponseContentType": media_type_of(file.filename),
+            "ResponseContentDisposition": f'inline; filename="{file.filename}"',
+            **({"VersionId": file.version} if file.version else {}),
         }
         with _one_error("url"):
             async with asyncio.timeout(self._timeout_s):  # temporary credentials may have to be renewed
@@ -92,7 +97,16 @@ class S3Storage:
         for key in map(check_key, keys):
             with _one_error("delete"):
                 async with asyncio.timeout(self._timeout_s):
-                    await self._client.delete_object(Bucket=self._bucket, Key=key)
+                    answer = await self._client.delete_object(Bucket=self._bucket, Key=key)
+                    if answer.get("DeleteMarker"):
+                        await self._delete_versions(key)
+
+    async def _delete_versions(self, key: str) -> None:
+        """Of a bucket that keeps them: a link to a version leads to it past the marker of its deletion."""
+        listed = await self._client.list_object_versions(Bucket=self._bucket, Prefix=key)
+        for item in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+            if item["Key"] == key:
+                await self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=item["VersionId"])
 
     async def exists(self, key: str) -> bool:
         try:

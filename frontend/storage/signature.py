@@ -1,4 +1,4 @@
-"""Signed, expiring paths of the local storage: an HMAC over key, file name and expiry."""
+"""Signed, expiring paths of the local storage: an HMAC over key, file name, SHA-256 and expiry."""
 
 import hmac
 import secrets
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from frontend.common.atomic_write import atomic_write
+from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError
 
 SECRET_BYTES = 32
@@ -17,20 +18,20 @@ class Signer:
         self._secret = secret
         self._clock = clock
 
-    def sign(self, key: str, filename: str, life_s: int) -> tuple[int, str]:
+    def sign(self, file: StoredFile, life_s: int) -> tuple[int, str]:
         """Unix time of the expiry, and the signature as 64 hex digits."""
         expires = int(self._clock()) + life_s
-        return expires, self._signature(key, filename, expires)
+        return expires, self._signature(file, expires)
 
-    def valid(self, key: str, filename: str, expires: int, signature: str) -> bool:
+    def valid(self, file: StoredFile, expires: int, signature: str) -> bool:
         """Takes the same time wherever the signature differs."""
-        expected = self._signature(key, filename, expires)
+        expected = self._signature(file, expires)
         genuine = hmac.compare_digest(expected.encode(), signature.encode())
         return genuine and self._clock() < expires
 
-    def _signature(self, key: str, filename: str, expires: int) -> str:
-        # Neither names nor numbers can hold a line feed, so two different links never give one message.
-        message = f"GET\n{key}\n{filename}\n{expires}"
+    def _signature(self, file: StoredFile, expires: int) -> str:
+        # No name, hash or number can hold a line feed, so two different links never give one message.
+        message = f"GET\n{file.key}\n{file.filename}\n{file.sha256}\n{expires}"
         return hmac.digest(self._secret, message.encode(), "sha256").hex()
 
 

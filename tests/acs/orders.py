@@ -1,5 +1,6 @@
 """What the tests of the reviewer ask it."""
 
+import hashlib
 import io
 from typing import Any
 
@@ -9,22 +10,33 @@ from contract.acs import ReviewRequest
 
 
 def body(**changes: Any) -> dict[str, Any]:
+    """As an order for `picture()`."""
     return {
         "gen_id": "a1b2c3d4e5f6g7h8i9j0",
         "image_url": "http://127.0.0.1:9/a.jpg",
         "ruleset": "default",
         "prompt": "@aya reading a book under a tree, warm lighting, -rain",
         "positive": "photo of aya, reading a book under a tree, warm lighting",
+        "drawn": "photo of aya, reading a book under a tree, warm lighting",
         "negative": "rain, blurry",
         "character": "aya",
+        "depicts": "adult",
+        "texts": {"author": "A studio"},
+        "watermark": 0.0,
+        **facts(picture()),
         "model": "eros",
         "precompliance": "",
         **changes,
     }
 
 
+def facts(data: bytes) -> dict[str, Any]:
+    """What an order says of the picture's file."""
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
 def order(prompt: str = "a lighthouse", positive: str = "", **changes: Any) -> ReviewRequest:
-    return ReviewRequest(**body(prompt=prompt, positive=positive, **changes))
+    return ReviewRequest(**body(**{"prompt": prompt, "positive": positive, "drawn": positive, **changes}))
 
 
 def picture(form: str = "JPEG", size: tuple[int, int] = (336, 192), mode: str = "RGB") -> bytes:

@@ -11,9 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from acs.app import ReviewerConfig, make_app
 from acs.detections import Detections, Detector, Pixels
-from tests.acs.orders import body, picture
+from tests.acs.orders import body, facts, picture
 
 Client = TestClient[web.Request, web.Application]
+
+SHA256 = facts(picture())["sha256"]
+BROKEN = b"nonsense"
 
 
 class Eye:
@@ -32,7 +35,7 @@ class Eye:
 
 
 async def _picture(request: web.Request) -> web.Response:
-    return web.Response(body=b"nonsense" if request.match_info["name"] == "broken" else picture())
+    return web.Response(body=BROKEN if request.match_info["name"] == "broken" else picture())
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def ask(client: Client, pictures: str) -> Callable[..., Any]:
 
 
 async def test_plain_picture_is_safe(ask: Callable[..., Any], eye: Eye) -> None:
-    assert await ask() == (200, {"compliance": "safe", "codes": [], "categories": []})
+    assert await ask() == (200, {"compliance": "safe", "codes": [], "categories": [], "sha256": SHA256})
     assert eye.shapes == [(192, 336, 3)]
 
 
@@ -78,6 +81,7 @@ async def test_detected_nudity_is_unsafe(ask: Callable[..., Any], eye: Eye) -> N
             "compliance": "unsafe",
             "codes": ["nudity.detected"],
             "categories": [{"id": "explicit-nudity", "name": "Explicit Nudity"}],
+            "sha256": SHA256,
         },
     )
 
@@ -113,7 +117,7 @@ async def test_wrong_order_gets_no_verdict(
 async def test_no_picture_gets_no_verdict(
     ask: Callable[..., Any], pictures: str, name: str, expected: int
 ) -> None:
-    status, answer = await ask(image_url=f"{pictures}/{name}", prompt="a scene of gore")
+    status, answer = await ask(image_url=f"{pictures}/{name}", prompt="a scene of gore", **facts(BROKEN))
     assert (status, list(answer)) == (expected, ["error"])
 
 
@@ -146,7 +150,8 @@ async def test_log_holds_neither_signatures_nor_prompts(
 ) -> None:
     with caplog.at_level(logging.INFO):
         await ask(prompt="a violet lighthouse")
-        await ask(prompt="a violet lighthouse", image_url=f"{pictures}/broken?signature=hush")
+        broken = {"image_url": f"{pictures}/broken?signature=hush", **facts(BROKEN)}
+        await ask(prompt="a violet lighthouse", **broken)
         await ask(prompt="a violet lighthouse", image_url="http://127.0.0.1:1/a?signature=hush")
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name == "acs")
     assert "compliance=safe" in ours

@@ -1,7 +1,8 @@
 """No verdict, no URL: whatever the reviewer does, and however many ask."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,46 +11,68 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from tests.api.harness import Api, api
-from tests.fakes import SAFE
+from tests.fakes import AcsAnswer
+
+Verdict = dict[str, object]
 
 
-async def errors() -> web.StreamResponse:
-    return web.json_response(SAFE, status=500)
+async def errors(verdict: Verdict) -> web.StreamResponse:
+    return web.json_response(verdict, status=500)
 
 
-async def unknown_ruleset() -> web.StreamResponse:
+async def unknown_ruleset(verdict: Verdict) -> web.StreamResponse:
     return web.json_response({"error": "unknown ruleset"}, status=422)
 
 
-async def garbage() -> web.StreamResponse:
+async def garbage(verdict: Verdict) -> web.StreamResponse:
     return web.Response(text="safe", content_type="application/json")
 
 
-async def wrong_word() -> web.StreamResponse:
-    return web.json_response({**SAFE, "compliance": "SAFE"})
+async def wrong_word(verdict: Verdict) -> web.StreamResponse:
+    return web.json_response({**verdict, "compliance": "SAFE"})
 
 
-async def safe_but_flagged() -> web.StreamResponse:
-    return web.json_response({**SAFE, "codes": ["r1"], "categories": [{"id": "x", "name": "X"}]})
+async def safe_but_flagged(verdict: Verdict) -> web.StreamResponse:
+    return web.json_response({**verdict, "codes": ["r1"], "categories": [{"id": "x", "name": "X"}]})
 
 
-async def hangs() -> web.StreamResponse:
+async def on_no_bytes(verdict: Verdict) -> web.StreamResponse:
+    return web.json_response({name: value for name, value in verdict.items() if name != "sha256"})
+
+
+async def on_other_bytes(verdict: Verdict) -> web.StreamResponse:
+    return web.json_response({**verdict, "sha256": "0" * 64})
+
+
+async def said_twice(verdict: Verdict) -> web.StreamResponse:
+    twice = json.dumps(verdict).replace("{", '{"compliance": "unsafe", ', 1)
+    return web.Response(text=twice, content_type="application/json")
+
+
+async def hangs(verdict: Verdict) -> web.StreamResponse:
     await asyncio.sleep(30)
-    return web.json_response(SAFE)
+    return web.json_response(verdict)
 
 
-async def late() -> web.StreamResponse:
+async def late(verdict: Verdict) -> web.StreamResponse:
     await asyncio.sleep(0.6)
-    return web.json_response(SAFE)
+    return web.json_response(verdict)
 
 
-BAD = [errors, unknown_ruleset, garbage, wrong_word, safe_but_flagged, hangs, late]
-Answer = Callable[[], Awaitable[web.StreamResponse]]
+async def slow(verdict: Verdict) -> web.StreamResponse:
+    await asyncio.sleep(0.3)
+    return web.json_response(verdict)
+
+
+BAD = [
+    *(errors, unknown_ruleset, garbage, wrong_word, safe_but_flagged),
+    *(on_no_bytes, on_other_bytes, said_twice, hangs, late),
+]
 
 
 @pytest.mark.parametrize("answer", BAD)
 async def test_no_verdict_leaves_no_url_and_fails_at_the_deadline(
-    redis: "Redis", redis_url: str, tmp_path: Path, answer: Answer
+    redis: "Redis", redis_url: str, tmp_path: Path, answer: AcsAnswer
 ) -> None:
     async with api(redis_url, tmp_path, acs_timeout_s=0.3) as server:
         server.acs.answer = answer
@@ -93,10 +116,6 @@ async def test_nothing_is_reviewed_before_a_poll(server: Api) -> None:
 async def test_polls_at_the_same_time_on_two_frontends_share_one_review(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:
-    async def slow() -> web.StreamResponse:
-        await asyncio.sleep(0.3)
-        return web.json_response(SAFE)
-
     async with api(redis_url, tmp_path) as one, api(redis_url, tmp_path) as two:
         one.acs.answer = two.acs.answer = slow
         job = await one.generate()
@@ -111,10 +130,6 @@ async def test_polls_at_the_same_time_on_two_frontends_share_one_review(
 
 
 async def test_review_goes_on_when_the_poller_leaves(server: Api) -> None:
-    async def slow() -> web.StreamResponse:
-        await asyncio.sleep(0.3)
-        return web.json_response(SAFE)
-
     server.acs.answer = slow
     job = await server.generate()
     async with asyncio.timeout(30):
@@ -127,7 +142,8 @@ async def test_review_goes_on_when_the_poller_leaves(server: Api) -> None:
 
 
 async def test_reviewer_is_told_everything_of_the_contract(server: Api) -> None:
-    job = await server.generate(compliance_ruleset="strict", precompliance="score=0.04")
+    texts = {"cs_author": "A studio", "cs_description": "Seen from the hill", "cs_title": "Reading"}
+    job = await server.generate(compliance_ruleset="strict", precompliance="score=0.04", **texts)
     meta = (await server.until(job["id"]))["meta"]
     sent = server.acs.reviews[0]
     assert sent.pop("image_url") != ""
@@ -136,8 +152,19 @@ async def test_reviewer_is_told_everything_of_the_contract(server: Api) -> None:
         "ruleset": "strict",
         "prompt": job["prompt"],
         "positive": meta["positive"],
+        "drawn": meta["drawn"],
         "negative": meta["negative"],
         "character": "aya",
+        "depicts": "child",
+        "texts": {
+            "author": "A studio",
+            "title": "Reading",
+            "description": "Seen from the hill",
+            "vendor": server.settings.cs_vendor,
+        },
+        "watermark": 0.0,
+        "sha256": hashlib.sha256(server.acs.pictures[0]).hexdigest(),
+        "bytes": len(server.acs.pictures[0]),
         "model": "eros",
         "precompliance": "score=0.04",
     }

@@ -12,6 +12,7 @@ from acs.fetch import AllowedPrefix
 from embedded.part import PartError, SystemPart
 from embedded.plan import SystemPlan, plan
 from frontend.common.errors import SettingError
+from frontend.domain.picture import StoredFile
 from frontend.net.public_url import public_url
 from frontend.settings import Settings, given
 from frontend.storage import Storage, open_storage
@@ -49,7 +50,7 @@ def allowed(planned: SystemPlan) -> AllowedPrefix:
 async def link(environ: Mapping[str, str]) -> URL:
     """As an API server with this environment makes it."""
     async with opened(Settings(**given(environ))) as storage:
-        return URL((await storage.url(KEY, "a_00001.jpg")).reveal(), encoded=True)
+        return URL((await storage.url(StoredFile(KEY, "a_00001.jpg", "0" * 64))).reveal(), encoded=True)
 
 
 def s3(**more: str) -> dict[str, str]:

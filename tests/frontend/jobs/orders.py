@@ -15,6 +15,7 @@ def a_job(owner: str = "studio") -> Job:
         time="2026-01-02T03:04:05Z",
         prompt="@aya tree, -rain",
         positive="aya, tree",
+        drawn="aya, tree",
         negative="rain",
         character="aya",
         model="eros",
@@ -40,10 +41,12 @@ def a_job(owner: str = "studio") -> Job:
 def a_picture(sha256: str = SHA) -> StoredPicture:
     return StoredPicture(
         sha256=sha256,
+        bytes=9,
         key="pictures/p.jpg",
         filename="p.jpg",
         thumbnail_key="pictures/t.jpg",
         thumbnail_filename="t.jpg",
+        thumbnail_sha256="b" * 64,
         fingerprint="f" * 64,
         timings_ms={"queue": 1.0},
     )

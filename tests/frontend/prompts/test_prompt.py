@@ -9,10 +9,9 @@ from contract.acs import ReviewRequest
 from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-from frontend.jobs import instructions
 from frontend.prompts.prompt import Prompt, compose, parse
 from frontend.prompts.prompt import format as canonical_form
-from tests.frontend.jobs.orders import a_job
+from tests.acs.orders import body
 
 CHARACTERS = frozenset({"aya", "bella", "x-ray_2"})
 STYLE = Style(name="professional", label="Professional", positive="clean lines, Sharp", negative="grain")
@@ -261,16 +260,7 @@ def test_nothing_to_add_leaves_no_commas() -> None:
         styles={"plain": Style(name="plain", label="Plain")},
     )
     composed = compose(Prompt("", ("tree",), ()), " , ,", bare, bare.styles["plain"], None)
-    assert (composed.positive, composed.negative, composed.exclusion) == ("tree", "", "")
-
-
-def test_what_the_client_does_not_want_is_said_in_words_to_a_model_that_takes_them() -> None:
-    model = msgspec.structs.replace(MODEL, exclusion="without")
-    unwanted = compose(Prompt("aya", ("tree",), ("rain", "fog")), "-snow, Rain", model, STYLE, AYA)
-    assert unwanted.exclusion == "without rain, fog, snow"
-    assert unwanted.negative == "blurry, lowres, grain, blue scarf, rain, fog, snow"
-    assert compose(Prompt("aya", ("tree",), ()), "", model, STYLE, AYA).exclusion == ""
-    assert compose(Prompt("aya", ("tree",), ("rain",)), "", MODEL, STYLE, AYA).exclusion == ""
+    assert (composed.positive, composed.negative) == ("tree", "")
 
 
 @pytest.mark.parametrize("negative", ["x" * (MAX_PROMPT_CHARACTERS + 1), "\ud83d"])
@@ -288,16 +278,13 @@ def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_revi
         return ",".join(next(letters) for _ in range((length + 1) // 2))
 
     style = msgspec.structs.replace(STYLE, positive=full(), negative=full())
-    model = msgspec.structs.replace(MODEL, negative=full(), quality=full(), exclusion="x" * 100)
+    model = msgspec.structs.replace(MODEL, negative=full(), quality=full())
     character = msgspec.structs.replace(AYA, trigger=full(200), positive=full(), negative=full())
     asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_PROMPT_CHARACTERS // 3))]
     for text in asked:
         prompt = parse(text, ())
         composed = compose(prompt, full(), model, style, character)
         assert max(len(composed.positive), len(composed.negative)) > 20_000
-        job = msgspec.structs.replace(a_job(), positive=composed.positive, exclusion=composed.exclusion)
-        asked_of_triton = instructions.order(job)
-        assert max(len(asked_of_triton.prompt), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
+        assert max(len(composed.positive), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
         reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
-        rest = {"gen_id": "a", "image_url": "", "ruleset": "", "character": "", "model": "m"}
-        msgspec.convert({**reviewed, **rest, "precompliance": ""}, ReviewRequest)
+        msgspec.convert(body(**reviewed, drawn=composed.positive), ReviewRequest)

@@ -17,16 +17,24 @@ from frontend.review.reviewer import Reviewer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SHA256 = "ab" * 32
-SAFE = '{"compliance":"safe","codes":[],"categories":[]}'
-UNSAFE = '{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"i1","name":"Category Name"}]}'
+SAFE = f'{{"compliance":"safe","codes":[],"categories":[],"sha256":"{SHA256}"}}'
+UNSAFE = SAFE.replace("safe", "unsafe", 1).replace(
+    '"codes":[],"categories":[]', '"codes":["c1"],"categories":[{"id":"i1","name":"Category Name"}]'
+)
 ORDER = ReviewRequest(
     gen_id="a1b2c3d4e5f6g7h8i9j0",
     image_url="http://127.0.0.1:9/a.jpg?signature=hush",
     ruleset="default",
     prompt="@aya reading a book under a tree, -rain",
     positive="photo of aya, reading a book under a tree",
+    drawn="photo of aya, reading a book under a tree",
     negative="rain",
     character="aya",
+    depicts="adult",
+    texts={"author": "A studio"},
+    watermark=0.25,
+    sha256=SHA256,
+    bytes=7,
     model="eros",
     precompliance="",
 )
@@ -51,7 +59,7 @@ def answering(text: str, status: int = 200, kind: str = "application/json") -> H
 
 async def verdict(handler: Handler, timeout_s: float = 10.0) -> Verdict | None:
     async with reviewers(handler, timeout_s) as (client,):
-        return await client.review(ORDER, SHA256)
+        return await client.review(ORDER)
 
 
 async def test_safe_verdict_is_bound_to_the_pictures_bytes() -> None:
@@ -177,18 +185,18 @@ async def test_answer_that_trickles_past_the_time_is_no_verdict() -> None:
 
 async def test_late_answer_is_dropped_and_the_next_review_is_its_own() -> None:
     first_dropped = asyncio.Event()
-    second = msgspec.structs.replace(ORDER, gen_id="second")
+    second = msgspec.structs.replace(ORDER, gen_id="second", sha256="cd" * 32)
 
     async def handler(request: web.Request) -> web.Response:
         if (await request.json())["gen_id"] == second.gen_id:
-            return web.Response(text=SAFE, content_type="application/json")
+            return web.Response(text=SAFE.replace(SHA256, second.sha256), content_type="application/json")
         await first_dropped.wait()
         return web.Response(text=UNSAFE, content_type="application/json")
 
     async with reviewers(handler, 0.1, 10.0) as (hasty, patient):
-        assert await hasty.review(ORDER, SHA256) is None
+        assert await hasty.review(ORDER) is None
         first_dropped.set()
-        given = await patient.review(second, "cd" * 32)
+        given = await patient.review(second)
     assert given is not None
     assert (given.compliance, given.sha256) == ("safe", "cd" * 32)
 
@@ -204,7 +212,7 @@ async def test_connection_cut_off_is_no_verdict() -> None:
 
 async def test_unreachable_reviewer_is_no_verdict(unused_tcp_port: int) -> None:
     async with aiohttp.ClientSession() as session:
-        assert await Reviewer(f"http://127.0.0.1:{unused_tcp_port}", 5, session).review(ORDER, SHA256) is None
+        assert await Reviewer(f"http://127.0.0.1:{unused_tcp_port}", 5, session).review(ORDER) is None
 
 
 async def test_reviewer_is_asked_once() -> None:
@@ -227,7 +235,7 @@ async def test_cancelled_review_is_cancelled() -> None:
         raise AssertionError
 
     async with reviewers(handler, 10.0) as (client,):
-        task = asyncio.create_task(client.review(ORDER, SHA256))
+        task = asyncio.create_task(client.review(ORDER))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +11,10 @@ import aiohttp
 from aiohttp import web
 from redis.asyncio import Redis
 
+from embedded.part import free_port
 from frontend.domain.job import Job
 from frontend.domain.job_state import Completed, Failed, JobState, Reviewing
+from frontend.domain.picture import StoredFile
 from frontend.domain.verdict import Verdict
 from frontend.jobs.store import JobStore
 from frontend.review.links import Links
@@ -20,8 +23,10 @@ from frontend.review.reviews import Reviews
 from frontend.settings import Settings
 from frontend.storage import StorageError
 from frontend.storage.signed_url import SignedUrl
-from tests.fakes import FakeAcs
+from tests.fakes import FakeAcs, listening
 from tests.frontend.jobs.orders import a_job, a_picture
+
+PICTURE = b"a picture"
 
 
 @dataclass
@@ -32,14 +37,14 @@ class Signs:
     fails: bool = False
     hangs: bool = False
 
-    async def url(self, key: str, filename: str) -> SignedUrl:
+    async def url(self, file: StoredFile) -> SignedUrl:
         if self.hangs:
             await asyncio.sleep(3600)
         if self.fails:
             raise StorageError("S3 url: NoCredentialsError")
         return SignedUrl(self.link)
 
-    async def put(self, key: str, data: bytes, media_type: str) -> None:
+    async def put(self, key: str, data: bytes, media_type: str) -> str:
         raise AssertionError("a review stores nothing")
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -69,7 +74,7 @@ class ReviewBench:
         job = a_job()
         await self.jobs.accept(job, b"", None)
         claim = await self.jobs.next("one", 1000)
-        assert claim and await self.jobs.made(claim, a_picture())
+        assert claim and await self.jobs.made(claim, a_picture(hashlib.sha256(PICTURE).hexdigest()))
         state = await self.read(job)
         assert isinstance(state, Reviewing)
         return state
@@ -84,10 +89,21 @@ class ReviewBench:
 
 
 @contextlib.asynccontextmanager
+async def pictures() -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=PICTURE)
+
+    app, port = web.Application(), free_port()
+    app.router.add_get("/picture", answer)
+    async with listening(app, port):
+        yield f"http://127.0.0.1:{port}/picture"
+
+
+@contextlib.asynccontextmanager
 async def bench(redis: "Redis", **changes: Any) -> AsyncIterator[ReviewBench]:
-    async with FakeAcs().running() as acs, aiohttp.ClientSession() as http:
+    async with FakeAcs().running() as acs, pictures() as url, aiohttp.ClientSession() as http:
         settings = replace(Settings(acs_url=acs.url), **changes)
-        jobs, storage = JobStore(redis, settings), Signs(f"{acs.url}/picture")
+        jobs, storage = JobStore(redis, settings), Signs(url)
         await jobs.prepare()
         reviews = Reviews(
             redis,
@@ -137,7 +153,7 @@ async def test_signing_that_hangs_ends_before_the_lock_does(redis: "Redis") -> N
 async def test_server_that_stops_leaves_no_lock_behind(redis: "Redis") -> None:
     reached = asyncio.Event()
 
-    async def never() -> web.StreamResponse:
+    async def never(verdict: dict[str, object]) -> web.StreamResponse:
         reached.set()
         await asyncio.sleep(3600)
         raise AssertionError

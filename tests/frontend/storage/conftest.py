@@ -22,7 +22,7 @@ from frontend.storage.files import serve_file
 from frontend.storage.open_storage import open_storage
 from frontend.storage.s3 import S3Storage
 from tests.frontend.storage import servers
-from tests.frontend.storage.keys import ACCESS_KEY, BUCKET, SECRET_KEY
+from tests.frontend.storage.keys import ACCESS_KEY, BUCKET, FILENAME, KEY, SECRET_KEY, stored
 
 CHECKING_PLACES = ("folder", "rclone_by_path path", "rclone_by_host virtual")  # moto checks no signature
 
@@ -31,6 +31,10 @@ CHECKING_PLACES = ("folder", "rclone_by_path path", "rclone_by_host virtual")  #
 class Stand:
     storage: Storage
     http: aiohttp.ClientSession
+
+    async def link(self, data: bytes, key: str = KEY, filename: str = FILENAME, version: str = "") -> str:
+        """Where these bytes are found, once they are put there."""
+        return (await self.storage.url(stored(data, key, filename, version))).reveal()
 
     async def get(self, url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers (names in lower case) of a GET of exactly this URL."""

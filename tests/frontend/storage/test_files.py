@@ -6,34 +6,33 @@ import pytest
 from yarl import URL
 
 from tests.frontend.storage.conftest import Stand, folder_behind_a_server
-from tests.frontend.storage.keys import FILENAME, JPEG, KEY
+from tests.frontend.storage.keys import JPEG, KEY
 
+PICTURE = b"a picture"
 REFUSAL = b'{"error": "Link is invalid or has expired"}'
 
 
 @pytest.fixture
 async def folder(tmp_path: Path, http: aiohttp.ClientSession) -> AsyncIterator[Stand]:
     async for storage in folder_behind_a_server(tmp_path, 60):
-        await storage.put(KEY, b"a picture", JPEG)
+        await storage.put(KEY, PICTURE, JPEG)
         yield Stand(storage, http)
 
 
 async def test_answer_is_private_and_never_sniffed(folder: Stand) -> None:
-    _, _, headers = await folder.get((await folder.storage.url(KEY, FILENAME)).reveal())
+    _, _, headers = await folder.get(await folder.link(PICTURE))
     assert headers["cache-control"] == "private"
     assert headers["x-content-type-options"] == "nosniff"
 
 
 async def test_head_answers_without_the_picture(folder: Stand) -> None:
-    async with folder.http.head(
-        URL((await folder.storage.url(KEY, FILENAME)).reveal(), encoded=True)
-    ) as answer:
+    async with folder.http.head(URL(await folder.link(PICTURE), encoded=True)) as answer:
         assert (answer.status, answer.headers["Content-Length"], await answer.read()) == (200, "9", b"")
 
 
 async def test_refusal_is_the_same_whether_or_not_the_object_exists(folder: Stand) -> None:
     for key in (KEY, "never/stored.jpg"):
-        url = URL((await folder.storage.url(key, FILENAME)).reveal()).update_query(signature="0" * 64)
+        url = URL(await folder.link(PICTURE, key)).update_query(signature="0" * 64)
         status, body, _ = await folder.get(str(url))
         assert (status, body) == (403, REFUSAL)
 
@@ -45,6 +44,9 @@ async def test_refusal_is_the_same_whether_or_not_the_object_exists(folder: Stan
         {"expires": "1e9"},
         {"expires": "9" * 13},
         {"expires": "\u0661"},
+        {"sha256": ""},
+        {"sha256": "0" * 64},
+        {"sha256": "A" * 64},
         {"signature": ""},
         {"signature": "\u00e9" * 64},
         {"filename": "../x.jpg"},
@@ -53,13 +55,13 @@ async def test_refusal_is_the_same_whether_or_not_the_object_exists(folder: Stan
     ],
 )
 async def test_malformed_link_is_refused(folder: Stand, change: dict[str, str]) -> None:
-    url = URL((await folder.storage.url(KEY, FILENAME)).reveal()).update_query(change)
+    url = URL(await folder.link(PICTURE)).update_query(change)
     assert (await folder.get(str(url)))[:2] == (403, REFUSAL)
 
 
-@pytest.mark.parametrize("missing", ["expires", "signature", "filename"])
+@pytest.mark.parametrize("missing", ["expires", "sha256", "signature", "filename"])
 async def test_incomplete_or_doubled_link_is_refused(folder: Stand, missing: str) -> None:
-    url = URL((await folder.storage.url(KEY, FILENAME)).reveal())
+    url = URL(await folder.link(PICTURE))
     assert (await folder.get(str(url.without_query_params(missing))))[0] == 403
     assert (await folder.get(str(url.extend_query({missing: url.query[missing]}))))[0] == 403
 
@@ -76,7 +78,7 @@ async def test_incomplete_or_doubled_link_is_refused(folder: Stand, missing: str
     ],
 )
 async def test_path_outside_the_folder_is_refused(folder: Stand, path: str) -> None:
-    genuine = (await folder.storage.url(KEY, FILENAME)).reveal()
+    genuine = await folder.link(PICTURE)
     base, _, query = genuine.partition("/files/")[0], "", genuine.partition("?")[2]
     status, body, _ = await folder.get(f"{base}/{path}?{query}")
     assert status in (403, 404)

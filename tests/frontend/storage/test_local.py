@@ -7,7 +7,7 @@ import pytest
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.local import KEEP_DAYS
 from frontend.storage.signature import Signer
-from tests.frontend.storage.keys import FILENAME, JPEG, KEY
+from tests.frontend.storage.keys import JPEG, KEY, stored
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def test_put_leaves_the_object_and_nothing_beside_it(local: LocalStorage, 
 
 
 async def test_link_is_below_the_public_url(local: LocalStorage) -> None:
-    assert ((await local.url(KEY, FILENAME)).reveal()).startswith(
+    assert ((await local.url(stored(b"x"))).reveal()).startswith(
         f"http://127.0.0.1:8080/files/{KEY}?expires="
     )
 

@@ -9,7 +9,7 @@ from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, Storage, open_storage
 from frontend.storage.s3 import S3Storage
-from tests.frontend.storage.keys import FILENAME, KEY
+from tests.frontend.storage.keys import stored
 
 
 def opened(settings: Settings) -> AbstractAsyncContextManager[Storage]:
@@ -25,10 +25,10 @@ async def test_bucket_name_decides_between_s3_and_a_folder(tmp_path: Path) -> No
 
 async def test_links_survive_a_restart(tmp_path: Path) -> None:
     async with opened(Settings(data_dir=tmp_path)) as storage:
-        link = URL((await storage.url(KEY, FILENAME)).reveal()).query
+        link = URL((await storage.url(stored(b"x"))).reveal()).query
     async with opened(Settings(data_dir=tmp_path)) as storage:
         assert isinstance(storage, LocalStorage)
-        assert storage.locate(KEY, FILENAME, int(link["expires"]), link["signature"])
+        assert storage.locate(stored(b"x"), int(link["expires"]), link["signature"])
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ async def test_links_begin_with_the_public_url(tmp_path: Path, settings: Setting
         data_dir=tmp_path, host=settings.host, port=settings.port, public_url=settings.public_url
     )
     async with open_storage(settings, public_url(settings)) as storage:
-        assert ((await storage.url("a.jpg", "a.jpg")).reveal()).startswith(expected)
+        assert ((await storage.url(stored(b"x", "a.jpg", "a.jpg"))).reveal()).startswith(expected)
 
 
 @pytest.mark.parametrize(

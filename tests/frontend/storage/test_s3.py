@@ -11,7 +11,7 @@ from frontend.settings import Settings
 from frontend.storage import StorageError
 from frontend.storage.s3 import S3Storage
 from tests.frontend.storage.conftest import Stand, s3_settings
-from tests.frontend.storage.keys import BUCKET, FILENAME, JPEG, KEY, SECRET_KEY
+from tests.frontend.storage.keys import BUCKET, JPEG, KEY, SECRET_KEY, stored
 from tests.frontend.storage.servers import Loopback
 
 
@@ -75,7 +75,7 @@ async def test_absent_credentials_are_a_storage_error(
         with pytest.raises(StorageError, match="NoCredentialsError"):
             await storage.put(KEY, b"x", JPEG)
         with pytest.raises(StorageError, match="NoCredentialsError"):
-            (await storage.url(KEY, FILENAME)).reveal()
+            (await storage.url(stored(b"x"))).reveal()
 
 
 async def test_missing_bucket_is_an_error_and_not_ready(moto: str) -> None:
@@ -93,7 +93,7 @@ async def test_link_names_the_public_endpoint_and_holds_there(
     settings = s3_settings(rclone_by_path, s3_public_endpoint=public)
     async with S3Storage.opened(settings, resolver=Loopback()) as storage:
         await storage.put(KEY, b"x", JPEG)
-        url = (await storage.url(KEY, FILENAME)).reveal()
+        url = (await storage.url(stored(b"x"))).reveal()
         assert url.startswith(f"{public.rstrip('/')}/{BUCKET}/{KEY}?")
         assert (await Stand(storage, http).get(url))[:2] == (200, b"x")
 
@@ -104,12 +104,12 @@ async def test_bucket_stands_in_the_host_or_in_the_path_as_set() -> None:
         ("virtual", f"https://{BUCKET}.s3.example.org/"),
     ):
         async with S3Storage.opened(s3_settings("https://s3.example.org", addressing)) as storage:
-            assert ((await storage.url(KEY, FILENAME)).reveal()).startswith(start + KEY)
+            assert ((await storage.url(stored(b"x"))).reveal()).startswith(start + KEY)
 
 
 async def test_link_is_signed_with_version_4_for_its_life_and_shows_no_secret() -> None:
     async with S3Storage.opened(s3_settings("", url_life_s=77)) as storage:
-        url = URL((await storage.url(KEY, FILENAME)).reveal())
+        url = URL((await storage.url(stored(b"x"))).reveal())
     assert url.query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     assert url.query["X-Amz-Expires"] == "77"
     assert SECRET_KEY not in str(url)
@@ -120,5 +120,5 @@ async def test_encryption_is_asked_for(moto: str, http: aiohttp.ClientSession, e
     async with S3Storage.opened(s3_settings(moto, s3_encryption=encryption), resolver=Loopback()) as storage:
         await storage.put(KEY, b"x", JPEG)
         stand = Stand(storage, http)
-        _, _, headers = await stand.get((await storage.url(KEY, FILENAME)).reveal())
+        _, _, headers = await stand.get((await storage.url(stored(b"x"))).reveal())
     assert headers["x-amz-server-side-encryption"] == encryption

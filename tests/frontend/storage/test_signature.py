@@ -1,5 +1,6 @@
 import multiprocessing
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,20 +9,21 @@ from hypothesis import strategies as st
 
 from frontend.storage import StorageError
 from frontend.storage.signature import SECRET_BYTES, Signer, load_secret
-from tests.frontend.storage.keys import FILENAME, KEY
+from tests.frontend.storage.keys import stored
 
 SECRET = bytes(range(32))
+FILE = stored(b"x")
 
 
 def test_signature_holds_until_its_expiry_and_no_longer() -> None:
     now = [1_000_000.0]
     signer = Signer(SECRET, clock=lambda: now[0])
-    expires, signature = signer.sign(KEY, FILENAME, 60)
+    expires, signature = signer.sign(FILE, 60)
     assert expires == 1_000_060
     now[0] = 1_000_059.9
-    assert signer.valid(KEY, FILENAME, expires, signature)
+    assert signer.valid(FILE, expires, signature)
     now[0] = 1_000_060.0
-    assert not signer.valid(KEY, FILENAME, expires, signature)
+    assert not signer.valid(FILE, expires, signature)
 
 
 @given(st.text(), st.text(), st.integers(min_value=0, max_value=10**11), st.text())
@@ -29,19 +31,20 @@ def test_no_other_key_name_expiry_or_signature_passes(
     key: str, name: str, expires: int, signature: str
 ) -> None:
     signer = Signer(SECRET, clock=lambda: 0.0)
-    genuine_expires, genuine = signer.sign(KEY, FILENAME, 60)
+    genuine_expires, genuine = signer.sign(FILE, 60)
     try:
-        assert not signer.valid(key, FILENAME, genuine_expires, genuine)
-        assert not signer.valid(KEY, name, genuine_expires, genuine)
-        assert expires == genuine_expires or not signer.valid(KEY, FILENAME, expires, genuine)
-        assert not signer.valid(KEY, FILENAME, genuine_expires, signature)
+        assert not signer.valid(replace(FILE, key=key), genuine_expires, genuine)
+        assert not signer.valid(replace(FILE, filename=name), genuine_expires, genuine)
+        assert expires == genuine_expires or not signer.valid(FILE, expires, genuine)
+        assert not signer.valid(replace(FILE, sha256=signature), genuine_expires, genuine)
+        assert not signer.valid(FILE, genuine_expires, signature)
     except UnicodeEncodeError:
         assert any("\ud800" <= letter <= "\udfff" for letter in key + name + signature)
 
 
 def test_another_secret_gives_another_signature() -> None:
-    expires, signature = Signer(SECRET).sign(KEY, FILENAME, 60)
-    assert not Signer(bytes(32)).valid(KEY, FILENAME, expires, signature)
+    expires, signature = Signer(SECRET).sign(FILE, 60)
+    assert not Signer(bytes(32)).valid(FILE, expires, signature)
 
 
 def test_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
