@@ -98,6 +98,18 @@ async def test_prompt_and_negative_are_told_apart(tiny_repository: Path) -> None
     assert step["time_ids"].values.tolist() == [[16, 32, 0, 0, 16, 32]]
 
 
+async def test_the_encoder_is_given_the_prompt_and_the_negative_and_nothing_more(
+    tiny_repository: Path,
+) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, ORDER)
+    (rows,) = (given["tokens"].values for given in engine.of("encoder"))
+    start, end = rows[0, 0], rows[0, len(ORDER.prompt) + 1]
+    for row, text in zip(rows, (ORDER.prompt, ORDER.negative), strict=True):
+        assert row[: len(text) + 2].tolist() == [start, *(ord(letter) - 29 for letter in text), end]
+        assert len(set(row[len(text) + 2 :].tolist())) == 1  # padding
+
+
 async def test_a_long_prompt_is_encoded_in_batches_and_joined(tiny_repository: Path) -> None:
     engine = RecordingEngine()
     await paint(engine, tiny_repository, replace(ORDER, prompt="a" * 75 + "b" * 75 * 4 + "c"))
