@@ -103,6 +103,16 @@ async def test_flagged_prompt_is_unsafe(ask: Callable[..., Any]) -> None:
         ({"gen_id": "a\nb"}, 422),
         ({"image_url": "http://127.0.0.1:1/a.jpg"}, 422),
         ({"precompliance": "a" * 2_001}, 422),
+        ({"drawn": None}, 422),
+        ({"depicts": "someone"}, 422),
+        ({"texts": ["a title"]}, 422),
+        ({"texts": {"title": "a" * 2_001}}, 422),
+        ({"watermark": 1.01}, 422),
+        ({"bytes": 0}, 422),
+        ({"sha256": ""}, 422),
+        ({"sha256": "0" * 64}, 422),
+        ({"sha256": facts(picture())["sha256"].upper()}, 422),
+        ({"bytes": facts(picture())["bytes"] + 1}, 422),
     ],
 )
 async def test_wrong_order_gets_no_verdict(
@@ -111,6 +121,21 @@ async def test_wrong_order_gets_no_verdict(
     status, answer = await ask(**changes)
     assert status == expected
     assert list(answer) == ["error"]
+
+
+@pytest.mark.parametrize("field", sorted(body()))
+async def test_order_that_lacks_a_field_gets_no_verdict(client: Client, pictures: str, field: str) -> None:
+    whole = body(image_url=f"{pictures}/a.jpg")
+    lacking = {name: value for name, value in whole.items() if name != field}
+    async with client.post("/v1/reviews", json=whole) as answer:
+        assert answer.status == 200
+    async with client.post("/v1/reviews", json=lacking) as answer:
+        assert (answer.status, list(await answer.json())) == (422, ["error"])
+
+
+async def test_picture_of_another_hash_is_not_looked_at(ask: Callable[..., Any], eye: Eye) -> None:
+    assert (await ask(**facts(picture("PNG"))))[0] == 422
+    assert eye.shapes == []
 
 
 @pytest.mark.parametrize(("name", "expected"), [("broken", 422), ("missing/x", 502)])

@@ -8,6 +8,9 @@ from acs.review import judge
 from acs.ruleset import FOLDER, load_rulesets
 from acs.wordlist import load_all
 from contract.acs import Category
+from frontend.catalogue.catalogue import load
+from frontend.prompts.prompt import Prompt, compose
+from frontend.settings import ROOT
 from tests.acs.orders import order
 
 LISTS = load_all()
@@ -24,9 +27,18 @@ def test_plain_prompt_and_picture_are_safe() -> None:
     assert (review.compliance, review.codes, review.categories) == ("safe", (), ())
 
 
-@pytest.mark.parametrize("field", ["prompt", "positive"])
+def test_verdict_names_the_bytes_that_were_judged() -> None:
+    review = judge(order(sha256="5" * 64), RULESETS["default"], PROTECTION, {})
+    assert review.sha256 == "5" * 64
+
+
+def test_words_of_the_content_credentials_are_judged() -> None:
+    assert codes(texts={"author": "A studio", "description": "A scene of gore"}) == ("violence.terms",)
+
+
+@pytest.mark.parametrize("field", ["prompt", "positive", "drawn"])
 def test_flagged_term_names_rule_and_category(field: str) -> None:
-    review = judge(order(**{field: "a scene of gore"}), RULESETS["default"], PROTECTION, {})
+    review = judge(order(**{"drawn": "", field: "a scene of gore"}), RULESETS["default"], PROTECTION, {})
     assert review.compliance == "unsafe"
     assert review.codes == ("violence.terms",)
     assert review.categories == (Category(id="graphic-violence", name="Graphic Violence"),)
@@ -84,6 +96,42 @@ def test_minors_rule_holds_in_the_weakest_ruleset(tmp_path: Path) -> None:
     review = judge(order("a child", "nudity"), weak, PROTECTION, {})
     assert (review.compliance, review.codes) == ("unsafe", ("minors.text",))
     assert review.categories[0].id == "minors"
+
+
+@pytest.mark.parametrize(
+    ("character", "depicts", "found"),
+    [
+        ("sam", "child", True),
+        ("sam", "", True),  # not recorded
+        ("sam", "adult", False),
+        ("sam", "nonhuman", False),
+        ("", "", False),
+    ],
+)
+def test_character_that_is_a_child_or_not_recorded_is_protected_in_the_weakest_ruleset(
+    tmp_path: Path, character: str, depicts: str, found: bool
+) -> None:
+    (tmp_path / "default.yaml").write_text(
+        "description: d\ncategories: [{id: a, name: A, rules: [{id: b, terms: [parrot]}]}]"
+    )
+    weak = load_rulesets(tmp_path, LISTS)["default"]
+    who = {"character": character, "depicts": depicts}
+    words = judge(order("a dance, boudoir", **who), weak, PROTECTION, {})
+    seen = judge(order("a dance", **who), weak, PROTECTION, {"BUTTOCKS_EXPOSED": 0.31})
+    assert words.codes == (("minors.text",) if found else ())
+    assert seen.codes == (("minors.image",) if found else ())
+    assert judge(order("a dance", **who), weak, PROTECTION, {"FACE_FEMALE": 0.9}).codes == ()
+
+
+def test_demos_characters_are_children_and_none_of_its_styles_speaks_against_that() -> None:
+    catalogue = load(ROOT / "demo" / "catalogue")
+    prompt = Prompt("", ("flying a kite",), ())
+    for model in catalogue.models.values():
+        for style in model.styles.values():
+            for character in catalogue.characters.values():
+                assert character.depicts == "child"
+                drawn = compose(prompt, "", model, style, character).positive
+                assert codes("strict", drawn=drawn, character=character.name, depicts="child") == ()
 
 
 @pytest.mark.parametrize("character", ["little-girl", "toddler_ann"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from frontend.inference.client import Inference
 from frontend.settings import Settings
@@ -39,15 +40,15 @@ class TritonOverGrpc:
         yield grpc_servers.picture(np.full((height, width, 3), 128, np.uint8))
 
 
-@dataclass
 class DrawnBench:
-    server: Api
-    triton: TritonOverGrpc
-    llm: llm_servers.Llm
+    """No data class: hypothesis would write out every byte of it where an example fails."""
+
+    def __init__(self, server: Api, triton: TritonOverGrpc, llm: llm_servers.Llm) -> None:
+        self.server, self.triton, self.llm = server, triton, llm
 
 
 @pytest.fixture
-async def bench(redis_url: str, tmp_path: Path) -> AsyncIterator[DrawnBench]:
+async def bench(redis: "Redis", redis_url: str, tmp_path: Path) -> AsyncIterator[DrawnBench]:
     triton = TritonOverGrpc()
     async with (
         llm_servers.serving(llm_servers.says("")) as llm,

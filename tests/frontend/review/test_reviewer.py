@@ -17,10 +17,6 @@ from frontend.review.reviewer import Reviewer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SHA256 = "ab" * 32
-SAFE = f'{{"compliance":"safe","codes":[],"categories":[],"sha256":"{SHA256}"}}'
-UNSAFE = SAFE.replace("safe", "unsafe", 1).replace(
-    '"codes":[],"categories":[]', '"codes":["c1"],"categories":[{"id":"i1","name":"Category Name"}]'
-)
 ORDER = ReviewRequest(
     gen_id="a1b2c3d4e5f6g7h8i9j0",
     image_url="http://127.0.0.1:9/a.jpg?signature=hush",
@@ -37,6 +33,17 @@ ORDER = ReviewRequest(
     bytes=7,
     model="eros",
     precompliance="",
+)
+
+
+def on_these_bytes(verdict: str) -> str:
+    """So that what else is wrong with it decides."""
+    return f'{verdict[:-1]},"sha256":"{SHA256}"}}'
+
+
+SAFE = on_these_bytes('{"compliance":"safe","codes":[],"categories":[]}')
+UNSAFE = on_these_bytes(
+    '{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"i1","name":"Category Name"}]}'
 )
 
 
@@ -116,28 +123,43 @@ async def test_redirect_is_no_verdict() -> None:
         '"safe"',
         SAFE[:-1],
         SAFE + SAFE,
+        '{"compliance":"safe","codes":[],"categories":[]}',
+        SAFE.replace(SHA256, SHA256.upper()),
+        SAFE.replace(SHA256, "ab"),
+        SAFE.replace(f'"{SHA256}"', "null"),
+        SAFE.replace("{", '{"compliance":"unsafe",'),
+        SAFE.replace("{", '{"compliance":"safe",'),
+        SAFE.replace("{", '{"\\u0063ompliance":"unsafe",'),
+        SAFE.replace("}", f',"sha256":"{SHA256}"}}'),
+        UNSAFE.replace('"id":', '"id":"other","id":'),
         '{"compliance":"safe"}',
-        '{"compliance":"safe","codes":[]}',
-        '{"compliance":"SAFE","codes":[],"categories":[]}',
-        '{"compliance":"maybe","codes":[],"categories":[]}',
-        '{"compliance":true,"codes":[],"categories":[]}',
-        '{"compliance":["safe"],"codes":[],"categories":[]}',
-        '{"compliance":"safe","codes":null,"categories":[]}',
-        '{"compliance":"safe","codes":[],"categories":{}}',
-        '{"compliance":"safe","codes":[],"categories":[],"error":"x"}',
-        '{"compliance":"safe","codes":["c1"],"categories":[]}',
-        '{"compliance":"safe","codes":[],"categories":[{"id":"i","name":"n"}]}',
-        '{"compliance":"unsafe","codes":["c1"],"categories":[]}',
-        '{"compliance":"unsafe","codes":[1],"categories":[{"id":"i","name":"n"}]}',
-        '{"compliance":"unsafe","codes":["c1"],"categories":["i"]}',
-        '{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"i"}]}',
-        '{"compliance":"unsafe","codes":["c1"],"categories":[{"id":1,"name":"n"}]}',
-        '{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"","name":"n"}]}',
+        on_these_bytes('{"compliance":"safe","codes":[]}'),
+        on_these_bytes('{"compliance":"SAFE","codes":[],"categories":[]}'),
+        on_these_bytes('{"compliance":"maybe","codes":[],"categories":[]}'),
+        on_these_bytes('{"compliance":true,"codes":[],"categories":[]}'),
+        on_these_bytes('{"compliance":["safe"],"codes":[],"categories":[]}'),
+        on_these_bytes('{"compliance":"safe","codes":null,"categories":[]}'),
+        on_these_bytes('{"compliance":"safe","codes":[],"categories":{}}'),
+        on_these_bytes('{"compliance":"safe","codes":[],"categories":[],"error":"x"}'),
+        on_these_bytes('{"compliance":"safe","codes":["c1"],"categories":[]}'),
+        on_these_bytes('{"compliance":"safe","codes":[],"categories":[{"id":"i","name":"n"}]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":["c1"],"categories":[]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":[1],"categories":[{"id":"i","name":"n"}]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":["c1"],"categories":["i"]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"i"}]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":["c1"],"categories":[{"id":1,"name":"n"}]}'),
+        on_these_bytes('{"compliance":"unsafe","codes":["c1"],"categories":[{"id":"","name":"n"}]}'),
         "[" * 60_000,
     ],
 )
 async def test_other_shape_is_no_verdict(text: str) -> None:
     assert await verdict(answering(text)) is None
+
+
+@pytest.mark.parametrize("answer", [SAFE, UNSAFE])
+async def test_verdict_on_other_bytes_is_no_verdict(answer: str) -> None:
+    assert await verdict(answering(answer)) is not None
+    assert await verdict(answering(answer.replace(SHA256, "cd" * 32))) is None
 
 
 async def test_other_media_type_is_no_verdict() -> None:

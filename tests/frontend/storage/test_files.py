@@ -37,6 +37,18 @@ async def test_refusal_is_the_same_whether_or_not_the_object_exists(folder: Stan
         assert (status, body) == (403, REFUSAL)
 
 
+@pytest.mark.parametrize("bytes_there", [b"A picture", b"a picture.", b""])
+async def test_file_that_is_not_the_one_of_the_link_is_not_served(
+    folder: Stand, tmp_path: Path, bytes_there: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = await folder.link(PICTURE)
+    (tmp_path / "files" / KEY).write_bytes(bytes_there)
+    for headers in ({}, {"Range": "bytes=0-0"}, {"If-None-Match": "*"}):
+        status, body, _ = await folder.get(link, **headers)
+        assert (status, body) == (404, b'{"error": "Not found"}')
+    assert "is not the file that was reviewed" in caplog.text
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -13,6 +13,7 @@ from frontend.storage.s3 import S3Storage
 from tests.frontend.storage.conftest import Stand, s3_settings
 from tests.frontend.storage.keys import BUCKET, JPEG, KEY, SECRET_KEY, stored
 from tests.frontend.storage.servers import Loopback
+from tests.frontend.storage.test_storage import MISSING
 
 
 @pytest.fixture
@@ -122,3 +123,49 @@ async def test_encryption_is_asked_for(moto: str, http: aiohttp.ClientSession, e
         stand = Stand(storage, http)
         _, _, headers = await stand.get((await storage.url(stored(b"x"))).reveal())
     assert headers["x-amz-server-side-encryption"] == encryption
+
+
+@pytest.fixture
+async def versions(moto: str) -> AsyncIterator[Stand]:
+    """A bucket that keeps versions."""
+    bucket = "kept-versions"
+    async with aiohttp.ClientSession() as http:
+        for query, body in (
+            ("", b""),
+            (
+                "?versioning",
+                b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+            ),
+        ):
+            async with http.put(f"{moto}/{bucket}{query}", data=body) as answer:
+                assert answer.status == 200
+        settings = Settings(s3_bucket=bucket, s3_endpoint=moto, s3_addressing="path")
+        async with S3Storage.opened(settings, resolver=Loopback()) as storage:
+            yield Stand(storage, http)
+
+
+async def test_link_leads_to_the_version_that_was_reviewed_whatever_is_put_there_later(
+    versions: Stand,
+) -> None:
+    version = await versions.storage.put(KEY, b"reviewed", JPEG)
+    link = await versions.link(b"reviewed", version=version)
+    await versions.storage.put(KEY, b"never seen by anybody", JPEG)
+    assert (await versions.get(link))[:2] == (200, b"reviewed")
+
+
+async def test_deleted_object_leaves_no_version_behind(versions: Stand) -> None:
+    stored_as = [await versions.storage.put(KEY, body, JPEG) for body in (b"one", b"two")]
+    longer = KEY.replace(".jpg", ".jpg_more.jpg")
+    other = await versions.storage.put(longer, b"another", JPEG)
+    links = [await versions.link(b"", version=version) for version in stored_as]
+    assert [(await versions.get(link))[1] for link in links] == [b"one", b"two"]
+    await versions.storage.delete([KEY])
+    await versions.storage.delete([KEY])
+    for link in links:
+        assert (await versions.get(link))[0] in MISSING
+    assert (await versions.get(await versions.link(b"another", longer, version=other)))[0] == 200
+
+
+async def test_bucket_without_versions_pins_none(moto: str) -> None:
+    async with S3Storage.opened(s3_settings(moto), resolver=Loopback()) as storage:
+        assert await storage.put(KEY, b"x", JPEG) == ""
