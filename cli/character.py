@@ -12,20 +12,24 @@ from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
 from cli.in_service import wait_until_taken_up
+from contract.acs import DEPICTIONS
 from embedded.characters.declaration import CharacterDeclaration
 from embedded.characters.merge import can_compare
 from embedded.characters.service import RIGHTS_WORDS, CharacterService
 from frontend.settings import load
 
+DEPICTS_WORDS = "whom or what its pictures show; the reviewer protects children"
+
 
 def add(commands: Commands) -> None:
     examples = (
         '  imgen character add nova --lora nova.safetensors --model eros --trigger "nova woman" '
-        "--rights fictional\n"
+        "--rights fictional --depicts adult\n"
+        "  imgen character set nova --depicts adult\n"
         "  imgen character list\n"
         "  imgen character remove nova"
     )
-    text = "Add, list and remove characters, without a restart"
+    text = "Add, list, change and remove characters, without a restart"
     parser = command(commands, "character", text, examples, lambda _: _list(CharacterService.of(load())))
     verbs = parser.add_subparsers(metavar="VERB")
     _add_adder(verbs)
@@ -37,6 +41,10 @@ def add(commands: Commands) -> None:
         help="delete its weights too, also after it was removed; jobs still waiting for it then fail",
     )
     remover.set_defaults(run=_remove)
+    setter = verbs.add_parser("set", help="record what a character depicts")
+    setter.add_argument("name")
+    setter.add_argument("--depicts", required=True, choices=DEPICTIONS, help=DEPICTS_WORDS)
+    setter.set_defaults(run=_set)
     lister = verbs.add_parser("list", help="the characters, their rights and files")
     lister.add_argument("--json", action="store_true", help="one JSON object a line")
     lister.set_defaults(run=lambda given: _list(CharacterService.of(load()), as_json=given.json))
@@ -49,6 +57,7 @@ def _add_adder(verbs: Commands) -> None:
     adder.add_argument("--model", action="append", required=True, help="the model that it was trained on")
     adder.add_argument("--trigger", required=True, help="the words that the LoRA was trained on")
     adder.add_argument("--rights", required=True, help=RIGHTS_WORDS)
+    adder.add_argument("--depicts", required=True, choices=DEPICTIONS, help=DEPICTS_WORDS)
     adder.add_argument("--label", help="name to show (default: NAME with a capital)")
     adder.add_argument("--strength", type=float, default=1.0, help="how much of the LoRA to merge in")
     adder.add_argument(
@@ -71,6 +80,7 @@ def _add(given: argparse.Namespace) -> int:
         trigger=given.trigger,
         lora=given.lora.name,
         rights=given.rights,
+        depicts=given.depicts,
         strength=given.strength,
         blocks=dict(map(_parse_block, given.block)),
         positive=given.positive,
@@ -118,6 +128,12 @@ def _remove(given: argparse.Namespace) -> int:
     return 0
 
 
+def _set(given: argparse.Namespace) -> int:
+    CharacterService.of(load()).record_depiction(given.name, given.depicts)
+    console(stderr=True).print(f"@{given.name} depicts: {given.depicts}; a running server reads it at once")
+    return 0
+
+
 def _list(characters: CharacterService, as_json: bool = False) -> int:
     rows = characters.rows()
     if as_json:
@@ -125,10 +141,14 @@ def _list(characters: CharacterService, as_json: bool = False) -> int:
         return 0
     if not rows:
         raise UserError("there are no characters; see `imgen character add --help`")
-    table = Table("character", "label", "models", "trigger", "rights", "as torch draws it", "LoRA (SHA-256)")
+    table = Table(
+        *("character", "label", "models", "trigger", "rights", "depicts"),
+        *("as torch draws it", "LoRA (SHA-256)"),
+    )
     for row in rows:
         table.add_row(
             *(f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights),
+            row.depicts or "not recorded",
             *("yes" if row.compared else "not compared", row.lora_sha256[:16]),
         )
     console().print(table)

@@ -129,6 +129,7 @@ async def open_services(
                 cache,
                 gate,
                 certificate,
+                catalogue,
             ),
             metrics=(
                 partial(job_metrics.refresh, redis),
@@ -144,6 +145,7 @@ def _health(
     cache: Cache,
     gate: Gate,
     certificate: Certificate,
+    catalogue: LiveCatalogue,
 ) -> Health:
     return Health(
         version=__version__,
@@ -154,7 +156,7 @@ def _health(
             "accepting": lambda: not gate.closed,
             "credentials": lambda: not certificate.has_ended(_now()),
         },
-        warnings=lambda: [text for text in [certificate.warning(_now())] if text],
+        warnings=lambda: list(filter(None, (certificate.warning(_now()), catalogue.current.warning))),
     )
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from contract.acs import Depiction, Depicts
 from frontend.catalogue.catalogue import Character, to_struct
 
 
@@ -13,6 +14,7 @@ class CharacterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     trigger: str
     lora: str
     rights: str
+    depicts: Depiction
     strength: float = 1.0
     blocks: dict[str, float] = {}
     positive: str = ""
@@ -29,6 +31,7 @@ class CharacterRow(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     trigger: str
     rights: str
+    depicts: Depicts  # "" where it is not recorded
     strength: float
     lora: str
     lora_sha256: str  # empty where the file is gone

@@ -18,13 +18,14 @@ from typing import BinaryIO, Self
 import msgspec
 import yaml
 
+from contract.acs import Depiction
 from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
 from embedded.characters.lora_file import SUFFIX, check_lora_file, copy_lora_file, sha256_of
 from embedded.characters.merge import Tell, merge
 from embedded.child import run_all
-from frontend.catalogue.catalogue import RIGHTS, Catalogue, load
+from frontend.catalogue.catalogue import RIGHTS, Catalogue, load, read_mapping
 from frontend.common.atomic_write import atomic_file
 from frontend.settings import Settings, catalogue_folders
 
@@ -101,6 +102,20 @@ class CharacterService:
                     tell=tell,
                 )
 
+    def record_depiction(self, name: str, depicts: Depiction) -> None:
+        """Of a character that was added. Raises CharacterError and CatalogueError, with nothing changed."""
+        catalogue = self._read()
+        if name not in catalogue.characters:
+            raise CharacterError(f"no character {name}; `imgen character list` shows those that there are")
+        path = _file(catalogue.homes[name], name)
+        if catalogue.homes[name] != self.added:
+            raise CharacterError(
+                f"@{name} was not added by this command: write `depicts: {depicts}` into {path}"
+            )
+        recorded = {**read_mapping(path), "depicts": depicts}
+        with _new_file(path) as file:
+            file.write(yaml.safe_dump(recorded, sort_keys=False, allow_unicode=True).encode())
+
     def remove(self, name: str, *, purge: bool) -> None:
         """`purge` deletes the weights too, also those of a character that was removed before.
 
@@ -127,6 +142,7 @@ class CharacterService:
                 models=character.models,
                 trigger=character.trigger,
                 rights=character.rights,
+                depicts=character.depicts or "",
                 strength=character.strength,
                 lora=str(path := catalogue.lora(name)),
                 lora_sha256=sha256_of(path) if path.is_file() else "",

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from contract.acs import Depiction
+from contract.acs import DEPICTIONS, Depiction
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
 from frontend.common.errors import CatalogueError
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 MAX_FILE_BYTES = 262_144
 MAX_FILES = 2_000
+MAX_NAMED = 20  # characters in a warning
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Terms = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
@@ -95,6 +96,19 @@ class Catalogue:
 
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
+
+    @functools.cached_property
+    def warning(self) -> str:
+        """Which characters lack a record of what they depict, in one line; "" where none does."""
+        lacking = [f"@{name}" for name, each in self.characters.items() if each.depicts is None]
+        if not lacking:
+            return ""
+        more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+        return (
+            f"reviewed as children, since nobody has recorded what they depict: "
+            f"{', '.join(lacking[:MAX_NAMED])}{more}; `imgen character set NAME --depicts "
+            f"{'|'.join(DEPICTIONS)}`, or `depicts:` in the character's file"
+        )
 
     @functools.cached_property
     def response(self) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ class LiveCatalogue:
         self._poll_s = poll_s
         self._stamp = stamp(self._folders)
         self.current: Catalogue = load(*self._folders)
+        self._warn()
 
     async def watch(self) -> None:
         """Reloads until cancelled. Files are read in a thread."""
@@ -48,6 +49,11 @@ class LiveCatalogue:
             log.error("catalogue not reloaded, the last good one stays in use: %s", error)
         else:
             log.info("catalogue reloaded")
+            self._warn()
+
+    def _warn(self) -> None:
+        if words := self.current.warning:
+            log.warning("%s", words)
 
 
 def stamp(folders: Iterable[Path]) -> Stamp:

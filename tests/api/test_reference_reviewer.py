@@ -89,3 +89,20 @@ async def test_picture_that_was_exchanged_before_its_review_gets_no_verdict(benc
     assert bench.eye.shapes == []
     path.write_bytes(whole)
     assert (await bench.server.until(job["id"]))["meta"]["compliance"] == "safe"
+
+
+async def test_characters_that_are_not_recorded_are_named_where_readiness_is_asked(
+    bench: ReviewerBench,
+) -> None:
+    async def warnings() -> list[str]:
+        async with bench.server.http.get(f"{bench.server.url}/readyz") as response:
+            told: list[str] = (await response.json())["warnings"]
+            return [line for line in told if "depict" in line]
+
+    (line,) = await warnings()
+    assert "@sam" in line and "@robin" not in line
+    file = bench.server.settings.data_dir / "catalogue" / "characters" / "sam.yaml"
+    file.write_text(f"{file.read_text()}depicts: adult\n")
+    async with asyncio.timeout(30):
+        while await warnings():
+            await asyncio.sleep(0.05)

@@ -132,7 +132,8 @@ def served(tmp_path: Path) -> Path:
 
 
 def add_character(name: str, lora: Path, served: Path) -> tuple[list[str], dict[str, str]]:
-    options = ["--lora", str(lora), "--model", "eros", "--trigger", "nova woman", "--rights", "fictional"]
+    options = ["--lora", str(lora), "--model", "eros", "--trigger", "nova woman"]
+    options += ["--rights", "fictional", "--depicts", "adult"]
     environment = {
         "IMGEN_CATALOGUE_DIR": str(served / "catalogue"),
         "IMGEN_MODELS_DIR": str(served / "base"),

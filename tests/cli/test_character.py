@@ -13,6 +13,7 @@ from frontend.settings import ROOT
 
 LORA = ROOT / "demo" / "loras" / "aya.safetensors"
 ADD = ("character", "add", "nova", "--lora", str(LORA), "--model", "eros", "--trigger", "nova woman")
+DEPICTS = ("--depicts", "adult")
 pytestmark = pytest.mark.slow  # each merge also compares itself with torch
 
 
@@ -39,7 +40,7 @@ def merged(catalogue: Path) -> Path:
 
 def test_character_comes_and_goes_while_the_catalogue_is_served(catalogue: Path) -> None:
     served = LiveCatalogue(catalogue, added(catalogue))
-    assert main([*ADD, "--rights", "consent:file-7", "--strength", "0.5"]) == 0
+    assert main([*ADD, *DEPICTS, "--rights", "consent:file-7", "--strength", "0.5"]) == 0
     served.refresh()
     nova = served.current.characters["nova"]
     assert (nova.trigger, nova.rights, nova.strength) == ("nova woman", "consent:file-7", 0.5)
@@ -55,7 +56,7 @@ def test_character_comes_and_goes_while_the_catalogue_is_served(catalogue: Path)
 def test_purge_deletes_the_weights_also_after_the_removal(
     catalogue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main([*ADD, *DEPICTS, "--rights", "fictional"]) == 0
     assert main(["character", "remove", "nova"]) == 0
     assert merged(catalogue).exists() and files(added(catalogue))
     assert main(["character", "remove", "nova", "--purge"]) == 0
@@ -67,19 +68,22 @@ def test_purge_deletes_the_weights_also_after_the_removal(
 
 @pytest.mark.parametrize("name", ["*", "../eros", "[a-z]*"])
 def test_purge_takes_names_only(catalogue: Path, name: str) -> None:
-    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main([*ADD, *DEPICTS, "--rights", "fictional"]) == 0
     assert main(["character", "remove", name, "--purge"]) == 2
     assert merged(catalogue).exists()
 
 
 def test_operators_catalogue_is_never_written_to(catalogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(catalogue)
-    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main([*ADD, *DEPICTS, "--rights", "fictional"]) == 0
     assert main(["character", "remove", "nova", "--purge"]) == 0
     capsys.readouterr()
     for command, words in (
         (["character", "remove", "aya", "--purge"], "was not added by this command"),
-        (["character", "add", "aya", *ADD[3:], "--rights", "fictional", "--replace"], "choose another name"),
+        (
+            ["character", "add", "aya", *ADD[3:], *DEPICTS, "--rights", "fictional", "--replace"],
+            "choose another name",
+        ),
     ):
         assert main(command) == 2
         error = capsys.readouterr().err
@@ -88,11 +92,62 @@ def test_operators_catalogue_is_never_written_to(catalogue: Path, capsys: pytest
     assert files(catalogue) == before
 
 
+def test_depiction_is_recorded_and_can_be_recorded_later(
+    catalogue: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = added(catalogue) / "characters" / "nova.yaml"
+    assert main([*ADD, "--depicts", "nonhuman", "--rights", "fictional"]) == 0
+    written = file.read_text()
+    assert "depicts: nonhuman\n" in written
+    file.write_text(written.replace("depicts: nonhuman\n", ""))  # as earlier versions wrote it
+    served = LiveCatalogue(catalogue, added(catalogue))
+    assert "@nova; `imgen character set NAME" in served.current.warning
+    assert caplog.text.count("@nova; `imgen character set NAME") == 1
+
+    capsys.readouterr()
+    assert main(["character", "list"]) == 0
+    assert "not recorded" in capsys.readouterr().out
+    assert main(["character", "set", "nova", "--depicts", "child"]) == 0
+    served.refresh()
+    nova = served.current.characters["nova"]
+    assert (nova.depicts, nova.trigger, nova.rights) == ("child", "nova woman", "fictional")
+    assert served.current.warning == ""
+    assert caplog.text.count("@nova; `imgen character set NAME") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("aya", "write `depicts: adult` into"), ("zoe", "no character zoe"), ("../x", "../x")]
+)
+def test_depiction_of_a_character_that_was_not_added_is_one_line_and_changes_nothing(
+    catalogue: Path, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    before = files(catalogue)
+    assert main(["character", "set", name, "--depicts", "adult"]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert files(catalogue) == before and not added(catalogue).exists()
+
+
+@pytest.mark.parametrize("given", [(), ("--depicts", "someone"), ("--depicts", "")])
+def test_character_without_a_record_of_what_it_depicts_is_not_added(
+    catalogue: Path, capsys: pytest.CaptureFixture[str], given: tuple[str, ...]
+) -> None:
+    for command in ([*ADD, "--rights", "fictional", *given], ["character", "set", "aya", *given]):
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        assert ended.value.code == 2
+        assert "--depicts" in capsys.readouterr().err.splitlines()[-1]
+    assert not added(catalogue).exists()
+
+
 def test_list_tells_rights_and_hashes(catalogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["character", "list", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"] for row in rows] == ["aya", "bella", "mira", "tomo"]
-    assert all(row["rights"] == "fictional" and len(row["lora_sha256"]) == 64 for row in rows)
+    assert all(
+        (row["rights"], row["depicts"]) == ("fictional", "child") and len(row["lora_sha256"]) == 64
+        for row in rows
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +165,7 @@ def test_refusal_is_one_line_and_changes_nothing(
     catalogue: Path, capsys: pytest.CaptureFixture[str], change: list[str], message: str
 ) -> None:
     before = load(catalogue, added(catalogue))
-    assert main([*ADD, *change]) == 2
+    assert main([*ADD, *DEPICTS, *change]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert message in lines[0]
@@ -120,7 +175,7 @@ def test_refusal_is_one_line_and_changes_nothing(
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "Nova", "", "x" * 65, "no_va", "nova-", "no--va"])
 def test_names_stay_names(catalogue: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    arguments = ["character", "add", name, *ADD[3:], "--rights", "fictional"]
+    arguments = ["character", "add", name, *ADD[3:], *DEPICTS, "--rights", "fictional"]
     assert main(arguments) == 2
     assert "must be 1 to 64 of a-z" in capsys.readouterr().err
 
@@ -128,7 +183,7 @@ def test_names_stay_names(catalogue: Path, capsys: pytest.CaptureFixture[str], n
 def test_a_name_in_service_is_kept_unless_replaced(
     catalogue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [*ADD, "--rights", "fictional"]
+    arguments = [*ADD, *DEPICTS, "--rights", "fictional"]
     assert main(arguments) == 0
     assert main(arguments) == 2
     assert "--replace" in capsys.readouterr().err
@@ -139,5 +194,5 @@ def test_a_name_in_service_is_kept_unless_replaced(
 def test_add_tells_its_stages_where_nobody_sees_bars(
     catalogue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*ADD, "--rights", "fictional"]) == 0
+    assert main([*ADD, *DEPICTS, "--rights", "fictional"]) == 0
     assert "merge into eros-denoiser" in capsys.readouterr().err.splitlines()

@@ -143,6 +143,9 @@ def test_catalogue_cannot_be_changed(tmp_path: Path, write: Write) -> None:
             CHARACTER.replace("fictional", "'consent:'"),
             "rights: expected `str` matching",
         ),
+        ("characters/aya.yaml", f"{CHARACTER}depicts: someone\n", "depicts: invalid enum value 'someone'"),
+        ("characters/aya.yaml", f"{CHARACTER}depicts: ''\n", "depicts: invalid enum value ''"),
+        ("models/eros.yaml", f"{MODEL}exclusion: without\n", "unknown field `exclusion`"),
         ("characters/aya.yaml", CHARACTER.replace("[eros]", "[nope]"), "models: expected some of eros"),
         ("characters/aya.yaml", CHARACTER.replace("[eros]", "[]"), "models: expected `array` of length >= 1"),
     ],
@@ -161,6 +164,19 @@ def test_mistake_names_file_key_and_what_was_expected(
 def test_consent_with_a_reference_is_a_right(tmp_path: Path, write: Write) -> None:
     write("characters/aya.yaml", CHARACTER.replace("fictional", "consent:2025-014"))
     assert load(tmp_path).characters["aya"].rights == "consent:2025-014"
+
+
+def test_characters_that_nobody_recorded_are_named_in_one_line(tmp_path: Path, write: Write) -> None:
+    write("characters/bella.yaml", f"{CHARACTER}depicts: adult\n")
+    write("characters/zoe.yaml", f"{CHARACTER}depicts:\n")
+    catalogue = load(tmp_path)
+    assert [each.depicts for each in catalogue.characters.values()] == [None, "adult", None]
+    assert ": @aya, @zoe; `imgen character set NAME --depicts adult|child|nonhuman`" in catalogue.warning
+    for number in range(100):
+        write(f"characters/c{number}.yaml", CHARACTER)
+    assert "and 82 more; " in load(tmp_path).warning
+    assert len(load(tmp_path).warning) < 500 and "\n" not in catalogue.warning
+    assert load(DEMO).warning == ""
 
 
 def test_folder_without_models_is_a_mistake(tmp_path: Path) -> None:
