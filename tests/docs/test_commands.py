@@ -33,7 +33,7 @@ RUN_BY = {
     "imgen keys": "test_keys_are_created_listed_and_disabled",
     "imgen character add nova": "test_characters_commands_work_on_a_running_system",
     "imgen character add aya": "test_characters_commands_work_on_a_running_system",
-    "imgen character add|remove|list": "test_characters_commands_work_on_a_running_system",
+    "imgen character add|set|remove|list": "test_characters_commands_work_on_a_running_system",
     "imgen character list": "test_characters_commands_work_on_a_running_system",
     "imgen character remove": "test_characters_commands_work_on_a_running_system",
     "imgen serve": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",  # bench-api starts it

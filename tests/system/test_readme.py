@@ -54,7 +54,7 @@ def test_curl_verifies_a_picture(system: System, tmp_path: Path) -> None:
 
 
 def test_characters_commands_work_on_a_running_system(system: System, tmp_path: Path) -> None:
-    imgen, *add = shlex.split(listing("stand in the credentials of its pictures:\n\n"))
+    imgen, *add = shlex.split(listing("credentials of its pictures:\n\n"))
     assert imgen == "imgen" and "nova.safetensors" in add
     add[add.index("nova.safetensors")] = str(ROOT / "demo" / "loras" / "aya.safetensors")
     for arguments in (add, ["character", "list"], ["character", "remove", "nova", "--purge"]):

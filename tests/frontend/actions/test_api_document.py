@@ -147,7 +147,8 @@ def test_every_field_of_meta_is_told() -> None:
     texts = CredentialTexts(author="", title="", description="", organization="", vendor="")
     words: dict[str, Any] = dict.fromkeys(
         (
-            *("id", "gen_id", "owner", "time", "prompt", "positive", "negative", "character", "model"),
+            *("id", "gen_id", "owner", "time", "prompt", "positive", "negative", "drawn", "character"),
+            "model",
             *("style", "format", "compliance_ruleset", "precompliance"),
         ),
         "",
