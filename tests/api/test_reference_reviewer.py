@@ -14,6 +14,7 @@ from embedded.part import free_port
 from tests.acs.orders import picture
 from tests.acs.test_app import Eye
 from tests.api.harness import Api, api
+from tests.api.test_cache import MISS, asked, made
 from tests.characters import add_characters
 
 
@@ -106,3 +107,16 @@ async def test_characters_that_are_not_recorded_are_named_where_readiness_is_ask
     async with asyncio.timeout(30):
         while await warnings():
             await asyncio.sleep(0.05)
+
+
+async def test_picture_that_was_judged_by_another_record_is_not_handed_out_again(
+    bench: ReviewerBench,
+) -> None:
+    order = {"prompt": "@nova flying a kite"}
+    await made(bench.server, **order)
+    assert (await asked(bench.server, **order))[0] == 200
+    file = bench.server.settings.data_dir / "catalogue" / "characters" / "nova.yaml"
+    file.write_text(file.read_text().replace("adult", "child"))
+    bench.server.services.catalogue.refresh()
+    for force in ({}, {"cache_force": True}):
+        assert await asked(bench.server, **order, **force) == MISS

@@ -92,7 +92,7 @@ def test_curl_program(system: System, tmp_path: Path) -> None:
     check_picture(found[1])
 
 
-def test_a_picture_names_its_weights_and_its_characters_rights(system: System) -> None:
+def test_a_picture_names_its_weights_and_its_characters_rights_and_what_it_depicts(system: System) -> None:
     job = system.post({"action": "generate", "prompt": "@aya waving on the beach"})
     meta = system.until_final(job["id"])["meta"]
     assert set(meta["weights"]) == {"engine", "base", "lora"}
@@ -101,4 +101,5 @@ def test_a_picture_names_its_weights_and_its_characters_rights(system: System) -
         report = json.loads(reader.json())
     assertions = report["manifests"][report["active_manifest"]]["assertions"]
     (facts,) = [one["data"] for one in assertions if one["label"] == "org.imgen.generation"]
-    assert (facts["rights"], facts["weights"]) == ("fictional", meta["weights"])
+    recorded = (facts["rights"], facts["depicts"], facts["weights"])
+    assert recorded == ("fictional", "child", meta["weights"])

@@ -65,6 +65,7 @@ def credentials(**changes: Any) -> Credentials:
         "model": "eros",
         "character": "aya",
         "rights": "consent:file-7",
+        "depicts": "adult",
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},

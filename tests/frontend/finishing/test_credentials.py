@@ -87,6 +87,7 @@ def test_facts_and_texts_are_read_back() -> None:
         "model": "eros",
         "character": "aya",
         "rights": "consent:file-7",
+        "depicts": "adult",
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
@@ -135,13 +136,13 @@ def test_what_the_client_says_is_not_sworn_by_us() -> None:
 
 def test_empty_texts_leave_their_fields_out() -> None:
     names = ("author", "title", "description", "organization", "vendor", "character", "invisible_id")
-    empty = dict.fromkeys(names, "")
+    empty = dict.fromkeys((*names, "rights", "depicts"), "")
     report = read(signed(who=credentials(**empty)))
     assert report["validation_state"] == "Valid"
     assert "title" not in active(report)
     labels = [item["label"] for item in active(report)["assertions"]]
     assert labels == ["c2pa.actions.v2", GENERATION]
-    assert "character" not in assertion(report, GENERATION)
+    assert not {"character", "rights", "depicts"} & set(assertion(report, GENERATION))
 
 
 @pytest.mark.parametrize(

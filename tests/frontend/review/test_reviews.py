@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from redis.asyncio import Redis
 
@@ -70,8 +71,8 @@ class ReviewBench:
     acs: FakeAcs
     reviews: Reviews
 
-    async def make(self) -> Reviewing:
-        job = a_job()
+    async def make(self, **changes: Any) -> Reviewing:
+        job = msgspec.structs.replace(a_job(), **changes)
         await self.jobs.accept(job, b"", None)
         claim = await self.jobs.next("one", 1000)
         assert claim and await self.jobs.made(claim, a_picture(hashlib.sha256(PICTURE).hexdigest()))
@@ -137,6 +138,17 @@ async def test_link_that_cannot_be_signed_fails_the_job_past_its_deadline(redis:
         await here.reviews.settle(state.job)
         after = await here.read(state.job)
         assert after == Failed(state.job, "Compliance review unavailable")
+
+
+async def test_job_of_which_nobody_knows_what_was_drawn_is_never_judged(redis: "Redis") -> None:
+    async with bench(redis) as here:
+        state = await here.make(drawn=None)
+        await here.reviews.settle(state.job)
+        assert isinstance(await here.read(state.job), Reviewing)
+        await redis.hset(f"imgen:job:{state.job.id}", "deadline", 1)
+        await here.reviews.settle(state.job)
+        assert await here.read(state.job) == Failed(state.job, "Compliance review unavailable")
+        assert here.acs.reviews == []
 
 
 async def test_signing_that_hangs_ends_before_the_lock_does(redis: "Redis") -> None:
