@@ -17,8 +17,9 @@ from cli.errors import UserError
 from cli.help import Commands, command
 from cli.instance import Instance
 from embedded.logs import open_log
+from frontend.catalogue.catalogue import load
 from frontend.net.public_url import only_local
-from frontend.settings import Settings, given
+from frontend.settings import Settings, catalogue_folders, given
 
 START_S = 180.0
 
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     instance = Instance(settings.data_dir)
     instance.prepare()
     instance.refuse_second()
-    if words := only_local(settings):
+    catalogue = load(*catalogue_folders(settings))
+    for words in filter(None, (only_local(settings), catalogue.warning)):
         print(f"imgen: {words}", file=sys.stderr, flush=True)
     if arguments.detach:
         return _detach(instance, arguments)

@@ -12,6 +12,7 @@ from cli.instance import Instance
 from cli.main import COMMANDS, main
 from frontend.common.version import version_and_revision
 from frontend.settings import ROOT, load
+from tests.characters import add_characters
 
 IPV6 = Path("/proc/net/if_inet6")
 
@@ -107,6 +108,17 @@ def test_host_that_does_not_exist_is_told(
     monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
     assert main(["up"]) == 2
     assert "cannot listen on 192.0.2.7:8080" in capsys.readouterr().err
+
+
+def test_up_names_the_characters_of_which_nobody_recorded_what_they_depict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_characters(tmp_path)
+    monkeypatch.setenv("IMGEN_HOST", "192.0.2.7")  # as far as it goes without starting anything
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
+    assert main(["up"]) == 2
+    (line, _) = capsys.readouterr().err.splitlines()
+    assert "nobody has recorded what they depict: @sam; `imgen character set NAME" in line
 
 
 @pytest.mark.parametrize("command", ["up", "down"])
