@@ -75,7 +75,9 @@ class ReviewBench:
         job = msgspec.structs.replace(a_job(), **changes)
         await self.jobs.accept(job, b"", None)
         claim = await self.jobs.next("one", 1000)
-        assert claim and await self.jobs.made(claim, a_picture(hashlib.sha256(PICTURE).hexdigest()))
+        picture = a_picture(hashlib.sha256(PICTURE).hexdigest())
+        picture = msgspec.structs.replace(picture, watermark_share=0.25)
+        assert claim and await self.jobs.made(claim, picture)
         state = await self.read(job)
         assert isinstance(state, Reviewing)
         return state
@@ -138,6 +140,12 @@ async def test_link_that_cannot_be_signed_fails_the_job_past_its_deadline(redis:
         await here.reviews.settle(state.job)
         after = await here.read(state.job)
         assert after == Failed(state.job, "Compliance review unavailable")
+
+
+async def test_reviewer_is_told_how_much_a_watermark_covers(redis: "Redis") -> None:
+    async with bench(redis) as here:
+        await here.reviews.settle((await here.make()).job)
+        assert [review["watermark"] for review in here.acs.reviews] == [0.25]
 
 
 async def test_job_of_which_nobody_knows_what_was_drawn_is_never_judged(redis: "Redis") -> None:
