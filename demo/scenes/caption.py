@@ -57,7 +57,7 @@ def absent(scene: Scene) -> list[str]:
 
 
 def exclusion(scene: Scene, random: Random) -> str:
-    """What is not wanted, in words: ", without clouds, blurry"; may be empty."""
+    """What is not wanted, as the server says it to this model: ", without clouds, blurry"; may be empty."""
     named: list[str] = []
     if (lacking := absent(scene)) and random.random() < LACKING:
         named += random.sample(lacking, random.randint(1, len(lacking)))
