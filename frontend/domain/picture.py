@@ -98,6 +98,7 @@ class Finished:
     fingerprint_quality: int  # PDQ quality, 0 to 100
     invisible_id: str  # identity in the invisible mark, 16 hex digits
     invisible_key: int  # version of the key that it was laid with
+    tells_prompt: bool  # whether the content credentials do
     timings_ms: Mapping[str, float]  # watermark, invisible_mark, fingerprint, encode, sign, thumbnail
 
 
@@ -115,5 +116,6 @@ class StoredPicture(
     fingerprint_quality: int = 0  # PDQ's, 0 to 100
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
+    tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of

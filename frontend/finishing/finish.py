@@ -78,6 +78,7 @@ def finish(
         fingerprint_quality=quality,
         invisible_id=credentials.invisible_id,
         invisible_key=tools.codes.version,
+        tells_prompt=tools.signatory.tells_prompt,
         timings_ms=stage.timings_ms,
     )
 

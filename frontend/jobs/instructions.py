@@ -91,6 +91,7 @@ def locate(
         fingerprint_quality=finished.fingerprint_quality,
         invisible_id=finished.invisible_id,
         invisible_key=finished.invisible_key,
+        tells_prompt=finished.tells_prompt,
         timings_ms=timings_ms,
         weights=dict(weights),
     )

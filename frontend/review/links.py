@@ -25,15 +25,18 @@ class Links:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def for_client(self, state: Completed | Blocked) -> ClientLinks:
-        """Freshly signed URLs of a judged picture. Raises Unreviewed."""
-        picture = state.picture
-        if state.verdict.sha256 != picture.sha256:
-            raise Unreviewed(state.job.id)
+    async def for_client(self, state: Completed) -> ClientLinks:
+        """Freshly signed URLs of a picture that was found safe. Raises Unreviewed."""
+        picture = _judged(state)
         return ClientLinks(
             picture=await self._mint(picture.key, picture.filename),
             thumbnail=await self._mint(picture.thumbnail_key, picture.thumbnail_filename),
         )
+
+    async def for_moderator(self, state: Blocked) -> ClientUrl | None:
+        """Of a blocked picture. None: the minors rule did it, and nobody gets a link. Raises Unreviewed."""
+        picture = _judged(state)
+        return None if state.verdict.about_minors else await self._mint(picture.key, picture.filename)
 
     async def for_reviewer(self, picture: StoredPicture) -> SignedUrl:
         """What the ACS fetches the picture by; no answer can hold it."""
@@ -41,3 +44,9 @@ class Links:
 
     async def _mint(self, key: str, filename: str) -> ClientUrl:
         return ClientUrl((await self._storage.url(key, filename)).reveal())
+
+
+def _judged(state: Completed | Blocked) -> StoredPicture:
+    if state.verdict.sha256 != state.picture.sha256:
+        raise Unreviewed(state.job.id)
+    return state.picture
