@@ -81,6 +81,7 @@ def completed_body(state: Completed, links: ClientLinks) -> dict[str, Any]:
     names = ("", "") if job.cached else (picture.filename, picture.thumbnail_filename)
     meta = {
         **_job_meta(job),
+        "wm_scale": picture.watermark_scale or job.watermark.scale,
         "compliance": "safe",
         "compliance_codes": list(verdict.codes),
         "compliance_ruleset": job.compliance_ruleset,
@@ -121,7 +122,6 @@ def _job_meta(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "steps": job.steps,
         "wm_position": watermark.position,
-        "wm_scale": watermark.scale,
         "wm_transparency": watermark.transparency,
         "wm_rotation": watermark.rotation,
         "wm_padding_x": watermark.padding_x,

@@ -92,6 +92,8 @@ def locate(
         invisible_id=finished.invisible_id,
         invisible_key=finished.invisible_key,
         tells_prompt=finished.tells_prompt,
+        watermark_share=finished.watermark_share,
+        watermark_scale=finished.watermark_scale,
         timings_ms=timings_ms,
         weights=dict(weights),
     )
