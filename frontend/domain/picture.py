@@ -120,7 +120,7 @@ class StoredPicture(
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
     tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone
-    watermark_share: float = 0.0  # of the picture's area: mean of alpha × opacity, 0 to 1; 0 for none
-    watermark_scale: int = 0  # that it was laid with; 0 for none
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of
+    watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
+    watermark_scale: int = 0  # that it was laid with; 0 for none

@@ -12,11 +12,12 @@ from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 
 GENERATION = "org.imgen.generation"
 """Label of our own assertion: gen_id, model, character and its rights, seed, ruleset, weights."""
-ACTIONS, SOFT_BINDING, INGREDIENT = "c2pa.actions.v2", "c2pa.soft-binding", "c2pa.ingredient"
-WATERMARK_SHARE = "org.imgen.watermark_share"
-"""Parameter of the action that placed a client's watermark: mean of its alpha × opacity over the picture."""
+ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
 INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 """The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
+INGREDIENT = "c2pa.ingredient"
+WATERMARK_SHARE = "org.imgen.watermark_share"
+"""Parameter of the action that placed a client's watermark: mean of its alpha × opacity over the picture."""
 
 # Facts are ours ("created"); the texts that a client sent stay "gathered".
 OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, INGREDIENT, GENERATION)

@@ -5,6 +5,7 @@ from typing import NewType
 
 from frontend.domain.job_state import Blocked, Completed
 from frontend.domain.picture import StoredPicture
+from frontend.review.minors import about_minors
 from frontend.storage import Storage
 from frontend.storage.signed_url import SignedUrl
 
@@ -27,16 +28,21 @@ class Links:
 
     async def for_client(self, state: Completed) -> ClientLinks:
         """Freshly signed URLs of a picture that was found safe. Raises Unreviewed."""
-        picture = _judged(state)
+        return await self._links(state)
+
+    async def for_moderator(self, state: Blocked) -> ClientUrl | None:
+        """Of a blocked picture. None: the minors rule did it, and nobody gets a link. Raises Unreviewed."""
+        return None if about_minors(state.verdict) else (await self._links(state)).picture
+
+    async def _links(self, state: Completed | Blocked) -> ClientLinks:
+        """Freshly signed URLs of a judged picture. Raises Unreviewed."""
+        picture = state.picture
+        if state.verdict.sha256 != picture.sha256:
+            raise Unreviewed(state.job.id)
         return ClientLinks(
             picture=await self._mint(picture.key, picture.filename),
             thumbnail=await self._mint(picture.thumbnail_key, picture.thumbnail_filename),
         )
-
-    async def for_moderator(self, state: Blocked) -> ClientUrl | None:
-        """Of a blocked picture. None: the minors rule did it, and nobody gets a link. Raises Unreviewed."""
-        picture = _judged(state)
-        return None if state.verdict.about_minors else await self._mint(picture.key, picture.filename)
 
     async def for_reviewer(self, picture: StoredPicture) -> SignedUrl:
         """What the ACS fetches the picture by; no answer can hold it."""
@@ -44,9 +50,3 @@ class Links:
 
     async def _mint(self, key: str, filename: str) -> ClientUrl:
         return ClientUrl((await self._storage.url(key, filename)).reveal())
-
-
-def _judged(state: Completed | Blocked) -> StoredPicture:
-    if state.verdict.sha256 != state.picture.sha256:
-        raise Unreviewed(state.job.id)
-    return state.picture

@@ -1,10 +1,11 @@
-"""What a verdict tells of itself."""
+"""Which verdicts have to do with minors."""
 
 import pytest
 
 from acs import minors
 from contract.acs import MINORS_CATEGORY, Category
 from frontend.domain.verdict import Verdict
+from frontend.review.minors import about_minors
 from tests.frontend.jobs.orders import SHA
 
 
@@ -21,7 +22,7 @@ def verdict(category: str, name: str = "Some Name", code: str = "rule-1") -> Ver
 
 def test_reference_reviewers_minors_rule_is_known_by_its_category() -> None:
     assert minors.CATEGORY_ID == MINORS_CATEGORY
-    assert verdict(minors.CATEGORY_ID, minors.CATEGORY_NAME, minors.TEXT_CODE).about_minors
+    assert about_minors(verdict(minors.CATEGORY_ID, minors.CATEGORY_NAME, minors.TEXT_CODE))
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,9 @@ def test_reference_reviewers_minors_rule_is_known_by_its_category() -> None:
 def test_other_reviewers_words_for_children_are_read_as_the_minors_rule(
     category: str, name: str, code: str
 ) -> None:
-    assert verdict(category, name, code).about_minors
+    assert about_minors(verdict(category, name, code))
 
 
 @pytest.mark.parametrize("category", ["gore", "kidnapping", "hate-minorities", "canteen", "torpedoes"])
 def test_other_categories_are_not(category: str) -> None:
-    assert not verdict(category).about_minors
+    assert not about_minors(verdict(category))
