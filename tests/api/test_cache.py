@@ -224,7 +224,11 @@ async def test_picture_whose_credentials_tell_its_prompt_is_for_its_own_key_alon
         await entered(server)
         assert await asked(server, cache_force=True) == MISS  # another key of another start
         maker = replace(server, key=key)
-        assert (await asked(maker))[0] == 200
+        _, own = await asked(maker)
+        shared = await made(server)
+        found = {(await asked(maker))[1]["gen_id"] for _ in range(30)}
+        assert found == {own["gen_id"], shared["gen_id"]}
+        assert {(await asked(server))[1]["gen_id"] for _ in range(5)} == {shared["gen_id"]}
 
 
 async def test_pick_chooses_among_the_best_at_random(server: Api) -> None:
