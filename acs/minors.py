@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from acs.detections import Detections
 from acs.wordlist import Wordlist
+from contract.acs import MINORS_CATEGORY
 
-CATEGORY_ID = "minors"
+CATEGORY_ID = MINORS_CATEGORY
 CATEGORY_NAME = "Sexualisation of Minors"
 TEXT_CODE = "minors.text"
 IMAGE_CODE = "minors.image"

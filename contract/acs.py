@@ -9,6 +9,8 @@ REVIEWS_PATH, RULESETS_PATH = "/v1/reviews", "/v1/rulesets"
 VERSION_HEADER = "Ruleset-Version"
 """Of a verdict: a header, since the body's fields are agreed upon."""
 MAX_VERSION = 100  # characters
+MINORS_CATEGORY = "minors"
+"""Of the rule that protects minors; its codes begin with it, too. Clients get no link to what it blocked."""
 MAX_CODES = 200
 MAX_ANSWER_BYTES = 64 << 10
 MAX_CREDENTIAL_TEXT = 2_000  # characters

@@ -140,6 +140,13 @@ class Settings:
     s3_encryption: str = row("", "Server-side encryption: empty, AES256 or aws:kms")
     url_life_s: int = row(900, "Seconds that a picture's URL stays valid", low=5, high=604_800)
 
+    max_watermark_share: float = row(
+        1.0,
+        "Largest share of a picture that a client's watermark may cover, by area and opacity; `wm_scale` is "
+        "reduced until it does; 1: any",
+        low=0.02,
+        high=1,
+    )
     mark_key: Path = row(
         Path(),
         "Key file of the invisible mark, the same on all servers; empty: DATA_DIR/mark.key, made at first "

@@ -6,7 +6,6 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from redis.exceptions import RedisError
 
 from frontend.actions.context import Call
@@ -16,7 +15,7 @@ from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
 from frontend.catalogue.recipe import recipe
 from frontend.common.errors import ApiError
-from frontend.domain.job import CACHED, CredentialTexts, Job, new_id
+from frontend.domain.job import CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
@@ -81,11 +80,7 @@ async def _from_cache(
     found = await call.services.cache.find(question)
     if found is None:
         return None
-    # What the first client told of itself is not for the next one.
-    again = msgspec.structs.replace(
-        found.job, id=f"{CACHED}{new_id(16)}", owner=call.key.id, precompliance="", intent=None, drawn=None
-    )
-    return await call.services.jobs.serve(again, found, repeat)
+    return await call.services.jobs.serve(found.job_for(job), found, repeat)
 
 
 async def _read_watermark(call: Call, data_uri: str) -> bytes:

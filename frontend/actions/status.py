@@ -19,7 +19,7 @@ from frontend.domain.job_state import (
     TimedOut,
 )
 from frontend.http.fields import Body
-from frontend.review.links import ClientLinks
+from frontend.review.links import ClientLinks, ClientUrl
 
 _ID = re.compile(r"(run|cache)_[a-z0-9]{16,40}")
 
@@ -47,7 +47,8 @@ async def status(call: Call) -> dict[str, Any]:
         case Completed():
             return completed_body(state, await services.links.for_client(state))
         case Blocked():
-            return blocked_body(state, await services.links.for_client(state))
+            told = call.key.unsafe_url
+            return blocked_body(state, await services.links.for_moderator(state) if told else None)
         case Failed(reason=reason):
             return {"status": "FAILED", "error": reason or "Generation failed"}
         case TimedOut():
@@ -65,28 +66,30 @@ async def _read(call: Call) -> JobState:
     return state
 
 
-def blocked_body(state: Blocked, links: ClientLinks) -> dict[str, Any]:
-    return {
+def blocked_body(state: Blocked, link: ClientUrl | None) -> dict[str, Any]:
+    body = {
         "status": "COMPLETED",
         "compliance": "unsafe",
         "error": state.verdict.summary,
         "filter_categories": [category.id for category in state.verdict.categories],
-        "unsafe_url": base64.b64encode(links.picture.encode()).decode(),
     }
+    return body | ({"unsafe_url": base64.b64encode(link.encode()).decode()} if link else {})
 
 
 def completed_body(state: Completed, links: ClientLinks) -> dict[str, Any]:
     job, picture, verdict = state.job, state.picture, state.verdict
+    names = ("", "") if job.cached else (picture.filename, picture.thumbnail_filename)
     meta = {
         **_job_meta(job),
+        "wm_scale": picture.watermark_scale or job.watermark.scale,
         "compliance": "safe",
         "compliance_codes": list(verdict.codes),
         "compliance_ruleset": job.compliance_ruleset,
         "precompliance": job.precompliance,
         "fingerprint": picture.fingerprint,
         "images": [
-            {"url": links.picture, "filename": picture.filename, "type": "signed"},
-            {"url": links.thumbnail, "filename": picture.thumbnail_filename, "type": "thumbnail"},
+            {"url": links.picture, "filename": names[0], "type": "signed"},
+            {"url": links.thumbnail, "filename": names[1], "type": "thumbnail"},
         ],
         "enable_invisimark": bool(picture.invisible_id),  # pictures of older versions have none
         "enable_c2pa": True,
@@ -120,7 +123,6 @@ def _job_meta(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "steps": job.steps,
         "wm_position": watermark.position,
-        "wm_scale": watermark.scale,
         "wm_transparency": watermark.transparency,
         "wm_rotation": watermark.rotation,
         "wm_padding_x": watermark.padding_x,

@@ -13,7 +13,7 @@ from frontend.cache import candidate as candidates
 from frontend.cache.candidate import Candidate
 from frontend.cache.demands import Demands, unmet
 from frontend.cache.index.index import CacheIndex
-from frontend.cache.index.item import Match
+from frontend.cache.index.item import Match, Vector
 from frontend.cache.log import Log
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.replica import EncodesPrompts, Replica
@@ -119,13 +119,18 @@ class Cache:
         # The longest prompts take the rules some 20 ms each: not on the event loop.
         text = await asyncio.to_thread(embedded_text, question.intent.positive)
         vector = await self._encoder.encode(text)
-        place = candidates.partition(question.job, shared=self._shared)
-        matches = await asyncio.to_thread(copy.index.search, place, vector, MAX_CANDIDATES)
+        matches = await asyncio.to_thread(self._search, copy.index, question.job, vector)
         good, outcome = await asyncio.to_thread(self._choose, question, matches)
         for made in good:
             if picture := await self._whole(made):
                 return _Answer(outcome="hit", picture=picture)
         return _Answer(outcome="gone" if good else outcome)
+
+    def _search(self, index: CacheIndex, job: Job, vector: Vector) -> list[Match]:
+        """The nearest pictures that this job's owner may be handed, best first."""
+        places = dict.fromkeys(candidates.partition(job, shared=shared) for shared in (self._shared, False))
+        matches = [match for place in places for match in index.search(place, vector, MAX_CANDIDATES)]
+        return sorted(matches, key=lambda match: -match.similarity)[:MAX_CANDIDATES]
 
     def _choose(self, question: CacheQuery, matches: Sequence[Match]) -> tuple[list[Candidate], str]:
         """Those that may answer, in the order in which they are tried; and what the nearest lacked."""

@@ -58,7 +58,7 @@ def candidate(entry: str, cached: CachedPicture) -> Candidate | None:
 def partition(job: Job, *, shared: bool) -> tuple[str, ...]:
     """Equality by construction: pictures of another partition are never looked at.
 
-    Not `shared`: every key has a cache of its own.
+    Not `shared`: among the pictures of one key.
     """
     return (job.model, job.style, job.character, job.recipe, "" if shared else job.owner)
 

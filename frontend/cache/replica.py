@@ -174,7 +174,9 @@ class Replica:
         copy.saved.weights[made.home] = made.weights
         yield Item(
             name=cached.job.gen_id,
-            partition=candidates.partition(cached.job, shared=self._shared),
+            partition=candidates.partition(
+                cached.job, shared=self._shared and not cached.picture.tells_prompt
+            ),
             time_ms=entry.milliseconds,
             vector=vector,
             payload=candidates.encode(made),

@@ -4,17 +4,43 @@ from dataclasses import dataclass
 
 import msgspec
 
-from frontend.domain.job import Job
+from frontend.domain.job import CACHED, Job, new_id
 from frontend.domain.picture import StoredPicture
 from frontend.domain.verdict import Verdict
 
 
 class CachedPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture with all that a client may be told of it. Written once, when its verdict is safe."""
+    """One picture with what is known of it. Written once, when its verdict is safe."""
 
-    job: Job  # that made it
+    job: Job  # that made it: its words are its owner's alone
     picture: StoredPicture
     verdict: Verdict
+
+    def job_for(self, asked: Job) -> Job:
+        """The job that hands this picture to who asked for `asked`, in the asker's own words.
+
+        Of the maker's job it tells what describes the picture. Model, style and character are the same.
+        """
+        made = self.job
+        return msgspec.structs.replace(
+            asked,
+            id=f"{CACHED}{new_id(16)}",
+            gen_id=made.gen_id,
+            drawn=None,  # in words of its maker
+            seed=made.seed,
+            steps=made.steps,
+            guidance=made.guidance,
+            width=made.width,
+            height=made.height,
+            format=made.format,
+            quality=made.quality,
+            lossless=made.lossless,
+            texts=made.texts,  # the server's own: pictures with a client's are not in the cache
+            compliance_ruleset=self.verdict.ruleset,  # that it was found safe by, which its credentials tell
+            precompliance="",
+            optimized=False,
+            intent=None,
+        )
 
 
 @dataclass(frozen=True)

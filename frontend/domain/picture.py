@@ -75,6 +75,7 @@ class Credentials:
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
     prompt: str = ""  # signed only where the settings say so
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
+    watermark_share: float = 0.0  # as in StoredPicture; filled by the finisher
     when: str  # RFC 3339, UTC
 
 
@@ -101,6 +102,9 @@ class Finished:
     fingerprint_quality: int  # PDQ quality, 0 to 100
     invisible_id: str  # identity in the invisible mark, 16 hex digits
     invisible_key: int  # version of the key that it was laid with
+    tells_prompt: bool  # whether the content credentials do
+    watermark_share: float
+    watermark_scale: int
     timings_ms: Mapping[str, float]  # watermark, invisible_mark, fingerprint, encode, sign, thumbnail
 
 
@@ -130,9 +134,11 @@ class StoredPicture(
     fingerprint_quality: int = 0  # PDQ's, 0 to 100
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
+    tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of
     watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
+    watermark_scale: int = 0  # that it was laid with; 0 for none
     version: str = ""  # that a store with versions keeps the picture as; "" for others
     thumbnail_version: str = ""
 

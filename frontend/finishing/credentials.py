@@ -67,7 +67,7 @@ class Signatory:
         """
         self.certificate = certificate
         self._expires, self._now = certificate.expires, now
-        self._with_prompt = with_prompt
+        self.tells_prompt = with_prompt
         self._required = timestamps.required
         self._resting_until = 0.0  # by time.monotonic
         self._stamping: c2pa.Context | None = None
@@ -100,7 +100,7 @@ class Signatory:
 
     def _sign(self, file: File, credentials: Credentials, context: c2pa.Context) -> File:
         signed = io.BytesIO()
-        with c2pa.Builder(manifest(credentials, with_prompt=self._with_prompt), context) as builder:
+        with c2pa.Builder(manifest(credentials, with_prompt=self.tells_prompt), context) as builder:
             builder.sign(file.media_type, io.BytesIO(file.data), signed)
         return File(data=signed.getvalue(), media_type=file.media_type, extension=file.extension)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,12 +13,13 @@ import cv2
 
 from frontend.domain.picture import Credentials, Encoding, Finished, Picture, Watermark
 from frontend.finishing.certificate import Certificate
+from frontend.finishing.coverage import share, within
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
 from frontend.finishing.settings import FinishingSettings
 from frontend.finishing.signing import open_signatory
-from frontend.finishing.stamps import Stamps
+from frontend.finishing.stamps import Pixels, Stamps
 from frontend.finishing.thumbnail import thumbnail
 from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
@@ -43,6 +45,7 @@ class Tools:
     signatory: Signatory
     codes: Codes  # of the key that invisible marks are laid with
     stamps: Stamps = field(default_factory=Stamps)
+    max_watermark_share: float = 1.0
 
 
 def finish(
@@ -60,7 +63,8 @@ def finish(
     """
     stage = Stopwatch()
     with stage("mark"):
-        pixels = lay(picture.pixels, watermark, tools.stamps) if watermark else picture.pixels
+        pixels, laid, covered = _marked(picture.pixels, watermark, tools)
+    credentials = dataclasses.replace(credentials, watermark_share=covered)
     with stage("invisible_mark"):
         pixels = write(pixels, int(credentials.invisible_id, 16), tools.codes)
     with stage("fingerprint"):
@@ -78,8 +82,22 @@ def finish(
         fingerprint_quality=quality,
         invisible_id=credentials.invisible_id,
         invisible_key=tools.codes.version,
+        tells_prompt=tools.signatory.tells_prompt,
+        watermark_share=covered,
+        watermark_scale=laid.scale if laid else 0,
         timings_ms=stage.timings_ms,
     )
+
+
+def _marked(
+    pixels: Pixels, watermark: Watermark | None, tools: Tools
+) -> tuple[Pixels, Watermark | None, float]:
+    """Pixels, the watermark as it was laid, and its share of them."""
+    if watermark is None:
+        return pixels, None, 0.0
+    height, width = pixels.shape[:2]
+    laid = within(watermark, width, height, tools.stamps, tools.max_watermark_share)
+    return lay(pixels, laid, tools.stamps), laid, share(laid, width, height, tools.stamps)
 
 
 class Finisher:
@@ -101,7 +119,8 @@ class Finisher:
         """Raises SettingError where the certificate cannot sign."""
         async with open_signatory(settings) as signatory:
             threads = max(1, min(8, os.cpu_count() or 1))
-            async with cls.start(Tools(signatory, invisible_keys.writing), threads) as finisher:
+            tools = Tools(signatory, invisible_keys.writing, max_watermark_share=settings.max_watermark_share)
+            async with cls.start(tools, threads) as finisher:
                 yield finisher
 
     @classmethod

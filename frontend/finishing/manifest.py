@@ -15,11 +15,17 @@ GENERATION = "org.imgen.generation"
 ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
 INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 """The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
+INGREDIENT = "c2pa.ingredient"
+WATERMARK_SHARE = "org.imgen.watermark_share"
+"""Parameter of the action that placed a client's watermark: mean of its alpha × opacity over the picture."""
 
 # Facts are ours ("created"); the texts that a client sent stay "gathered".
-OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, GENERATION)
+OURS = ("c2pa.actions", ACTIONS, SOFT_BINDING, INGREDIENT, GENERATION)
 
-_AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_AI_MADE = _SOURCE_TYPES + "trainedAlgorithmicMedia"
+_COMPOSITE = _SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
+_WATERMARK = "watermark"
 _AGENT = {"name": "imgen", "version": __version__}
 _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -40,15 +46,38 @@ def manifest(credentials: Credentials, *, with_prompt: bool = False) -> dict[str
             {"label": "cawg.metadata", "kind": "Json", "data": {"@context": _NAMESPACES, **texts}}
         )
     title = clean(credentials.title)
-    return {"claim_generator_info": [_AGENT], "assertions": assertions} | ({"title": title} if title else {})
+    return {
+        "claim_generator_info": [_AGENT],
+        "assertions": assertions,
+        "ingredients": [_watermark(credentials)] if credentials.watermark_share else [],
+    } | ({"title": title} if title else {})
 
 
 def _actions(credentials: Credentials) -> list[dict[str, Any]]:
-    """`c2pa.created` is always the first. A mark that points to this manifest is an action of its own."""
-    created = {"action": "c2pa.created", "digitalSourceType": _AI_MADE, "softwareAgent": _AGENT}
-    marked = {"action": "c2pa.watermarked.bound", "softwareAgent": _AGENT}
-    done = [created, marked] if credentials.invisible_id else [created]
-    return [action | {"when": credentials.when} for action in done]
+    """`c2pa.created` is always the first. A mark that points to this manifest is an action of its own.
+
+    A client's watermark may be any picture, of any size: with one, nobody is told that a model made it all.
+    """
+    share = credentials.watermark_share
+    done: list[dict[str, Any]] = [
+        {"action": "c2pa.created", "digitalSourceType": _COMPOSITE if share else _AI_MADE}
+    ]
+    if share:
+        parameters = {"ingredientIds": [_WATERMARK], WATERMARK_SHARE: round(share, 6)}
+        done.append({"action": "c2pa.placed", "parameters": parameters})
+    if credentials.invisible_id:
+        done.append({"action": "c2pa.watermarked.bound"})
+    return [action | {"softwareAgent": _AGENT, "when": credentials.when} for action in done]
+
+
+def _watermark(credentials: Credentials) -> dict[str, Any]:
+    """The ingredient. Its file is not looked into: it is a stranger's, and so is a manifest in it."""
+    return {
+        "label": _WATERMARK,
+        "title": _WATERMARK,
+        "relationship": "componentOf",
+        "description": f"from the client, over {credentials.watermark_share * 100:.1f} % of the picture",
+    }
 
 
 def _soft_binding(invisible_id: str) -> dict[str, Any]:

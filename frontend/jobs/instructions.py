@@ -98,6 +98,9 @@ def locate(
         fingerprint_quality=finished.fingerprint_quality,
         invisible_id=finished.invisible_id,
         invisible_key=finished.invisible_key,
+        tells_prompt=finished.tells_prompt,
+        watermark_share=finished.watermark_share,
+        watermark_scale=finished.watermark_scale,
         timings_ms=timings_ms,
         weights=dict(weights),
     )

@@ -20,6 +20,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     created: str  # RFC 3339, UTC
     digest: str  # SHA-256 of the secret
     disabled: bool = False
+    unsafe_url: bool = True  # whether it is told the links of its blocked pictures
 
 
 _decode = msgspec.json.Decoder(KeyRecord).decode
@@ -50,7 +51,7 @@ class Keys:
             raise ApiError(401, "Unauthorized")
         return record
 
-    async def create(self, name: str, secret: str = "") -> tuple[KeyRecord, str]:
+    async def create(self, name: str, secret: str = "", *, unsafe_url: bool = True) -> tuple[KeyRecord, str]:
         """A new key and its secret, which is stored nowhere. The embedded default brings its own secret."""
         secret = secret or new_secret()
         record = KeyRecord(
@@ -58,6 +59,7 @@ class Keys:
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             digest=digest(secret),
+            unsafe_url=unsafe_url,
         )
         await self._redis.hsetnx(KEYS, record.digest, msgspec.json.encode(record))
         return record, secret

@@ -5,6 +5,7 @@ from typing import NewType
 
 from frontend.domain.job_state import Blocked, Completed
 from frontend.domain.picture import StoredFile, StoredPicture
+from frontend.review.minors import about_minors
 from frontend.storage import Storage
 from frontend.storage.signed_url import SignedUrl
 
@@ -25,7 +26,15 @@ class Links:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def for_client(self, state: Completed | Blocked) -> ClientLinks:
+    async def for_client(self, state: Completed) -> ClientLinks:
+        """Freshly signed URLs of a picture that was found safe. Raises Unreviewed."""
+        return await self._links(state)
+
+    async def for_moderator(self, state: Blocked) -> ClientUrl | None:
+        """Of a blocked picture. None: the minors rule did it, and nobody gets a link. Raises Unreviewed."""
+        return None if about_minors(state.verdict) else (await self._links(state)).picture
+
+    async def _links(self, state: Completed | Blocked) -> ClientLinks:
         """Freshly signed URLs of a judged picture. Raises Unreviewed."""
         picture = state.picture
         if state.verdict.sha256 != picture.sha256:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ from frontend.actions.takedown import NotRegistered, take_down
 from frontend.cache.log import Log
 from frontend.domain.job_state import Completed, Reviewing
 from frontend.jobs.store import JobStore
-from frontend.keys.api_keys import Keys
+from frontend.keys.api_keys import KeyRecord, Keys
 from tests.api.harness import PROMPT, Api, api
 from tests.api.test_verify import changed, verified
 from tests.fakes import UNSAFE
+from tests.frontend.finishing.pictures import block, data_uri
 
 MISS = (404, {"error": "No cached result found"})
 CACHED = {"use_cache": True, "cache_only": True}
@@ -92,7 +95,7 @@ async def test_picture_enters_with_its_verdict_and_at_no_other_moment(server: Ap
 
 
 async def owner(server: Api) -> str:
-    return (await Keys(server.redis).all())[0].id
+    return (await keys(server))[0].id
 
 
 async def test_blocked_picture_never_enters(server: Api) -> None:
@@ -139,10 +142,93 @@ async def test_picture_with_a_clients_own_texts_is_not_for_others(server: Api) -
     assert await server.redis.xlen(CACHE) == 0
 
 
-async def test_what_the_first_client_told_of_itself_is_not_told_to_the_next(server: Api) -> None:
-    await made(server, precompliance="internal score 7")
+async def test_hit_tells_what_the_asker_asked_and_no_word_of_the_makers(server: Api) -> None:
+    first = await made(
+        server,
+        prompt="@aya reading makersbook under a tree, -makersrain",
+        negative="makersfog",
+        precompliance="makersscore",
+        wm_position="top-left",
+        wm_scale=33,
+        wm_rotation=77,
+        seed=4,
+    )
+    stranger = await another(server)
+    own = {
+        "prompt": "@aya riding a bicycle at night, -crowd",
+        "negative": "smog",
+        "precompliance": "own score",
+        "wm_scale": 9,
+        "wm_image": data_uri(block()),
+        "optimize": True,
+        "cache_force": True,
+    }
+    code, job = await asked(stranger, **own)
+    assert (code, job["prompt"]) == (200, "@aya riding a bicycle at night, -crowd")
+    state = await stranger.status(job["id"])
+    meta = state["meta"]
+    told = json.dumps([job, state])
+    for words in ("makers", first["id"], "top-left", *(key.id for key in await keys(server))):
+        assert words not in told
+    assert (meta["id"], meta["precompliance"], meta["optimized"]) == (job["id"], "", False)
+    assert (meta["prompt"], meta["wm_scale"], meta["wm_rotation"]) == (job["prompt"], 9, 0)
+    assert [image["filename"] for image in meta["images"]] == ["", ""]
+    for name in ("gen_id", "seed", "steps", "model", "style", "width", "height", "fingerprint", "weights"):
+        assert meta[name] == first[name]
+
+
+async def test_hits_prompts_are_composed_as_those_of_a_picture_that_is_drawn_for_the_asker(
+    server: Api,
+) -> None:
+    await made(server, prompt="@aya in a harbour", negative="boats")
+    own = {"prompt": "@aya riding a bicycle at night, -crowd", "negative": "smog"}
+    _, job = await asked(server, **own, cache_force=True)
+    meta = (await server.status(job["id"]))["meta"]
+    drawn = await made(server, **own)
+    assert [meta[name] for name in ("prompt", "positive", "negative", "character")] == [
+        drawn[name] for name in ("prompt", "positive", "negative", "character")
+    ]
+
+
+async def test_hits_time_is_the_askers(server: Api) -> None:
+    first = await made(server)
+    async with asyncio.timeout(10):
+        while datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") == first["time"]:
+            await asyncio.sleep(0.05)
     _, job = await asked(server)
-    assert (await server.status(job["id"]))["meta"]["precompliance"] == ""
+    assert (await server.status(job["id"]))["meta"]["time"] > first["time"]
+
+
+async def test_hits_links_and_file_name_nothing_of_the_makers(server: Api) -> None:
+    first = await made(server, prompt="@aya reading makersbook", negative="makersfog")
+    maker = (await keys(server))[0].id
+    stranger = await another(server)
+    _, job = await asked(stranger, cache_force=True)
+    for image in (await stranger.status(job["id"]))["meta"]["images"]:
+        async with server.http.get(image["url"]) as response:
+            seen = image["url"].encode() + repr(response.headers).encode() + await response.read()
+        for words in ("makers", first["id"], maker):
+            assert words.encode() not in seen
+
+
+async def test_picture_whose_credentials_tell_its_prompt_is_for_its_own_key_alone(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    """Also after the setting has been taken back: what counts is what stands in the file."""
+    async with api(redis_url, tmp_path, c2pa_prompt=True) as server:
+        key = server.key
+        await made(server)
+        assert await asked(await another(server), cache_force=True) == MISS
+        assert (await asked(server))[0] == 200
+    async with api(redis_url, tmp_path) as server:
+        await entered(server)
+        assert await asked(server, cache_force=True) == MISS  # another key of another start
+        maker = replace(server, key=key)
+        _, own = await asked(maker)
+        shared = await made(server)
+        found = {(await asked(maker))[1]["gen_id"] for _ in range(30)}
+        assert found == {own["gen_id"], shared["gen_id"]}
+        assert {(await asked(server))[1]["gen_id"] for _ in range(5)} == {shared["gen_id"]}
 
 
 async def test_pick_chooses_among_the_best_at_random(server: Api) -> None:
@@ -189,6 +275,10 @@ async def test_unshared_cache_is_each_keys_own(redis: "Redis", redis_url: str, t
         await made(server)
         assert await asked(await another(server), cache_force=True) == MISS
         assert (await asked(server))[0] == 200
+
+
+async def keys(server: Api) -> list[KeyRecord]:
+    return await Keys(server.redis).all()
 
 
 async def another(server: Api) -> Api:

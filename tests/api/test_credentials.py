@@ -11,12 +11,15 @@ from typing import Any
 import c2pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from PIL import Image
 from redis.asyncio import Redis
 
 from frontend.finishing.certificate import Certificate, load_certificate
 from frontend.finishing.manifest import GENERATION
 from frontend.http import health
 from tests.api.harness import PROMPT, Api, api
+from tests.api.test_verify import verified
+from tests.frontend.finishing.pictures import data_uri, file_of, scene
 from tests.frontend.finishing.test_certificate import chain_for, pem_of, provided, self_signed
 
 TEXTS = ("cs_author", "cs_title", "cs_description", "cs_organization", "cs_vendor")
@@ -69,6 +72,38 @@ async def test_credentials_tell_no_prompt_unless_the_settings_say_so(
     async with api(redis_url, tmp_path, c2pa_prompt=True) as server:
         _, report = await signed(server)
         assert "reading a book" in assertions(report)[GENERATION]["prompt"]
+
+
+async def test_uploaded_picture_does_not_leave_here_as_made_by_our_model(server: Api) -> None:
+    """Full size, full opacity: nothing of what was drawn can be seen."""
+    upload = data_uri(file_of(Image.fromarray(scene(1344, 768)), "JPEG"), "image/jpeg")
+    whole = {"wm_image": upload, "wm_scale": 100, "wm_padding_x": 0, "wm_padding_y": 0}
+    meta, report = await signed(server, **whole)
+    assert (report["validation_state"], meta["wm_scale"]) == ("Valid", 100)
+    created, placed, _ = assertions(report)["c2pa.actions.v2"]["actions"]
+    assert created["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert (placed["action"], placed["parameters"]["org.imgen.watermark_share"]) == ("c2pa.placed", 1)
+    assert "trainedAlgorithmicMedia" not in json.dumps(report)
+    async with server.http.get(meta["images"][0]["url"]) as response:
+        found = await verified(server, await response.read())
+    assert (found["result"], found["proof"], found["manifest"]["state"]) == (
+        "made_here",
+        "manifest",
+        "trusted",
+    )
+
+
+async def test_watermark_is_made_smaller_where_the_operator_bounds_it(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    upload = data_uri(file_of(Image.fromarray(scene(1344, 768)), "JPEG"), "image/jpeg")
+    async with api(redis_url, tmp_path, max_watermark_share=0.05) as server:
+        meta, report = await signed(server, wm_image=upload, wm_scale=100)
+        assert meta["wm_scale"] == 22
+        share = assertions(report)["c2pa.actions.v2"]["actions"][1]["parameters"]["org.imgen.watermark_share"]
+        assert 0.04 < share <= 0.05
+        meta, _ = await signed(server, wm_image=upload, wm_scale=7)
+        assert meta["wm_scale"] == 7
 
 
 async def test_certificate_that_ends_soon_is_told_and_serves_on(

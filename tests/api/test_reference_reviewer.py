@@ -66,6 +66,7 @@ async def test_character_that_is_a_child_or_not_recorded_is_protected_in_words_a
     seen = await bench.server.finished(prompt=f"@{name} flying a kite")
     for state in (words, seen):
         assert state.get("filter_categories", []) == (["minors"] if blocked else [])
+        assert ("meta" in state) is not blocked and "unsafe_url" not in state
 
 
 @pytest.mark.parametrize("field", ["cs_title", "cs_description"])

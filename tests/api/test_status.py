@@ -97,6 +97,23 @@ async def test_blocked_picture_has_no_plain_url(server: Api) -> None:
         assert response.status == 200
 
 
+@pytest.mark.parametrize("category", ["minors", "sexual/minors", "ChildSafety", "csam"])
+async def test_picture_that_the_minors_rule_blocked_has_no_url_at_all(server: Api, category: str) -> None:
+    flagged = [{"id": "weapons", "name": "Weapons"}, {"id": category, "name": "Blocked"}]
+    server.acs.verdict = UNSAFE | {"categories": flagged}
+    state = await server.finished()
+    assert set(state) == {"status", "compliance", "error", "filter_categories"}
+    assert state["filter_categories"] == ["weapons", category]
+
+
+async def test_key_made_without_it_is_told_no_url_of_a_blocked_picture(server: Api) -> None:
+    server.acs.verdict = UNSAFE
+    _, secret = await Keys(server.redis).create("shop", unsafe_url=False)
+    state = await replace(server, key=secret).finished()
+    assert set(state) == {"status", "compliance", "error", "filter_categories"}
+    assert "unsafe_url" in await server.finished()
+
+
 async def test_job_that_cannot_be_drawn_fails(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
     async with api(redis_url, tmp_path) as server:
         server.triton.failures = [InferenceError("no such model", FailureScope.ORDER)]

@@ -28,6 +28,17 @@ def test_disabling_twice_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "short-lived was disabled already\n"
 
 
+def test_key_is_made_without_urls_of_blocked_pictures_where_that_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["keys", "create", "moderated"]) == 0
+    assert main(["keys", "create", "shop", "--no-unsafe-url"]) == 0
+    capsys.readouterr()
+    assert main(["keys", "list"]) == 0
+    rows = {words[1]: words[-1] for line in capsys.readouterr().out.splitlines() if (words := line.split())}
+    assert (rows["moderated"], rows["shop"]) == ("yes", "no")
+
+
 def test_keys_alone_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "create", "listed"]) == 0
     assert main(["keys"]) == 0

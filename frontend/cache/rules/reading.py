@@ -1,9 +1,15 @@
 """What a prompt asks for, taken apart once, so that two can be compared quickly."""
 
+import hashlib
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from threading import Lock
+
+import msgspec
+from cachetools import LRUCache, cached
 
 from frontend.cache.rules.facts import lemmas, with_kinds
 from frontend.cache.rules.relation import Relation
@@ -12,8 +18,9 @@ from frontend.cache.rules.tokens import END, normalise, split_quotes, tokens
 from frontend.cache.rules.word import Token, WordKind
 from frontend.domain.prompt_intent import PromptIntent
 
-REMEMBERED = 4_096
-"""Readings that are kept: some KiB each, and no more than some hundred for the longest prompts."""
+MAX_REMEMBERED_BYTES = 16 << 20
+"""Of readings that are kept: 8 KiB each, but 1 MiB for the longest prompts, which are the users' to write."""
+ENTRY_BYTES = 1_024  # that keeping one takes besides
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,28 @@ class PromptReading:
         return tuple(relation for group in self.relations.values() for relation in group)
 
 
-@lru_cache(maxsize=REMEMBERED)
+def size_of(reading: PromptReading) -> int:
+    """Bytes of all that is reachable from it, what it shares with others included."""
+    seen: dict[int, object] = {}
+    left: list[object] = [reading.unwanted, reading.all_relations, vars(reading)]
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one
+        if isinstance(one, dict):
+            left += [*one, *one.values()]
+        elif isinstance(one, frozenset | tuple):
+            left += one
+    return sum(map(sys.getsizeof, seen.values())) + ENTRY_BYTES
+
+
+def _digest(intent: PromptIntent) -> bytes:
+    """What is remembered holds no text of its own beside it."""
+    return hashlib.blake2b(msgspec.msgpack.encode(intent), digest_size=16).digest()
+
+
+@cached(LRUCache(MAX_REMEMBERED_BYTES, size_of), key=_digest, lock=Lock())
 def read(intent: PromptIntent) -> PromptReading:
     text, quotes = split_quotes(normalise(intent.positive))
     said = [one for one in tokens(text) if one.kind is not WordKind.TRIFLE]

@@ -23,6 +23,7 @@ FORMATS = ["jpeg", "png", "webp", "avif"]
 CHAIN, KEY = issue()
 SIGNATORY = Signatory(Certificate(chain=CHAIN, key=KEY, algorithm=b"es256"))
 AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 
 def plain(kind: str = "jpeg", lossless: bool = False) -> File:
@@ -117,6 +118,33 @@ def test_picture_without_an_invisible_mark_tells_of_none() -> None:
     report = read(signed(who=credentials(invisible_id="")))
     assert "c2pa.soft-binding" not in [item["label"] for item in active(report)["assertions"]]
     assert len(assertion(report, "c2pa.actions.v2")["actions"]) == 1
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_watermark_is_an_ingredient_and_the_picture_no_work_of_a_model_alone(kind: str) -> None:
+    """Whatever a client had laid over it must not leave here as made by our model."""
+    report = read(signed(kind, credentials(watermark_share=0.25)))
+    assert report["validation_state"] == "Valid"
+    assert failures(report) == ["signingCredential.untrusted"]
+    created, placed, bound = assertion(report, "c2pa.actions.v2")["actions"]
+    assert (created["action"], created["digitalSourceType"]) == ("c2pa.created", COMPOSITE)
+    assert (placed["action"], bound["action"]) == ("c2pa.placed", "c2pa.watermarked.bound")
+    assert placed["parameters"]["org.imgen.watermark_share"] == 0.25
+    (named,) = placed["parameters"]["ingredients"]
+    (ingredient,) = active(report)["ingredients"]
+    assert named["url"].endswith(f"/{ingredient['label']}")
+    assert (ingredient["title"], ingredient["relationship"]) == ("watermark", "componentOf")
+    assert "25.0 %" in ingredient["description"]
+    assert AI_MADE not in json.dumps(report)
+
+
+def test_ingredient_is_our_word_as_the_actions_are() -> None:
+    file = signed(who=credentials(watermark_share=0.25))
+    with c2pa.Reader(file.media_type, io.BytesIO(file.data)) as reader:
+        detailed = json.loads(reader.detailed_json())
+    claim = detailed["manifests"][detailed["active_manifest"]]["claim"]
+    ours = {entry["url"].rpartition("/")[2] for entry in claim["created_assertions"]}
+    assert {"c2pa.ingredient.v3", "c2pa.actions.v2"} <= ours
 
 
 def test_prompt_is_told_only_where_the_settings_say_so() -> None:

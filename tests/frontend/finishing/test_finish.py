@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from frontend.common.errors import SettingError
-from frontend.domain.picture import Credentials, Encoding, File, Picture
+from frontend.domain.picture import Credentials, Encoding, File, Picture, Watermark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.fingerprint import fingerprint
@@ -23,8 +23,8 @@ from frontend.invisible_mark.keys import InvisibleKeys
 from frontend.invisible_mark.writing import write
 from frontend.settings import Settings
 
-from .pictures import credentials, mark, scene
-from .test_credentials import SIGNATORY, read
+from .pictures import block, credentials, mark, scene
+from .test_credentials import AI_MADE, COMPOSITE, SIGNATORY, assertion, read
 
 KEYS = InvisibleKeys.of({7: b"k" * 32})
 TOOLS = Tools(SIGNATORY, KEYS.writing)
@@ -64,6 +64,36 @@ def test_picture_carries_the_identity_that_its_credentials_name() -> None:
     assert reading
     assert f"{bits_of(reading.soft):016x}" == order.invisible_id == finished.invisible_id
     assert reading.version == finished.invisible_key == 7
+
+
+def test_watermark_is_told_as_it_was_laid() -> None:
+    upload = mark(block(336, 192), scale=100)
+    finished = finish(Picture(scene()), upload, PNG, credentials(), TOOLS)
+    assert (finished.watermark_share, finished.watermark_scale) == (1, 100)
+    for file in (finished.picture, finished.thumbnail):
+        created, placed, _ = assertion(read(file), "c2pa.actions.v2")["actions"]
+        assert (created["digitalSourceType"], placed["action"]) == (COMPOSITE, "c2pa.placed")
+
+
+@pytest.mark.parametrize("nothing", [None, mark(opacity=0), mark(block(colour=(0, 0, 0, 0)))])
+def test_picture_on_which_nothing_was_laid_is_the_models_alone(nothing: Watermark | None) -> None:
+    finished = finish(Picture(scene()), nothing, PNG, credentials(), TOOLS)
+    assert finished.watermark_share == 0
+    report = read(finished.picture)
+    assert [action["action"] for action in assertion(report, "c2pa.actions.v2")["actions"]] == [
+        "c2pa.created",
+        "c2pa.watermarked.bound",
+    ]
+    assert assertion(report, "c2pa.actions.v2")["actions"][0]["digitalSourceType"] == AI_MADE
+
+
+def test_bounded_watermark_is_laid_smaller_and_told_so() -> None:
+    upload = mark(block(336, 192), scale=100)
+    tools = Tools(SIGNATORY, KEYS.writing, max_watermark_share=0.1)
+    finished = finish(Picture(scene()), upload, PNG, credentials(), tools)
+    assert (finished.watermark_scale, 0.09 < finished.watermark_share <= 0.1) == (31, True)
+    smaller = finish(Picture(scene()), mark(block(336, 192), scale=31), PNG, credentials(), TOOLS)
+    assert (pixels_of(finished.picture) == pixels_of(smaller.picture)).all()
 
 
 def test_picture_without_an_identity_is_not_finished() -> None:

@@ -62,6 +62,13 @@ def test_every_format_is_valid_and_trusted_with_our_anchor(kind: str, lossless: 
     assert codes(report, "failure") == []
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_watermark_as_an_ingredient_is_valid_and_trusted(kind: str) -> None:
+    report = second(signed(kind, credentials(watermark_share=0.25)))
+    assert report["validation_state"] == "Trusted"
+    assert codes(report, "failure") == []
+
+
 def test_who_does_not_know_our_authority_finds_it_valid_all_the_same() -> None:
     report = dict(verify(signed().data, "image/jpeg", online=False))
     assert report["validation_state"] == "Valid"

@@ -5,7 +5,8 @@ import msgspec
 import orjson
 import pytest
 
-from frontend.domain.job_state import Completed
+from contract.acs import Category
+from frontend.domain.job_state import Blocked, Completed
 from frontend.review.links import Links, Unreviewed
 from frontend.settings import ROOT
 from frontend.storage import LocalStorage
@@ -28,6 +29,17 @@ async def test_judged_picture_gets_links_of_both_files(links: Links) -> None:
 async def test_verdict_on_other_bytes_gives_no_link(links: Links) -> None:
     with pytest.raises(Unreviewed):
         await links.for_client(Completed(a_job(), a_picture("f" * 64), a_verdict()))
+
+
+async def test_what_the_minors_rule_blocked_has_no_link_for_anybody(links: Links) -> None:
+    def blocked(category: str) -> Blocked:
+        categories = (Category(id=category, name="Some Name"),)
+        verdict = msgspec.structs.replace(a_verdict(), compliance="unsafe", categories=categories)
+        return Blocked(a_job(), a_picture(), verdict)
+
+    assert await links.for_moderator(blocked("minors")) is None
+    link = await links.for_moderator(blocked("weapons"))
+    assert link and a_picture().key in link
 
 
 async def test_reviewers_link_is_nothing_that_an_answer_or_a_log_could_hold(links: Links) -> None:

@@ -1,9 +1,12 @@
+import gc
+import itertools
 import sys
+import tracemalloc
 from types import FrameType
 
 import pytest
 
-from frontend.cache.rules.reading import PromptReading, read
+from frontend.cache.rules.reading import MAX_REMEMBERED_BYTES, PromptReading, read, size_of
 from frontend.domain.prompt_intent import PromptIntent
 
 
@@ -83,6 +86,48 @@ def lines_run(text: str) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def longest(joint: str, negative: str = "") -> PromptIntent:
+    """As many different words as a prompt holds."""
+    words = map("".join, itertools.product("bdfgklmnprst", "aeiou", "bdfgklmnprst", "aeiou"))
+    return PromptIntent(joint.join(words)[:4_000], (negative,))
+
+
+def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    """A reading of the longest prompts takes most of a MiB."""
+    read.__wrapped__(longest(" on "))  # the vocabulary's own memory
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            read(longest(" on ", f"rain {number}"))
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert MAX_REMEMBERED_BYTES / 2 < held < 1.05 * MAX_REMEMBERED_BYTES
+
+
+@pytest.mark.parametrize("joint", [" ", ", ", " on ", " red ", " no "])
+def test_readings_size_is_never_told_too_small(joint: str) -> None:
+    intent = longest(joint)
+    read.__wrapped__(intent)  # the vocabulary's own memory
+    gc.collect()
+    tracemalloc.start()
+    try:
+        found = read.__wrapped__(intent)
+        assert found.unwanted is not None and found.all_relations is not None
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held <= size_of(found) < 2 * held
+
+
+def test_what_is_remembered_is_read_once() -> None:
+    intent = PromptIntent("a kite above a lighthouse")
+    assert read(intent) is read(intent)
 
 
 def test_what_is_beyond_the_limit_is_not_read() -> None:
