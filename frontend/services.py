@@ -85,7 +85,13 @@ async def open_services(
         finisher = await enter(Finisher.open(settings, invisible_keys))
         certificate = finisher.certificate
         verification = await enter(
-            open_verification(redis, invisible_keys.reading, certificate.chain, settings.private_networks)
+            open_verification(
+                redis,
+                invisible_keys.reading,
+                certificate.chain,
+                settings.private_networks,
+                settings.fetch_timeout_s,
+            )
         )
         inference = await enter(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)

@@ -70,6 +70,12 @@ class Settings:
     private_networks: tuple[str, ...] = row(
         (), "Networks that clients' URLs may lead to although they are not public"
     )
+    fetch_timeout_s: float = row(
+        10.0,
+        "Seconds that fetching from a client's URL may take; whatever goes wrong is told when they are over",
+        low=0.1,
+        high=60,
+    )
 
     redis_url: str = row(
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True

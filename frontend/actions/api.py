@@ -8,10 +8,9 @@ from frontend.actions.context import BODY_TIMEOUT_S, SERVICES, Call, Visit
 from frontend.common.errors import ApiError
 from frontend.http.body import read_body, read_object
 from frontend.http.middleware import json_response
-from frontend.net.client_address import address_of
+from frontend.net.client_address import client_address
 
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
-FORWARDED = istr("X-Forwarded-For")
 
 
 async def api(request: web.Request) -> web.Response:
@@ -44,6 +43,5 @@ async def _without_key(request: web.Request, raw: bytes) -> web.Response | None:
     action = WITHOUT_KEY.get(name) if isinstance(name, str) else None
     if action is None:
         return None
-    forwarded = request.headers.get(FORWARDED, "")
-    address = address_of(request.remote, forwarded, services.proxies)
+    address = client_address(request, services.proxies)
     return json_response(await action(Visit(services, address, body)))

@@ -56,7 +56,7 @@ class GuardedFetcher:
     def __init__(self, session: aiohttp.ClientSession, resolver: CheckedResolver, timeout_s: float) -> None:
         self._session = session
         self._resolver = resolver
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -82,7 +82,7 @@ class GuardedFetcher:
     async def fetch(self, address: str, most: int) -> bytes:
         """At most `most` bytes. Raises Unreachable."""
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 return await self._follow(self._check(URL(address[: MAX_URL + 1])), most)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise Unreachable from error

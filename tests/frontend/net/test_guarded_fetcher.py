@@ -108,7 +108,11 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    folder: Path, answers: dict[str, list[list[str]]], *private: str, picture: bytes = b"picture"
+    folder: Path,
+    answers: dict[str, list[list[str]]],
+    *private: str,
+    picture: bytes = b"picture",
+    timeout_s: float = 2.0,
 ) -> AsyncIterator[Site]:
     chain, key = certificate(folder)
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -121,7 +125,7 @@ async def site(
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
     names, trust = Names(answers), ssl.create_default_context(cafile=str(chain))
     try:
-        async with GuardedFetcher.open(private, names, trust, timeout_s=2.0) as outside:
+        async with GuardedFetcher.open(private, names, trust, timeout_s) as outside:
             yield Site(outside, names, f"https://studio.example:{port}")
     finally:
         await runner.cleanup()
