@@ -179,6 +179,7 @@ def _enhancer(settings: Settings, http: aiohttp.ClientSession) -> Enhancer:
         model=settings.llm_model,
         key=settings.llm_key,
         timeout_s=settings.llm_timeout_s,
+        at_a_time=settings.llm_at_a_time,
     )
 
 

@@ -135,6 +135,12 @@ class Settings:
     llm_model: str = row("", "Model name sent to the LLM")
     llm_key: str = row("", "Bearer key sent to the LLM", secret=True)
     llm_timeout_s: float = row(30.0, "Seconds that the LLM may take", low=0.1, high=300)
+    llm_at_a_time: int = row(
+        4,
+        "Prompts that one server process gives the LLM at a time; the others wait, and keys take turns",
+        low=1,
+        high=1_000,
+    )
 
     s3_bucket: str = row("", "Bucket for pictures; empty: a local folder with signed, expiring URLs")
     s3_endpoint: str = row("", "S3 endpoint URL; empty: AWS")

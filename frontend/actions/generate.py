@@ -57,7 +57,7 @@ async def _accept(call: Call) -> dict[str, Any]:
         if request.cache_only:
             raise ApiError(404, "No cached result found")
     if request.optimize:
-        better = await services.enhancer.enhance(prompt)
+        better = await services.enhancer.enhance(prompt, call.key.id)
         job = plan(request, better, catalogue, services.default_texts, call.key.id, asked=prompt)
     accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
