@@ -34,6 +34,7 @@ from frontend.jobs import metrics as job_metrics
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
+from frontend.keys.rates import Rates, rates_of
 from frontend.net.networks import networks
 from frontend.net.public_url import only_local, public_url
 from frontend.prompts.enhancer import Enhancer
@@ -110,6 +111,7 @@ async def open_services(
             max_body_bytes=settings.max_body_mb << 20,
             default_texts=_default_texts(settings),
             keys=Keys(redis),
+            rates=Rates(redis, rates_of(settings)),
             catalogue=catalogue,
             grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
             enhancer=enhancer,

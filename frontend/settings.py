@@ -84,6 +84,25 @@ class Settings:
     key_jobs_limit: int = row(
         200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000
     )
+    key_polls_per_s: int = row(
+        0,
+        "`status` calls that one key may make in a second, and twice as many requests of all kinds; more are "
+        "answered 429; 0: twice IMGEN_KEY_JOBS_LIMIT, at least 100",
+        low=0,
+        high=10_000_000,
+    )
+    key_orders_per_minute: int = row(
+        600,
+        "`generate` calls that one key may make in a minute; more are answered 429",
+        low=1,
+        high=1_000_000,
+    )
+    key_prompts_per_minute: int = row(
+        60, "`optimize` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
+    )
+    key_verify_per_minute: int = row(
+        120, "`verify` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
+    )
     workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
     job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
     job_lease_s: float = row(

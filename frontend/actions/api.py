@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 from multidict import istr
 
-from frontend.actions import ACTIONS, WITHOUT_KEY
+from frontend.actions import ACTIONS, RATE_CLASSES, WITHOUT_KEY
 from frontend.actions.context import BODY_TIMEOUT_S, SERVICES, Call, Visit
 from frontend.common.errors import ApiError
 from frontend.http.body import read_body, read_object
@@ -21,6 +21,7 @@ async def api(request: web.Request) -> web.Response:
     if header is None and (answer := await _without_key(request, raw)):
         return answer
     key = await services.keys.authorize(header)
+    await services.rates.admit(key)
     body = read_object(raw)
     name = body.get("action")
     if name is None or name == "":
@@ -28,6 +29,8 @@ async def api(request: web.Request) -> web.Response:
     action = ACTIONS.get(name) if isinstance(name, str) else None
     if action is None:
         raise ApiError(400, "Unknown action")
+    if name in RATE_CLASSES:
+        await services.rates.admit(key, RATE_CLASSES[name])
     call = Call(services, key, body, request.headers.get(IDEMPOTENCY_KEY))
     return json_response(await action(call))
 

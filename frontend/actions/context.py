@@ -15,6 +15,7 @@ from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import KeyRecord, Keys
+from frontend.keys.rates import Rates
 from frontend.net.networks import Network
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.random_prompt import Grammar
@@ -38,6 +39,7 @@ class Services:
     max_body_bytes: int
     default_texts: CredentialTexts  # of the content credentials, where a client sends none
     keys: Keys
+    rates: Rates
     catalogue: LiveCatalogue
     grammar: Grammar
     enhancer: Enhancer
