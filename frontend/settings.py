@@ -84,6 +84,13 @@ class Settings:
     key_jobs_limit: int = row(
         200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000
     )
+    key_stored_jobs: int = row(
+        0,
+        "Jobs, finished ones too, that one key may have stored; more are answered 429; 0: as many as a full "
+        "queue every IMGEN_JOB_DEADLINE_S makes in IMGEN_JOB_KEEP_S",
+        low=0,
+        high=1_000_000_000,
+    )
     key_polls_per_s: int = row(
         0,
         "`status` calls that one key may make in a second, and twice as many requests of all kinds; more are "

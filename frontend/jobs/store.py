@@ -2,6 +2,7 @@
 happens whole or not at all."""
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -46,6 +47,17 @@ def _raw(answer: Any) -> Any:
     return answer
 
 
+def max_stored_jobs(settings: JobSettings) -> int:
+    """Of one key. By default what the queue lets through while a job is kept: a full one each deadline."""
+    full_queues = settings.job_keep_s / settings.job_deadline_s
+    return settings.key_stored_jobs or settings.key_jobs_limit + math.ceil(settings.queue_limit * full_queues)
+
+
+def _over_quota(wait_ms: int) -> ApiError:
+    later = {"Retry-After": str(math.ceil(wait_ms / 1000))}
+    return ApiError(429, "Too many stored jobs for this key", later)
+
+
 class JobStore:
     def __init__(
         self, redis: "Redis", settings: JobSettings, *, max_watermark_bytes: int = MAX_WATERMARK_BYTES
@@ -53,6 +65,7 @@ class JobStore:
         self._redis = redis
         self._settings = settings
         self._max_watermark_bytes = max_watermark_bytes
+        self._max_stored_jobs = max_stored_jobs(settings)
         self._lease_ms = int(settings.job_lease_s * 1000)
         self._scripts: dict[str, AsyncScript] = {
             path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
@@ -90,12 +103,15 @@ class JobStore:
             repeat.redis_key if repeat else "",
             repeat.body if repeat else "",
             IDEMPOTENCY_S,
+            self._max_stored_jobs,
         )
         match outcome:
             case b"full":
                 raise ApiError(503, "Queue is full", {"Retry-After": "5"})
             case b"busy":
                 raise ApiError(429, "Too many unfinished jobs for this key", {"Retry-After": "5"})
+            case b"stored":
+                raise _over_quota(known)
             case b"conflict":
                 raise ApiError(409, "Idempotency key was used for another request")
         return str(known, "ascii")
@@ -147,7 +163,10 @@ class JobStore:
             CACHED_KEEP_S,
             repeat.redis_key if repeat else "",
             repeat.body if repeat else "",
+            self._max_stored_jobs,
         )
+        if outcome == b"stored":
+            raise _over_quota(known)
         if outcome == b"conflict":
             raise ApiError(409, "Idempotency key was used for another request")
         return None if outcome == b"taken" else str(known, "ascii")
