@@ -31,6 +31,7 @@ from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
+from frontend.jobs.memory import RedisMemory
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
@@ -97,6 +98,9 @@ async def open_services(
         inference = await enter(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
+        memory = RedisMemory(redis)
+        await memory.look()
+        await enter(in_background(memory.watch()))
         reviewer = Reviewer(settings.acs_url, settings.acs_timeout_s, http)
         encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
         cache = await enter(open_cache(settings, redis, encoder, storage.exists))
@@ -117,6 +121,7 @@ async def open_services(
             enhancer=enhancer,
             cache=cache,
             jobs=jobs,
+            memory=memory,
             reviews=reviews,
             links=links,
             storage=storage,
@@ -137,6 +142,7 @@ async def open_services(
                 cache,
                 gate,
                 certificate,
+                memory,
             ),
             metrics=(
                 partial(job_metrics.refresh, redis),
@@ -152,6 +158,7 @@ def _health(
     cache: Cache,
     gate: Gate,
     certificate: Certificate,
+    memory: RedisMemory,
 ) -> Health:
     return Health(
         version=__version__,
@@ -162,7 +169,7 @@ def _health(
             "accepting": lambda: not gate.closed,
             "credentials": lambda: not certificate.has_ended(_now()),
         },
-        warnings=lambda: [text for text in [certificate.warning(_now())] if text],
+        warnings=lambda: [text for text in [certificate.warning(_now()), *memory.warnings()] if text],
     )
 
 

@@ -80,6 +80,13 @@ class Settings:
     redis_url: str = row(
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
     )
+    redis_max_mb: int = row(
+        0,
+        "Memory, in MiB, of the Redis that `imgen up` starts; with 9 tenths in use orders are answered 503; "
+        "0: half of the machine's",
+        low=0,
+        high=16_777_216,
+    )
     queue_limit: int = row(1000, "Jobs that may wait; more are answered 503", low=1, high=1_000_000)
     key_jobs_limit: int = row(
         200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000

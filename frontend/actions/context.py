@@ -13,6 +13,7 @@ from frontend.domain.job import CredentialTexts
 from frontend.http.fields import Body
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
+from frontend.jobs.memory import RedisMemory
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import KeyRecord, Keys
 from frontend.keys.rates import Rates
@@ -45,6 +46,7 @@ class Services:
     enhancer: Enhancer
     cache: Cache
     jobs: JobStore
+    memory: RedisMemory
     reviews: Reviews
     links: Links
     storage: Storage

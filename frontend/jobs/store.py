@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
 
 from contract.redis_keys import QUEUE, WORKERS, lua_locals
 from frontend.common.coalescer import Coalescer
@@ -40,6 +39,9 @@ TAKEN_DOWN = "Picture was taken down"
 CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 LUA = Path(__file__).with_name("lua")
 _SHARED = lua_locals() + (LUA / "_shared.lua").read_text()
+_ACCEPTED = (LUA / "_accepted.lua").read_text()
+# What Redis may refuse at maxmemory: scripts that store a new job, and one that writes nothing.
+_REFUSABLE = {"accept", "serve", "read"}
 
 
 def _raw(answer: Any) -> Any:
@@ -68,17 +70,16 @@ class JobStore:
         self._max_stored_jobs = max_stored_jobs(settings)
         self._lease_ms = int(settings.job_lease_s * 1000)
         self._scripts: dict[str, AsyncScript] = {
-            path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
+            path.stem: redis.register_script(
+                _SHARED + ("" if path.stem in _REFUSABLE else _ACCEPTED) + path.read_text()
+            )
+            for path in LUA.glob("[!_]*.lua")
         }
         self._reads: Coalescer[str, list[Any]] = Coalescer(self._read_many)
 
     async def prepare(self) -> None:
         """Makes the stream and its group where they do not exist yet."""
-        try:
-            await self._redis.xgroup_create(QUEUE, WORKERS, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+        await self._run("prepare")
 
     async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
         return await self._scripts[script](args=arguments)

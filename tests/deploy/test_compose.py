@@ -120,4 +120,6 @@ def test_redis_writes_each_accepted_job_to_disk() -> None:
     command = compose()["services"]["redis"]["command"]
     assert command[command.index("--appendonly") + 1] == "yes"
     assert command[command.index("--appendfsync") + 1] == "always"
+    assert command[command.index("--maxmemory") + 1] == "${REDIS_MAXMEMORY:?}"
+    assert re.fullmatch(r"\d+gb", example()["REDIS_MAXMEMORY"])
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
