@@ -15,6 +15,7 @@ from yarl import URL
 
 from frontend.common.bounded_read import read_bounded
 from frontend.net.networks import Address, Network, is_public, lies_in, networks
+from frontend.net.threaded_names import ThreadedNames
 
 TIMEOUT_S = 10.0  # for all redirects together
 MAX_REDIRECTS = 3
@@ -69,7 +70,7 @@ class GuardedFetcher:
     ) -> AsyncIterator["GuardedFetcher"]:
         """No cookies, no proxies from the environment, no decompression. Raises SettingError."""
         allowed = networks("private_networks", private_networks)
-        resolver = CheckedResolver(allowed, names or aiohttp.ThreadedResolver())
+        resolver = CheckedResolver(allowed, names or ThreadedNames())
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust, limit=16)
         async with aiohttp.ClientSession(
             connector=connector,
@@ -77,7 +78,10 @@ class GuardedFetcher:
             trust_env=False,
             auto_decompress=False,
         ) as session:
-            yield cls(session, resolver, timeout_s)
+            try:
+                yield cls(session, resolver, timeout_s)
+            finally:
+                await resolver.close()  # a session closes only a resolver that it made itself
 
     async def fetch(self, address: str, most: int) -> bytes:
         """At most `most` bytes. Raises Unreachable."""
