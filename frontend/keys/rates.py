@@ -1,6 +1,6 @@
 """How often a key may ask: a bucket of tokens for each key and class of requests, in Redis for all servers.
 
-A server takes tokens in blocks of a fiftieth of the bucket and hands them out by itself, so most requests
+A server takes tokens in blocks of a twentieth of the bucket and hands them out by itself, so most requests
 cost no round trip. Why: docs/decisions/limits.md.
 """
 
@@ -21,7 +21,7 @@ from frontend.keys.api_keys import KeyRecord
 from frontend.keys.settings import RateSettings
 
 MAX_STOCKS = 10_000  # blocks that a server holds; the one that was untouched longest is given up first
-BLOCKS = 50  # of a full bucket
+BLOCKS = 20  # of a full bucket
 BURST_S = 2  # of a rate per second, all at once
 MIN_POLLS_PER_S = 100  # where the polls' rate follows from few jobs
 _TAKE = lua_locals() + Path(__file__).with_name("take_tokens.lua").read_text()
