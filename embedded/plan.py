@@ -35,7 +35,7 @@ async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Coll
     parts: list[SystemPart] = []
     environment: dict[str, str] = {}
     if not settings.redis_url:
-        parts.append(redis_part(data_dir))
+        parts.append(redis_part(data_dir, settings.redis_max_mb))
         environment["IMGEN_REDIS_URL"] = parts[-1].url
     if not settings.triton_urls:
         triton = triton_part(

@@ -1,5 +1,6 @@
 """The Redis of the embedded default: on a socket that only this user can open, every write on disk."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from embedded.plain_path import private_folder
 MAX_SOCKET_PATH_BYTES = 100
 
 
-def redis_part(data_dir: Path) -> SystemPart:
-    """Raises PartError where no server is installed."""
+def redis_part(data_dir: Path, max_mb: int = 0) -> SystemPart:
+    """`max_mb`: of memory; 0: half of the machine's. Raises PartError where no server is installed."""
     folder = data_dir.resolve() / "redis"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     socket = _socket(folder)
@@ -30,10 +31,15 @@ def redis_part(data_dir: Path) -> SystemPart:
         "--appendfsync", "always",
         "--aof-use-rdb-preamble", "yes",
         "--save", "",
+        "--maxmemory", f"{max_mb or _half_of_memory_mb()}mb",
         "--maxmemory-policy", "noeviction",
         "--daemonize", "no",
     )  # fmt: skip
     return SystemPart(name="redis", title="Redis", url=url, command=command, ready=lambda: _ready(url))
+
+
+def _half_of_memory_mb() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 >> 20
 
 
 def _socket(folder: Path) -> Path:

@@ -31,9 +31,11 @@ from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
+from frontend.jobs.memory import RedisMemory
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
+from frontend.keys.rates import Rates, rates_of
 from frontend.net.networks import networks
 from frontend.net.public_url import only_local, public_url
 from frontend.prompts.enhancer import Enhancer
@@ -85,11 +87,20 @@ async def open_services(
         finisher = await enter(Finisher.open(settings, invisible_keys))
         certificate = finisher.certificate
         verification = await enter(
-            open_verification(redis, invisible_keys.reading, certificate.chain, settings.private_networks)
+            open_verification(
+                redis,
+                invisible_keys.reading,
+                certificate.chain,
+                settings.private_networks,
+                settings.fetch_timeout_s,
+            )
         )
         inference = await enter(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
+        memory = RedisMemory(redis)
+        await memory.look()
+        await enter(in_background(memory.watch()))
         reviewer = Reviewer(settings.acs_url, settings.acs_timeout_s, http)
         encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
         cache = await enter(open_cache(settings, redis, encoder, storage.exists))
@@ -104,11 +115,13 @@ async def open_services(
             max_body_bytes=settings.max_body_mb << 20,
             default_texts=_default_texts(settings),
             keys=Keys(redis),
+            rates=Rates(redis, rates_of(settings)),
             catalogue=catalogue,
             grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
             enhancer=enhancer,
             cache=cache,
             jobs=jobs,
+            memory=memory,
             reviews=reviews,
             links=links,
             storage=storage,
@@ -130,6 +143,7 @@ async def open_services(
                 gate,
                 certificate,
                 catalogue,
+                memory,
             ),
             metrics=(
                 partial(job_metrics.refresh, redis),
@@ -146,6 +160,7 @@ def _health(
     gate: Gate,
     certificate: Certificate,
     catalogue: LiveCatalogue,
+    memory: RedisMemory,
 ) -> Health:
     return Health(
         version=__version__,
@@ -156,7 +171,9 @@ def _health(
             "accepting": lambda: not gate.closed,
             "credentials": lambda: not certificate.has_ended(_now()),
         },
-        warnings=lambda: list(filter(None, (certificate.warning(_now()), catalogue.current.warning))),
+        warnings=lambda: list(
+            filter(None, (certificate.warning(_now()), catalogue.current.warning, *memory.warnings()))
+        ),
     )
 
 
@@ -175,6 +192,7 @@ def _enhancer(settings: Settings, http: aiohttp.ClientSession) -> Enhancer:
         model=settings.llm_model,
         key=settings.llm_key,
         timeout_s=settings.llm_timeout_s,
+        at_a_time=settings.llm_at_a_time,
     )
 
 

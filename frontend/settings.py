@@ -70,13 +70,52 @@ class Settings:
     private_networks: tuple[str, ...] = row(
         (), "Networks that clients' URLs may lead to although they are not public"
     )
+    fetch_timeout_s: float = row(
+        10.0,
+        "Seconds that fetching from a client's URL may take; whatever goes wrong is told when they are over",
+        low=0.1,
+        high=60,
+    )
 
     redis_url: str = row(
         "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
     )
+    redis_max_mb: int = row(
+        0,
+        "Memory, in MiB, of the Redis that `imgen up` starts; with 9 tenths in use orders are answered 503; "
+        "0: half of the machine's",
+        low=0,
+        high=16_777_216,
+    )
     queue_limit: int = row(1000, "Jobs that may wait; more are answered 503", low=1, high=1_000_000)
     key_jobs_limit: int = row(
         200, "Unfinished jobs that one key may have; more are answered 429", low=1, high=1_000_000
+    )
+    key_stored_jobs: int = row(
+        0,
+        "Jobs, finished ones too, that one key may have stored; more are answered 429; 0: as many as a full "
+        "queue every IMGEN_JOB_DEADLINE_S makes in IMGEN_JOB_KEEP_S",
+        low=0,
+        high=1_000_000_000,
+    )
+    key_polls_per_s: int = row(
+        0,
+        "`status` calls that one key may make in a second, and twice as many requests of all kinds; more are "
+        "answered 429; 0: twice IMGEN_KEY_JOBS_LIMIT, at least 100",
+        low=0,
+        high=10_000_000,
+    )
+    key_orders_per_minute: int = row(
+        600,
+        "`generate` calls that one key may make in a minute; more are answered 429",
+        low=1,
+        high=1_000_000,
+    )
+    key_prompts_per_minute: int = row(
+        60, "`optimize` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
+    )
+    key_verify_per_minute: int = row(
+        120, "`verify` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
     )
     workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
     job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
@@ -129,6 +168,12 @@ class Settings:
     llm_model: str = row("", "Model name sent to the LLM")
     llm_key: str = row("", "Bearer key sent to the LLM", secret=True)
     llm_timeout_s: float = row(30.0, "Seconds that the LLM may take", low=0.1, high=300)
+    llm_at_a_time: int = row(
+        4,
+        "Prompts that one server process gives the LLM at a time; the others wait, and keys take turns",
+        low=1,
+        high=1_000,
+    )
 
     s3_bucket: str = row("", "Bucket for pictures; empty: a local folder with signed, expiring URLs")
     s3_endpoint: str = row("", "S3 endpoint URL; empty: AWS")

@@ -173,6 +173,7 @@ def _told(settings: Settings) -> dict[str, str]:
         "IMGEN_REDIS_URL": settings.redis_url,
         "IMGEN_TRITON_URLS": ",".join(settings.triton_urls),
         "IMGEN_ACS_URL": settings.acs_url,
+        "IMGEN_KEY_POLLS_PER_S": "1000000",  # counted as ever, and never too many
     }
 
 

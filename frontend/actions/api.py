@@ -3,15 +3,14 @@
 from aiohttp import hdrs, web
 from multidict import istr
 
-from frontend.actions import ACTIONS, WITHOUT_KEY
+from frontend.actions import ACTIONS, RATE_CLASSES, WITHOUT_KEY
 from frontend.actions.context import BODY_TIMEOUT_S, SERVICES, Call, Visit
 from frontend.common.errors import ApiError
 from frontend.http.body import read_body, read_object
 from frontend.http.middleware import json_response
-from frontend.net.client_address import address_of
+from frontend.net.client_address import client_address
 
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
-FORWARDED = istr("X-Forwarded-For")
 
 
 async def api(request: web.Request) -> web.Response:
@@ -22,6 +21,7 @@ async def api(request: web.Request) -> web.Response:
     if header is None and (answer := await _without_key(request, raw)):
         return answer
     key = await services.keys.authorize(header)
+    await services.rates.admit(key)
     body = read_object(raw)
     name = body.get("action")
     if name is None or name == "":
@@ -29,6 +29,8 @@ async def api(request: web.Request) -> web.Response:
     action = ACTIONS.get(name) if isinstance(name, str) else None
     if action is None:
         raise ApiError(400, "Unknown action")
+    if name in RATE_CLASSES:
+        await services.rates.admit(key, RATE_CLASSES[name])
     call = Call(services, key, body, request.headers.get(IDEMPOTENCY_KEY))
     return json_response(await action(call))
 
@@ -44,6 +46,5 @@ async def _without_key(request: web.Request, raw: bytes) -> web.Response | None:
     action = WITHOUT_KEY.get(name) if isinstance(name, str) else None
     if action is None:
         return None
-    forwarded = request.headers.get(FORWARDED, "")
-    address = address_of(request.remote, forwarded, services.proxies)
+    address = client_address(request, services.proxies)
     return json_response(await action(Visit(services, address, body)))

@@ -13,8 +13,10 @@ from frontend.domain.job import CredentialTexts
 from frontend.http.fields import Body
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
+from frontend.jobs.memory import RedisMemory
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import KeyRecord, Keys
+from frontend.keys.rates import Rates
 from frontend.net.networks import Network
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.random_prompt import Grammar
@@ -38,11 +40,13 @@ class Services:
     max_body_bytes: int
     default_texts: CredentialTexts  # of the content credentials, where a client sends none
     keys: Keys
+    rates: Rates
     catalogue: LiveCatalogue
     grammar: Grammar
     enhancer: Enhancer
     cache: Cache
     jobs: JobStore
+    memory: RedisMemory
     reviews: Reviews
     links: Links
     storage: Storage

@@ -20,6 +20,7 @@ from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 from frontend.jobs.idempotency_key import IdempotencyKey
+from frontend.jobs.memory import full, is_full
 from frontend.prompts import prompt as prompts
 from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import Prompt, compose, parse
@@ -29,10 +30,13 @@ RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exac
 
 
 async def generate(call: Call) -> dict[str, Any]:
-    """Raises ApiError; 502 where the jobs' store is out of order, as nothing is wrong with the request."""
+    """Raises ApiError; 503 where the jobs' store is full, 502 where it is out of order, as nothing is wrong
+    with the request."""
     try:
         return await _accept(call)
-    except RedisError:
+    except RedisError as error:
+        if is_full(error):
+            raise full() from None
         log.exception("no job was accepted")
         raise ApiError(502, "Generation failed") from None
 
@@ -41,6 +45,7 @@ async def _accept(call: Call) -> dict[str, Any]:
     services = call.services
     if services.gate.closed:
         raise ApiError(503, "Server is shutting down", {"Retry-After": "5"})
+    services.memory.admit()
     request = GenerateRequest.from_body(call.body)
     catalogue = services.catalogue.current
     model = catalogue.model(request.model)
@@ -56,7 +61,7 @@ async def _accept(call: Call) -> dict[str, Any]:
         if request.cache_only:
             raise ApiError(404, "No cached result found")
     if request.optimize:
-        better = await services.enhancer.enhance(prompt)
+        better = await services.enhancer.enhance(prompt, call.key.id)
         job = plan(request, better, catalogue, services.default_texts, call.key.id, asked=prompt)
     accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)

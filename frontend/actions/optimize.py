@@ -11,4 +11,4 @@ async def optimize(call: Call) -> dict[str, Any]:
     catalogue = call.services.catalogue.current
     model = catalogue.model(call.body.get("model"))
     prompt = prompts.parse(raw_prompt(call.body), catalogue.characters_of(model.name))
-    return {"prompt": prompts.format(await call.services.enhancer.enhance(prompt))}
+    return {"prompt": prompts.format(await call.services.enhancer.enhance(prompt, call.key.id))}

@@ -7,12 +7,12 @@ from typing import Any
 from frontend.actions.context import Call, Services, Visit
 from frontend.common.data_uri import from_data_uri
 from frontend.common.errors import ApiError
-from frontend.common.limiter import Limiter
 from frontend.http.fields import Body, text
 from frontend.net.guarded_fetcher import Unreachable
 from frontend.registry.registry import Behind
 from frontend.verification.answer import for_anyone, for_key
 from frontend.verification.decode import UnreadablePicture
+from frontend.verification.service import VerificationSlots
 from frontend.verification.verifier import Verification
 
 
@@ -29,11 +29,11 @@ async def verify_without_key(visit: Visit) -> dict[str, Any]:
     return for_anyone(found, services.default_texts.vendor)
 
 
-async def _verify(services: Services, body: Body, limiter: Limiter) -> Verification:
+async def _verify(services: Services, body: Body, slots: VerificationSlots) -> Verification:
     """Raises ApiError."""
-    data = await _data(services, body)
+    data = await _data(services, body, slots)
     try:
-        async with limiter.slot():
+        async with slots.reading.slot():
             return await services.verification.verifier.verify(data)
     except UnreadablePicture as error:
         raise ApiError(400, f"Invalid {_source(body)}: {error}") from None
@@ -49,13 +49,12 @@ def _source(body: Body) -> str:
     return given[0]
 
 
-async def _data(services: Services, body: Body) -> bytes:
+async def _data(services: Services, body: Body, slots: VerificationSlots) -> bytes:
     most = services.max_body_bytes
     if _source(body) == "url":
         url = text(body, "url", most=None)
         try:
-            async with services.verification.fetching.slot():
-                return await services.verification.fetcher.fetch(url, most)
+            return await services.verification.fetch(slots, url, most)
         except Unreachable:
             raise ApiError(
                 400, "Invalid url: no picture was to be had there (https and public addresses only)"

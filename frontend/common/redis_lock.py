@@ -12,6 +12,7 @@ _TAKE = """
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then return 1 end
 if holder then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2]) -- at maxmemory a script's first write must need no memory
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """

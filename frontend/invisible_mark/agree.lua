@@ -6,5 +6,5 @@ local known = redis.call('HGETALL', KEYS[1])
 for at = 1, #known, 2 do
   if ours[known[at]] ~= known[at + 1] then return known[at] end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV))
+if #known < #ARGV then redis.call('HSET', KEYS[1], unpack(ARGV)) end
 return nil

@@ -2,6 +2,7 @@
 happens whole or not at all."""
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
 
 from contract.redis_keys import QUEUE, WORKERS, lua_locals
 from frontend.common.coalescer import Coalescer
@@ -39,11 +39,25 @@ TAKEN_DOWN = "Picture was taken down"
 CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 LUA = Path(__file__).with_name("lua")
 _SHARED = lua_locals() + (LUA / "_shared.lua").read_text()
+_ACCEPTED = (LUA / "_accepted.lua").read_text()
+# What Redis may refuse at maxmemory: scripts that store a new job, and one that writes nothing.
+_REFUSABLE = {"accept", "serve", "read"}
 
 
 def _raw(answer: Any) -> Any:
     """An answer as this connection gives it: bytes, in the protocol's older shapes."""
     return answer
+
+
+def max_stored_jobs(settings: JobSettings) -> int:
+    """Of one key. By default what the queue lets through while a job is kept: a full one each deadline."""
+    full_queues = settings.job_keep_s / settings.job_deadline_s
+    return settings.key_stored_jobs or settings.key_jobs_limit + math.ceil(settings.queue_limit * full_queues)
+
+
+def _over_quota(wait_ms: int) -> ApiError:
+    later = {"Retry-After": str(math.ceil(wait_ms / 1000))}
+    return ApiError(429, "Too many stored jobs for this key", later)
 
 
 class JobStore:
@@ -53,19 +67,19 @@ class JobStore:
         self._redis = redis
         self._settings = settings
         self._max_watermark_bytes = max_watermark_bytes
+        self._max_stored_jobs = max_stored_jobs(settings)
         self._lease_ms = int(settings.job_lease_s * 1000)
         self._scripts: dict[str, AsyncScript] = {
-            path.stem: redis.register_script(_SHARED + path.read_text()) for path in LUA.glob("[!_]*.lua")
+            path.stem: redis.register_script(
+                _SHARED + ("" if path.stem in _REFUSABLE else _ACCEPTED) + path.read_text()
+            )
+            for path in LUA.glob("[!_]*.lua")
         }
         self._reads: Coalescer[str, list[Any]] = Coalescer(self._read_many)
 
     async def prepare(self) -> None:
         """Makes the stream and its group where they do not exist yet."""
-        try:
-            await self._redis.xgroup_create(QUEUE, WORKERS, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+        await self._run("prepare")
 
     async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
         return await self._scripts[script](args=arguments)
@@ -90,12 +104,15 @@ class JobStore:
             repeat.redis_key if repeat else "",
             repeat.body if repeat else "",
             IDEMPOTENCY_S,
+            self._max_stored_jobs,
         )
         match outcome:
             case b"full":
                 raise ApiError(503, "Queue is full", {"Retry-After": "5"})
             case b"busy":
                 raise ApiError(429, "Too many unfinished jobs for this key", {"Retry-After": "5"})
+            case b"stored":
+                raise _over_quota(known)
             case b"conflict":
                 raise ApiError(409, "Idempotency key was used for another request")
         return str(known, "ascii")
@@ -147,7 +164,10 @@ class JobStore:
             CACHED_KEEP_S,
             repeat.redis_key if repeat else "",
             repeat.body if repeat else "",
+            self._max_stored_jobs,
         )
+        if outcome == b"stored":
+            raise _over_quota(known)
         if outcome == b"conflict":
             raise ApiError(409, "Idempotency key was used for another request")
         return None if outcome == b"taken" else str(known, "ascii")

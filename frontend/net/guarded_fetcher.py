@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -12,12 +14,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from frontend.common.bounded_read import read_bounded
-from frontend.net.networks import Address, Network, is_public, lies_in, networks, plain
+from frontend.net.networks import Address, Network, is_public, lies_in, networks
+from frontend.net.threaded_names import ThreadedNames
 
 TIMEOUT_S = 10.0  # for all redirects together
 MAX_REDIRECTS = 3
 MAX_URL = 2_000
 _MOVED = (301, 302, 303, 307, 308)
+# What ends in a number is an address to browsers and resolvers, in whatever base and with whatever dots.
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)*(?!(?:[0-9]+|0x[0-9a-f]*)\.?$)[a-z0-9_-]+\.?", re.IGNORECASE)
 
 
 class Unreachable(Exception):
@@ -37,7 +42,7 @@ class CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not found or not all(self.allows(plain(one["host"])) for one in found):
+        if not found or not all(self.allows(ipaddress.ip_address(one["host"])) for one in found):
             raise OSError("not a public address")
         return found
 
@@ -52,7 +57,7 @@ class GuardedFetcher:
     def __init__(self, session: aiohttp.ClientSession, resolver: CheckedResolver, timeout_s: float) -> None:
         self._session = session
         self._resolver = resolver
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -65,7 +70,7 @@ class GuardedFetcher:
     ) -> AsyncIterator["GuardedFetcher"]:
         """No cookies, no proxies from the environment, no decompression. Raises SettingError."""
         allowed = networks("private_networks", private_networks)
-        resolver = CheckedResolver(allowed, names or aiohttp.ThreadedResolver())
+        resolver = CheckedResolver(allowed, names or ThreadedNames())
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust, limit=16)
         async with aiohttp.ClientSession(
             connector=connector,
@@ -73,12 +78,15 @@ class GuardedFetcher:
             trust_env=False,
             auto_decompress=False,
         ) as session:
-            yield cls(session, resolver, timeout_s)
+            try:
+                yield cls(session, resolver, timeout_s)
+            finally:
+                await resolver.close()  # a session closes only a resolver that it made itself
 
     async def fetch(self, address: str, most: int) -> bytes:
         """At most `most` bytes. Raises Unreachable."""
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 return await self._follow(self._check(URL(address[: MAX_URL + 1])), most)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise Unreachable from error
@@ -98,11 +106,13 @@ class GuardedFetcher:
 
     def _check(self, url: URL) -> URL:
         """A literal address is not resolved, so it is looked at here. Raises Unreachable, ValueError."""
-        if url.scheme != "https" or not url.host or url.user or url.password or len(str(url)) > MAX_URL:
+        host = url.raw_host  # as it is connected to: IDNA has full-width digits plain
+        if url.scheme != "https" or not host or url.user or url.password or len(str(url)) > MAX_URL:
             raise Unreachable
-        literal = None
-        with contextlib.suppress(ValueError):
-            literal = plain(url.host)
-        if literal is not None and not self._resolver.allows(literal):
+        try:
+            allowed = self._resolver.allows(ipaddress.ip_address(host))
+        except ValueError:
+            allowed = _NAME.fullmatch(host) is not None
+        if not allowed or "%" in host:
             raise Unreachable
         return url

@@ -15,11 +15,14 @@ from msgspec import Meta
 
 from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
+from frontend.common.fair_limiter import FairLimiter
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
 
 MAX_ANSWER_BYTES = 256 << 10
 MAX_ANSWER_TOKENS = 300
+MAX_WAITING_OF_KEY = 4  # prompts that wait for the model's answers to others
+MAX_WAITING = 64
 
 log = logging.getLogger(__name__)
 
@@ -60,23 +63,28 @@ class Enhancer:
         model: str = "",
         key: str = "",
         timeout_s: float = 30.0,
+        at_a_time: int = 4,
     ) -> None:
-        """`url` empty: there is none."""
+        """`url` empty: there is none. `at_a_time`: requests that the model is given, of all keys together."""
         self._session = session
         self._url = url.rstrip("/")
         self._model = model
         self._timeout_s = timeout_s
+        self._shares = FairLimiter(at_a_time, waiting_each=MAX_WAITING_OF_KEY, waiting=MAX_WAITING)
         self._headers = {"Accept-Encoding": "identity"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
 
-    async def enhance(self, prompt: Prompt) -> Prompt:
-        """The same character and negatives, richer positive terms. Raises ApiError 502."""
+    async def enhance(self, prompt: Prompt, owner: str) -> Prompt:
+        """The same character and negatives, richer positive terms. `owner`: the id of the key that asks.
+
+        Raises ApiError 429 and 503 where too many wait, 502.
+        """
         if not (prompt.positive or prompt.character):
             return prompt  # only negatives: no idea to enhance
         idea = ", ".join(prompt.positive) or "portrait"
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with self._shares.slot(owner, self._timeout_s), asyncio.timeout(self._timeout_s):
                 answer = await self._ask(idea)
             return merge(prompt, llm_answer.terms(answer))
         except (NoAnswer, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError

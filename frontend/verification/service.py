@@ -1,5 +1,6 @@
 """What `verify` needs, built once: the registry, the readers, and what keeps strangers within bounds."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -9,23 +10,50 @@ from redis.asyncio import Redis
 from frontend.common.limiter import Limiter
 from frontend.common.supervised import in_background
 from frontend.invisible_mark.codes import Codes
-from frontend.net.guarded_fetcher import GuardedFetcher
+from frontend.net.guarded_fetcher import GuardedFetcher, Unreachable
 from frontend.registry.registry import Registry
 from frontend.verification.verifier import Verifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationSlots:
+    """How much is done at a time for one kind of callers."""
+
+    reading: Limiter
+    fetching: Limiter  # a slow server elsewhere takes no slot from those who brought their picture
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationService:
     verifier: Verifier
     fetcher: GuardedFetcher
-    with_key: Limiter
-    without_key: Limiter  # a smaller one: strangers never keep customers waiting for long
-    fetching: Limiter  # a slow server elsewhere takes no slot from those who brought their picture
+    with_key: VerificationSlots
+    without_key: VerificationSlots  # fewer: strangers never keep customers waiting for long
+
+    async def fetch(self, slots: VerificationSlots, url: str, most: int) -> bytes:
+        """At most `most` bytes.
+
+        Raises ApiError 503, and Unreachable as late as silence would be: from the time a client could learn
+        what there is in our network.
+        """
+        loop = asyncio.get_running_loop()
+        async with slots.fetching.slot():
+            began = loop.time()
+            try:
+                return await self.fetcher.fetch(url, most)
+            except Unreachable as error:
+                refusal = error
+        await asyncio.sleep(began + self.fetcher.timeout_s - loop.time())  # in nobody's slot
+        raise refusal
 
 
 @contextlib.asynccontextmanager
 async def open_verification(
-    redis: "Redis", keys: Sequence[Codes], chain: bytes, private_networks: Sequence[str]
+    redis: "Redis",
+    keys: Sequence[Codes],
+    chain: bytes,
+    private_networks: Sequence[str],
+    fetch_timeout_s: float,
 ) -> AsyncIterator[VerificationService]:
     """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM.
 
@@ -33,14 +61,17 @@ async def open_verification(
     """
     registry = Registry(redis)
     async with (
-        GuardedFetcher.open(private_networks) as fetcher,
+        GuardedFetcher.open(private_networks, timeout_s=fetch_timeout_s) as fetcher,
         in_background(registry.follow()),
         Verifier.open(registry, keys, chain) as verifier,
     ):
         yield VerificationService(
             verifier=verifier,
             fetcher=fetcher,
-            with_key=Limiter(at_a_time=2, waiting=16),
-            without_key=Limiter(at_a_time=1, waiting=4),
-            fetching=Limiter(at_a_time=8, waiting=8),
+            with_key=VerificationSlots(
+                reading=Limiter(at_a_time=2, waiting=16), fetching=Limiter(at_a_time=8, waiting=8)
+            ),
+            without_key=VerificationSlots(
+                reading=Limiter(at_a_time=1, waiting=4), fetching=Limiter(at_a_time=4, waiting=4)
+            ),
         )

@@ -69,7 +69,12 @@ async def api(redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Api
     async with contextlib.AsyncExitStack() as stack:
         acs = await stack.enter_async_context(FakeAcs().running())
         settings = Settings(
-            port=free_port(), data_dir=folder, redis_url=redis_url, acs_url=acs.url, triton_urls=("unused:1",)
+            port=free_port(),
+            data_dir=folder,
+            redis_url=redis_url,
+            acs_url=acs.url,
+            triton_urls=("unused:1",),
+            fetch_timeout_s=0.2,
         )
         settings = replace(settings, **changes)
         redis = connect(settings.redis_url)

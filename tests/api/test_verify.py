@@ -1,7 +1,9 @@
 """A picture comes back, changed or not, with a key or without: what is told of it."""
 
+import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from multidict import CIMultiDict
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.actions.context import Call
-from frontend.actions.verify import verify
+from frontend.actions.context import Call, Services, Visit
+from frontend.actions.verify import verify, verify_without_key
+from frontend.common.errors import ApiError
 from frontend.domain.job import Job
 from frontend.domain.picture import Encoding, File
 from frontend.finishing.certificate import load_certificate
@@ -26,7 +30,7 @@ from frontend.keys.api_keys import Keys
 from tests.api.harness import Api, api, invisible_keys
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.frontend.jobs.orders import a_job, a_picture
-from tests.frontend.net.test_guarded_fetcher import HOME, site
+from tests.frontend.net.test_guarded_fetcher import HOME, Site, site
 from tests.frontend.verification.test_decode import ODD
 
 IDENTITY = 0x9E3779B97F4A7C15
@@ -122,10 +126,9 @@ async def test_each_downloaded_jpeg_gets_its_own_job_back_after_all_of_that(
 
 async def test_picture_at_a_url_gets_its_job_back(server: Api, tmp_path: Path) -> None:
     job, file = await made(server)
-    services = server.services
-    key = await services.keys.authorize(f"Bearer {server.key}")
+    key = await server.services.keys.authorize(f"Bearer {server.key}")
     async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
-        services = replace(services, verification=replace(services.verification, fetcher=here.outside))
+        services = with_fetcher(server, here)
         found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
     assert (found["proof"], found["picture"]["id"]) == ("mark", job.id)
 
@@ -237,6 +240,72 @@ async def test_strangers_are_counted_by_address(redis: "Redis", redis_url: str, 
             assert codes == [400, 400, 429]
         for _ in range(3):
             assert (await server.post({"action": "verify"}))[0] == 400
+
+
+async def test_line_that_a_stranger_puts_before_the_proxy_s_own_changes_nothing(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    behind = {"trusted_proxies": ("127.0.0.0/8",), "verify_per_minute": 2}
+    async with api(redis_url, tmp_path, workers=0, **behind) as server:
+        codes = []
+        for number in range(3):
+            lines = [("X-Forwarded-For", f"203.0.113.{number}"), ("X-Forwarded-For", "198.51.100.7")]
+            asked = server.http.post(
+                f"{server.url}/api/v2", json={"action": "verify"}, headers=CIMultiDict(lines)
+            )
+            async with asked as response:
+                codes.append(response.status)
+        assert codes == [400, 400, 429]
+
+
+def with_fetcher(server: Api, here: Site) -> Services:
+    services = server.services
+    return replace(services, verification=replace(services.verification, fetcher=here.outside))
+
+
+async def refused(visit: Visit) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        await verify_without_key(visit)
+    return raised.value
+
+
+async def test_strangers_slow_urls_take_no_slot_from_those_with_a_key(server: Api, tmp_path: Path) -> None:
+    job, file = await made(server)
+    async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
+        services = with_fetcher(server, here)
+        key = await services.keys.authorize(f"Bearer {server.key}")
+        slow = Visit(services, "203.0.113.5", {"url": f"{here.url}/hangs"})
+        strangers = [asyncio.create_task(refused(slow)) for _ in range(30)]
+        while not any(task.done() for task in strangers):  # more would be refused from here on
+            await asyncio.sleep(0)
+        found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
+        assert found["picture"]["id"] == job.id
+        assert {(await task).status for task in strangers} == {400, 503}
+
+
+async def test_refused_url_is_answered_as_late_as_a_silent_one(server: Api, tmp_path: Path) -> None:
+    """A stranger would learn from the time what there is in our network."""
+    names: dict[str, list[list[str]]] = {**HOME, "inside.example": [["10.0.0.1"]], "nobody.example": [[]]}
+    async with site(tmp_path, names, "127.0.0.0/8", timeout_s=0.4) as here:
+        services = with_fetcher(server, here)
+        urls = [
+            "http://studio.example/", "https://10.0.0.1/", "https://127.1/", "https://inside.example/",
+            "https://nobody.example/", f"{here.url}/missing", f"{here.url}/inside", f"{here.url}/hangs",
+        ]  # fmt: skip
+        for url in urls:
+            began = time.monotonic()
+            error = await refused(Visit(services, "203.0.113.5", {"url": url}))
+            assert (error.status, error.message[:11]) == (400, "Invalid url")
+            assert time.monotonic() - began >= 0.39, url
+
+
+async def test_refused_urls_hold_no_slot_while_they_wait(server: Api, tmp_path: Path) -> None:
+    async with site(tmp_path, HOME, timeout_s=0.2) as here:
+        visit = Visit(with_fetcher(server, here), "203.0.113.5", {"url": "https://10.0.0.1/"})
+        errors = []
+        for _ in range(3):
+            errors += await asyncio.gather(*(refused(visit) for _ in range(5)))
+        assert {error.status for error in errors} == {400}
 
 
 async def test_operator_may_ask_for_a_key(redis: "Redis", redis_url: str, tmp_path: Path) -> None:

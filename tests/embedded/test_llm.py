@@ -37,7 +37,7 @@ async def enhance(part: SystemPart, prompt: Prompt) -> Prompt:
     async with aiohttp.ClientSession() as session:
         enhancer = Enhancer(session, url=part.url, timeout_s=120)
         assert await enhancer.ready()
-        return await enhancer.enhance(prompt)
+        return await enhancer.enhance(prompt, "somebody")
 
 
 async def test_prompt_grows_and_keeps_what_it_was(llm: SystemPart) -> None:

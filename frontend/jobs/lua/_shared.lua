@@ -40,6 +40,30 @@ local function drop_watermark(id)
   if redis.call('DECRBY', WATERMARK_BYTES, size) <= 0 then redis.call('DEL', WATERMARK_BYTES) end
 end
 
+-- Counts a job for its key's quota until it expires. The set lives as long as what it counts, and forgets a few of
+-- those that are gone each time.
+local function store_until(id, owner, at_ms)
+  local stored = STORED_PREFIX .. owner
+  redis.call('ZADD', stored, at_ms, id)
+  redis.call('PEXPIREAT', stored, redis.call('ZREVRANGE', stored, 0, 0, 'WITHSCORES')[2])
+  local gone = redis.call('ZRANGEBYSCORE', stored, '-inf', now_ms(), 'LIMIT', 0, 100)
+  if #gone > 0 then redis.call('ZREM', stored, unpack(gone)) end
+end
+
+-- The ms until a key that stores as many jobs as it may stores one less; nil while it may store more.
+local function over_quota(owner, limit)
+  local stored, now = STORED_PREFIX .. owner, now_ms()
+  local later = '(' .. string.format('%d', now)
+  if redis.call('ZCOUNT', stored, later, '+inf') < tonumber(limit) then return nil end
+  return redis.call('ZRANGEBYSCORE', stored, later, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] - now
+end
+
+local function keep(id)
+  local keep_s = get(id, 'keep_s')
+  redis.call('EXPIRE', key(id), keep_s)
+  store_until(id, get(id, 'owner'), now_ms() + keep_s * 1000)
+end
+
 -- Every way out of IN_QUEUE and IN_PROGRESS: the job holds no place, no slot and no watermark any more.
 local function settle(id, state)
   leave_queue(id)
@@ -47,7 +71,7 @@ local function settle(id, state)
   redis.call('SREM', OPEN_PREFIX .. get(id, 'owner'), id)
   redis.call('HSET', key(id), 'state', state, 'progress', '1')
   drop_watermark(id)
-  redis.call('EXPIRE', key(id), get(id, 'keep_s'))
+  keep(id)
 end
 
 local function finish(id, state, message)

@@ -1,6 +1,7 @@
 -- id, owner, record, mark, deadline in ms from now, keep_s, queue limit, owner's limit, limit of all watermarks in bytes,
--- idempotency key, its body hash, its life in s
-local id, owner, record, mark, life_ms, keep_s, queue_limit, owner_limit, max_watermark_bytes, repeat_key, body, repeat_s = unpack(ARGV)
+-- idempotency key, its body hash, its life in s, limit of the owner's stored jobs -> what became of it, and which job or,
+-- where it is over the quota, the ms until it is not
+local id, owner, record, mark, life_ms, keep_s, queue_limit, owner_limit, max_watermark_bytes, repeat_key, body, repeat_s, max_stored = unpack(ARGV)
 -- A client library that lost our answer asks again: the job may even be at work by now.
 if redis.call('EXISTS', key(id)) == 1 then return {'accepted', id} end
 if repeat_key ~= '' then
@@ -9,6 +10,8 @@ if repeat_key ~= '' then
 end
 if redis.call('ZCARD', WAITING) >= tonumber(queue_limit) then return {'full', id} end
 if redis.call('SCARD', OPEN_PREFIX .. owner) >= tonumber(owner_limit) then return {'busy', id} end
+local wait_ms = over_quota(owner, max_stored)
+if wait_ms then return {'stored', wait_ms} end
 if mark ~= '' and tonumber(redis.call('GET', WATERMARK_BYTES) or 0) + #mark > tonumber(max_watermark_bytes) then return {'full', id} end
 local deadline = now_ms() + tonumber(life_ms)
 redis.call('HSET', key(id), 'record', record, 'owner', owner, 'state', 'IN_QUEUE', 'progress', '0', 'attempt', '0',
@@ -20,6 +23,7 @@ end
 -- No expiry yet: what OPEN, the owner's set and WATERMARK_BYTES count goes through settle, however long nobody sweeps.
 redis.call('ZADD', OPEN, deadline, id)
 redis.call('SADD', OPEN_PREFIX .. owner, id)
+store_until(id, owner, deadline + keep_s * 1000) -- at the latest
 enqueue(id)
 if repeat_key ~= '' then
   redis.call('HSET', repeat_key, 'id', id, 'body', body)

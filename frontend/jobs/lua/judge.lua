@@ -8,5 +8,5 @@ if vector ~= '' then
     'verdict', verdict, 'vector', vector, 'encoder', encoder)
 end
 redis.call('HSET', key(id), 'state', 'COMPLETED', 'verdict', verdict)
-redis.call('EXPIRE', key(id), get(id, 'keep_s'))
+keep(id)
 return 1

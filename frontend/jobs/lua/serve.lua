@@ -1,18 +1,22 @@
--- id, owner, record, picture, verdict, gen_id, keep_s, idempotency key, its body hash
+-- id, owner, record, picture, verdict, gen_id, keep_s, idempotency key, its body hash, limit of the owner's stored jobs
 -- -> a finished job that hands out a picture of the cache
-local id, owner, record, picture, verdict, gen_id, keep_s, repeat_key, body = unpack(ARGV)
+local id, owner, record, picture, verdict, gen_id, keep_s, repeat_key, body, max_stored = unpack(ARGV)
 -- A client library that lost our answer asks again.
 if redis.call('EXISTS', key(id)) == 1 then return {'accepted', id} end
 if redis.call('HEXISTS', TAKEN_DOWN, gen_id) == 1 then return {'taken', id} end
 if repeat_key ~= '' then
   local known = redis.call('HMGET', repeat_key, 'id', 'body')
   if known[1] then return {known[2] == body and 'same' or 'conflict', known[1]} end
+end
+local wait_ms = over_quota(owner, max_stored)
+if wait_ms then return {'stored', wait_ms} end
+if repeat_key ~= '' then
   redis.call('HSET', repeat_key, 'id', id, 'body', body)
   redis.call('EXPIRE', repeat_key, keep_s)
 end
 redis.call('HSET', key(id), 'record', record, 'owner', owner, 'state', 'COMPLETED', 'progress', '1',
   'picture', picture, 'verdict', verdict, 'keep_s', keep_s)
-redis.call('EXPIRE', key(id), keep_s)
+keep(id)
 redis.call('SADD', CACHE_JOBS_PREFIX .. gen_id, id)
 redis.call('EXPIRE', CACHE_JOBS_PREFIX .. gen_id, keep_s)
 return {'accepted', id}

@@ -10,14 +10,16 @@ import pytest
 
 from contract.formats import FORMATS
 from contract.sizes import SIZES
-from frontend.actions import ACTIONS
+from frontend.actions import ACTIONS, RATE_CLASSES
 from frontend.actions.generate_request import GenerateRequest, idempotency_key
 from frontend.actions.status import completed_body
 from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, Job, WatermarkOptions
 from frontend.domain.job_state import Completed
+from frontend.jobs.store import max_stored_jobs
+from frontend.keys.rates import Rate, RateClass, rates_of
 from frontend.review.links import ClientLinks, ClientUrl
-from frontend.settings import ROOT
+from frontend.settings import ROOT, Settings
 from tests.frontend.jobs.orders import a_picture, a_verdict
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
@@ -140,6 +142,20 @@ def test_sizes_and_formats_are_those_of_the_code() -> None:
 
 def test_every_action_has_its_section() -> None:
     assert set(ACTIONS) <= set(re.findall(r"^## (.*)$", DOCUMENT, re.MULTILINE))
+
+
+def test_limits_are_the_default_ones() -> None:
+    settings, told = Settings(), {}
+    for action, _, rate, burst in rows(section("Limits")):
+        count, unit = rate.split(" a ")
+        told[action.strip("`")] = Rate(int(count) / {"second": 1, "minute": 60}[unit], int(burst))
+    rates = rates_of(settings)
+    assert told == {name: rates[of] for name, of in RATE_CLASSES.items()}
+    assert rates[RateClass.REQUESTS].per_s == 2 * rates[RateClass.POLLS].per_s
+    counts = settings.key_jobs_limit, max_stored_jobs(settings)
+    assert "It may have {} unfinished jobs ({}) and {:,} stored ones".format(
+        counts[0], "`IMGEN_KEY_JOBS_LIMIT`", counts[1]
+    ) in " ".join(section("Limits").split())
 
 
 def test_every_field_of_meta_is_told() -> None:

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from contract.redis_keys import QUEUE, WORKERS
+from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, WORKERS
 from frontend.common.errors import ApiError
+from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.job import Job
 from frontend.domain.job_state import (
     Completed,
@@ -24,7 +25,7 @@ from frontend.domain.job_state import (
 )
 from frontend.jobs.claim import Claim
 from frontend.jobs.idempotency_key import IdempotencyKey
-from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, JobStore
+from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, JobStore, max_stored_jobs
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 from tests.lossy_redis import wired
@@ -233,7 +234,8 @@ async def test_nothing_is_left_of_a_finished_job_but_its_record_and_its_picture(
     await store.made(await taken(store), a_picture())
     await store.judge(job.id, a_verdict())
     left = set(await redis.keys("imgen:*"))
-    assert left == {f"imgen:job:{job.id}".encode(), b"imgen:queue", b"imgen:seq", b"imgen:pictures"}
+    kept = {f"imgen:job:{job.id}".encode(), b"imgen:stored:studio"}
+    assert left == kept | {b"imgen:queue", b"imgen:seq", b"imgen:pictures"}
     assert await redis.xlen("imgen:queue") == 0
     assert not await redis.hexists(f"imgen:job:{job.id}", "mark")
     assert 0 < await redis.ttl(f"imgen:job:{job.id}") <= SETTINGS.job_keep_s
@@ -385,3 +387,57 @@ async def test_picture_recorded_before_it_was_judged_is_still_this_attempts(stor
     await store.judge(job.id, a_verdict())
     assert await store.made(claim, a_picture())
     assert not await store.made(claim, a_picture("b" * 64))
+
+
+async def test_key_that_stores_too_many_jobs_is_refused_until_one_expires(redis: "Redis") -> None:
+    store = JobStore(redis, replace(SETTINGS, key_stored_jobs=3, job_keep_s=600, job_deadline_s=60))
+    await store.prepare()
+    jobs = [a_job() for _ in range(2)]
+    for job in jobs:
+        await store.accept(job, b"", None)
+        assert await store.cancel(job.id, job.owner) is StoredState.IN_QUEUE
+    shown = CachedPicture(job=jobs[0], picture=a_picture(), verdict=a_verdict())
+    await store.serve(a_job(), shown, None)
+    for refused in (store.accept(a_job(), b"", None), store.serve(a_job(), shown, None)):
+        with pytest.raises(ApiError, match="Too many stored jobs for this key") as raised:
+            await refused
+        assert raised.value.status == 429
+        assert 590 <= int(raised.value.headers["Retry-After"]) <= 600
+    assert await store.accept(jobs[0], b"", None) == jobs[0].id  # asked again, it is no other one
+    await store.accept(a_job("somebody else"), b"", None)
+    await redis.zincrby(f"{STORED_PREFIX}studio", -600_000, jobs[0].id)  # as if its time were over
+    await store.accept(a_job(), b"", None)
+    assert await redis.zcard(f"{STORED_PREFIX}studio") == 3
+
+
+async def test_stored_jobs_are_counted_until_they_expire_and_no_longer(
+    store: JobStore, redis: "Redis"
+) -> None:
+    async def differ_ms(job_id: str) -> float:
+        """Between the count's time for a job and that of the job itself."""
+        score: Any = await redis.zscore(f"{STORED_PREFIX}studio", job_id)
+        now_s, micros = await redis.time()
+        return float(score) - now_s * 1000 - micros / 1000 - await redis.pttl(f"{JOB_PREFIX}{job_id}")
+
+    cancelled, judged = a_job(), a_job()
+    await store.accept(cancelled, b"", None)
+    await store.cancel(cancelled.id, cancelled.owner)
+    await store.accept(judged, b"", None)
+    claim = await taken(store)
+    assert await store.made(claim, a_picture())
+    assert abs(await differ_ms(judged.id)) < 2_000
+    await redis.zadd(f"{STORED_PREFIX}studio", {judged.id: 1})
+    assert await store.judge(judged.id, a_verdict())  # which keeps the job for another day
+    shown = a_job()
+    await store.serve(shown, CachedPicture(job=judged, picture=a_picture(), verdict=a_verdict()), None)
+    for job in (cancelled, judged, shown):
+        assert abs(await differ_ms(job.id)) < 2_000
+    lasts = await redis.pttl(f"{STORED_PREFIX}studio")
+    assert 0 <= lasts - await redis.pttl(f"{JOB_PREFIX}{judged.id}") < 2_000
+
+
+def test_default_quota_holds_a_day_of_what_the_queue_lets_through() -> None:
+    for settings in (Settings(), Settings(job_deadline_s=30.0), Settings(queue_limit=10, key_jobs_limit=100)):
+        full_queues = settings.job_keep_s / settings.job_deadline_s
+        assert max_stored_jobs(settings) >= settings.queue_limit * full_queues + settings.key_jobs_limit
+    assert max_stored_jobs(Settings(key_stored_jobs=7)) == 7

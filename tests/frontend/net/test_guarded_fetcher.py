@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from yarl import URL
 
 from embedded.part import free_port
 from frontend.common.errors import SettingError
@@ -107,7 +108,11 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    folder: Path, answers: dict[str, list[list[str]]], *private: str, picture: bytes = b"picture"
+    folder: Path,
+    answers: dict[str, list[list[str]]],
+    *private: str,
+    picture: bytes = b"picture",
+    timeout_s: float = 2.0,
 ) -> AsyncIterator[Site]:
     chain, key = certificate(folder)
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -120,13 +125,22 @@ async def site(
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
     names, trust = Names(answers), ssl.create_default_context(cafile=str(chain))
     try:
-        async with GuardedFetcher.open(private, names, trust, timeout_s=2.0) as outside:
+        async with GuardedFetcher.open(private, names, trust, timeout_s) as outside:
             yield Site(outside, names, f"https://studio.example:{port}")
     finally:
         await runner.cleanup()
 
 
 HOME = {"studio.example": [["127.0.0.1"]]}
+# Loopback as inet_aton, browsers and IDNA would read it.
+SPELLINGS = [
+    "2130706433", "127.1", "127.0.1", "0x7f.1", "0x7f000001", "0X7F.0.0.1", "0177.0.0.1", "017700000001",
+    "127.0.0.0x1", "0", "0x", "127.0.0.1.", "2130706433.", "１２７.0.0.1", "１２７.1", "①②⑦.0.0.1",
+    "127。0。0。1", "２１３０７０６４３３", "0x７f.1", "%31%32%37.0.0.1", "%32130706433", "[::127.0.0.1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]", "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b:1::127.0.0.1]",
+    "[2002:7f00:1::]", "[0:0:0:0:0:0:0:1]", "[fec0::1]", "[2606:2800:220:1::1%25eth0]",
+]  # fmt: skip
 
 
 async def test_picture_of_an_allowed_place_is_fetched(tmp_path: Path) -> None:
@@ -189,6 +203,44 @@ async def test_url_that_is_no_public_https_one_is_refused_unasked(tmp_path: Path
         with pytest.raises(Unreachable):
             await here.outside.fetch(url, MOST)
         assert here.names.asked == []
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_an_address_is_looked_up_as_a_name(tmp_path: Path, host: str) -> None:
+    """A resolver may take any of them for an address: here one that says it is the site, and allowed."""
+    spoken = str(URL(f"https://{host}/").raw_host)
+    async with site(tmp_path, {**HOME, spoken: [["93.184.216.34"]]}) as here:
+        with pytest.raises(Unreachable):
+            await here.outside.fetch(f"https://{host}/picture", MOST)
+        assert here.names.asked == []
+
+
+async def test_name_that_only_begins_with_a_number_is_a_name(tmp_path: Path) -> None:
+    names = ("127.0.0.1.example", "0x7f.example", "1e100.net", "2130706433.example.")
+    async with site(tmp_path, {name: [["10.0.0.1"]] for name in names}) as here:
+        for name in names:
+            with pytest.raises(Unreachable):
+                await here.outside.fetch(f"https://{name}/picture", MOST)
+        assert len(here.names.asked) == len(names)
+
+
+# What IANA's special-purpose registries do not call globally reachable, and what has not been given out.
+NOT_PUBLIC = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/29", "192.0.0.170/31", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    "::/96", "::1/128", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64",
+    "2001::/32", "2001:2::/48", "2001:10::/28", "2001:db8::/32", "3fff::/20", "4000::/2", "5f00::/16",
+    "8000::/1", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+    "64:ff9b::7f00:0/104", "64:ff9b::a00:0/104", "2002:7f00::/24", "2002:a00::/24",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", NOT_PUBLIC)
+def test_no_end_of_a_block_that_is_nobody_s_is_public(block: str) -> None:
+    network = ipaddress.ip_network(block)
+    for number in (0, network.num_addresses // 2, network.num_addresses - 1):
+        assert not is_public(network[number])
 
 
 @pytest.mark.parametrize(

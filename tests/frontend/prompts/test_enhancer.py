@@ -70,7 +70,7 @@ async def serving(answer: Answer) -> AsyncIterator[Llm]:
 
 async def enhanced(url: str, prompt: Prompt = PROMPT, **options: Any) -> Prompt:
     async with aiohttp.ClientSession() as session:
-        return await Enhancer(session, url=url, key=KEY, **options).enhance(prompt)
+        return await Enhancer(session, url=url, key=KEY, **options).enhance(prompt, "somebody")
 
 
 async def test_answer_becomes_the_positive_terms() -> None:

@@ -1,0 +1,16 @@
+"""The settings that this package reads; frontend/settings.py has them all."""
+
+from typing import Protocol
+
+
+class RateSettings(Protocol):
+    @property
+    def key_jobs_limit(self) -> int: ...
+    @property
+    def key_polls_per_s(self) -> int: ...
+    @property
+    def key_orders_per_minute(self) -> int: ...
+    @property
+    def key_prompts_per_minute(self) -> int: ...
+    @property
+    def key_verify_per_minute(self) -> int: ...

@@ -1,0 +1,90 @@
+"""Several keys ask one language model, which writes one answer at a time and lets few requests wait."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from embedded.part import free_port
+from frontend.keys.api_keys import Keys
+from tests.api.harness import Api, api
+from tests.fakes import listening
+
+PLACES = 9  # as many as the packaged one has: one at work, eight waiting
+
+
+@dataclass
+class SlowLlm:
+    """Answers one request after the other, each when told to."""
+
+    url: str = ""
+    inside: int = 0
+    ideas: list[str] = field(default_factory=list)  # as they were answered
+    go: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    writer: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        idea = (await request.json())["messages"][-1]["content"]
+        if self.inside == PLACES:
+            return web.json_response({"error": {"message": "too many requests are waiting"}}, status=429)
+        self.inside += 1
+        try:
+            async with self.writer:
+                await self.go.acquire()
+                self.ideas.append(idea)
+        finally:
+            self.inside -= 1
+        return web.json_response({"choices": [{"message": {"role": "assistant", "content": idea}}]})
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["SlowLlm"]:
+        app, port = web.Application(), free_port()
+        app.router.add_post("/v1/chat/completions", self.complete)
+        self.url = f"http://127.0.0.1:{port}/v1"
+        async with listening(app, port):
+            yield self
+
+
+async def optimized(server: Api, key: str, idea: str) -> tuple[int, dict[str, Any], str | None]:
+    asked = server.http.post(
+        f"{server.url}/api/v2",
+        json={"action": "optimize", "prompt": idea},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    async with asked as response:
+        return response.status, await response.json(), response.headers.get("Retry-After")
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_key_that_asks_endlessly_keeps_no_other_key_waiting(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with SlowLlm().running() as llm, api(redis_url, tmp_path, workers=0, llm_url=llm.url) as server:
+        _, other = await Keys(redis).create("other")
+        greedy = [asyncio.create_task(optimized(server, server.key, f"lake {n}")) for n in range(30)]
+        await until(lambda: any(task.done() for task in greedy) and llm.inside)
+        patient = asyncio.create_task(optimized(server, other, "a harbour"))
+        while not patient.done():
+            llm.go.release()
+            await asyncio.sleep(0.02)
+        assert (await patient)[:2] == (200, {"prompt": "a harbour"})
+        assert len(llm.ideas) <= 6, (
+            "of those who were there before, only what was at work already comes first"
+        )
+        for _ in greedy:
+            llm.go.release()
+        answers = await asyncio.gather(*greedy)
+        assert {status for status, _, _ in answers} == {200, 429}
+        refused = [answer for answer in answers if answer[0] == 429]
+        assert all(words == {"error": "Too many prompts of this key are waiting"} for _, words, _ in refused)
+        assert all(int(later or 0) > 0 for _, _, later in refused)
