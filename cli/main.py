@@ -5,7 +5,8 @@ import os
 import sys
 
 from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
-from cli.errors import UserError
+from cli.errors import UserError, print_error
+from cli.help import CommandParser
 from cli.order import move_prompt_last
 from embedded.characters.errors import CharacterError
 from embedded.part import PartError
@@ -24,7 +25,7 @@ class _Version(argparse.Action):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="imgen",
         description="Image-generation API server. Start here: imgen up",
         epilog="Settings come from IMGEN_… variables or a TOML file (IMGEN_CONFIG); see README.md.",
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except (UserError, SettingError, CatalogueError, CharacterError, PartError) as error:
-        print(f"imgen: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except BrokenPipeError:  # who reads our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
