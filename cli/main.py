@@ -11,6 +11,7 @@ from cli.order import move_prompt_last
 from embedded.characters.errors import CharacterError
 from embedded.part import PartError
 from frontend.common.errors import CatalogueError, SettingError
+from frontend.common.printable import print_traceback
 from frontend.common.version import version_and_revision
 
 COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
@@ -25,6 +26,7 @@ class _Version(argparse.Action):
 
 
 def main(arguments: list[str] | None = None) -> int:
+    sys.excepthook = print_traceback
     parser = CommandParser(
         prog="imgen",
         description="Image-generation API server. Start here: imgen up",

@@ -1,7 +1,10 @@
 """Text of strangers as it may reach a terminal or a log: no control characters, no end."""
 
 import logging
+import sys
+import traceback
 import unicodedata
+from types import TracebackType
 
 MAX_LINE_CHARACTERS = 2_000
 
@@ -26,6 +29,11 @@ def _escape(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(char if is_printable(char) else char.encode("unicode_escape").decode() for char in line)
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """As sys.excepthook: a program's own fault may speak of a file's content."""
+    print(printable_lines("".join(traceback.format_exception(kind, error, where))), file=sys.stderr, end="")
 
 
 class PrintableFormatter(logging.Formatter):
