@@ -12,7 +12,12 @@ from embedded.characters.merge import MergeProgress, Tell
 @contextmanager
 def stage_bars(console: Console) -> Iterator[Tell]:
     """Yields what is to be called with each word of the merge; a pipe or file gets one line a stage."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     memory = TextColumn("{task.fields[gib]:.1f} GiB")
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, memory, console=console, disable=not console.is_terminal) as bars:

@@ -8,7 +8,7 @@ import msgspec
 from rich.table import Table
 
 from cli.bars import stage_bars
-from cli.console import console
+from cli.console import console, print_json
 from cli.errors import UserError
 from cli.help import Commands, command
 from cli.in_service import wait_until_taken_up
@@ -137,7 +137,7 @@ def _set(given: argparse.Namespace) -> int:
 def _list(characters: CharacterService, as_json: bool = False) -> int:
     rows = characters.rows()
     if as_json:
-        print("\n".join(msgspec.json.encode(row).decode() for row in rows))
+        print_json("\n".join(msgspec.json.encode(row).decode() for row in rows))
         return 0
     if not rows:
         raise UserError("there are no characters; see `imgen character add --help`")

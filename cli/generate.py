@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from cli.client import Client, ServerUnreachable, retry_while_away
 from cli.console import console
@@ -17,6 +17,7 @@ from cli.help import Commands, command
 from cli.order import build_body, check_names
 from cli.waiting import await_picture
 from frontend.common.atomic_write import atomic_write
+from frontend.common.printable import printable
 
 CANCELLED = 130
 MAX_NAME_CHARACTERS = 40
@@ -54,11 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         meta["prompt"], meta["seed"], Path(image["filename"]).suffix
     )
     _save(data, output)
-    name, prompt = escape(str(output)), escape(meta["prompt"])
-    console().print(
-        f"[bold]{name}[/]  {meta['width']}x{meta['height']}  seed {meta['seed']}  [dim]{prompt}[/]",
-        soft_wrap=True,
-    )
+    facts = f"  {meta['width']}x{meta['height']}  seed {meta['seed']}  "
+    line = Text.assemble((str(output), "bold"), facts, (meta["prompt"], "dim"))
+    console().print(line, soft_wrap=True)
     return 0
 
 
@@ -91,7 +90,7 @@ def _cancel(client: Client, body: dict[str, Any]) -> int:
         client.call({"action": "cancel", "id": job_id})
         print("cancelled", file=sys.stderr)
     except UserError as error:
-        print(f"not cancelled: {error}", file=sys.stderr)
+        print(f"not cancelled: {printable(str(error))}", file=sys.stderr)
     return CANCELLED
 
 

@@ -2,7 +2,17 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+
+from frontend.common.printable import printable
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Names of files are among what is typed, and may be a stranger's."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
 
 Commands = Any  # argparse gives the type of its sub-parsers no public name
 

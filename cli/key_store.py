@@ -4,6 +4,7 @@ import re
 
 from redis.asyncio import Redis
 from rich.table import Table
+from rich.text import Text
 
 from cli.console import console
 from cli.errors import UserError
@@ -30,14 +31,14 @@ async def _create(keys: Keys, name: str, unsafe_url: bool) -> None:
     if any(record.name == name and not record.disabled for record in await keys.all()):
         raise UserError(f"there is a key {name!r} already; choose another name, or disable it first")
     _, secret = await keys.create(name, unsafe_url=unsafe_url)
-    console(stderr=True).print("[dim]Shown once, stored nowhere:[/]")
+    console(stderr=True).print("Shown once, stored nowhere:", style="dim")
     print(secret)
 
 
 async def _list(keys: Keys) -> None:
     table = Table("id", "name", "created", "state", "unsafe_url", box=None)
     for record in await keys.all():
-        state = "[red]disabled[/]" if record.disabled else "enabled"
+        state = Text("disabled", "red") if record.disabled else "enabled"
         table.add_row(record.id, record.name, record.created, state, "yes" if record.unsafe_url else "no")
     console().print(table)
 

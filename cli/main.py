@@ -5,11 +5,13 @@ import os
 import sys
 
 from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
-from cli.errors import UserError
+from cli.errors import UserError, print_error
+from cli.help import CommandParser
 from cli.order import move_prompt_last
 from embedded.characters.errors import CharacterError
 from embedded.part import PartError
 from frontend.common.errors import CatalogueError, SettingError
+from frontend.common.printable import print_traceback
 from frontend.common.version import version_and_revision
 
 COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
@@ -24,7 +26,8 @@ class _Version(argparse.Action):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    sys.excepthook = print_traceback
+    parser = CommandParser(
         prog="imgen",
         description="Image-generation API server. Start here: imgen up",
         epilog="Settings come from IMGEN_… variables or a TOML file (IMGEN_CONFIG); see README.md.",
@@ -39,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except (UserError, SettingError, CatalogueError, CharacterError, PartError) as error:
-        print(f"imgen: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except BrokenPipeError:  # who reads our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,8 @@ import signal
 import time
 from dataclasses import dataclass, replace
 
+from rich.text import Text
+
 from cli.console import console
 from cli.instance import Instance, Serving
 from cli.welcome import welcome
@@ -15,6 +17,7 @@ from embedded.characters.service import CharacterService
 from embedded.part import PartError
 from embedded.plan import plan
 from embedded.supervisor import Say, SupervisedPart, supervise
+from frontend.common.printable import log_to_stderr
 from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys
 from frontend.keys.secret import digest
@@ -36,16 +39,17 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
 
     Raises PartError, SettingError and CatalogueError.
     """
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    log_to_stderr(logging.WARNING, "%(asctime)s %(message)s", "%H:%M:%S")
     out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
 
     def say(text: str) -> None:
-        out.print(f"  [green]✓[/] {text:<14} [dim]{time.monotonic() - began:5.1f} s[/]")
+        took = f"{time.monotonic() - began:5.1f} s"
+        out.print(Text.assemble(("  ✓", "green"), f" {text:<14} ", (took, "dim")))
 
-    out.print(f"[bold]imgen[/] starting, logs in {instance.logs}", soft_wrap=True)
+    out.print(Text.assemble(("imgen", "bold"), f" starting, logs in {instance.logs}"), soft_wrap=True)
     serving = asyncio.create_task(_serve(settings, instance, options, say))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from cli.errors import UserError
+from cli.errors import UserError, print_error
 from cli.help import Commands, command
 from cli.instance import Instance
 from embedded.logs import open_log
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     instance.refuse_second()
     catalogue = load(*catalogue_folders(settings))
     for words in filter(None, (only_local(settings), catalogue.warning)):
-        print(f"imgen: {words}", file=sys.stderr, flush=True)
+        print_error(words)
     if arguments.detach:
         return _detach(instance, arguments)
     # Here, because the other commands need none of what a system is made of.

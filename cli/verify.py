@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from cli.client import Client
+from cli.console import console, print_json
 from cli.errors import UserError
 from cli.help import Commands, command
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     image = f"data:application/octet-stream;base64,{base64.b64encode(picture).decode()}"
     answer = client.call({"action": "verify", "image": image})
     if arguments.json:
-        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+        print_json(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(answer, arguments.file)
     return 0 if answer.get("result") == "made_here" else 1
@@ -67,12 +67,10 @@ def _read(path: Path) -> bytes:
 
 
 def _show(answer: dict[str, Any], path: Path) -> None:
-    console = Console(highlight=False)
-    console.print(
-        f"{escape(str(path))}  {HEADLINES.get(str(answer.get('result')), 'no answer')}", soft_wrap=True
-    )
+    out, headline = console(), HEADLINES.get(str(answer.get("result")), "no answer")
+    out.print(Text(f"{path}  ") + Text.from_markup(headline), soft_wrap=True)
     for name, value in describe_answer(answer):
-        console.print(f"  {name:<12} {escape(value)}", soft_wrap=True)
+        out.print(f"  {name:<12} {value}", soft_wrap=True)
 
 
 def describe_answer(answer: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.client import RETRY_S, Client, retry_while_away
+from cli.console import console
 from cli.errors import UserError
 
 POLL_S = 0.4
@@ -20,12 +21,12 @@ def await_picture(client: Client, job_id: str, retry_s: float = RETRY_S) -> dict
     Raises UserError.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, transient=True) as bar:
+    with Progress(*columns, console=console(), transient=True) as bar:
         task = bar.add_task("waiting", total=1.0)
 
         def ask() -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from contract.limits import MAX_BATCH
 from contract.sizes import SIZES
-from export.engines.kinds import KINDS
+from export.checkpoints.early_check import check_early
+from export.engines.builder import load_builder
 from export.engines.recipe import WORKSPACE_MB, EngineOptions
-from export.errors import ExportError, describe_error
-from export.model import ExportOptions, export_checkpoint
+from export.errors import ExportError, print_error
+from export.repository.triton_config import check_name
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:
@@ -53,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
     )
     options.add_argument(
-        "--engine", choices=tuple(KINDS), default="onnx", help="what Triton runs (default onnx)"
+        "--engine",
+        choices=("onnx", "tensorrt", "inductor"),
+        default="onnx",
+        help="what Triton runs (default onnx)",
     )
     options.add_argument(
         "--batch", type=int, default=MAX_BATCH, help="largest batch of a plan or package (default 8)"
@@ -70,23 +74,35 @@ def _parser() -> argparse.ArgumentParser:
     return options
 
 
+def _export(given: argparse.Namespace, engine_options: EngineOptions) -> Sequence[Path]:
+    """With torch, which takes seconds to import: what is typed wrong has been told by now."""
+    from export.engines.kinds import KINDS
+    from export.model import ExportOptions, export_checkpoint
+
+    options = ExportOptions(
+        storage=given.storage,
+        precision=given.precision or KINDS[given.engine].precision(),
+        engine=given.engine,
+        engine_options=engine_options,
+        like=given.like,
+        prediction=given.prediction,
+    )
+    return export_checkpoint(given.checkpoint, given.name, given.output, options)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         engine_options = EngineOptions(
             sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb
         )
-        wanted = ExportOptions(
-            storage=given.storage,
-            precision=given.precision or KINDS[given.engine].precision(),
-            engine=given.engine,
-            engine_options=engine_options,
-            like=given.like,
-            prediction=given.prediction,
-        )
-        folders = export_checkpoint(given.checkpoint, given.name, given.output, wanted)
+        check_name(given.name)
+        check_early(given.checkpoint)
+        if given.engine == "tensorrt":
+            load_builder()
+        folders = _export(given, engine_options)
     except (ExportError, OSError) as error:
-        print(f"export: {describe_error(error)}", file=sys.stderr)
+        print_error(error)
         return 2
     print("\n".join(str(folder) for folder in folders))
     return 0

@@ -21,7 +21,7 @@ from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_n
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
-from export.errors import ExportError, describe_error
+from export.errors import ExportError, print_error
 from export.graphs.rewrite import Array, rewrite
 from export.graphs.storage import (
     MODEL_FILE,
@@ -192,12 +192,12 @@ def _read_report(target: Path) -> dict[str, Any]:
 
 
 def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:
-    """Compares with torch, which this interpreter must have."""
-    from export.parity.character import compare_character
-
+    """Compares with torch, which this interpreter must have; it is imported when all else is done."""
     report_folder = target.parent / REPORTS / target.name
 
     def check(folder: Path) -> None:
+        from export.parity.character import compare_character
+
         report = compare_character(given.lora, strength, given.model, given.repository, folder, report_folder)
         if report.failure:
             raise ExportError(
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = given.repository / network_name(model, DENOISER)
         report = merge_character(base, given.lora, target, strength, check, on_progress)
     except (ExportError, OSError) as error:
-        print(f"export: {describe_error(error)}", file=sys.stderr)
+        print_error(error)
         return 2
     print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
     return 0

@@ -1,5 +1,6 @@
 """A checkpoint as the three models of a Triton repository."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.schedules import Prediction
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from export.checkpoints.clean_folder import read_config, written_config
+from export.checkpoints.scheduler import scheduler_config
 from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
 from export.engines.kinds import KINDS, EngineName, EngineOrder
@@ -176,13 +179,21 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     for source in network.sources:
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(checkpoint.folder / source, kept)
+        kept.write_text(_source(checkpoint, source))
     if network.part.name == TEXT_ENCODER:
         for encoder, tokenizer in tokenizers.items():
             tokenizer.save(folder / encoder.tokenizer)
     if network.part.name == DENOISER:
         write_hashes(folder)
         (folder / DESCRIPTION_FILE).write_bytes(_description(checkpoint, tokenizers).to_json())
+
+
+def _source(checkpoint: Checkpoint, file: str) -> str:
+    """A config as it was understood; what else a stranger wrote into it stays behind."""
+    folder = Path(file).parent.name
+    if kind := checkpoint.family.networks.get(folder):
+        return written_config(kind, read_config(checkpoint.folder / folder, kind.__name__))
+    return json.dumps(scheduler_config(checkpoint.diffusion), indent=2) + "\n"
 
 
 def _check(export: Export, made: Mapping[str, Path]) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from frontend.actions.context import SERVICES
 from frontend.app import build_app
+from frontend.common.printable import log_to_stderr
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,5 @@ async def _serve(settings: Settings) -> None:
 
 def serve(settings: Settings) -> None:
     """Until a signal comes. Raises SettingError, and OSError when the address is taken."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(settings.log_level.upper(), "%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvloop.run(_serve(settings))

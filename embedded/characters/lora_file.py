@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contract.limits import MAX_LORA_BYTES
+from contract.safetensors_header import BadSafetensors, read_header
 from embedded.characters.errors import CharacterError
 
 SUFFIX = ".safetensors"
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
-LENGTH_BYTES = 8  # a file begins with its header's length, little-endian, and then the header, a JSON object
 
 
 def check_lora_file(path: Path) -> None:
-    """Raises CharacterError for what is no safetensors file of a size that we take. Reads nine bytes."""
+    """Raises CharacterError for what is no safetensors file of a size that we take. Reads its header."""
     if not path.is_file() or not os.access(path, os.R_OK):
         raise CharacterError(f"there is no file {path} that can be read")
     if path.suffix != SUFFIX:
@@ -24,11 +23,10 @@ def check_lora_file(path: Path) -> None:
     size = path.stat().st_size
     if size > MAX_LORA_BYTES:
         raise CharacterError(f"{path.name} is larger than {MAX_LORA_BYTES >> 30} GiB")
-    with path.open("rb") as file:
-        start = file.read(LENGTH_BYTES + 1)
-    header_bytes = int.from_bytes(start[:LENGTH_BYTES], "little")
-    if start[LENGTH_BYTES:] != b"{" or header_bytes > min(MAX_HEADER_BYTES, size - LENGTH_BYTES):
-        raise CharacterError(f"Cannot read {path.name}: it does not begin with a header of safetensors")
+    try:
+        read_header(path)
+    except (BadSafetensors, OSError) as error:
+        raise CharacterError(f"Cannot read {path.name}: {error}") from None
 
 
 def copy_lora_file(path: Path, target: BinaryIO) -> None:

@@ -1,6 +1,5 @@
 """A checkpoint of a known family in diffusers' folder layout, checked before anything in it is loaded."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +9,17 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from contract.families import Sizes, TextEncoder, family_titles
+from contract.families import Sizes, TextEncoder
 from contract.parts import ModelPart
 from contract.schedules import Diffusion
+from export.checkpoints.clean_folder import WeightFiles, check_size, clean_folder, find_weights, read_config
+from export.checkpoints.early_check import INDEX_FILE, class_name_of, family_of_index, read_index
 from export.checkpoints.scheduler import read_diffusion
 from export.errors import ExportError, first_line
-from export.families.family import TorchFamily, torch_families
+from export.families.family import TorchFamily, torch_family
 
 STORED = {"F16": torch.float16, "BF16": torch.bfloat16}
 WHOLE = ("I64", "I32")  # types of position ids
-PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-INDEX_FILE = "model_index.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,49 +87,34 @@ def open_checkpoint(folder: Path, *, as_stored: bool = False) -> Checkpoint:
     return Checkpoint(
         folder=folder,
         family=family,
-        networks={name: _load(folder / name, kind, as_stored) for name, kind in family.networks.items()},
+        networks={name: _load(folder / name, family, name, as_stored) for name in family.networks},
         diffusion=read_diffusion(folder / "scheduler" / "scheduler_config.json"),
     )
 
 
 def family_of(folder: Path) -> TorchFamily:
-    """By the pipeline that the folder's index names, else by its text encoders. Raises ExportError."""
-    try:
-        index = json.loads((folder / INDEX_FILE).read_bytes())
-    except (OSError, ValueError):
-        raise ExportError(f"{folder} is no diffusers checkpoint: it has no readable {INDEX_FILE}") from None
-    index = index if isinstance(index, dict) else {}
-    pipeline = index.get("_class_name")
-    encoders = {name for name in index if name.startswith("text_encoder") and _class_name_of(index, name)}
-    known = torch_families()
-    found = [family for family in known if family.row.pipeline == pipeline] or [
-        family for family in known if {one.name for one in family.row.text_encoders} == encoders
-    ]
-    if not found:
-        raise ExportError(f"{folder / INDEX_FILE} names no checkpoint of {family_titles()}")
-    for name, kind in found[0].networks.items():
-        if _class_name_of(index, name) != kind.__name__:
+    """By the folder's index, which must name every network as the family has it. Raises ExportError."""
+    index = read_index(folder)
+    family = torch_family(family_of_index(index, folder))
+    for name, kind in family.networks.items():
+        if class_name_of(index, name) != kind.__name__:
             raise ExportError(f"{folder / INDEX_FILE} must name {kind.__name__} as {name}")
-    return found[0]
+    return family
 
 
-def _class_name_of(index: Mapping[str, Any], name: str) -> str | None:
-    """The class in an entry ["diffusers", "UNet2DConditionModel"]; None for no entry, as for [null, null]."""
-    entry = index.get(name)
-    return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 and entry[1] else None
-
-
-def _load(folder: Path, kind: Any, as_stored: bool) -> Any:
-    variant = _variant(folder)
+def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
+    kind, file = family.networks[name], family.weights_file(name)
+    config, weights = read_config(folder, kind.__name__), find_weights(folder, file)
+    check_size(folder, family.empty_network(name, config), weights)
     try:
-        network, report = kind.from_pretrained(
-            folder,
-            use_safetensors=True,
-            local_files_only=True,
-            variant=variant,
-            output_loading_info=True,
-            **{_type_option(kind): _stored_type(folder, variant) if as_stored else torch.float32},
-        )
+        with clean_folder(kind, config, weights, file) as clean:
+            network, report = kind.from_pretrained(
+                clean,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **family.loader_options(name, _stored_type(weights) if as_stored else torch.float32),
+            )
     except Exception as error:  # both libraries raise many kinds; the first line says which file and why
         raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
     # A weight that is not in the file would be left random without a word.
@@ -143,29 +127,8 @@ def _load(folder: Path, kind: Any, as_stored: bool) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _type_option(kind: Any) -> str:
-    """transformers has renamed it, diffusers has not."""
-    return "dtype" if kind.__module__.startswith("transformers") else "torch_dtype"
-
-
-def _stored_type(folder: Path, variant: str | None) -> torch.dtype:
+def _stored_type(weights: WeightFiles) -> torch.dtype:
     """fp16 or bf16 where all weights of the first file are, else fp32, which holds every other."""
-    files = [path for path in sorted(folder.glob("*.safetensors")) if (".fp16" in path.name) == bool(variant)]
-    with safe_open(files[0], framework="pt") as file:
+    with safe_open(next(iter(weights.paths.values())), framework="pt") as file:
         kinds = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118, it is no mapping
     return next((kind for name, kind in STORED.items() if kinds <= {name, *WHOLE}), torch.float32)
-
-
-def _variant(folder: Path) -> str | None:
-    """Which weight files to load. Raises ExportError where there are none, or only pickles."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    if any(".fp16" not in name for name in names):
-        return None
-    if names:
-        return "fp16"
-    for path in sorted(folder.glob("*")):
-        if path.suffix in PICKLES:
-            raise ExportError(
-                f"{path} is a pickle, which can run code when it is loaded; convert it to safetensors first"
-            )
-    raise ExportError(f"{folder} has no .safetensors weights")

@@ -27,9 +27,11 @@ from safetensors.torch import save_file
 from contract.description import BadDescription, Description, read_description
 from contract.names import DECODER, DENOISER, TEXT_ENCODER, network_name
 from contract.repositories import DESCRIPTION_FILE, TOKENIZER_FILE
-from export.checkpoints.checkpoint import INDEX_FILE, Checkpoint
+from export.checkpoints.checkpoint import Checkpoint
+from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
+from export.checkpoints.early_check import INDEX_FILE
 from export.checkpoints.scheduler import read_diffusion
-from export.errors import ExportError, describe_error
+from export.errors import ExportError, print_error
 from export.families.family import TorchFamily, torch_family
 from export.graphs.rewrite import array_of, place_of
 from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
@@ -95,7 +97,7 @@ def _prefix(network: str) -> str:
 
 
 def _view(model: Path, family: TorchFamily, name: str) -> Any:
-    network = family.empty_network(name, _config(model, name))
+    network = family.empty_network(name, _config(model, family, name))
     weights = weights_of(model / "1")
     state = {
         key: _fill(weights.get(_prefix(name) + key), empty) for key, empty in network.state_dict().items()
@@ -132,18 +134,18 @@ def weights_of(folder: Path) -> dict[str, npt.NDArray[np.generic]]:
     return weights
 
 
-def _config(model: Path, network: str) -> Any:
-    config = model / "checkpoint" / network / "config.json"
-    if not config.is_file():
-        raise ExportError(f"There is no {config}; only what this exporter wrote can be restored")
-    return json.loads(config.read_bytes())
+def _config(model: Path, family: TorchFamily, network: str) -> dict[str, Any]:
+    folder = model / "checkpoint" / network
+    if not folder.is_dir():
+        raise ExportError(f"There is no {folder}; only what this exporter wrote can be restored")
+    return read_config(folder, family.networks[network].__name__)
 
 
 def _restore(model: Path, family: TorchFamily, network: str, target: Path) -> None:
-    config = _config(model, network)
+    config = _config(model, family, network)
     weights = weights_of(model / "1")
     target.mkdir(parents=True)
-    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (target / CONFIG_FILE).write_text(written_config(family.networks[network], config))
     state = {
         key: _fill(weights.get(_prefix(network) + key), empty).float().contiguous()
         for key, empty in family.empty_network(network, config).state_dict().items()
@@ -197,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(restore_checkpoint(given.repository, given.name, given.output))
     except (ExportError, OSError) as error:
-        print(f"export: {describe_error(error)}", file=sys.stderr)
+        print_error(error)
         return 2
     return 0
 

@@ -1,12 +1,12 @@
 """A checkpoint's scheduler config: what its denoiser predicts, and over which noise levels."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from contract.schedules import Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.errors import ExportError
+from export.json_file import read_json
 
 FLOW = "FlowMatchEulerDiscreteScheduler"
 # Samplers that share the variance-preserving noise schedule, with diffusers' default of timestep_spacing.
@@ -35,10 +35,11 @@ REFUSED = (
 
 def read_diffusion(config: Path) -> Diffusion:
     """From a checkpoint's scheduler/scheduler_config.json. Raises ExportError."""
-    try:
-        options = json.loads(config.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"Cannot read the scheduler's config {config}: {error}") from None
+    return parse_diffusion(read_json(config))
+
+
+def parse_diffusion(options: Mapping[str, Any]) -> Diffusion:
+    """The keys that are read here are all that is used of it. Raises ExportError."""
     for name in REFUSED:
         if options.get(name):
             raise ExportError(f"The scheduler's option {name} is not supported")
@@ -46,19 +47,21 @@ def read_diffusion(config: Path) -> Diffusion:
     if steps != TRAIN_STEPS:
         raise ExportError(f"The scheduler has {steps} training steps; only {TRAIN_STEPS} are supported")
     kind = options.get("_class_name")
-    if kind != FLOW and kind not in SPACING_OF:
+    if not isinstance(kind, str) or (kind != FLOW and kind not in SPACING_OF):
         known = ", ".join((FLOW, *SPACING_OF))
         raise ExportError(f"Unknown scheduler {kind!r}; known: {known}")
     try:
         if kind == FLOW:
             return Diffusion("flow", FlowSchedule(float(options.get("shift", 1.0))))
         return _variance_preserving(options, SPACING_OF[kind])
-    except ValueError as error:
+    except KeyError as error:
+        raise ExportError(f"The scheduler's config lacks {error}") from None
+    except (ValueError, TypeError, OverflowError) as error:
         raise ExportError(f"The scheduler's config: {error}") from None
 
 
 def _variance_preserving(options: Mapping[str, Any], spacing: str) -> Diffusion:
-    prediction = PREDICTION_OF.get(options.get("prediction_type", "epsilon"))
+    prediction = PREDICTION_OF.get(str(options.get("prediction_type", "epsilon")))
     if prediction is None:
         raise ExportError(f"Unknown prediction_type {options['prediction_type']!r} in the scheduler's config")
     if options.get("beta_schedule") != "scaled_linear":

@@ -5,8 +5,7 @@ tokenizers from CLIP; or both from a folder in diffusers' layout that the caller
 """
 
 import json
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,26 +14,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from contract.families import Family, family_titles
+from contract.families import Family
+from contract.safetensors_header import BadSafetensors, read_header
 from contract.schedules import Diffusion, FlowSchedule, Prediction
-from export.checkpoints.checkpoint import INDEX_FILE
+from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
+from export.checkpoints.early_check import INDEX_FILE, UNET_PREFIX, begins, describe_other
 from export.checkpoints.scheduler import scheduler_config
+from export.checkpoints.tokenizer import copy_tokenizer
 from export.errors import ROOM, ExportError, first_line
 from export.families.family import TorchFamily, torch_families
-from export.families.stable_diffusion import UNET_AND_VAE
 
 FLOW_SHIFT = 3.0  # of a file that is said to predict flow
-# What else such a file may be, by how some of its keys begin.
-OTHERS = {
-    "cond_stage_model.model.": "Stable Diffusion 2",
-    "conditioner.embedders.0.model.": "the SDXL refiner",
-    "model.diffusion_model.joint_blocks.": "Stable Diffusion 3",
-    "model.diffusion_model.double_blocks.": "FLUX",
-    "double_blocks.": "FLUX",
-    "lora_": "a LoRA; `imgen character add` takes it",
-    "control_model.": "a ControlNet",
-}
 
 
 def unpack(path: Path, folder: Path, like: Path | None = None, prediction: Prediction | None = None) -> None:
@@ -43,32 +34,24 @@ def unpack(path: Path, folder: Path, like: Path | None = None, prediction: Predi
     Raises ExportError for anything but a whole checkpoint of a family that is published in this form.
     """
     try:
+        header = read_header(path)
+        family = _family(path, header.shapes)
+        diffusion = _diffusion(family.row, header.shapes, header.metadata, prediction)
         with safe_open(path, framework="pt") as file:
-            keys = list(file.keys())
-            family = _family(path, keys)
-            diffusion = _diffusion(family.row, keys, file.metadata() or {}, prediction)
             for name in family.networks:
                 _unpack_network(name, family, file, _config(name, family, like), folder / name)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, BadSafetensors) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
     except (KeyError, RuntimeError, IndexError) as error:  # what the conversions raise of half a file
         raise ExportError(f"{path} is not whole, or of another size: {first_line(error)}") from None
     _write_rest(folder, family, like, diffusion)
 
 
-def _family(path: Path, keys: list[str]) -> TorchFamily:
-    def has(prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in keys)
-
+def _family(path: Path, keys: Collection[str]) -> TorchFamily:
     for family in torch_families():
-        if family.single_file and has(family.single_file.marker) and has(UNET_AND_VAE["unet"].prefix):
+        if family.single_file and begins(keys, family.single_file.marker) and begins(keys, UNET_PREFIX):
             return family
-    for prefix, kind in OTHERS.items():
-        if has(prefix):
-            raise ExportError(f"{path} is {kind}; only {family_titles()} can be exported")
-    raise ExportError(
-        f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or UNet's keys"
-    )
+    raise ExportError(describe_other(path, keys))
 
 
 def _diffusion(
@@ -102,9 +85,7 @@ def _unpack_network(
     kept = {key: value.contiguous() for key, value in converted.items() if key in wanted}
     folder.mkdir(parents=True)
     _save(kept, folder / family.weights_file(name))
-    written = network.config if hasattr(network.config, "to_dict") else None
-    text = json.dumps(written.to_dict() if written else dict(network.config), indent=2, default=str)
-    (folder / "config.json").write_text(text + "\n")
+    (folder / CONFIG_FILE).write_text(written_config(family.networks[name], config))
 
 
 def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -118,11 +99,7 @@ def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, A
     if like is None:
         assert family.single_file
         return family.single_file.configs[name]
-    try:
-        config: dict[str, Any] = json.loads((like / name / "config.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"Cannot read {like / name / 'config.json'}: {first_line(error)}") from None
-    return config
+    return read_config(like / name, family.networks[name].__name__)
 
 
 def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
@@ -131,7 +108,7 @@ def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion:
         if like is None:
             write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
         else:
-            shutil.copytree(like / encoder.tokenizer, folder / encoder.tokenizer)
+            copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(
         json.dumps(scheduler_config(diffusion), indent=2) + "\n"

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import CLIPTextConfig, CLIPTokenizerFast
@@ -12,8 +14,21 @@ from contract.families import TextEncoder
 from contract.repositories import TOKENIZER_FILE
 from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
+from export.json_file import MAX_VOCABULARY_BYTES, read_bytes, read_json
+from export.tokenizer_file import read_tokenizer
 
 SETTINGS_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+VOCABULARY_FILES = ("vocab.json", "merges.txt")
+ADDED_FILE = "added_tokens.json"
+FILES = (TOKENIZER_FILE, *VOCABULARY_FILES, *SETTINGS_FILES, ADDED_FILE)
+"""Of a tokenizer's folder, all that is read."""
+TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "added_tokens_decoder")
+"""The settings that are used; others name classes and code."""
+
+
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+PATTERNS = (r"\s+", WORDS, rf"<\|startoftext\|>|<\|endoftext\|>|{WORDS}")
+"""CLIP's, of spaces and words, without and with its marks."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +75,50 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:
 
 
 def _read(folder: Path) -> Tokenizer:
+    if (folder / TOKENIZER_FILE).exists():
+        return read_tokenizer(folder / TOKENIZER_FILE, PATTERNS)
     try:
-        if (folder / TOKENIZER_FILE).is_file():
-            return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-        clip = CLIPTokenizerFast.from_pretrained(folder, local_files_only=True)
+        with TemporaryDirectory(prefix="imgen-") as made:
+            _copy_allowed(folder, Path(made))
+            clip = CLIPTokenizerFast.from_pretrained(made, local_files_only=True, trust_remote_code=False)
         return Tokenizer.from_str(clip.backend_tokenizer.to_str())
+    except ExportError:
+        raise
     except Exception as error:  # as many kinds as there are broken files
         raise ExportError(f"Cannot load {folder}: {first_line(error)}") from None
 
 
+def _copy_allowed(folder: Path, target: Path) -> None:
+    """What transformers may see of the folder."""
+    for name in VOCABULARY_FILES:
+        (target / name).write_bytes(read_bytes(folder / name, MAX_VOCABULARY_BYTES))
+    if (folder / ADDED_FILE).exists():
+        added = read_json(folder / ADDED_FILE)
+        (target / ADDED_FILE).write_text(json.dumps(added))
+    for name, settings in _settings_of(folder).items():
+        kept = {key: value for key, value in settings.items() if key in TOKENS}
+        (target / name).write_text(json.dumps(kept))
+
+
+def copy_tokenizer(folder: Path, target: Path) -> None:
+    """All that is read of it. Raises ExportError."""
+    target.mkdir(parents=True)
+    for name in FILES:
+        if (folder / name).exists():
+            (target / name).write_bytes(read_bytes(folder / name, MAX_VOCABULARY_BYTES))
+
+
+def _settings_of(folder: Path) -> dict[str, dict[str, Any]]:
+    return {name: read_json(folder / name) for name in SETTINGS_FILES if (folder / name).exists()}
+
+
 def _pad_of(folder: Path, tokenizer: Tokenizer, end: int) -> int:
     """The pad token that the checkpoint names, else the end of text, as CLIP's own tokenizer has it."""
-    for name in SETTINGS_FILES:
-        if not (folder / name).is_file():
-            continue
-        token = json.loads((folder / name).read_bytes()).get("pad_token")
+    for name, settings in _settings_of(folder).items():
+        token = settings.get("pad_token")
         text = token.get("content") if isinstance(token, dict) else token
         if text is not None:
-            pad = tokenizer.token_to_id(text)
+            pad = tokenizer.token_to_id(text) if isinstance(text, str) else None
             if pad is None:
                 raise ExportError(f"{folder / name} names a pad token that is not in the vocabulary")
             return int(pad)

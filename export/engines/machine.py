@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.errors import ExportError
+from export.errors import ExportError, print_error
 from export.graphs.storage import PLAN_RECORD_FILE
+from frontend.common.printable import printable
 
 NO_GPU = "none"
 QUERY = ("--query-gpu=name,compute_cap", "--format=csv,noheader")
@@ -103,11 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = gpu()
     try:
         wrong = sum(
-            report_foreign_plans(folder, here, lambda line: print(line, file=sys.stderr))
+            report_foreign_plans(folder, here, lambda line: print(printable(line), file=sys.stderr))
             for folder in given.repository
         )
     except ExportError as error:
-        print(f"export: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     return 2 if wrong else 0
 

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 
 from contract.families import FAMILIES, Family
+from export.errors import ExportError, first_line
 
 Tensors = Mapping[str, torch.Tensor]
+ATTENTION = "sdpa"
+"""torch's own, in every text encoder, whatever a checkpoint asks for."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,21 @@ class TorchFamily:
         return f"{name}.safetensors"
 
     def empty_network(self, name: str, config: Mapping[str, Any]) -> Any:
-        """With shapes only."""
+        """With shapes only. Raises ExportError for a config that is no network's."""
         kind = self.networks[name]
-        with torch.device("meta"):
-            if hasattr(kind, "from_config"):
-                return kind.from_config(dict(config))
-            return kind(kind.config_class(**config))
+        try:
+            with torch.device("meta"):
+                if self.library(name) == "diffusers":
+                    return kind.from_config(dict(config))
+                return kind(kind.config_class(**config, attn_implementation=ATTENTION))
+        except Exception as error:  # both libraries raise many kinds
+            raise ExportError(f"No {name} can be made as its config says: {first_line(error)}") from None
+
+    def loader_options(self, network: str, kind: torch.dtype) -> Mapping[str, Any]:
+        """Of its class's from_pretrained. `kind`: type of the weights."""
+        if self.library(network) == "diffusers":
+            return {"torch_dtype": kind}
+        return {"dtype": kind, "attn_implementation": ATTENTION, "trust_remote_code": False}
 
 
 def torch_family(row: Family) -> TorchFamily:

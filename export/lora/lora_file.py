@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from contract.limits import MAX_LORA_BYTES
+from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
 from export.lora.adapters import Array, Layer, kind_of, layer_of
 from export.lora.peft_settings import ADAPTER_FILE, NONE, PeftSettings, settings_of
@@ -80,8 +81,10 @@ def read_lora(path: Path) -> Lora:
     try:
         if path.stat().st_size > MAX_LORA_BYTES:
             raise ExportError(f"{path.name} is larger than {MAX_LORA_BYTES >> 30} GiB")
-        return _layers(safe_open(path, framework="numpy"), path)  # open for as long as a layer may be read
-    except (OSError, SafetensorError) as error:
+        header = read_header(path)
+        # Open for as long as a layer may be read.
+        return _layers(header, safe_open(path, framework="numpy"), path)
+    except (OSError, SafetensorError, BadSafetensors) as error:
         raise ExportError(f"Cannot read {path.name}: {error}") from None
 
 
@@ -90,15 +93,15 @@ def list_keys(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN]) + more
 
 
-def _layers(file: Any, path: Path) -> Lora:
-    keys = sorted(file.keys())
+def _layers(header: SafetensorsHeader, file: Any, path: Path) -> Lora:
+    keys = sorted(header.shapes)
     _refuse_unsupported(keys)
     found, alone = _by_layer(keys)
     for name in [name for name, roles in found.items() if kind_of(frozenset(roles) - SIDE) is None]:
         alone += found.pop(name).values()
     if alone or not found:
         raise ExportError(f"{path.name}: {len(alone)} keys are no part of a LoRA layer: {list_keys(alone)}")
-    by_part = settings_of(file.metadata() or {}, path, keys)
+    by_part = settings_of(header.metadata, path, keys)
     sources = {}
     for name, roles in found.items():
         settings = next((settings for part, settings in by_part.items() if name.startswith(part)), NONE)

@@ -1,13 +1,14 @@
 """PEFT's settings of an adapter, where its alpha is: in a LoRA (diffusers) or beside it (PEFT itself)."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from export.errors import ExportError
+from export.json_file import parse_json, read_json
 
 ADAPTER_FILE = "adapter_config.json"
 PREFIX = "base_model.model."
@@ -16,6 +17,8 @@ NETWORK = re.compile(r"(?:unet|text_encoder(?:_\d+)?)\.")
 KINDS = ("LORA", "LOHA", "LOKR")
 PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")
 """A pattern of module names without repetition, so that no file can make matching slow."""
+MAX_PATTERNS = 2_048
+"""Of one network; diffusers writes one for each layer, and SDXL's UNet has about a thousand."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,16 @@ class PeftSettings:
     dora: bool = False
     alphas: Mapping[str, float] = field(default_factory=dict)  # by pattern of a module's path
 
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], float]]:
+        return [(re.compile(rf"(.*\.)?({pattern})$"), alpha) for pattern, alpha in self.alphas.items()]
+
     def alpha_of(self, name: str, rank: int) -> float:
         """PEFT takes the first pattern that a module's path ends with."""
         network = NETWORK.match(name)
         path = name.removeprefix(network[0] if network else PREFIX)
-        for pattern, alpha in self.alphas.items():
-            if re.match(rf"(.*\.)?({pattern})$", path):
+        for pattern, alpha in self._patterns:
+            if pattern.match(path):
                 return alpha
         return rank if self.alpha is None else self.alpha
 
@@ -47,20 +54,34 @@ def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dic
     """By how the keys begin that they are for. `path`, `keys`: the file and what is in it."""
     try:
         if "lora_adapter_metadata" in metadata:
-            given = json.loads(metadata["lora_adapter_metadata"])
+            given = parse_json(metadata["lora_adapter_metadata"], f"{path.name}'s PEFT settings", dict)
             parts = {found[0] for key in given if (found := NETWORK.match(key))}
             return {part: _settings(_part_of(given, part)) for part in parts}
         if keys[0].startswith(PREFIX):
-            return {PREFIX: _settings(json.loads((path.parent / ADAPTER_FILE).read_bytes()))}
+            if not (path.parent / ADAPTER_FILE).is_file():
+                raise ExportError(f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it")
+            return {PREFIX: _settings(read_json(path.parent / ADAPTER_FILE))}
         return {}
-    except FileNotFoundError:
-        raise ExportError(f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it") from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ExportError(f"{path.name}: its PEFT settings cannot be read ({error!r})") from None
 
 
 def _part_of(given: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {key.removeprefix(part): value for key, value in given.items() if key.startswith(part)}
+
+
+def _check_patterns(name: str, found: Mapping[str, Any]) -> None:
+    if len(found) > MAX_PATTERNS:
+        raise ExportError(
+            f"The LoRA's option {name} has {len(found):,} patterns; expected at most {MAX_PATTERNS:,}"
+        )
+    for pattern in found:
+        if not PLAIN.fullmatch(pattern):
+            raise ExportError(f"The LoRA's option {name} has {pattern[:80]!r}, which is no module's name")
+        try:
+            re.compile(pattern)
+        except re.error:
+            raise ExportError(f"The LoRA's option {name} has {pattern[:80]!r}, which is no pattern") from None
 
 
 def _settings(options: Mapping[str, Any]) -> PeftSettings:
@@ -73,9 +94,9 @@ def _settings(options: Mapping[str, Any]) -> PeftSettings:
     unknown = ("lora_bias", *(["rank_pattern"] if kind == "LOKR" else []))
     if refused := [name for name in unknown if options.get(name)]:
         raise ExportError(f"The LoRA's option {refused[0]} is not supported")
-    alphas = {str(key): float(value) for key, value in (options.get("alpha_pattern") or {}).items()}
-    if wrong := [key for key in alphas if not PLAIN.fullmatch(key)]:
-        raise ExportError(f"The LoRA's option alpha_pattern has {wrong[0][:80]!r}, which is no module's name")
+    for name in ("alpha_pattern", "rank_pattern"):
+        _check_patterns(name, options.get(name) or {})
+    alphas = {key: float(value) for key, value in (options.get("alpha_pattern") or {}).items()}
     rank = float(options["r"]) if kind != "LORA" else None
     if rank is not None and not rank >= 1:
         raise ValueError(f"r is {rank}")

@@ -5,14 +5,13 @@ the kinds that it does not read from kohya's files (LoHa, LoKr, a middle matrix,
 DoRA) its functions or torch make the change of each weight.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftConfig, inject_adapter_in_model, set_peft_model_state_dict
+from peft import LoHaConfig, LoKrConfig, LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.loha import layer as loha
 from peft.tuners.lokr import layer as lokr
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -22,6 +21,8 @@ from torch import nn
 
 from export.checkpoints.checkpoint import Checkpoint
 from export.errors import ExportError, first_line
+from export.json_file import parse_json, read_json
+from export.lora.peft_settings import ADAPTER_FILE
 from export.lora.stability_names import sgm_names
 from export.lora.strength import Strength
 from export.lora.targets import UNET, Root, text_encoder_roots
@@ -29,6 +30,12 @@ from export.lora.targets import UNET, Root, text_encoder_roots
 PEFT_PREFIX = "base_model.model."
 KINDS = {"lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight"}
 PLAIN = {*KINDS, "alpha"}
+PEFT_CONFIGS = {"LORA": LoraConfig, "LOHA": LoHaConfig, "LOKR": LoKrConfig}
+PEFT_OPTIONS = (
+    *("r", "alpha", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
+    *("use_effective_conv2d", "decompose_both", "decompose_factor"),
+)
+TENSOR_SUFFIX = re.compile(r"\.(lora_[AB]|lora_magnitude_vector|hada_\w+|lokr_\w+)(\.weight)?$")
 Tensors = Mapping[str, torch.Tensor]
 
 
@@ -68,8 +75,14 @@ def _scale(network: nn.Module, root: str, strength: Strength) -> None:
 
 
 def _inject_peft(lora: Path, state: Tensors, network: nn.Module) -> None:
-    inject_adapter_in_model(PeftConfig.from_pretrained(str(lora.parent)), network)
+    """By those of PEFT's options that say what the tensors are. Others name modules that it would import, or
+    change the base's weights."""
+    given = read_json(lora.parent / ADAPTER_FILE)
     bare = {key.removeprefix(PEFT_PREFIX): value for key, value in state.items()}
+    options = {key: value for key, value in given.items() if key in PEFT_OPTIONS}
+    modules = sorted({TENSOR_SUFFIX.sub("", key) for key in bare})
+    config = PEFT_CONFIGS[given.get("peft_type", "LORA")](**options, target_modules=modules)
+    inject_adapter_in_model(config, network)
     set_peft_model_state_dict(network, bare)
 
 
@@ -79,10 +92,9 @@ def _inject_diffusers(lora: Path, state: Tensors, network: nn.Module, root: str)
     alpha = settings.get(f"{root}.lora_alpha")
     patterns = settings.get(f"{root}.alpha_pattern") or {}
     alphas = {} if alpha is None else dict.fromkeys(_modules(own), float(alpha))
+    compiled = [(re.compile(rf"(.*\.)?({key})$"), value) for key, value in patterns.items()]
     for path in alphas:
-        alphas[path] = next(
-            (value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", path)), alphas[path]
-        )
+        alphas[path] = next((value for pattern, value in compiled if pattern.match(path)), alphas[path])
     rslora = bool(settings.get(f"{root}.use_rslora"))
     _inject(network, own, alphas, use_rslora=rslora)
 
@@ -207,5 +219,4 @@ def _settings(lora: Path) -> Mapping[str, Any]:
     """As diffusers keeps PEFT's in a file: unet.lora_alpha and so on."""
     with safe_open(lora, framework="pt") as file:
         text = (file.metadata() or {}).get("lora_adapter_metadata")
-    found: Mapping[str, Any] = json.loads(text) if text else {}
-    return found
+    return parse_json(text, f"{lora.name}'s PEFT settings", dict) if text else {}

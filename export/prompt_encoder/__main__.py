@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.errors import ExportError, describe_error
+from export.errors import ExportError, print_error
 from export.prompt_encoder.export import export_encoder
 
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(export_encoder(given.folder, given.name, given.output))
     except (ExportError, OSError) as error:
-        print(f"export: {describe_error(error)}", file=sys.stderr)
+        print_error(error)
         return 2
     return 0
 

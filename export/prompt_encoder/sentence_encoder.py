@@ -1,20 +1,31 @@
 """A sentence encoder in sentence-transformers' folder layout, checked before it is loaded, in torch."""
 
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import BertModel, PretrainedConfig
-from transformers.utils import logging
+from transformers import BertConfig, BertModel, PretrainedConfig
 
 from contract.limits import MAX_ENCODER_TOKENS
+from contract.repositories import TOKENIZER_FILE
+from export.checkpoints.clean_folder import (
+    CONFIG_FILE,
+    TRANSFORMERS_FILE,
+    check_size,
+    clean_folder,
+    find_weights,
+    read_config,
+)
 from export.errors import ExportError, first_line
+from export.json_file import parse_json, read_bytes, read_json
+from export.tokenizer_file import read_tokenizer
 
 STAGES = ("Transformer", "Pooling", "Normalize")  # in modules.json
+STAGE_FOLDER = re.compile(r"[A-Za-z0-9_-]{0,100}")
+ATTENTION = "eager"  # the others leave the mask out of the graph where all of it is 1
 
 
 class SentenceEncoder(nn.Module):
@@ -47,51 +58,57 @@ class EncoderFolder:
 
 def open_source(folder: Path) -> EncoderFolder:
     """Raises ExportError for anything but a BERT with mean pooling and normalisation."""
-    stages = {one["type"].rpartition(".")[2]: folder / one["path"] for one in _read(folder / "modules.json")}
+    stages = _stages(folder)
     if tuple(stages) != STAGES:
         raise ExportError(f"{folder}: its stages are {', '.join(stages)}; expected {', '.join(STAGES)}")
-    pooling = _read(stages["Pooling"] / "config.json")
+    pooling = read_json(stages["Pooling"] / CONFIG_FILE)
     modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
     if modes != ["pooling_mode_mean_tokens"]:
         raise ExportError(f"{folder}: expected pooling_mode_mean_tokens, found {', '.join(modes) or 'none'}")
-    kind = _read(folder / "config.json").get("model_type")
+    kind = read_json(folder / CONFIG_FILE).get("model_type")
     if kind != "bert":
         raise ExportError(f"{folder}: its network is {kind}; expected bert")
     return EncoderFolder(SentenceEncoder(_bert(folder)), _tokenizer(folder))
 
 
+def _stages(folder: Path) -> dict[str, Path]:
+    """Folder of each stage by its kind."""
+    name = folder / "modules.json"
+    stages = {}
+    for one in parse_json(read_bytes(name), str(name), list):
+        kind, path = (one.get(key) for key in ("type", "path")) if isinstance(one, dict) else (None, None)
+        if not isinstance(kind, str) or not isinstance(path, str) or not STAGE_FOLDER.fullmatch(path):
+            raise ExportError(f"{name}: expected stages with a type and a folder beside it")
+        stages[kind.rpartition(".")[2]] = folder / path
+    return stages
+
+
 def _bert(folder: Path) -> BertModel:
-    logging.set_verbosity_error()  # it would tell that the pooler, which nothing here uses, is left out
+    config, weights = read_config(folder, BertModel.__name__), find_weights(folder, TRANSFORMERS_FILE)
     try:
-        return BertModel.from_pretrained(
-            folder,
-            add_pooling_layer=False,
-            attn_implementation="eager",  # the others leave the mask out of the graph where all of it is 1
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-        ).eval()
+        with torch.device("meta"):
+            check_size(folder, BertModel(BertConfig(**config), add_pooling_layer=False), weights)
+        with clean_folder(BertModel, config, weights, TRANSFORMERS_FILE) as clean:
+            return BertModel.from_pretrained(
+                clean,
+                add_pooling_layer=False,
+                attn_implementation=ATTENTION,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            ).eval()
+    except ExportError:
+        raise
     except Exception as error:  # transformers has no common kind
         raise ExportError(f"{folder}: {first_line(error)}") from None
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
-    length = _read(folder / "sentence_bert_config.json").get("max_seq_length")
+    length = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
     if not isinstance(length, int) or not 2 < length <= MAX_ENCODER_TOKENS:
         raise ExportError(f"{folder}: max_seq_length is {length}; expected 3 to {MAX_ENCODER_TOKENS}")
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # tokenizers raises Exception itself
-        raise ExportError(f"{folder}/tokenizer.json: {first_line(error)}") from None
+    tokenizer = read_tokenizer(folder / TOKENIZER_FILE)
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)
     return tokenizer
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise ExportError(f"Cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ExportError(f"{path}: {first_line(error)}") from None

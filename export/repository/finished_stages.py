@@ -15,7 +15,7 @@ from export.repository.staging import staging
 KEY_FILE = "export.json"  # in every part: the key of the stage that made it
 READ = (".safetensors", ".json", ".txt")  # kinds of files in a checkpoint that an export reads
 LIBRARIES = ("torch", "diffusers", "transformers", "optimum", "onnx")
-FORMAT = 1  # raised when the same inputs shall make something else
+FORMAT = 2  # raised when the same inputs shall make something else
 
 
 class FinishedStages:
@@ -75,7 +75,7 @@ def digests(checkpoint: Path) -> Mapping[str, str]:
             return {"": _digest([checkpoint])}
         folders = sorted(path for path in checkpoint.iterdir() if path.is_dir())
         files = {
-            folder.name: sorted(path for path in folder.iterdir() if path.suffix in READ)
+            folder.name: sorted(path for path in folder.iterdir() if path.suffix in READ and path.is_file())
             for folder in folders
         }
         return {name: _digest(found) for name, found in files.items() if found}

@@ -9,6 +9,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "export"
 ORDER = (
     "errors",
+    "json_file",
+    "tokenizer_file",
     "graphs",  # ONNX files; neither torch nor Triton
     "repository",  # Triton's folders and configs
     "families",  # what distinguishes checkpoints, in torch

@@ -69,5 +69,5 @@ def test_schedule_that_the_loop_cannot_follow_is_refused(
 
 def test_config_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scheduler_config.json").write_text("{")
-    with pytest.raises(ExportError, match="Cannot read the scheduler's config"):
+    with pytest.raises(ExportError, match=r"Cannot read .*scheduler_config\.json"):
         read_diffusion(tmp_path / "scheduler_config.json")

@@ -1,0 +1,77 @@
+"""The header of a safetensors file: names and shapes of what is in it. A stranger wrote it.
+
+A file begins with the header's length, eight bytes, little-endian; the header is a JSON object.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LENGTH_BYTES = 8
+MAX_HEADER_BYTES = 16 << 20
+"""Checkpoints of SDXL have 0.3 MB of it, and some trainers' notes several MB."""
+MAX_TENSORS = 65_536
+MAX_NAME_CHARACTERS = 500
+METADATA = "__metadata__"
+
+
+class BadSafetensors(Exception):
+    """What is wrong with the file, in a few words that follow its name."""
+
+
+@dataclass(frozen=True)
+class SafetensorsHeader:
+    shapes: Mapping[str, tuple[int, ...]]  # of each tensor by its name
+    metadata: Mapping[str, str]
+    data_bytes: int  # that follow it
+
+    @property
+    def values(self) -> int:
+        """Numbers in the whole file."""
+        return sum(map(math.prod, self.shapes.values()))
+
+
+def read_header(path: Path) -> SafetensorsHeader:
+    """Raises BadSafetensors and OSError."""
+    if not path.is_file():  # a pipe would be waited for
+        raise BadSafetensors("there is no such file")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+        if not 0 < length <= size - LENGTH_BYTES:
+            raise BadSafetensors("it does not begin with a header of safetensors")
+        if length > MAX_HEADER_BYTES:
+            raise BadSafetensors(f"its header is larger than {MAX_HEADER_BYTES >> 20} MiB")
+        header = parse_header(file.read(length))
+    if LENGTH_BYTES + length + header.data_bytes != size:
+        raise BadSafetensors(f"it is not whole, or not its own: {size:,} bytes")
+    return header
+
+
+def parse_header(data: bytes) -> SafetensorsHeader:
+    """`data`: without its length. Where the tensors lie is left to who reads them. Raises BadSafetensors."""
+    try:
+        found = json.loads(data)
+        metadata = found.pop(METADATA, {})
+        shapes = {name: _sizes(entry["shape"]) for name, entry in found.items()}
+        ends = [_sizes(entry["data_offsets"])[1] for entry in found.values()]
+        texts = all(isinstance(text, str) for text in metadata.values())
+    except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
+        raise BadSafetensors("it does not begin with a header of safetensors") from None
+    if not texts:
+        raise BadSafetensors("it does not begin with a header of safetensors")
+    if len(shapes) > MAX_TENSORS:
+        raise BadSafetensors(f"it has {len(shapes):,} tensors; expected at most {MAX_TENSORS:,}")
+    for name in shapes:
+        if not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
+            raise BadSafetensors(f"it has a tensor with a name that cannot be printed: {name[:80]!r}")
+    return SafetensorsHeader(shapes, metadata, max(ends, default=0))
+
+
+def _sizes(found: Any) -> tuple[int, ...]:
+    if not isinstance(found, list) or not all(type(size) is int and size >= 0 for size in found):
+        raise TypeError
+    return tuple(found)
