@@ -26,7 +26,7 @@ from embedded.shared_memory import keep_shared_memory_private, region_prefix, re
 ROOT = Path(__file__).resolve().parent.parent
 # Open to who sends the header `triton-grpc-protocol-NAME: VALUE`. A value that nobody knows would stand in
 # the command line, which everybody can read; so it is a lock without a key: gRPC takes no such header.
-CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=always"
+CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
 SOCKET_PORT = 8001  # a part of the socket's name
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
