@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,14 @@ async def pictures() -> AsyncIterator[str]:
 
 async def test_real_detector_finds_a_drawn_picture_safe(pictures: str, tmp_path: Path) -> None:
     part = acs_part(tmp_path, pictures)
-    async with running(part, tmp_path) as process, open_http_service("acs", part.url) as acs:
+    part = replace(part, environment={**part.environment, "IMGEN_ACS_KEY": "harbour-key"})
+    async with (
+        running(part, tmp_path) as process,
+        open_http_service("acs", part.url, key="harbour-key") as acs,
+        open_http_service("acs", part.url) as stranger,
+    ):
+        async with stranger.session.post(f"{stranger.url}/v1/reviews", json=body()) as response:
+            assert response.status == 401
 
         async def ask(form: str, **changes: Any) -> tuple[int, Any]:
             json = body(**{"image_url": f"{pictures}/{form}", **changes})
