@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from acs.decode import decode
@@ -39,6 +41,7 @@ MAX_OPEN = 64  # reviews at the same time; the detector works on one
 
 log = logging.getLogger("acs")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HEALTH_PATHS = ("/healthz", "/readyz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class ReviewerConfig:
 
     rulesets: Path = FOLDER
     fetch_allow: tuple[str, ...] = ()  # URL prefixes; none: every picture is refused
+    key: str = ""  # bearer key of those who may ask; empty: whoever gets here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,7 @@ def make_app(config: ReviewerConfig, load_detector: Callable[[], Detector]) -> w
                 )
                 yield
 
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_failures])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_failures, _demand(config.key)])
     app.cleanup_ctx.append(services)
     app.add_routes(
         [
@@ -108,6 +112,20 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
     except Exception:
         log.exception("review failed")
         return _json({"error": "Internal error"}, 500)
+
+
+def _demand(key: str) -> Middleware:
+    """Before anything is read of a request, but for whether this service lives."""
+    expected = f"Bearer {key}".encode()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if key and request.path not in HEALTH_PATHS and not hmac.compare_digest(sent, expected):
+            raise Failure(401, "Unauthorized")
+        return await handler(request)
+
+    return check
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -8,6 +8,7 @@ from contract.acs import REVIEWS_PATH, RULESETS_PATH, Review, ReviewRequest
 
 _ANSWERS = {
     "400": "The body is not JSON: no verdict",
+    "401": "Not the key that this reviewer demands, if it does: no verdict",
     "413": "The body is too large: no verdict",
     "422": "Unknown ruleset, wrong field, image_url not allowed, or no decodable picture: no verdict",
     "502": "The picture could not be fetched: no verdict",

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -28,13 +29,31 @@ class Instance:
         self._serving = self.folder / "up.json"
         self._key = self.folder / "key"
 
-    def prepare(self) -> None:
-        """Raises UserError."""
+    def prepare(self) -> str:
+        """What to tell the user, if there is something: other users of the machine could get in so far.
+
+        Raises UserError, also where others may have put something there already.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            told = self._tighten()
             self.logs.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise self._unusable(error) from None
+        return told
+
+    def _tighten(self) -> str:
+        found = self.folder.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if found.st_uid != os.getuid() or mode & stat.S_IWOTH:
+            raise UserError(
+                f"{self.folder} is not yours alone: other users may write there; "
+                "name another folder in IMGEN_DATA_DIR"
+            )
+        if not mode & 0o077:
+            return ""
+        self.folder.chmod(0o700)
+        return f"other users could look into {self.folder} (mode {mode:o}); now it is yours alone (mode 700)"
 
     def _unusable(self, error: OSError) -> UserError:
         return UserError(

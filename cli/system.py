@@ -14,7 +14,7 @@ from cli.console import console
 from cli.instance import Instance, Serving
 from cli.welcome import welcome
 from embedded.characters.service import CharacterService
-from embedded.part import PartError
+from embedded.part import UMASK, PartError
 from embedded.plan import plan
 from embedded.supervisor import Say, SupervisedPart, supervise
 from frontend.common.printable import log_to_stderr
@@ -32,6 +32,7 @@ class UpOptions:
     llm: bool  # whether the packaged language model is started
     quiet: bool  # whether URL and key are printed
     given: frozenset[str]  # the settings that somebody set
+    triton_port: int | None = None  # of Triton on loopback; None: it listens on a Unix socket
 
 
 async def run_system(settings: Settings, instance: Instance, options: UpOptions) -> int:
@@ -43,6 +44,7 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
     out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    os.umask(UMASK)
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -68,7 +70,9 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
 
 async def _serve(settings: Settings, instance: Instance, options: UpOptions, say: Say) -> None:
     models = [] if settings.triton_urls else await CharacterService.of(settings).merge_all(say)
-    parts = await plan(settings, models, llm=options.llm, given=options.given)
+    parts = await plan(
+        settings, models, llm=options.llm, given=options.given, triton_port=options.triton_port
+    )
     async with supervise(parts.stages, instance.logs, say) as running:
         key = await _ensure_local_key(replace(settings, redis_url=parts.redis_url), instance)
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))

@@ -35,16 +35,34 @@ def add(commands: Commands) -> None:
     parser.add_argument("--detach", action="store_true", help="run in the background")
     parser.add_argument("--quiet", action="store_true", help="print no URL and no key (they are in up.json)")
     parser.add_argument("--no-llm", action="store_true", help="without the packaged language model")
+    parser.add_argument(
+        "--triton-port",
+        type=_port_number,
+        metavar="PORT",
+        help="Triton listens there on loopback, for perf_analyzer; every user of this machine may ask it",
+    )
+
+
+def _port_number(text: str) -> int:
+    if not 0 < (port := int(text)) < 65536:
+        raise argparse.ArgumentTypeError(f"expected 1 to 65535, got {text}")
+    return port
 
 
 def run(arguments: argparse.Namespace) -> int:
     values = given()
     settings = Settings(**values)
+    if settings.triton_urls and arguments.triton_port:
+        raise UserError("--triton-port: no Triton is started here, because IMGEN_TRITON_URLS is set")
     instance = Instance(settings.data_dir)
-    instance.prepare()
+    if words := instance.prepare():
+        print(f"imgen: {words}", file=sys.stderr, flush=True)
     instance.refuse_second()
     catalogue = load(*catalogue_folders(settings))
-    for words in filter(None, (only_local(settings), catalogue.warning)):
+    # Here, because the other commands do not speak HTTP.
+    from frontend.net.plain_text import plain_text_warnings
+
+    for words in filter(None, (only_local(settings), *plain_text_warnings(settings), catalogue.warning)):
         print_error(words)
     if arguments.detach:
         return _detach(instance, arguments)
@@ -54,7 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = replace(settings, port=_port(settings))
     lock = instance.hold()
     try:
-        options = UpOptions(llm=not arguments.no_llm, quiet=arguments.quiet, given=frozenset(values))
+        options = UpOptions(
+            llm=not arguments.no_llm,
+            quiet=arguments.quiet,
+            given=frozenset(values),
+            triton_port=arguments.triton_port,
+        )
         return asyncio.run(run_system(settings, instance, options))
     finally:
         instance.withdraw()
@@ -84,6 +107,8 @@ def _addresses(host: str) -> list[Any]:
 def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
     """Starts `imgen up` in a session of its own and waits until it serves."""
     options = ["--no-llm"] if arguments.no_llm else []
+    if arguments.triton_port is not None:
+        options.append(f"--triton-port={arguments.triton_port}")
     log = instance.logs / "up.log"
     with open_log(log, afresh=True) as output:
         process = subprocess.Popen(

@@ -3,18 +3,24 @@
 # Loaded at start: each model but the characters, which text_to_image loads by itself.
 set -eu
 
-new_key() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
-
-key=$(new_key)
-value=$(new_key)
-closed="model-repository,shared-memory,trace,logging:$key=$value"
+# Open to who sends a header of this name and value. A value that nobody knows would stand in the command line,
+# which others can read; so it is a lock without a key: no header has a line's end in it, nor gRPC's such names.
+closed='model-repository,shared-memory,trace,logging:Closed to everybody=al
+ways'
 
 # gRPC is for the frontends, metrics for Prometheus; HTTP only for the health check within this container.
 set -- --model-control-mode=explicit \
     --grpc-address=0.0.0.0 --grpc-port=8001 --grpc-restricted-protocol="$closed" \
+    --grpc-max-response-pool-size=64 \
     --http-address=127.0.0.1 --http-port=8000 --http-restricted-api="$closed" \
     --metrics-address=0.0.0.0 --metrics-port=8002 \
     --strict-readiness=true --exit-timeout-secs=30 "$@"
+
+# A folder with server.pem, server.key and ca.pem: only clients with a certificate of that authority are served.
+if [ -n "${IMGEN_TRITON_TLS:-}" ]; then
+    set -- --grpc-use-ssl-mutual=true --grpc-server-cert="$IMGEN_TRITON_TLS/server.pem" \
+        --grpc-server-key="$IMGEN_TRITON_TLS/server.key" --grpc-root-cert="$IMGEN_TRITON_TLS/ca.pem" "$@"
+fi
 
 # Beside this script: the image's packages, or a checkout's.
 here=$(cd "$(dirname "$0")" && pwd)

@@ -15,6 +15,7 @@ def frontend_part(settings: Settings, environment: Mapping[str, str]) -> SystemP
         name="frontend",
         title="API server",
         url=url,
+        listens_at=settings.port,
         command=(sys.executable, "-m", "cli.main", "serve"),
         environment={
             "PYTHONPATH": str(ROOT),
@@ -23,7 +24,8 @@ def frontend_part(settings: Settings, environment: Mapping[str, str]) -> SystemP
             "IMGEN_DATA_DIR": str(settings.data_dir.resolve()),
             **environment,
         },
-        secrets=True,
+        # Its settings, the object store's, and how both are reached.
+        inherits=("IMGEN_*", "AWS_*", "*_PROXY", "*_proxy", "SSL_CERT_*", "REQUESTS_CA_BUNDLE"),
         # Listening is enough: /readyz may wait for an outside part that `imgen up` has no say in.
         ready=lambda: answers(f"{url}/healthz"),
         stop_timeout_s=30.0,

@@ -3,25 +3,27 @@
 from pathlib import Path
 
 from embedded.part import SystemPart, python_of
+from embedded.plain_path import socket_path
 from embedded.readiness import answers
 
 ROOT = Path(__file__).resolve().parent.parent  # what `llm` is imported from
 
 
-def llm_part(port: int, data_dir: Path, *, threads: int = 0) -> SystemPart:
+def llm_part(data_dir: Path, *, threads: int = 0) -> SystemPart:
     """Ready after about 2 s, 4 s the first time. `threads` 0: one for every two cores."""
-    url = f"http://127.0.0.1:{port}"
+    socket = socket_path(data_dir, "llm.sock")
 
     return SystemPart(
         name="llm",
         title="language model",
-        url=f"{url}/v1",
+        url=f"unix:{socket}:/v1",
+        listens_at=socket,
         # -P: nothing from the folder that the user happens to stand in.
         command=(
-            *(python_of("llm"), "-P", "-m", "llm", "--host", "127.0.0.1", "--port", str(port)),
+            *(python_of("llm"), "-P", "-m", "llm", "--socket", str(socket)),
             *("--data-dir", str(data_dir.resolve() / "llm"), "--threads", str(threads)),
         ),
-        ready=lambda: answers(f"{url}/healthz"),
+        ready=lambda: answers(f"unix:{socket}:/healthz"),
         # llama.cpp would start a debugger on itself where it fails.
         environment={"PYTHONPATH": str(ROOT), "GGML_NO_BACKTRACE": "1"},
     )

@@ -7,15 +7,17 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from embedded.child import kill, spawn
+from embedded.listener import is_listener
 from embedded.logs import last_error_line, open_log
-from frontend.settings import Settings
 
 PR_SET_PDEATHSIG = 1
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -24,7 +26,12 @@ PORT_TRIES = 100
 # glibc otherwise keeps the memory of past pictures in the arena of every thread that ever held one. From
 # 1 MiB up, a buffer is now mapped by itself and goes back to the system at once; see perf/README.md.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
-SECRETS = frozenset(f"IMGEN_{item.name.upper()}" for item in fields(Settings) if item.metadata["secret"])
+UMASK = 0o077
+# What every part finds of our environment: nothing in it is a secret. Names, or patterns of names.
+INHERITED = (
+    "HOME", "LANG", "LANGUAGE", "LC_*", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONDONTWRITEBYTECODE",
+    "TMPDIR", "TZ", "USER", "*_NUM_THREADS",
+)  # fmt: skip
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,15 +43,22 @@ async def assume_healthy(pid: int) -> bool:
     return False
 
 
+def do_nothing() -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SystemPart:
     name: str  # also the name of its log file
     url: str  # what its clients are told
+    listens_at: Path | int | None = (
+        None  # its Unix socket or TCP port: who else listens there is not this part
+    )
     command: tuple[str, ...]
     title: str = ""  # what people call it; empty: its name
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
-    environment: Mapping[str, str] = field(default_factory=dict)  # added to ours
-    secrets: bool = False  # whether ours is passed on with the settings that are secret
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to what it inherits
+    inherits: tuple[str, ...] = ()  # names of our environment, or patterns of names, beside INHERITED
+    confine: Callable[[], None] = do_nothing  # called in its process before it begins; raises OSError
     is_unhealthy: Callable[[int], Awaitable[bool]] = assume_healthy  # asked of a pid: it is then replaced
     background: bool = False  # nobody waits for it at start, and its failure stops nothing
     start_timeout_s: float = 60.0
@@ -89,28 +103,44 @@ def free_port(connections: Path = PORT_RANGE) -> int:
     raise PartError("no free TCP port was found on 127.0.0.1")
 
 
-def _die_with_parent() -> None:
-    """So that killing the supervisor, even with SIGKILL, leaves nothing behind."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _prepare(part: SystemPart) -> Callable[[], None]:
+    """What a part's process does before it becomes the part's program."""
+
+    def prepare() -> None:
+        # So that killing the supervisor, even with SIGKILL, leaves nothing behind.
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        part.confine()
+
+    return prepare
 
 
-def _inherit_environment(part: SystemPart) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if part.secrets or name not in SECRETS}
+def inherit_environment(*more: str) -> dict[str, str]:
+    """What a process of ours finds of our environment; `more`: names or patterns beside INHERITED."""
+    patterns = (*INHERITED, *more)
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
 
 
 async def start(part: SystemPart, logs: Path) -> asyncio.subprocess.Process:
     """The part's process, ready to serve. Raises PartError."""
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = logs / f"{part.name}.log"
     with open_log(log) as output:
-        process = await spawn(
-            *part.command,
-            env={**MALLOC, **_inherit_environment(part), **part.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            preexec_fn=_die_with_parent,
-        )
+        try:
+            process = await spawn(
+                *part.command,
+                env={**MALLOC, **inherit_environment(*part.inherits), **part.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                umask=UMASK,
+                preexec_fn=_prepare(part),
+            )
+        except subprocess.SubprocessError:  # of preexec_fn
+            raise PartError(f"{part.label} could not be confined; this needs a kernel with seccomp") from None
     try:
         await _wait_until_ready(part, process, log)
     except BaseException:
@@ -121,13 +151,17 @@ async def start(part: SystemPart, logs: Path) -> asyncio.subprocess.Process:
 
 async def _wait_until_ready(part: SystemPart, process: asyncio.subprocess.Process, log: Path) -> None:
     deadline = time.monotonic() + part.start_timeout_s
-    while not await part.ready():
+    while not (await part.ready() and _answers_itself(part, process.pid)):
         if process.returncode is not None:
             said = f": {line}" if (line := last_error_line(log)) else ""
             raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}{said}")
         if time.monotonic() > deadline:
             raise PartError(f"{part.label} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)
+
+
+def _answers_itself(part: SystemPart, pid: int) -> bool:
+    return part.listens_at is None or is_listener(pid, part.listens_at)
 
 
 async def stop(part: SystemPart, process: asyncio.subprocess.Process) -> None:

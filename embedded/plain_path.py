@@ -12,6 +12,7 @@ from pathlib import Path
 
 from embedded.part import PartError
 
+MAX_SOCKET_PATH_BYTES = 100  # Triton adds its port to the path that it is given
 # No shell takes these apart, nor does a list of paths with colons between them.
 _PLAIN = re.compile(r"[A-Za-z0-9/._+@-]+")
 
@@ -28,6 +29,25 @@ def private_folder(of: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PartError(f"{folder} belongs to somebody else; choose another IMGEN_DATA_DIR or TMPDIR")
     return folder
+
+
+def socket_path(data_dir: Path, name: str) -> Path:
+    """Where a part listens: in a folder for this user alone, always the same one for a data folder.
+
+    Raises PartError where none is short and plain enough.
+    """
+    folder = data_dir.resolve() / "run"
+    if not _is_usable(folder / name):
+        folder = private_folder(data_dir.resolve())
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)  # one that was there may have had another mode
+    if not _is_usable(folder / name):
+        raise PartError(f"{folder} is too long or too odd a path for a Unix socket: name another TMPDIR")
+    return folder / name
+
+
+def _is_usable(socket: Path) -> bool:
+    return len(str(socket)) <= MAX_SOCKET_PATH_BYTES and bool(_PLAIN.fullmatch(str(socket)))
 
 
 def plain(path: Path, of: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from embedded.acs import acs_part
 from embedded.frontend import frontend_part
 from embedded.llm import llm_part
-from embedded.part import PartError, SystemPart, free_port
+from embedded.part import PartError, SystemPart
 from embedded.redis import redis_part
 from embedded.triton import has_dead_stub, triton_part
 from frontend.net.public_url import public_url
@@ -26,8 +26,16 @@ class SystemPlan:
     url: str  # where the API will be
 
 
-async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Collection[str]) -> SystemPlan:
+async def plan(
+    settings: Settings,
+    models: list[Path],
+    *,
+    llm: bool,
+    given: Collection[str],
+    triton_port: int | None = None,
+) -> SystemPlan:
     """`models`: repositories for the Triton that is started here. `given`: the settings that somebody set.
+    `triton_port`: where Triton listens on loopback; None: on a Unix socket.
 
     Raises PartError, and SettingError where the settings allow no links to pictures.
     """
@@ -38,18 +46,16 @@ async def plan(settings: Settings, models: list[Path], *, llm: bool, given: Coll
         parts.append(redis_part(data_dir, settings.redis_max_mb))
         environment["IMGEN_REDIS_URL"] = parts[-1].url
     if not settings.triton_urls:
-        triton = triton_part(
-            port=free_port(), metrics_port=free_port(), data_dir=data_dir, repositories=models
-        )
+        triton = triton_part(data_dir=data_dir, repositories=models, port=triton_port)
         parts.append(replace(triton, is_unhealthy=has_dead_stub))
         environment["IMGEN_TRITON_URLS"] = triton.url
         if "workers" not in given:
             environment["IMGEN_WORKERS"] = str(WORKERS_ON_A_CPU)
     if not settings.acs_url:
-        parts.append(acs_part(free_port(), fetch_allow=await _find_picture_prefix(settings)))
+        parts.append(acs_part(data_dir, fetch_allow=await _find_picture_prefix(settings)))
         environment["IMGEN_ACS_URL"] = parts[-1].url
     if llm and not settings.llm_url:
-        parts.append(replace(llm_part(free_port(), data_dir), background=True))
+        parts.append(replace(llm_part(data_dir), background=True))
         environment["IMGEN_LLM_URL"] = parts[-1].url
     frontend = frontend_part(settings, environment)
     return SystemPlan(

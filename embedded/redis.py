@@ -8,17 +8,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from embedded.part import PartError, SystemPart, site_of
-from embedded.plain_path import private_folder
-
-# A socket's path has room for 107 bytes.
-MAX_SOCKET_PATH_BYTES = 100
+from embedded.plain_path import socket_path
 
 
 def redis_part(data_dir: Path, max_mb: int = 0) -> SystemPart:
     """`max_mb`: of memory; 0: half of the machine's. Raises PartError where no server is installed."""
     folder = data_dir.resolve() / "redis"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    socket = _socket(folder)
+    socket = socket_path(data_dir, "redis.sock")
     url = f"unix://{socket}"
     command = (
         _binary(),
@@ -35,18 +32,13 @@ def redis_part(data_dir: Path, max_mb: int = 0) -> SystemPart:
         "--maxmemory-policy", "noeviction",
         "--daemonize", "no",
     )  # fmt: skip
-    return SystemPart(name="redis", title="Redis", url=url, command=command, ready=lambda: _ready(url))
+    return SystemPart(
+        name="redis", title="Redis", url=url, listens_at=socket, command=command, ready=lambda: _ready(url)
+    )
 
 
 def _half_of_memory_mb() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 >> 20
-
-
-def _socket(folder: Path) -> Path:
-    direct = folder / "redis.sock"
-    if len(str(direct)) <= MAX_SOCKET_PATH_BYTES:
-        return direct
-    return private_folder(folder) / "redis.sock"
 
 
 def _binary() -> str:

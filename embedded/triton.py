@@ -1,14 +1,12 @@
-"""The pip-installed Triton of the embedded default: gRPC on loopback, models under explicit control.
+"""The pip-installed Triton of the embedded default: gRPC on a Unix socket, models under explicit control.
 
-For one machine only: this release is older than several fixes (see docs), so nothing but gRPC and metrics
-listens, both on 127.0.0.1, and the protocols that would hand the server over are closed.
+For one machine only: this release is older than several fixes (see docs), so nothing but gRPC listens, where
+no other user gets in, and the protocols that would hand the server over are closed.
 """
 
 import asyncio
-import hashlib
 import os
 import re
-import secrets
 import shutil
 import sys
 import sysconfig
@@ -22,13 +20,16 @@ from tritonclient.utils import InferenceServerException
 from contract.names import TEXT_TO_IMAGE
 from contract.repositories import CONFIG_FILE, BadRepositories, base_models
 from embedded.part import PartError, SystemPart, python_of
-from embedded.plain_path import plain
+from embedded.plain_path import plain, socket_path
+from embedded.shared_memory import keep_shared_memory_private, region_prefix, remove_shared_memory
 
 ROOT = Path(__file__).resolve().parent.parent
-CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging"
+# Open to who sends the header `triton-grpc-protocol-NAME: VALUE`. A value that nobody knows would stand in
+# the command line, which everybody can read; so it is a lock without a key: gRPC takes no such header.
+CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
+SOCKET_PORT = 8001  # a part of the socket's name
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +48,9 @@ class _Install:
 
 def triton_part(
     *,
-    port: int,
     data_dir: Path,
     repositories: Sequence[Path],
-    metrics_port: int | None = None,
+    port: int | None = None,
     resident_mb: int | None = None,
     threads: int | None = None,
     log_verbose: int = 0,
@@ -58,7 +58,8 @@ def triton_part(
     """A Triton that serves `text_to_image` and every base model of `repositories`.
 
     `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
-    CPU threads of one network (None: all cores), `metrics_port` is None for no metrics.
+    CPU threads of one network (None: all cores). `port`: on 127.0.0.1 in place of the socket, for programs
+    that know no sockets, on a machine without other users.
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _find_install()
@@ -72,35 +73,45 @@ def triton_part(
     backends = plain(_assemble_backends(install, own), own)
     site = plain(_bring_contract(own), own)
     remove_shared_memory(data_dir)
-    key, value = secrets.token_hex(8), secrets.token_hex(32)
     _check_backends(folders, models, backends)
+    address, url, listens_at = _address(port, data_dir)
     command = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={_prefix(data_dir)}",
+        f"--backend-config=python,shm-region-prefix-name={region_prefix(data_dir)}",
         f"--backend-config=python,stub-timeout-seconds={STUB_TIMEOUT_S}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in models),
         "--allow-http=false",
-        "--grpc-address=127.0.0.1",
-        f"--grpc-port={port}",
-        *_metrics_options(metrics_port),
-        f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}:{key}={value}",
+        "--allow-metrics=false",
+        f"--grpc-address={address}",
+        f"--grpc-port={port or SOCKET_PORT}",
+        f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}",
         "--strict-readiness=true",
         "--exit-timeout-secs=3",
         f"--log-verbose={log_verbose}",
     )
-    url = f"127.0.0.1:{port}"
     return SystemPart(
         name="triton",
         title="Triton",
         url=url,
+        listens_at=listens_at,
         command=command,
         ready=lambda: _ready(url),
         environment=_environment(install, site, folders, own / "tmp", resident_mb, threads),
+        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS"),
+        confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
+
+
+def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
+    """What Triton is told, what its clients are told, where it then listens."""
+    if port is not None:
+        return "127.0.0.1", f"127.0.0.1:{port}", port
+    socket = socket_path(data_dir, "triton.sock")
+    return f"unix:{socket}", f"unix:{socket}:{SOCKET_PORT}", Path(f"{socket}:{SOCKET_PORT}")
 
 
 def _check_backends(folders: Sequence[Path], names: Sequence[str], backends: Path) -> None:
@@ -224,22 +235,6 @@ def _environment(
     if threads is not None:
         environment["IMGEN_ORT_THREADS"] = str(threads)
     return environment
-
-
-def _metrics_options(port: int | None) -> tuple[str, ...]:
-    if port is None:
-        return ("--allow-metrics=false",)
-    return ("--metrics-address=127.0.0.1", f"--metrics-port={port}", "--allow-gpu-metrics=false")
-
-
-def remove_shared_memory(data_dir: Path) -> None:
-    """Regions that a killed Triton of this data folder left behind. Not while one runs."""
-    for region in SHARED_MEMORY.glob(f"{_prefix(data_dir)}*"):
-        region.unlink(missing_ok=True)
-
-
-def _prefix(data_dir: Path) -> str:
-    return "imgen-" + hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
 
 
 async def _ready(url: str) -> bool:

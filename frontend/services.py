@@ -9,8 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
 
-import aiohttp
-
 from frontend.actions.context import Gate, Services
 from frontend.cache import metrics as cache_metrics
 from frontend.cache.cache import Cache
@@ -29,6 +27,7 @@ from frontend.finishing.finish import Finisher
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
+from frontend.inference.tls import triton_tls
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
 from frontend.jobs.memory import RedisMemory
@@ -36,7 +35,9 @@ from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
 from frontend.keys.rates import Rates, rates_of
+from frontend.net.http_endpoint import HttpService, open_http_service
 from frontend.net.networks import networks
+from frontend.net.plain_text import plain_text_warnings
 from frontend.net.public_url import only_local, public_url
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.random_prompt import load_grammar
@@ -53,7 +54,11 @@ WATERMARKS_AT_A_TIME = 2
 
 @contextlib.asynccontextmanager
 async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
-    inference = Inference(settings.triton_urls, timeout_s=settings.triton_timeout_s)
+    inference = Inference(
+        settings.triton_urls,
+        timeout_s=settings.triton_timeout_s,
+        tls=triton_tls(settings.triton_ca, settings.triton_certificate, settings.triton_key),
+    )
     try:
         yield inference
     finally:
@@ -77,9 +82,12 @@ async def open_services(
         enter = stack.enter_async_context
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        http = await enter(aiohttp.ClientSession())
-        if words := only_local(settings):
+        for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
             log.warning("%s", words)
+        acs = await enter(
+            open_http_service("acs", settings.acs_url, key=settings.acs_key, ca=settings.acs_ca)
+        )
+        llm = await enter(open_http_service("llm", settings.llm_url))
         storage = await enter(open_storage(settings, public_url(settings)))
         catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
         await enter(in_background(catalogue.watch()))
@@ -101,16 +109,16 @@ async def open_services(
         memory = RedisMemory(redis)
         await memory.look()
         await enter(in_background(memory.watch()))
-        reviewer = Reviewer(settings.acs_url, settings.acs_timeout_s, http)
+        reviewer = Reviewer(acs.url, settings.acs_timeout_s, acs.session)
         encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
         cache = await enter(open_cache(settings, redis, encoder, storage.exists))
-        await enter(in_background(Rulesets(redis, http, settings.acs_url).watch()))
+        await enter(in_background(Rulesets(redis, acs.session, acs.url).watch()))
         reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
         stack.push_async_callback(reviews.close)
         workers = Workers(WorkerContext(jobs, inference, finisher, storage), settings)
         stack.push_async_callback(workers.stop)
         workers.start()
-        enhancer, gate = _enhancer(settings, http), Gate()
+        enhancer, gate = _enhancer(settings, llm), Gate()
         yield Services(
             max_body_bytes=settings.max_body_mb << 20,
             default_texts=_default_texts(settings),
@@ -185,10 +193,10 @@ def _check_urls(settings: Settings) -> None:
             )
 
 
-def _enhancer(settings: Settings, http: aiohttp.ClientSession) -> Enhancer:
+def _enhancer(settings: Settings, llm: HttpService) -> Enhancer:
     return Enhancer(
-        http,
-        url=settings.llm_url,
+        llm.session,
+        url=llm.url,
         model=settings.llm_model,
         key=settings.llm_key,
         timeout_s=settings.llm_timeout_s,

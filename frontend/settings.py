@@ -147,8 +147,15 @@ class Settings:
     )
 
     triton_urls: tuple[str, ...] = row(
-        (), "gRPC host:port of each Triton, comma-separated; empty: `imgen up` starts one"
+        (), "gRPC host:port or unix:/PATH of each Triton, comma-separated; empty: `imgen up` starts one"
     )
+    triton_ca: Path = row(
+        Path(), "PEM file of the authority whose certificates Tritons beyond Unix sockets have; empty: no TLS"
+    )
+    triton_certificate: Path = row(
+        Path(), "PEM certificate chain that Tritons are shown (mutual TLS); empty: none"
+    )
+    triton_key: Path = row(Path(), "PEM private key of that certificate")
     triton_timeout_s: float = row(240.0, "Seconds that one picture may take in Triton", low=1, high=3_600)
 
     cache_encoder: str = row(
@@ -158,12 +165,26 @@ class Settings:
         500, "Milliseconds that one vector may take; longer is a miss", low=10, high=10_000
     )
 
-    acs_url: str = row("", "Base URL of the ACS reviewer; empty: `imgen up` starts the reference one")
+    plain_hosts: tuple[str, ...] = row(
+        (),
+        "Hosts beyond this machine that may be spoken to without TLS because nobody else is on the way; to "
+        "others no key is sent without it, and what else is sent is warned of",
+    )
+
+    acs_url: str = row(
+        "",
+        "Base URL of the ACS reviewer, or unix:/PATH[:/BASE]; empty: `imgen up` starts the reference one",
+    )
+    acs_key: str = row("", "Bearer key sent to the ACS reviewer", secret=True)
+    acs_ca: Path = row(
+        Path(), "PEM file of the authority whose certificate the ACS reviewer has; empty: the system's"
+    )
     acs_timeout_s: float = row(20.0, "Seconds that one review may take", low=0.1, high=300)
 
     llm_url: str = row(
         "",
-        "Base URL of an OpenAI-compatible server, up to and with /v1; empty: `imgen up` starts a small one",
+        "Base URL of an OpenAI-compatible server, up to and with /v1, or unix:/PATH:/v1; empty: `imgen up` "
+        "starts a small one",
     )
     llm_model: str = row("", "Model name sent to the LLM")
     llm_key: str = row("", "Bearer key sent to the LLM", secret=True)

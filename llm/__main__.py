@@ -17,7 +17,9 @@ NICENESS = 5  # pictures and answers to clients come first
 def main() -> None:
     parser = argparse.ArgumentParser(prog="llm", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    listen = parser.add_mutually_exclusive_group(required=True)
+    listen.add_argument("--port", type=int)
+    listen.add_argument("--socket", help="Unix socket to listen on, in place of address and port")
     parser.add_argument("--data-dir", type=Path, required=True, help="where the joined model file is kept")
     parser.add_argument("--threads", type=int, default=0, help="0: one for every two cores")
     parser.add_argument("--waiting", type=int, default=8, help="requests that may wait for their turn")
@@ -29,8 +31,7 @@ def main() -> None:
     writer = Writer(assemble_weights(options.data_dir), threads)
     web.run_app(
         build_app(writer, options.waiting),
-        host=options.host,
-        port=options.port,
+        **({"path": options.socket} if options.socket else {"host": options.host, "port": options.port}),
         access_log=None,  # requests carry prompts
         handler_cancellation=True,  # a client that went away is waited for by nobody
         shutdown_timeout=2,

@@ -72,12 +72,11 @@ def demo_triton(
 def _serving(
     repositories: Sequence[Path], folder: Path, resident_mb: int | None = None
 ) -> Iterator[RunningTriton]:
-    from embedded.part import free_port, start, stop
-    from embedded.triton import remove_shared_memory, triton_part
+    from embedded.part import start, stop
+    from embedded.shared_memory import remove_shared_memory
+    from embedded.triton import triton_part
 
-    part = triton_part(
-        port=free_port(), data_dir=folder, repositories=repositories, resident_mb=resident_mb, threads=1
-    )
+    part = triton_part(data_dir=folder, repositories=repositories, resident_mb=resident_mb, threads=1)
     with asyncio.Runner() as runner:
         process = runner.run(start(part, folder))
         yield RunningTriton(part.url, process.pid, folder / "triton.log")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from embedded.child import run_child
-from embedded.part import PartError, installed_python, python_of
+from embedded.part import UMASK, PartError, inherit_environment, installed_python, python_of
 from frontend.catalogue.catalogue import Character
 from frontend.settings import ROOT
 
@@ -53,6 +53,8 @@ async def merge(
         *(("--compare",) if compare else ()),
         *(("--progress",) if tell else ()),
         cwd=ROOT,
+        env=inherit_environment("CUDA_*", "NVIDIA_*"),
+        umask=UMASK,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     ) as process:

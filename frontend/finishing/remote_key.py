@@ -17,10 +17,10 @@ from frontend.common.errors import SettingError
 from frontend.finishing.algorithm import Algorithm, algorithm_of
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.settings import FinishingSettings
+from frontend.net.http_endpoint import HttpEndpoint
 
 MAX_SIGNATURE_BYTES = 4096
 PAUSE_S = 0.2  # before a process that is away or busy is asked again
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +82,13 @@ class RemoteKey:
 @contextlib.asynccontextmanager
 async def open_remote_key(settings: FinishingSettings, certificate: Certificate) -> AsyncIterator[RemoteKey]:
     """Raises SettingError for a URL that would not keep what is signed to the two, or that signs nothing."""
-    url, connector = _connection(settings.c2pa_signer)
+    endpoint = _endpoint(settings.c2pa_signer)
     token = settings.c2pa_signer_token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     algorithm = algorithm_of(certificate.certificates[0].public_key())
     assert algorithm is not None  # load_certificate refuses others
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        key = RemoteKey(session, url, algorithm, settings.c2pa_signer_timeout_s)
+    async with aiohttp.ClientSession(connector=endpoint.connector(), headers=headers) as session:
+        key = RemoteKey(session, endpoint.url, algorithm, settings.c2pa_signer_timeout_s)
         try:
             await key.sign(b"imgen asks whether this is signed")
         except NoSignature as error:
@@ -96,13 +96,9 @@ async def open_remote_key(settings: FinishingSettings, certificate: Certificate)
         yield key
 
 
-def _connection(text: str) -> tuple[URL, aiohttp.BaseConnector]:
-    try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme == "unix" and url.path.startswith("/"):
-        return URL("http://signer/"), aiohttp.UnixConnector(url.path)
-    if url.host and (url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)):
-        return url, aiohttp.TCPConnector()
+def _endpoint(text: str) -> HttpEndpoint:
+    with contextlib.suppress(ValueError):
+        endpoint = HttpEndpoint.parse(text)
+        if not endpoint.plain_host:
+            return endpoint
     raise SettingError("c2pa_signer: expected https://…, http:// on this machine's loopback, or unix:/PATH")

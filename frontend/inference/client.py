@@ -37,19 +37,21 @@ T = TypeVar("T")
 
 
 class Inference:
-    """Pictures, and answers of other models, from one or more Tritons, each given as host:port.
+    """Pictures, and answers of other models, from one or more Tritons, each given as host:port or unix:/PATH.
 
-    Make it within the running event loop.
+    Make it within the running event loop. `tls`: for those beyond Unix sockets; None: plain text.
     """
 
-    def __init__(self, urls: Sequence[str], *, timeout_s: float) -> None:
+    def __init__(
+        self, urls: Sequence[str], *, timeout_s: float, tls: grpc.ChannelCredentials | None = None
+    ) -> None:
         if not urls:
             raise ValueError("no Triton given")
         # For each model, because a server that cannot run one may well run another.
         self._servers: dict[str, list[TritonServer]] = defaultdict(
             lambda: [TritonServer(url) for url in urls]
         )
-        self._clients = {url: _client(url) for url in urls}
+        self._clients = {url: _client(url, tls) for url in urls}
         self._timeout_s = timeout_s
 
     async def text_to_image(self, order: PictureOrder, on_progress: Progress) -> Picture:
@@ -182,7 +184,7 @@ async def _ask_counted(server: TritonServer, ask: Callable[[str], Awaitable[T]],
     return answer
 
 
-def _client(url: str) -> triton_aio.InferenceServerClient:
+def _client(url: str, tls: grpc.ChannelCredentials | None) -> triton_aio.InferenceServerClient:
     options = [
         ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
@@ -191,7 +193,8 @@ def _client(url: str) -> triton_aio.InferenceServerClient:
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MS[1]),
         ("grpc.enable_http_proxy", 0),
     ]
-    return triton_aio.InferenceServerClient(url, channel_args=options)
+    creds = None if url.startswith("unix:") else tls
+    return triton_aio.InferenceServerClient(url, creds=creds, channel_args=options)
 
 
 def _rising(on_progress: Progress) -> Progress:

@@ -58,6 +58,25 @@ async def client(pictures: str, eye: Eye) -> AsyncIterator[Client]:
         yield client
 
 
+async def test_without_the_key_nothing_but_its_health_is_told(pictures: str, eye: Eye) -> None:
+    app = make_app(ReviewerConfig(fetch_allow=(pictures,), key="harbour-key"), lambda: eye)
+    order = body(image_url=f"{pictures}/a.jpg")
+    async with TestClient(TestServer(app)) as client:
+        for sent in ("", "harbour-key", "Bearer harbour", "bearer harbour-key", "Bearer \udce9"):
+            headers = {"Authorization": sent} if sent else {}
+            for method, path in (("POST", "/v1/reviews"), ("GET", "/v1/rulesets"), ("GET", "/nowhere")):
+                async with client.request(method, path, json=order, headers=headers) as response:
+                    told = response.status, await response.json()
+                    assert told == (401, {"error": "Unauthorized"}), (sent, path)
+        assert eye.shapes == []
+        async with client.get("/readyz") as response:
+            assert response.status == 200
+        async with client.post(
+            "/v1/reviews", json=order, headers={"Authorization": "Bearer harbour-key"}
+        ) as response:
+            assert (await response.json())["compliance"] == "safe"
+
+
 @pytest.fixture
 def ask(client: Client, pictures: str) -> Callable[..., Any]:
     async def ask(**changes: Any) -> tuple[int, Any]:

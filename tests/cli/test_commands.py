@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,62 @@ def test_data_folder_that_cannot_be_is_told(
     code, printed = main([command]), capsys.readouterr()
     words = {"up": "imgen: cannot use /proc/x (", "down": "nothing runs on /proc/x"}[command]
     assert (code, f"{printed.err}{printed.out}".startswith(words)) == ({"up": 2, "down": 0}[command], True)
+
+
+def test_data_folder_that_others_could_look_into_is_closed_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(folder))
+    monkeypatch.setenv("IMGEN_HOST", "192.0.2.7")  # so that nothing starts
+    expected = f"imgen: other users could look into {folder} (mode 755); now it is yours alone (mode 700)"
+    for told in ([expected], []):
+        assert main(["up"]) == 2
+        assert [line for line in capsys.readouterr().err.splitlines() if "other users" in line] == told
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("owner", ["ours", "another's"])
+def test_data_folder_that_others_may_have_filled_is_refused(
+    owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if owner == "ours":
+        folder.chmod(0o1777)
+    elif os.getuid() == 0:
+        os.chown(folder, 65534, 65534)
+    else:
+        pytest.skip("only root can give a folder away")
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(folder))
+    before = folder.stat().st_mode
+    assert main(["up"]) == 2
+    refused = f"imgen: {folder} is not yours alone: other users may write there; name another folder in "
+    assert capsys.readouterr().err == f"{refused}IMGEN_DATA_DIR\n"
+    assert folder.stat().st_mode == before and list(folder.iterdir()) == []
+
+
+def test_port_of_a_triton_that_is_not_started_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("IMGEN_TRITON_URLS", "gpu1:8001")
+    assert main(["up", "--triton-port", "8001"]) == 2
+    assert "--triton-port: no Triton is started here" in capsys.readouterr().err
+
+
+def test_key_that_would_go_in_plain_text_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMGEN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("IMGEN_ACS_URL", "http://acs.example:9000")
+    monkeypatch.setenv("IMGEN_ACS_KEY", "harbour-key")
+    assert main(["up"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("imgen: IMGEN_ACS_KEY: would be sent to acs.example in plain text")
+    assert "harbour-key" not in printed and printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("options", [[], ["--detach"]])

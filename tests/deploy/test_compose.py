@@ -1,13 +1,20 @@
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from redis import Redis
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from frontend.net.networks import networks as proxies
+from embedded.redis import redis_part
+from frontend.net.networks import networks
+from frontend.net.plain_text import plain_text_warnings
 from frontend.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +22,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE = (DEPLOY / "compose.yaml").read_text()
 SETTINGS = {f"IMGEN_{name.upper()}" for name in Settings.__dataclass_fields__} | {"IMGEN_CONFIG"}
 # Read by the models within Triton, not by the frontend.
-TRITON = {"IMGEN_TRITON_SITE", "IMGEN_MODEL_REPOSITORIES", "IMGEN_RESIDENT_MB"}
+TRITON = {"IMGEN_TRITON_SITE", "IMGEN_MODEL_REPOSITORIES", "IMGEN_RESIDENT_MB", "IMGEN_TRITON_TLS"}
 
 
 def compose() -> dict[str, Any]:
@@ -56,8 +63,9 @@ def test_every_setting_that_is_named_exists(path: str) -> None:
     assert named <= SETTINGS | TRITON
 
 
-def test_tritons_own_variables_are_read_by_its_models() -> None:
+def test_tritons_own_variables_are_read_by_its_models_or_its_script() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "model_repository").rglob("*.py"))
+    sources += (DEPLOY / "triton.sh").read_text()
     assert all(name in sources for name in TRITON)
 
 
@@ -75,14 +83,29 @@ def test_example_and_compose_hold_no_secret() -> None:
 
 def test_frontend_accepts_the_settings_that_compose_gives_it() -> None:
     values = {name: value or "x" * 8 for name, value in example().items()}
+    values["IMGEN_LLM_URL"] = "https://llm.example.org/v1"
     environment = compose()["services"]["frontend"]["environment"]
     settings = load({k: filled(v, values) for k, v in environment.items() if k.startswith("IMGEN_")})
     assert settings.redis_url == "redis://:xxxxxxxx@redis:6379/0"
     assert settings.triton_urls == ("triton:8001",)
     assert settings.acs_url == "http://acs:9000"
-    networks = [str(network) for network in proxies("trusted_proxies", settings.trusted_proxies)]
-    assert networks == [values["INSIDE_SUBNET"], values["OUTSIDE_SUBNET"]]
     assert settings.s3_public_endpoint == "https://pictures.example.org"
+    assert plain_text_warnings(settings) == []  # though the reviewer's key goes there: all on this host
+
+
+def test_frontends_believe_the_proxy_alone() -> None:
+    """Nothing else is on the network from whose addresses X-Forwarded-For is believed."""
+    edge, services = compose()["networks"]["edge"], compose()["services"]
+    assert services["frontend"]["environment"]["IMGEN_TRUSTED_PROXIES"] == "${EDGE_SUBNET:?}"
+    assert edge == {"internal": True, "ipam": {"config": [{"subnet": "${EDGE_SUBNET:?}"}]}}
+    assert {name for name, each in services.items() if "edge" in each["networks"]} == {"frontend", "proxy"}
+    (network,) = networks("trusted_proxies", [example()["EDGE_SUBNET"]])
+    assert network.is_private
+
+
+def test_proxy_reaches_the_frontends_through_the_network_that_they_trust() -> None:
+    assert compose()["services"]["frontend"]["networks"]["edge"] == {"aliases": ["api"]}
+    assert "dynamic a api 8080" in (DEPLOY / "Caddyfile").read_text()
 
 
 def test_missing_password_stops_compose() -> None:
@@ -96,6 +119,8 @@ def test_service_is_hardened_restarted_and_watched(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"\d+[mg]", filled(str(service["mem_limit"]), example()))
+    assert 0 < service["pids_limit"] <= 8192
     assert service["restart"] in ("unless-stopped", "on-failure:5")
     # The images that we build say in the Dockerfile how they are.
     assert "healthcheck" in service or service["image"].startswith("imgen-")
@@ -119,10 +144,61 @@ def test_mounted_files_and_build_targets_exist() -> None:
             assert f" AS {build['target']}\n" in dockerfile
 
 
-def test_redis_writes_each_accepted_job_to_disk() -> None:
-    command = compose()["services"]["redis"]["command"]
-    assert command[command.index("--appendonly") + 1] == "yes"
-    assert command[command.index("--appendfsync") + 1] == "always"
-    assert command[command.index("--maxmemory") + 1] == "${REDIS_MAXMEMORY:?}"
-    assert re.fullmatch(r"\d+gb", example()["REDIS_MAXMEMORY"])
-    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+@pytest.mark.redis
+def test_redis_writes_each_accepted_job_to_disk_and_shows_nobody_its_password(tmp_path: Path) -> None:
+    """Compose's own command, with a Redis in Valkey's place."""
+    command = [word.replace("$$", "$") for word in compose()["services"]["redis"]["command"]]
+    (tmp_path / "valkey-server").symlink_to(redis_part(tmp_path).command[0])
+    socket = tmp_path / "s"
+    place = f"--port 0 --unixsocket {socket} --dir {tmp_path} -"
+    command[-1] = command[-1].replace(" - <<", f" {place} <<")
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "VALKEYCLI_AUTH": "harbour password",
+        "REDIS_MAXMEMORY": example()["REDIS_MAXMEMORY"],
+    }
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            client = until_connected(Redis(unix_socket_path=str(socket), password="harbour password"))
+            with pytest.raises(AuthenticationError):
+                Redis(unix_socket_path=str(socket)).ping()
+            for name, value in (("appendonly", "yes"), ("appendfsync", "always")):
+                assert client.config_get(name) == {name: value}
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+            assert client.config_get("maxmemory") == {"maxmemory": str(3 << 30)}
+            assert b"harbour" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        finally:
+            process.terminate()
+
+
+def until_connected(client: Redis) -> Redis:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.ping()
+        except RedisConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return client
+
+
+def test_no_command_line_of_a_container_holds_a_secret() -> None:
+    secrets = [name for name in example() if re.search(r"PASSWORD|SECRET|KEY", name)]
+    for name, service in compose()["services"].items():
+        told = str([service.get("command"), service.get("entrypoint"), service.get("healthcheck")])
+        assert not [secret for secret in secrets if f"${{{secret}" in told], name
+
+
+def test_reviewer_and_frontends_share_a_key() -> None:
+    services = compose()["services"]
+    keys = {services[name]["environment"]["IMGEN_ACS_KEY"] for name in ("frontend", "acs")}
+    assert keys == {"${ACS_KEY:?}"}
+
+
+def test_proxy_has_clients_come_back_by_tls_and_waits_for_none_of_them() -> None:
+    text = (DEPLOY / "Caddyfile").read_text()
+    assert "header Strict-Transport-Security max-age=31536000" in text
+    assert text.count("\timport https_only\n") == 2
+    for name in ("read_header", "read_body", "write", "idle"):
+        assert re.search(rf"^\s+{name} \d+[sm]$", text, re.MULTILINE), name

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from embedded.acs import acs_part
-from embedded.part import PartError, free_port, running
+from embedded.part import PartError, running
+from frontend.net.http_endpoint import open_http_service
 from tests.acs.orders import body, facts, picture
 
 pytestmark = pytest.mark.system
@@ -29,13 +30,20 @@ async def pictures() -> AsyncIterator[str]:
 
 
 async def test_real_detector_finds_a_drawn_picture_safe(pictures: str, tmp_path: Path) -> None:
-    part = acs_part(free_port(), pictures)
-    async with running(part, tmp_path) as process, aiohttp.ClientSession(part.url) as session:
+    part = acs_part(tmp_path, pictures)
+    part = replace(part, environment={**part.environment, "IMGEN_ACS_KEY": "harbour-key"})
+    async with (
+        running(part, tmp_path) as process,
+        open_http_service("acs", part.url, key="harbour-key") as acs,
+        open_http_service("acs", part.url) as stranger,
+    ):
+        async with stranger.session.post(f"{stranger.url}/v1/reviews", json=body()) as response:
+            assert response.status == 401
 
         async def ask(form: str, **changes: Any) -> tuple[int, Any]:
             known = facts(picture(form, (1344, 768)))
             json = body(**{"image_url": f"{pictures}/{form}", **known, **changes})
-            async with session.post("/v1/reviews", json=json) as response:
+            async with acs.session.post(f"{acs.url}/v1/reviews", json=json) as response:
                 return response.status, await response.json()
 
         for form in ("JPEG", "PNG", "WEBP", "AVIF"):
@@ -54,7 +62,7 @@ async def test_real_detector_finds_a_drawn_picture_safe(pictures: str, tmp_path:
 
 async def test_mistake_in_a_ruleset_stops_the_start_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "default.yaml").write_text("description: d\ncategories: 7\n")
-    part = acs_part(free_port(), "http://127.0.0.1:9", rulesets=tmp_path)
+    part = acs_part(tmp_path, "http://127.0.0.1:9", rulesets=tmp_path)
     with pytest.raises(PartError, match="reviewer ended while starting"):
         async with running(part, tmp_path / "logs"):
             pass

@@ -1,13 +1,16 @@
 import asyncio
 import contextlib
+import errno
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from embedded.part import MIN_PORT, PORT_RANGE, PartError, free_port, installed_python, start
+from embedded.part import MIN_PORT, PORT_RANGE, PartError, SystemPart, free_port, installed_python, start
 from tests.embedded.test_child import children
 from tests.embedded.test_supervisor import sleeper
 
@@ -54,3 +57,39 @@ async def test_start_that_is_cancelled_at_any_moment_leaves_no_process(tmp_path:
         await asyncio.gather(starting, return_exceptions=True)
     assert starting.cancelled()
     assert children() == before
+
+
+def unanswering(folder: Path, listens_at: Path | int, code: str) -> SystemPart:
+    """A part whose readiness is asked of an address, and answered by whoever is there."""
+
+    async def ready() -> bool:
+        return True
+
+    part = sleeper(folder, "one", code)
+    return replace(part, listens_at=listens_at, ready=ready, start_timeout_s=1.0)
+
+
+async def test_stranger_at_a_freed_port_is_not_taken_for_the_part(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        taken = f"import socket; socket.create_server(('127.0.0.1', {port}))"
+        with pytest.raises(PartError, match=r"one ended while starting .*Address already in use"):
+            await start(unanswering(tmp_path, port, taken), tmp_path)
+
+
+async def test_stranger_at_a_socket_is_not_taken_for_the_part(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as stranger:
+        path = Path(folder) / "a.sock"
+        stranger.bind(str(path))
+        stranger.listen()
+        with pytest.raises(PartError, match="one was not ready within 1 s"):
+            await start(unanswering(tmp_path, path, "import time; time.sleep(600)"), tmp_path)
+
+
+async def test_part_that_cannot_be_confined_does_not_run(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSYS, "no seccomp")
+
+    with pytest.raises(PartError, match="one could not be confined"):
+        await start(replace(sleeper(tmp_path, "one"), confine=refuse), tmp_path)
+    assert not (tmp_path / "one").exists()

@@ -1,11 +1,16 @@
+import os
 import shutil
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from embedded.part import PartError
-from embedded.plain_path import plain, private_folder
+from embedded.plain_path import MAX_SOCKET_PATH_BYTES, plain, private_folder, socket_path
+from frontend.settings import ROOT
 
 
 @pytest.fixture
@@ -42,3 +47,35 @@ def test_link_in_place_of_the_private_folder_is_refused(tmp_path: Path, private:
     private.symlink_to(tmp_path)
     with pytest.raises(PartError, match="belongs to somebody else"):
         private_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["data", "d" * 120, "a b", "a?b"])
+def test_socket_lies_in_a_folder_for_this_user_alone_whatever_the_data_folder(
+    tmp_path: Path, name: str
+) -> None:
+    data_dir = tmp_path / name
+    socket = socket_path(data_dir, "a.sock")
+    assert socket == socket_path(data_dir, "a.sock") != socket_path(tmp_path / "other", "a.sock")
+    assert len(str(socket)) <= MAX_SOCKET_PATH_BYTES and not set(" ?") & set(str(socket))
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+
+
+def test_folder_of_sockets_that_others_could_enter_is_closed(tmp_path: Path) -> None:
+    folder = socket_path(tmp_path, "a.sock").parent
+    folder.chmod(0o777)
+    assert stat.S_IMODE(socket_path(tmp_path, "a.sock").parent.stat().st_mode) == 0o700
+
+
+def test_no_place_for_a_socket_is_told(tmp_path: Path) -> None:
+    long = tmp_path / ("t" * 100)
+    long.mkdir()
+    code = "import sys; from pathlib import Path; from embedded.plain_path import socket_path; "
+    code += "socket_path(Path(sys.argv[1]), 'a.sock')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(long)],
+        env={**os.environ, "TMPDIR": str(long), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "for a Unix socket: name another TMPDIR" in done.stderr.splitlines()[-1]

@@ -10,6 +10,7 @@ from yarl import URL
 
 from acs.fetch import AllowedPrefix
 from embedded.part import PartError, SystemPart
+from embedded.plain_path import socket_path
 from embedded.plan import SystemPlan, plan
 from frontend.common.errors import SettingError
 from frontend.domain.picture import StoredFile
@@ -126,3 +127,13 @@ async def test_workers_are_those_of_a_cpu_unless_somebody_set_them(tmp_path: Pat
     ):
         told = part(await planned({**environ, **more}), "frontend").environment
         assert told.get("IMGEN_WORKERS") == expected, more
+
+
+async def test_triton_listens_on_loopback_by_choice_alone(tmp_path: Path) -> None:
+    environ = {"IMGEN_REDIS_URL": "redis://r", "IMGEN_ACS_URL": "http://a", "IMGEN_DATA_DIR": str(tmp_path)}
+    settings = Settings(**given(environ))
+    for port, url in ((None, f"unix:{socket_path(tmp_path, 'triton.sock')}:8001"), (8123, "127.0.0.1:8123")):
+        planned_ = await plan(settings, [], llm=False, given=(), triton_port=port)
+        assert part(planned_, "frontend").environment["IMGEN_TRITON_URLS"] == url
+        addresses = [word for word in part(planned_, "triton").command if word.startswith("--grpc-address")]
+        assert addresses == [f"--grpc-address={url.rpartition(':')[0]}"]

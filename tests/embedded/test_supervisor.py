@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -160,19 +161,25 @@ async def test_watch_that_fails_does_not_end_the_watching(tmp_path: Path) -> Non
         await until(lambda: running["one"].pid != first)
 
 
-@pytest.mark.parametrize("secrets", [False, True])
-async def test_only_a_part_that_needs_them_is_told_secret_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: bool
-) -> None:
-    monkeypatch.setenv("IMGEN_C2PA_KEY_PEM", "a key")
-    monkeypatch.setenv("IMGEN_DATA_DIR", "a folder")
+async def test_part_is_told_only_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IMGEN_C2PA_KEY_PEM", "IMGEN_DATA_DIR", "AWS_SECRET_ACCESS_KEY", "SOME_TOKEN", "LC_ALL"):
+        monkeypatch.setenv(name, "C")
     code = (
         "import json, os, pathlib, sys, time; "
         "beside = pathlib.Path(sys.argv[1] + '.new'); beside.write_text(json.dumps(dict(os.environ))); "
         "beside.rename(sys.argv[1]); time.sleep(600)"
     )
-    part = replace(sleeper(tmp_path, "one", code), secrets=secrets)
+    part = replace(sleeper(tmp_path, "one", code), inherits=("IMGEN_*",), environment={"OWN": "1"})
     async with supervise([[part]], tmp_path / "logs", print):
         told = json.loads((tmp_path / "one").read_text())
-    assert ("IMGEN_C2PA_KEY_PEM" in told) is secrets
-    assert told["IMGEN_DATA_DIR"] == "a folder"
+    assert {"IMGEN_C2PA_KEY_PEM", "IMGEN_DATA_DIR", "LC_ALL", "OWN", "PATH"} <= told.keys()
+    assert not {"AWS_SECRET_ACCESS_KEY", "SOME_TOKEN"} & told.keys()
+
+
+async def test_part_leaves_nothing_that_others_can_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with supervise([[sleeper(tmp_path, "one")]], tmp_path / "logs", print):
+            assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)

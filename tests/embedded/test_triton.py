@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import shutil
 import signal
 import stat
@@ -12,8 +13,10 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
+from embedded.listener import listener_of, tcp_listeners
 from embedded.part import PartError, free_port, running
 from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
+from tests import raw_grpc
 from tests.triton_server import RunningTriton
 
 
@@ -21,28 +24,15 @@ def stubs_of(pid: int) -> list[int]:
     return [child for child, name, _, parent in processes() if parent == pid and name == STUB_NAME]
 
 
-def listening(pid: int) -> list[tuple[str, int]]:
-    """(address, port) of every TCP socket that the process listens on; see proc_pid_net(5)."""
-    sockets = {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            columns = line.split()
-            if columns[3] == "0A" and f"socket:[{columns[9]}]" in sockets:
-                address, _, port = columns[1].rpartition(":")
-                found.append((address, int(port, 16)))
-    return found
-
-
 def test_a_model_in_two_repositories_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "tiny-decoder")
     with pytest.raises(PartError, match="model tiny-decoder is both in"):
-        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
+        triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
 
 
 def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PartError, match="does not exist"):
-        triton_part(port=1, data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
+        triton_part(data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
 
 
 def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) -> None:
@@ -50,28 +40,37 @@ def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) 
     model.mkdir(parents=True)
     (model / "config.pbtxt").write_text('name: "eros-denoiser"\nbackend: "tensorrt"\n')
     with pytest.raises(PartError, match=r"eros-denoiser needs the backend tensorrt, .* --engine onnx"):
-        triton_part(port=1, data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+        triton_part(data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
 
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
-    assert not await triton_part(port=free_port(), data_dir=tmp_path, repositories=[]).ready()
+    assert not await triton_part(data_dir=tmp_path, repositories=[]).ready()
 
 
 def test_python_of_a_stub_is_ours_whatever_comes_first_on_the_path(tmp_path: Path) -> None:
-    part = triton_part(port=1, data_dir=tmp_path, repositories=[])
+    part = triton_part(data_dir=tmp_path, repositories=[])
     assert shutil.which("python3", path=part.environment["PATH"]) == f"{sys.base_prefix}/bin/python3"
 
 
-def test_every_start_has_a_key_of_its_own(tmp_path: Path) -> None:
-    parts = [triton_part(port=1, data_dir=tmp_path, repositories=[]) for _ in range(2)]
-    keys = [item for part in parts for item in part.command if item.startswith("--grpc-restricted-protocol")]
-    assert len(set(keys)) == 2
+async def test_only_grpc_listens_and_only_on_a_socket_for_this_user(triton: RunningTriton) -> None:
+    socket = Path(triton.url.removeprefix("unix:"))
+    assert listener_of(socket) == triton.pid
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    assert list(tcp_listeners(triton.pid)) == []
 
 
-async def test_only_grpc_listens_and_only_on_loopback(triton: RunningTriton) -> None:
-    port = int(triton.url.rpartition(":")[2])
-    ((address, heard),) = listening(triton.pid)
-    assert heard == port and address.endswith("0100007F")  # 127.0.0.1, as such or mapped into IPv6
+async def test_no_header_opens_what_is_closed(triton: RunningTriton) -> None:
+    """A key that opened it would stand in Triton's command line."""
+    path, load = triton.url.removeprefix("unix:"), b"\x12\x01x"  # RepositoryModelLoadRequest(model_name="x")
+    command = Path(f"/proc/{triton.pid}/cmdline").read_bytes().split(b"\0")
+    (option,) = (word for word in command if word.startswith(b"--grpc-restricted-protocol="))
+    name, _, value = option.rpartition(b":")[2].partition(b"=")
+    for sent in (name, name.lower(), name.replace(b" ", b"-").lower(), name.replace(b" ", b"%20")):
+        header = (b"triton-grpc-protocol-" + sent, value)
+        said = await raw_grpc.call(path, "RepositoryModelLoad", load, [header])
+        assert b"restricted" in said or b"Missing :method" in said, said
+    # The same call of what is open, with a header that gRPC takes, is answered.
+    assert b"grpc-status\x010" in await raw_grpc.call(path, "ServerLive", b"", [(b"some-name", value)])
 
 
 async def test_protocols_that_hand_the_server_over_are_closed(triton: RunningTriton) -> None:
@@ -111,18 +110,12 @@ def test_the_key_of_model_control_is_private(triton: RunningTriton) -> None:
 async def test_a_dead_stub_is_noticed(tmp_path: Path, tiny_repository: Path) -> None:
     (tmp_path / "models").mkdir()
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
-    part = triton_part(
-        port=free_port(),
-        metrics_port=free_port(),
-        data_dir=tmp_path,
-        repositories=[tmp_path / "models"],
-        threads=1,
-    )
+    port = free_port()
+    part = triton_part(data_dir=tmp_path, repositories=[tmp_path / "models"], port=port, threads=1)
     async with running(part, tmp_path) as process:
-        async with asyncio.timeout(20):  # gRPC is ready first, metrics a moment later
-            while len(addresses := [address for address, _ in listening(process.pid)]) < 2:
-                await asyncio.sleep(0.1)
-        assert len(addresses) == 2 and all(address.endswith("0100007F") for address in addresses)
+        ((address, heard),) = tcp_listeners(process.pid)  # by choice, and nothing beside it
+        assert (part.url, heard) == (f"127.0.0.1:{port}", port)
+        assert address.endswith("0100007F")  # 127.0.0.1, as such or mapped into IPv6
         # text_to_image, model_control, prompt-encoder and the decoder
         assert len(stubs_of(process.pid)) == 4 and not await has_dead_stub(process.pid)
         os.kill(stubs_of(process.pid)[0], signal.SIGKILL)
@@ -137,21 +130,29 @@ async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
 ) -> None:
     folder = tmp_path / "a new; $(comer)'s"
     shutil.copytree(tiny_repository / "tiny-decoder", folder / "models" / "tiny-decoder")
-    port = free_port()
-    part = triton_part(port=port, data_dir=folder / "data", repositories=[folder / "models"], threads=1)
-    async with running(part, tmp_path), triton_aio.InferenceServerClient(f"127.0.0.1:{port}") as client:
+    part = triton_part(data_dir=folder / "data", repositories=[folder / "models"], threads=1)
+    async with running(part, tmp_path), triton_aio.InferenceServerClient(part.url) as client:
         assert await client.is_model_ready("tiny-decoder")
 
 
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:
     option = "--backend-config=python,shm-region-prefix-name="
-    part = triton_part(port=1, data_dir=tmp_path, repositories=[])
+    part = triton_part(data_dir=tmp_path, repositories=[])
     prefix = next(item for item in part.command if item.startswith(option)).removeprefix(option)
     left, others = Path("/dev/shm") / f"{prefix}left", Path("/dev/shm") / f"not-{prefix}"
     left.touch()
     others.touch()
     try:
-        triton_part(port=1, data_dir=tmp_path, repositories=[])
+        triton_part(data_dir=tmp_path, repositories=[])
         assert not left.exists() and others.exists()
     finally:
         others.unlink()
+
+
+async def test_shared_memory_is_private_though_triton_would_have_it_otherwise(triton: RunningTriton) -> None:
+    regions = set()
+    for pid in [triton.pid, *stubs_of(triton.pid)]:
+        maps = await asyncio.to_thread(Path(f"/proc/{pid}/maps").read_text)
+        regions |= {Path(path) for path in re.findall(r"(/dev/shm/\S+)$", maps, re.MULTILINE)}
+    modes = [stat.S_IMODE(region.stat().st_mode) for region in regions]
+    assert modes and set(modes) == {0o600}

@@ -11,8 +11,9 @@ import tritonclient.grpc as triton_client
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from embedded.part import free_port, python_of, start, stop
-from embedded.triton import remove_shared_memory, triton_part
+from embedded.part import python_of, start, stop
+from embedded.shared_memory import remove_shared_memory
+from embedded.triton import triton_part
 
 ROOT = Path(__file__).resolve().parents[3]
 Arrays = dict[str, np.ndarray]
@@ -37,9 +38,7 @@ def url(repository: Path, tiny_repository: Path, tmp_path_factory: pytest.TempPa
     config = repository / "compiled-aya" / "config.pbtxt"
     config.write_text(config.read_text().replace("compiled-mixer--aya", "compiled-aya"))
     folder = tmp_path_factory.mktemp("triton_of_packages")
-    part = triton_part(
-        port=free_port(), data_dir=folder, repositories=[repository, tiny_repository], threads=1
-    )
+    part = triton_part(data_dir=folder, repositories=[repository, tiny_repository], threads=1)
     with asyncio.Runner() as runner:
         process = runner.run(start(part, folder))
         yield part.url

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from embedded.part import free_port, running
+from embedded.part import running
 from embedded.triton import triton_part
 from frontend.cache.encoder import Embedding, EncoderError, PromptEncoder
 from frontend.domain.inference_error import FailureScope, InferenceError
@@ -106,10 +106,9 @@ async def test_callers_that_give_up_leave_the_encoder_well(
 
 @pytest.mark.triton
 async def test_a_server_that_dies_is_an_error_and_then_a_new_one_is_found(tmp_path: Path) -> None:
-    port = free_port()
-    inference = Inference([f"127.0.0.1:{port}"], timeout_s=60)
+    part = triton_part(data_dir=tmp_path, repositories=[], threads=1)
+    inference = Inference([part.url], timeout_s=60)
     encoder = PromptEncoder(inference, "prompt-encoder", PATIENT_MS)
-    part = triton_part(port=port, data_dir=tmp_path, repositories=[], threads=1)
     with pytest.raises(EncoderError, match=r"UNAVAILABLE|failed to connect"):
         await encoder.encode("a fox")
     async with running(part, tmp_path) as process:
@@ -118,7 +117,7 @@ async def test_a_server_that_dies_is_an_error_and_then_a_new_one_is_found(tmp_pa
         await process.wait()
         with pytest.raises(EncoderError):
             await encoder.encode("a fox")
-    again = triton_part(port=port, data_dir=tmp_path, repositories=[], threads=1)
+    again = triton_part(data_dir=tmp_path, repositories=[], threads=1)
     async with running(again, tmp_path):
         after = await sooner_or_later(encoder)
     await inference.close()
