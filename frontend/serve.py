@@ -32,7 +32,9 @@ def keep_what_is_built() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-async def _serve(settings: Settings) -> None:
+async def run_server(settings: Settings) -> None:
+    """Until a signal comes, in the main thread's loop. Raises SettingError and OSError."""
+    operators = operators_address(settings.operators_address) if settings.operators_address else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,11 +46,10 @@ async def _serve(settings: Settings) -> None:
         )
         services = app[SERVICES]
         log.info("imgen %s serving on %s", services.health.version, _written(addresses))
-        if settings.operators_address:
-            host, port = operators_address(settings.operators_address)
-            operators = listening(build_operators_app(services), host, port, settings, drain_s=DRAIN_S)
+        if operators:
+            own = listening(build_operators_app(services), *operators, settings, drain_s=DRAIN_S)
             try:
-                log.info("operators: %s", _written(await stack.enter_async_context(operators)))
+                log.info("operators: %s", _written(await stack.enter_async_context(own)))
             except OSError as error:
                 raise SettingError(
                     f"IMGEN_OPERATORS_ADDRESS: cannot listen there: {error.strerror}"
@@ -90,4 +91,4 @@ def serve(settings: Settings) -> None:
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     allow_connections(settings.max_connections)
-    uvloop.run(_serve(settings))
+    uvloop.run(run_server(settings))

@@ -54,7 +54,7 @@ async def read_body(request: web.Request, timeout_s: float, take: Callable[[int]
                 keep(piece)
     except TimeoutError:
         raise ApiError(408, "Request body came too slowly") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):  # of one who went away: nobody reads the answer
         raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
     return body
 

@@ -58,13 +58,13 @@ class Connection(web.RequestHandler):
         self._head_bytes = 0
         self._pipelined_bytes = 0
         self._wire: asyncio.Transport | None = None
-        self.head_since: float | None = None  # loop's time since which a request's head is awaited
-        self.unsent_since: float | None = None  # since when the client has not read what was sent
-        self.used = 0.0  # when it last sent something
+        # As connections.OpenConnection has them.
+        self.head_since: float | None = None
+        self.unsent_since: float | None = None
+        self.used = 0.0
 
     @property
     def idle(self) -> bool:
-        """Whether no request of it is being answered."""
         return self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,7 +116,6 @@ class Connection(web.RequestHandler):
         super().resume_writing()
 
     def abort(self, reason: str) -> None:
-        """At once, whatever is still to be sent."""
         metrics.REFUSED.labels(reason).inc()
         self.force_close()
         if self._wire:
