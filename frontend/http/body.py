@@ -52,6 +52,7 @@ async def read_body(request: web.Request, timeout_s: float, take: Callable[[int]
             await _go_on(request)
             async for piece in request.content.iter_any():
                 keep(piece)
+                await asyncio.sleep(0)  # there may be more at once, again and again
     except TimeoutError:
         raise ApiError(408, "Request body came too slowly") from None
     except (web.RequestPayloadError, ConnectionError):  # of one who went away: nobody reads the answer

@@ -45,6 +45,7 @@ class BodyParser:
                 await _end(process)
                 raise
             self._idle.append(process)
+        del raw  # as large as what is made of it
         return _decode(answer).fields()
 
     async def close(self) -> None:

@@ -11,7 +11,8 @@ import socket
 import sys
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from frontend.common.errors import ApiError
@@ -27,6 +28,9 @@ KEPT_ALIVE_S = 130.0  # without a request: longer than proxies keep theirs, so t
 LINGERING_S = 3.0  # that a body which nobody wants is read and dropped, so that the client reads its refusal
 UNSENT_S = 60.0  # that an answer may wait for its client to read on
 READ_BYTES = 1 << 15  # of a body, before its reader must ask for more
+# Of a body, unread: each costs as much as thousands of bytes do. Who streams sends larger ones, or fewer.
+MAX_CRUMBS = 500
+MIN_CHUNK_BYTES = 64  # on the average of so many
 NO_HTTP = {400: "Bad request", 431: "Request headers are too large"}
 
 
@@ -94,8 +98,16 @@ class Connection(web.RequestHandler):
             self._refuse(400, error)
             return
         self.used = self._loop.time()
-        if body is not None and self._messages and not body.is_eof():
-            body.set_exception(web.RequestPayloadError("not as announced"))
+        newest = request.content if request else None
+        if self._messages:
+            message, newest = self._messages[-1]
+            if not isinstance(message, RawRequestMessage):  # what was wrong
+                message.exc.__traceback__ = None  # it holds the data, and they would keep each other for long
+                if body is not None and not body.is_eof():
+                    body.set_exception(web.RequestPayloadError("not as announced"))
+        if newest is not None and _is_crumbled(newest):
+            self._refuse(400)
+            return
         if self.idle:
             self.head_since = self.head_since or self.used
             self._head_bytes += len(data)
@@ -182,3 +194,9 @@ class Connection(web.RequestHandler):
             self._wire.write("\r\n".join([*lines, "", ""]).encode() + body)
             self._wire.close()
         self.force_close()
+
+
+def _is_crumbled(body: StreamReader) -> bool:
+    """Whether it comes in tiny chunks."""
+    ends = getattr(body, "_http_chunk_splits", None)  # what has no body has none
+    return ends is not None and len(ends) > MAX_CRUMBS and ends[-1] - ends[0] < MIN_CHUNK_BYTES * len(ends)

@@ -45,7 +45,8 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Until the incoming stream ends."""
     while length := incoming.read(LENGTH):
         answer = msgspec.msgpack.encode(parse(incoming.read(int.from_bytes(length, "little"))))
-        outgoing.write(len(answer).to_bytes(LENGTH, "little") + answer)
+        outgoing.write(len(answer).to_bytes(LENGTH, "little"))
+        outgoing.write(answer)
         outgoing.flush()
 
 

@@ -10,12 +10,10 @@ import pytest
 
 from perf.loop_watch import watched
 from tests.api.harness import Api, api
-from tests.api.wire import Answer, head, models, wire
+from tests.api.wire import MIB, Answer, head, models, resident_mib, wire
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-MIB = 1 << 20
 
 
 @contextlib.asynccontextmanager
@@ -114,13 +112,6 @@ async def test_bodies_that_are_done_or_given_up_give_their_bytes_back(server: Ap
                 if answer.status == 200:
                     return
                 assert answer.status == 503
-
-
-def resident_mib() -> float:
-    line = next(
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")
-    )
-    return int(line.split()[1]) / 1024
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /api/v2 HTT", b"POST /api/v2 HTTP/1.1\r\nHost: x\r\nA: b\r\n"])

@@ -1,6 +1,7 @@
 """What is no HTTP, or is HTTP that two servers may read in two ways: one JSON line, and no echo."""
 
 import contextlib
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from yarl import URL
 
+from perf.loop_watch import watched
 from tests.api.harness import PROMPT, Api, api
-from tests.api.wire import head, models, wire
+from tests.api.wire import MIB, head, models, resident_mib, wire
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -107,6 +109,41 @@ async def test_chunks_that_are_none_are_answered_at_once(shared: Api, rest: byte
         assert answer.status == 400 and answer.json()["error"] in ("Invalid JSON", "Bad request")
         assert b"HTTP/1.1" not in await one.ended()
     assert (await shared.post({"action": "models"}))[0] == 200
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+async def test_crumbs_of_a_body_are_refused_before_they_cost_much(shared: Api, with_key: bool) -> None:
+    async def ask(count: int, size: int) -> int:
+        async with wire(shared.settings.port) as one:
+            chunk = b"%x\r\n%b\r\n" % (size, b" " * size)
+            body = b'13\r\n{"action":"models"}\r\n'
+            with contextlib.suppress(ConnectionError):
+                await one.send(head(CHUNKED, key=shared.key if with_key else "") + body + chunk * count)
+                await one.send(b"0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):  # the refusal may be lost over what nobody read
+                return (await one.answer()).status
+            return 400
+
+    fine = 200 if with_key else 401
+    assert [await ask(400, 1), await ask(30_000, 200)] == [fine, fine]
+    status, late = await watched(ask(200_000, 1))
+    assert status == 400
+    assert max(late.held) < 100, max(late.held)
+
+
+async def test_what_is_no_http_leaves_no_memory_behind(server: Api) -> None:
+    long = b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"b" * MIB
+    before = resident_mib()
+    gc.disable()
+    try:
+        for _ in range(300):
+            async with wire(server.settings.port) as one:
+                with contextlib.suppress(ConnectionError):
+                    await one.send(long)
+                    await one.ended()
+    finally:
+        gc.enable()
+    assert resident_mib() - before < 30
 
 
 async def test_chunks_by_http_1_0_are_refused(shared: Api) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from tests.api.harness import Api
 
 PATIENCE_S = 10.0
+MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,10 @@ def models(server: Api) -> bytes:
     """A whole request, answered 200."""
     body = b'{"action":"models"}'
     return head(key=server.key, length=len(body)) + body
+
+
+def resident_mib() -> float:
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")
+    )
+    return int(line.split()[1]) / 1024
