@@ -17,7 +17,7 @@ from embedded.characters.service import CharacterService
 from embedded.part import UMASK, PartError
 from embedded.plan import plan
 from embedded.supervisor import Say, SupervisedPart, supervise
-from frontend.common.printable import log_to_stderr
+from frontend.common.printable import PrintableFormatter, log_to_stderr
 from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys
 from frontend.keys.secret import digest
@@ -40,7 +40,7 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
 
     Raises PartError, SettingError and CatalogueError.
     """
-    log_to_stderr(logging.WARNING, "%(asctime)s %(message)s", "%H:%M:%S")
+    log_to_stderr(logging.WARNING, PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from frontend.actions.api import api
-from frontend.actions.context import BODY_TIMEOUT_S, SERVICES
+from frontend.actions.context import SERVICES, Services
 from frontend.actions.files import files
 from frontend.http import metrics
+from frontend.http.body import go_on_later
 from frontend.http.health import is_ready
 from frontend.http.middleware import json_response, middleware
 from frontend.services import OpenInference, open_inference, open_services
@@ -35,20 +36,20 @@ async def metrics_page(request: web.Request) -> web.Response:
 # To come in this table: the playground (/), /docs, /openapi.json, /llm-docs and /llms.txt,
 # /api/v2/jobs/{id}/events, /v1/images/generations.
 ROUTES = [
-    web.post("/api/v2", api),
+    web.post("/api/v2", api, expect_handler=go_on_later),
     web.get("/files/{key:.+}", files),
     web.get("/healthz", healthz),
-    web.get("/readyz", readyz),
-    web.get("/metrics", metrics_page),
 ]
+# For operators: at an address of their own where they name one, else beside the others; never for browsers.
+OPERATORS_ROUTES = [web.get("/readyz", readyz), web.get("/metrics", metrics_page)]
 
 
 def build_app(settings: Settings, draw_with: OpenInference = open_inference) -> web.Application:
     app = web.Application(
-        client_max_size=settings.max_body_mb * 1024 * 1024, middlewares=[middleware(settings.cors_origins)]
+        client_max_size=settings.max_body_mb * 1024 * 1024,
+        middlewares=[middleware(settings.cors_origins, [route.path for route in OPERATORS_ROUTES])],
     )
-    app[BODY_TIMEOUT_S] = settings.body_timeout_s
-    app.add_routes(ROUTES)
+    app.add_routes(ROUTES if settings.operators_address else [*ROUTES, *OPERATORS_ROUTES])
 
     async def services(app: web.Application) -> AsyncIterator[None]:
         async with open_services(settings, draw_with) as opened:
@@ -56,4 +57,12 @@ def build_app(settings: Settings, draw_with: OpenInference = open_inference) -> 
             yield
 
     app.cleanup_ctx.append(services)
+    return app
+
+
+def build_operators_app(services: Services) -> web.Application:
+    """Of the same process, for a listener of its own."""
+    app = web.Application(middlewares=[middleware((), [route.path for route in OPERATORS_ROUTES])])
+    app[SERVICES] = services
+    app.add_routes(OPERATORS_ROUTES)
     return app

@@ -1,22 +1,29 @@
 """Runs the server: listens, drains on SIGTERM or SIGINT, and hands unfinished jobs back."""
 
 import asyncio
+import contextlib
 import gc
 import logging
+import resource
 import signal
+from collections.abc import Sequence
+from typing import Any
 
 import uvloop
-from aiohttp import web
 
 from frontend.actions.context import SERVICES
-from frontend.app import build_app
+from frontend.app import build_app, build_operators_app
+from frontend.common.errors import SettingError
 from frontend.common.printable import log_to_stderr
+from frontend.http.listener import listening
+from frontend.keys.redaction import RedactingFormatter
 from frontend.settings import Settings
 
 log = logging.getLogger(__name__)
 # More than what is alive at once for a hundred requests: Python's own 700 has them looked through in vain.
 YOUNG_OBJECTS = 5_000
 DRAIN_S = 5.0  # for answers under way
+OTHER_FILES = 256  # beside clients' connections: Redis, pictures, other parts
 
 
 def keep_what_is_built() -> None:
@@ -26,26 +33,62 @@ def keep_what_is_built() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-async def _serve(settings: Settings) -> None:
+async def run_server(settings: Settings) -> None:
+    """Until a signal comes, in the main thread's loop. Raises SettingError and OSError."""
+    operators = operators_address(settings.operators_address) if settings.operators_address else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     app = build_app(settings)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        where = ", ".join(f"{host}:{port}" for host, port, *_ in runner.addresses)
-        log.info("imgen %s serving on %s", app[SERVICES].health.version, where)
+    async with contextlib.AsyncExitStack() as stack:
+        addresses = await stack.enter_async_context(
+            listening(app, settings.host, settings.port, settings, drain_s=DRAIN_S)
+        )
+        services = app[SERVICES]
+        log.info("imgen %s serving on %s", services.health.version, _written(addresses))
+        if operators:
+            own = listening(build_operators_app(services), *operators, settings, drain_s=DRAIN_S)
+            try:
+                log.info("operators: %s", _written(await stack.enter_async_context(own)))
+            except OSError as error:
+                raise SettingError(
+                    f"IMGEN_OPERATORS_ADDRESS: cannot listen there: {error.strerror}"
+                ) from None
         keep_what_is_built()
         await stop.wait()
-        app[SERVICES].gate.closed = True
-    finally:
-        await runner.cleanup()
+        services.gate.closed = True
+
+
+def _written(addresses: Sequence[Any]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port, *_ in addresses)
+
+
+def operators_address(text: str) -> tuple[str, int]:
+    """Host and port. Raises SettingError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise SettingError(f"IMGEN_OPERATORS_ADDRESS: expected host:port, got {text!r}")
+    return host, int(port)
+
+
+def allow_connections(count: int) -> None:
+    """Lets this process have so many, as far as it may say so itself. Warns where it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        log.warning(
+            "IMGEN_MAX_CONNECTIONS is %d, but this process may only open %d files (ulimit -Hn)", count, hard
+        )
+        wanted = hard
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(settings: Settings) -> None:
     """Until a signal comes. Raises SettingError, and OSError when the address is taken."""
-    log_to_stderr(settings.log_level.upper(), "%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvloop.run(_serve(settings))
+    lines = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(settings.log_level.upper(), lines)
+    allow_connections(settings.max_connections)
+    uvloop.run(run_server(settings))

@@ -24,6 +24,8 @@ from frontend.domain.job import CredentialTexts
 from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
+from frontend.http.body_parser import BodyParser
+from frontend.http.byte_budget import ByteBudget
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
@@ -119,8 +121,11 @@ async def open_services(
         stack.push_async_callback(workers.stop)
         workers.start()
         enhancer, gate = _enhancer(settings, llm), Gate()
+        bodies = BodyParser()
+        stack.push_async_callback(bodies.close)
+        max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
-            max_body_bytes=settings.max_body_mb << 20,
+            max_body_bytes=max_body,
             default_texts=_default_texts(settings),
             keys=Keys(redis),
             rates=Rates(redis, rates_of(settings)),
@@ -136,6 +141,10 @@ async def open_services(
             gate=gate,
             decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
             verification=verification,
+            bodies=bodies,
+            body_budget=ByteBudget(budget, share=max(budget // 4, max_body)),
+            anonymous_body_budget=ByteBudget(max(budget // 8, max_body), share=max_body),
+            body_timeout_s=settings.body_timeout_s,
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
             proxies=networks("trusted_proxies", settings.trusted_proxies),
             health=_health(

@@ -56,11 +56,31 @@ class Settings:
     body_timeout_s: float = row(
         60.0, "Seconds that a request's body may take to arrive; longer is answered 408", low=0.1, high=3_600
     )
+    body_budget_mb: int = row(
+        128,
+        "MiB of request bodies that one server process holds at a time, a quarter of it for one key; more "
+        "are answered 503; without a key an eighth beside it",
+        low=8,
+        high=65_536,
+    )
+    header_timeout_s: float = row(
+        10.0, "Seconds that a request's line and headers may take to arrive", low=0.1, high=3_600
+    )
+    max_connections: int = row(
+        1000,
+        "Connections that one server process keeps open; for one more the idle one that was silent longest "
+        "is closed, and where none is idle the answer is 503",
+        low=1,
+        high=1_000_000,
+    )
+    operators_address: str = row(
+        "", "host:port of a listener of its own for /metrics and /readyz; empty: they are beside the API"
+    )
 
     verify_per_minute: int = row(
         20,
-        "`verify` calls without a key that one address may make in a minute; more are answered 429; "
-        "0: only with a key",
+        "Requests without a key (`verify` alone needs none) that one address may make in a minute; more are "
+        "answered 429; 0: nothing goes without a key",
         low=0,
         high=10_000,
     )

@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-cache bench-cache-quality bench-parts
+	bench-watermark bench-cache bench-cache-quality bench-hostile bench-parts
 
 bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -14,6 +14,9 @@ bench-triton: install .venv/parts/perf-analyzer/.installed
 
 bench-memory: install
 	.venv/bin/python -m perf.bench_memory $(BENCH)
+
+bench-hostile: install
+	.venv/bin/python -m perf.bench_hostile $(BENCH)
 
 bench-finish: install
 	.venv/bin/python -m perf.bench_finish $(BENCH)

@@ -131,10 +131,10 @@ async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[C
     async with contextlib.AsyncExitStack() as stack:
         redis = redis_part(folder)
         await stack.enter_async_context(running(redis, folder))
-        settings = _settings(folder, redis.url)
-        key, ids = await _prepared(settings, jobs)
+        settings = settings_beside(folder, redis.url)
+        key, ids = await prepare_jobs(settings, jobs)
         ask_models, ask_status = _requests(folder, ids)
-        ours = await _started(stack, frontend_part(settings, _told(settings)), folder)
+        ours = await _started(stack, frontend_part(settings, environment_of(settings)), folder)
         models = await _answer(ours.url, key, ask_models)
         status = await _answer(ours.url, key, ask_status)
         bare_models = await _started(stack, bare_part("bare-models", folder, models), folder)
@@ -155,7 +155,7 @@ async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[C
         yield key, everyone
 
 
-def _settings(folder: Path, redis_url: str) -> Settings:
+def settings_beside(folder: Path, redis_url: str) -> Settings:
     """As in production, but for the parts that neither action asks: nobody listens there."""
     nobody = f"127.0.0.1:{free_port()}"
     return replace(
@@ -168,7 +168,7 @@ def _settings(folder: Path, redis_url: str) -> Settings:
     )
 
 
-def _told(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
     return {
         "IMGEN_REDIS_URL": settings.redis_url,
         "IMGEN_TRITON_URLS": ",".join(settings.triton_urls),
@@ -177,7 +177,7 @@ def _told(settings: Settings) -> dict[str, str]:
     }
 
 
-async def _prepared(settings: Settings, count: int) -> tuple[str, list[str]]:
+async def prepare_jobs(settings: Settings, count: int) -> tuple[str, list[str]]:
     """A key, and the ids of its finished jobs."""
     redis = connect(settings.redis_url)
     try:

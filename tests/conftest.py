@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.log_watch import pytest_configure
 from tests.markers import pytest_collection_modifyitems, pytest_runtest_protocol
 from tests.triton_server import demo_repositories, demo_triton, tiny_repository, triton
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 __all__ = [
-    "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_runtest_protocol", "redis",
-    "redis_url", "tiny_repository", "triton",
+    "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_configure",
+    "pytest_runtest_protocol", "redis", "redis_url", "tiny_repository", "triton",
 ]  # fmt: skip
 
 

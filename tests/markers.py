@@ -24,6 +24,7 @@ PROGRAMS = {
     "s3": ("rclone", "moto.server"),
     "system": ("acs", "llm", "cli.main up", "cli.main serve"),
 }
+LAST = TESTS / "test_logs.py"  # tells what the whole run has logged
 SYSTEM_FOLDERS = (TESTS / "system",)
 SLOW_FOLDERS = tuple(TESTS / name for name in ("export", "demo", "perf/gpu"))
 _running: frozenset[str] | None = None  # the marks of the test that runs
@@ -34,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in marks_of(item):
             item.add_marker(name)
+    items.sort(key=lambda item: item.path == LAST)  # a stable sort: the others stay as they are
 
 
 def marks_of(item: pytest.Item) -> set[str]:

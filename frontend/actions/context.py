@@ -10,6 +10,8 @@ from aiohttp import web
 from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.domain.job import CredentialTexts
+from frontend.http.body_parser import BodyParser
+from frontend.http.byte_budget import ByteBudget
 from frontend.http.fields import Body
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
@@ -53,6 +55,10 @@ class Services:
     gate: Gate
     decoding: asyncio.Semaphore  # how many watermarks are decoded at a time
     verification: VerificationService
+    bodies: BodyParser
+    body_budget: ByteBudget  # of requests with a key
+    anonymous_body_budget: ByteBudget  # of those without
+    body_timeout_s: float
     anonymous: AnonymousRateLimiter
     proxies: tuple[Network, ...]  # our own, whose X-Forwarded-For is believed
     health: Health
@@ -73,4 +79,3 @@ class Visit(msgspec.Struct, frozen=True):
 
 
 SERVICES = web.AppKey("services", Services)
-BODY_TIMEOUT_S = web.AppKey("body_timeout_s", float)

@@ -51,7 +51,7 @@ async def _accept(call: Call) -> dict[str, Any]:
     model = catalogue.model(request.model)
     prompt = parse(request.prompt, catalogue.characters_of(model.name))
     watermark = await _read_watermark(call, request.wm_image)
-    repeat = idempotency_key(call.body, call.idempotency_key, call.key.id)
+    repeat = await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
     if repeat and (known := await services.jobs.accepted_before(repeat)):
         return await _answer(call, known)
     job = plan(request, prompt, catalogue, services.default_texts, call.key.id)

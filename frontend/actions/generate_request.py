@@ -14,10 +14,14 @@ from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, WatermarkOptions
 from frontend.finishing.anchor import canonical_position
 from frontend.http.fields import Body, boolean, integer, text
+from frontend.http.json_object import Nested
 from frontend.jobs.idempotency_key import IdempotencyKey
 
 # A 4 MiB picture as base64, with room for the data URI's head.
 MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256
+MAX_BRIEF = (
+    10_000  # characters of text that is compared as JSON, which would hold the other threads meanwhile
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +130,18 @@ def idempotency_key(body: Body, header: str | None, owner: str) -> IdempotencyKe
         return None
     if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
         raise ApiError(400, "Invalid idempotency_key: expected string of 1 to 255 printable characters")
-    rest = {name: value for name, value in body.items() if name != "idempotency_key"}
+    rest = {name: _brief(value) for name, value in body.items() if name != "idempotency_key"}
     return IdempotencyKey(owner, _digest(key), _digest(rest))
 
 
+def _brief(value: Any) -> Any:
+    """What is nested and what is long by its digest, in a list: no field's value is one."""
+    if isinstance(value, Nested):
+        return [value.digest]
+    if isinstance(value, str) and len(value) > MAX_BRIEF:
+        return [hashlib.sha256(value.encode()).hexdigest(), len(value)]
+    return value
+
+
 def _digest(value: Any) -> str:
-    """Of the value as JSON. The standard library's, because orjson reads deeper than it writes."""
-    try:
-        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-    except RecursionError:
-        raise ApiError(400, "Invalid JSON") from None
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

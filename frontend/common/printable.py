@@ -43,8 +43,7 @@ class PrintableFormatter(logging.Formatter):
         return printable_lines(super().format(record))
 
 
-def log_to_stderr(level: int | str, line: str, time: str | None = None) -> None:
-    """`line` and `time`: formats, as logging.Formatter has them."""
+def log_to_stderr(level: int | str, lines: PrintableFormatter) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter(line, time))
+    handler.setFormatter(lines)
     logging.basicConfig(level=level, handlers=[handler])

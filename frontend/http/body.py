@@ -1,46 +1,67 @@
-"""A request's body, and the JSON object in it."""
+"""A request's body: what is refused before it is read, and reading it under a budget."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
-import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from frontend.common.errors import ApiError
 
+# So much is anybody's: the number of connections bounds it, and small requests are never turned away.
+FREE_BYTES = 1 << 16
+TOO_LARGE = "Request body is too large"
 
-async def read_body(request: web.Request, timeout_s: float) -> bytes:
-    """All of it.
 
-    It is read before the key is looked at, so a stranger must not keep it waiting. Raises
-    HTTPRequestEntityTooLarge; ApiError 408; ApiError 400 for what its Content-Encoding does not fit.
+async def go_on_later(request: web.Request) -> None:
+    """A route's `expect_handler`: who waits to be told to go on is told when the body is read."""
+
+
+def check_size(request: web.Request) -> None:
+    """Of the body that is announced. Raises ApiError 413."""
+    if (request.content_length or 0) > request.client_max_size:
+        raise ApiError(413, TOO_LARGE)
+
+
+def check_encoding(request: web.Request) -> None:
+    """Raises ApiError 415."""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is not None and encoding.lower() != "identity":
+        raise ApiError(415, "Content-Encoding is not supported")
+
+
+async def read_body(request: web.Request, timeout_s: float, take: Callable[[int], None]) -> bytearray:
+    """All of it. `take` is told of bytes before they are kept, and may refuse them.
+
+    Raises what `take` raises, and ApiError: 408 where it came too slowly, 413, 400 where chunks were none.
     """
+    body = bytearray()
+
+    def keep(piece: bytes) -> None:
+        size = len(body) + len(piece)
+        if size > request.client_max_size:
+            raise ApiError(413, TOO_LARGE)
+        if size > FREE_BYTES:
+            take(len(piece))
+        body.extend(piece)
+
     try:
-        return await _read(request, timeout_s)
+        if request.content.is_eof():  # small bodies come together with their headers
+            keep(request.content.read_nowait())
+            return body
+        async with asyncio.timeout(timeout_s):
+            await _go_on(request)
+            async for piece in request.content.iter_any():
+                keep(piece)
+                await asyncio.sleep(0)  # there may be more at once, again and again
     except TimeoutError:
         raise ApiError(408, "Request body came too slowly") from None
-    except web.RequestPayloadError:
-        request.content.feed_eof()  # the rest of it cannot be told from the next request
-        request.protocol.close()
+    except (web.RequestPayloadError, ConnectionError):  # of one who went away: nobody reads the answer
         raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
-
-
-async def _read(request: web.Request, timeout_s: float) -> bytes:
-    if not request.content.is_eof():
-        async with asyncio.timeout(timeout_s):
-            return await request.read()
-    body = request.content.read_nowait()  # small bodies come together with their headers
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
     return body
 
 
-def read_object(raw: bytes) -> dict[str, Any]:
-    """Whatever its content type says. Raises ApiError 400."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise ApiError(400, "Invalid JSON") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, "Invalid JSON")
-    return body
+async def _go_on(request: web.Request) -> None:
+    """Tells a client to send its body, if it waits for that."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it was no answer yet

@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 
 REQUESTS = Counter("imgen_http_requests", "Answers by route and status", ["route", "status"])
+REFUSED = Counter("imgen_http_refused_connections", "Connections that were given up, and why", ["reason"])
 SECONDS = Histogram(
     "imgen_http_request_seconds",
     "Time to answer",

@@ -1,14 +1,14 @@
-"""What surrounds every answer: request id, CORS, one way of rendering errors, counting."""
+"""What surrounds every answer: request id, security headers, CORS, one way of rendering errors, counting."""
 
 import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from typing import Any
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict, istr
 
@@ -18,9 +18,18 @@ from frontend.http import metrics
 log = logging.getLogger(__name__)
 # aiohttp compares names of this type without looking at their letters.
 REQUEST_ID = istr("X-Request-ID")
-_JSON = CIMultiDict({hdrs.CONTENT_TYPE: "application/json; charset=utf-8"})
+# Nothing that is answered here is a page, nor has anybody's page a use for it in a frame.
+_SECURITY = {
+    hdrs.SERVER: "imgen",
+    istr("X-Content-Type-Options"): "nosniff",
+    istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
+    istr("Referrer-Policy"): "no-referrer",
+}
+_JSON = CIMultiDict(
+    {hdrs.CONTENT_TYPE: "application/json; charset=utf-8", hdrs.CACHE_CONTROL: "no-store", **_SECURITY}
+)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_WORDS = {404: "Not found", 405: "Method not allowed", 413: "Request body is too large"}
+_WORDS = {404: "Not found", 405: "Method not allowed"}
 _ALLOW_ORIGIN, _EXPOSE = hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
 _EXPOSED = "X-Request-ID, Retry-After"
 _ALLOWED = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
@@ -41,20 +50,23 @@ def error_response(error: ApiError) -> web.Response:
     return json_response({"error": error.message}, error.status, error.headers)
 
 
-def middleware(cors_origins: Iterable[str]) -> Middleware:
-    origins = frozenset(cors_origins)
+def middleware(cors_origins: Iterable[str], not_for_browsers: Iterable[str] = ()) -> Middleware:
+    """`not_for_browsers`: paths that no page of another origin may read."""
+    origins, closed = frozenset(cors_origins), frozenset(not_for_browsers)
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         request_id = _request_id(request)
         try:
-            response = _preflight(request) or await handler(request)
+            _check_framing(request)
+            response = _preflight(request, closed) or await handler(request)
         except Exception as error:
             response = _render(error, request_id)
-        _allow_origin(request, response, origins)
         if not response.prepared:
-            response.headers[REQUEST_ID] = request_id
+            if request.path not in closed:
+                _allow_origin(request, response, origins)
+            finish_headers(response, request_id)
         metrics.observe(request, response.status, time.perf_counter() - began)
         return response
 
@@ -63,7 +75,26 @@ def middleware(cors_origins: Iterable[str]) -> Middleware:
 
 def _request_id(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID)
-    return given if given and _SANE_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+    return given if given and _SANE_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    return f"{random.getrandbits(64):016x}"
+
+
+def finish_headers(response: web.StreamResponse, request_id: str) -> None:
+    """What every answer carries. A route's own security headers stay."""
+    headers = response.headers
+    headers[REQUEST_ID] = request_id
+    if hdrs.SERVER not in headers:
+        for name, value in _SECURITY.items():
+            headers.setdefault(name, value)
+
+
+def _check_framing(request: web.Request) -> None:
+    """HTTP/1.0 knows no chunks: a proxy may take them for the next request. Raises ApiError 400."""
+    if request.version < HttpVersion11 and hdrs.TRANSFER_ENCODING in request.headers:
+        raise ApiError(400, "Bad request", {"Connection": "close"})
 
 
 def _render(error: Exception, request_id: str) -> web.Response:
@@ -77,8 +108,10 @@ def _render(error: Exception, request_id: str) -> web.Response:
     return json_response({"error": "Internal error", "request_id": request_id}, 500)
 
 
-def _preflight(request: web.Request) -> web.Response | None:
+def _preflight(request: web.Request, closed: Set[str]) -> web.Response | None:
     if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    if request.path in closed:
         return None
     return web.Response(
         status=204,
@@ -92,8 +125,6 @@ def _preflight(request: web.Request) -> web.Response | None:
 
 def _allow_origin(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:
     """No credentials mode: the key travels in a header that only the page's own code can set."""
-    if response.prepared:
-        return
     headers = response.headers
     if "*" in origins:  # also where no origin is named: a cache may keep this answer for those that name one
         headers[_ALLOW_ORIGIN] = "*"

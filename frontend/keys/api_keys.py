@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from contract.redis_keys import KEYS
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
-from frontend.keys.secret import PREFIX, digest, new_secret
+from frontend.keys.secret import PresentedSecret, digest, new_secret
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +39,10 @@ class Keys:
 
     async def authorize(self, header: str | None) -> KeyRecord:
         """The key of an Authorization header. Raises ApiError 401."""
-        scheme, _, secret = (header or "").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or not secret.isascii():
+        secret = PresentedSecret.from_header(header)
+        if secret is None:
             raise ApiError(401, "Unauthorized")
-        presented = digest(secret)
+        presented = secret.digest
         raw = await self._reads.get(presented)
         record = _decode(raw) if raw else None
         # The hash field has been found by equality already; this keeps the decision itself in constant time.

@@ -37,7 +37,10 @@ def standing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
     async def serve() -> None:
         part = redis_part(folder)
-        async with running(part, folder), api(part.url, folder, workers=0) as server:
+        async with (
+            running(part, folder),
+            api(part.url, folder, workers=0, verify_per_minute=10_000) as server,
+        ):
             started.set_result(server)
             await asyncio.wrap_future(stop)
 

@@ -14,10 +14,11 @@ from embedded.part import free_port
 from frontend.actions.context import SERVICES, Services
 from frontend.app import build_app
 from frontend.common.redis_connection import connect
+from frontend.http.listener import listening
 from frontend.invisible_mark.keys import InvisibleKeys, load_keys
 from frontend.keys.api_keys import Keys
 from frontend.settings import Settings
-from tests.fakes import FakeAcs, FakeTriton, listening
+from tests.fakes import FakeAcs, FakeTriton
 
 PROMPT = "@aya reading a book under a tree, warm lighting, -rain"
 FINAL = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
@@ -81,7 +82,7 @@ async def api(redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Api
         stack.push_async_callback(redis.aclose)
         _, secret = await Keys(redis).create("test")
         app = build_app(settings, triton.opened)
-        await stack.enter_async_context(listening(app, settings.port))
+        await stack.enter_async_context(listening(app, settings.host, settings.port, settings, drain_s=0.5))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         url = f"http://127.0.0.1:{settings.port}"
         yield Api(url, secret, http, triton, acs, app[SERVICES], settings, redis)

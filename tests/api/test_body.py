@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.api.harness import Api, api
+from tests.api.wire import head, wire
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -37,3 +40,24 @@ async def test_stranger_whose_body_does_not_come_is_given_up(
             assert response.status == 408
             assert await response.json() == {"error": "Request body came too slowly"}
         done.set()
+
+
+async def test_client_that_goes_away_with_half_a_body_is_no_failure_of_ours(
+    server: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answered(status: int) -> float:
+        async with server.http.get(f"{server.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        name = f'imgen_http_requests_total{{route="/api/v2",status="{status}"}} '
+        return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+    refused, failed = await answered(400), await answered(500)
+    async with wire(server.settings.port) as one:
+        await one.send(head("Expect: 100-continue", key=server.key, length=100))
+        assert (await one.answer()).status == 100
+        await one.send(b"{")
+    async with asyncio.timeout(30):
+        while await answered(400) == refused:
+            await asyncio.sleep(0.02)
+    assert await answered(500) == failed
+    assert "failed" not in caplog.text
