@@ -18,6 +18,8 @@ from frontend.cache.encoder import Infers, PromptEncoder
 from frontend.cache.open_cache import open_cache
 from frontend.cache.rulesets import Rulesets
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.cells.cells import Cells
+from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
@@ -26,6 +28,7 @@ from frontend.domain.job import CredentialTexts
 from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
+from frontend.finishing.wm_image import read_mark
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
@@ -43,10 +46,16 @@ from frontend.review.reviewer import Reviewer
 from frontend.review.reviews import Reviews
 from frontend.settings import Settings, catalogue_folders
 from frontend.storage import open_storage
+from frontend.verification.decode import read_picture
+from frontend.verification.manifest_report import read_manifest
 from frontend.verification.service import open_verification
 
 log = logging.getLogger(__name__)
 WATERMARKS_AT_A_TIME = 2
+FOREIGN_BYTES = (read_mark, read_picture, read_manifest)  # what is done in cells
+CELLS = 3  # one more than `verify` can hold
+# The largest pictures that are let in take about half of each.
+CELL_LIMITS = CellLimits(cpu_s=2.0, wall_s=10.0, memory_bytes=512 << 20)
 
 
 @contextlib.asynccontextmanager
@@ -75,6 +84,7 @@ async def open_services(
         enter = stack.enter_async_context
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
+        cells = await enter(Cells.open(FOREIGN_BYTES, CELL_LIMITS, CELLS))
         http = await enter(aiohttp.ClientSession())
         if words := only_local(settings):
             log.warning("%s", words)
@@ -85,7 +95,9 @@ async def open_services(
         finisher = await enter(Finisher.open(settings, invisible_keys))
         certificate = finisher.certificate
         verification = await enter(
-            open_verification(redis, invisible_keys.reading, certificate.chain, settings.private_networks)
+            open_verification(
+                redis, invisible_keys.reading, certificate.chain, settings.private_networks, cells
+            )
         )
         inference = await enter(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
@@ -113,6 +125,7 @@ async def open_services(
             links=links,
             storage=storage,
             gate=gate,
+            cells=cells,
             decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
             verification=verification,
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.cells.cells import Cells
 from frontend.domain.job import CredentialTexts
 from frontend.http.fields import Body
 from frontend.http.health import Health
@@ -47,6 +48,7 @@ class Services:
     links: Links
     storage: Storage
     gate: Gate
+    cells: Cells
     decoding: asyncio.Semaphore  # how many watermarks are decoded at a time
     verification: VerificationService
     anonymous: AnonymousRateLimiter

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from frontend.cells.cells import Cells
 from frontend.common.limiter import Limiter
 from frontend.common.supervised import in_background
 from frontend.invisible_mark.codes import Codes
@@ -25,7 +26,7 @@ class VerificationService:
 
 @contextlib.asynccontextmanager
 async def open_verification(
-    redis: "Redis", keys: Sequence[Codes], chain: bytes, private_networks: Sequence[str]
+    redis: "Redis", keys: Sequence[Codes], chain: bytes, private_networks: Sequence[str], cells: Cells
 ) -> AsyncIterator[VerificationService]:
     """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM.
 
@@ -35,7 +36,7 @@ async def open_verification(
     async with (
         GuardedFetcher.open(private_networks) as fetcher,
         in_background(registry.follow()),
-        Verifier.open(registry, keys, chain) as verifier,
+        Verifier.open(registry, keys, chain, cells) as verifier,
     ):
         yield VerificationService(
             verifier=verifier,
