@@ -19,7 +19,7 @@ from prometheus_client import Counter
 
 from frontend.cells.cell import OUT_OF_MEMORY
 from frontend.cells.frame import ANSWER, MAX_FRAME_BYTES, READY, REFUSAL, Channel, Closed, shared_memory
-from frontend.cells.limits import CellLimits, CellRefusal, Limit, LimitPassed
+from frontend.cells.limits import CellLimits, CellRefusal, LimitKind, LimitPassed
 from frontend.common.errors import ApiError
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ PAUSE_S = 1.0  # after a cell that did not start
 MAX_WAIT_S = 30.0  # for a free cell
 MAX_WORDS = 200  # characters of a refusal
 _BY_STATUS = {
-    OUT_OF_MEMORY: Limit.MEMORY,
-    -signal.SIGPROF: Limit.CPU,
-    -signal.SIGABRT: Limit.MEMORY,  # how Rust and C++ end where memory is refused
+    OUT_OF_MEMORY: LimitKind.MEMORY,
+    -signal.SIGPROF: LimitKind.CPU,
+    -signal.SIGABRT: LimitKind.MEMORY,  # how Rust and C++ end where memory is refused
 }
 
 
@@ -158,13 +158,13 @@ class Cells:
             self._replace(cell, Closed())  # killed while it had nothing to do
         raise ApiError(503, "Server is busy", {"Retry-After": "5"})
 
-    def _replace(self, cell: _Cell, error: Exception) -> Limit:
+    def _replace(self, cell: _Cell, error: Exception) -> LimitKind:
         """Which limit ended it."""
-        limit = Limit.WALL
+        limit = LimitKind.WALL
         if isinstance(error, Closed):  # it has ended, or says what no cell of ours says
             with contextlib.suppress(subprocess.TimeoutExpired):
                 cell.process.wait(1)
-            limit = _BY_STATUS.get(cell.end(), Limit.CRASH)
+            limit = _BY_STATUS.get(cell.end(), LimitKind.CRASH)
         cell.end()
         with self._lock:
             self._all.discard(cell)

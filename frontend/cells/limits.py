@@ -6,7 +6,7 @@ from enum import StrEnum
 from frontend.cells.structure import TOO_LONG
 
 
-class Limit(StrEnum):
+class LimitKind(StrEnum):
     CPU = "cpu"
     WALL = "wall"
     MEMORY = "memory"
@@ -23,17 +23,17 @@ class CellLimits:
 class LimitPassed(Exception):
     """The job is lost and its cell is gone; another one takes its place."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: LimitKind) -> None:
         super().__init__(limit.value)
         self.limit = limit
         self.words = _WORDS[limit]
 
 
 _WORDS = {
-    Limit.CPU: TOO_LONG,
-    Limit.WALL: TOO_LONG,
-    Limit.MEMORY: "takes too much memory to decode",
-    Limit.CRASH: "cannot be decoded",
+    LimitKind.CPU: TOO_LONG,
+    LimitKind.WALL: TOO_LONG,
+    LimitKind.MEMORY: "takes too much memory to decode",
+    LimitKind.CRASH: "cannot be decoded",
 }
 """For the client whose bytes they were."""
 

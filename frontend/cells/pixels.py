@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image
 
-from frontend.cells.limits import Limit, LimitPassed
+from frontend.cells.limits import LimitKind, LimitPassed
 
 HEAD = struct.Struct(">HH")
 
@@ -20,5 +20,5 @@ def size_of(answer: bytes, channels: int, max_pixels: int) -> tuple[int, int]:
     """Width and height of what stands behind HEAD. Raises LimitPassed where it is no such picture."""
     width, height = HEAD.unpack_from(answer) if len(answer) >= HEAD.size else (0, 0)
     if not 0 < width * height <= max_pixels or len(answer) != HEAD.size + width * height * channels:
-        raise LimitPassed(Limit.CRASH)
+        raise LimitPassed(LimitKind.CRASH)
     return width, height

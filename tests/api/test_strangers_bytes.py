@@ -1,11 +1,9 @@
 """Small files that would cost the server seconds or hundreds of MiB are refused, and cost it neither."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 
 from frontend.domain.picture import Encoding
 from frontend.finishing.certificate import load_certificate
@@ -14,19 +12,10 @@ from frontend.finishing.encode import encode
 from tests import bombs
 from tests.api.harness import PROMPT, Api
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
+from tests.memory import forget_peak, peak_mb
 
 TOO_LONG = "takes too long to decode"
 WEBP = Encoding(format="webp", quality=80, lossless=False)
-
-
-def peak_mb() -> int:
-    """The most memory that this process has had since `forget_peak`, MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
-
-
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 async def verify(server: Api, data: bytes) -> tuple[int, dict[str, Any]]:
@@ -45,19 +34,6 @@ async def test_jpeg_of_thousands_of_scans_costs_the_server_no_time(shared: Api, 
     status, answer = await send(shared, bomb)
     assert (status, answer) == (400, {"error": f"Invalid {name}: {TOO_LONG}"})
     assert time.process_time() - begun < 1
-
-
-async def test_file_that_no_check_stops_is_ended_by_its_cells_own_limit(shared: Api) -> None:
-    def ended() -> float:
-        return REGISTRY.get_sample_value("imgen_cells_ended_total", {"limit": "cpu"}) or 0
-
-    before, begun = ended(), time.process_time()
-    status, answer = await verify(shared, bombs.scans(4896, 4896, 100))
-    assert (status, answer) == (400, {"error": f"Invalid image: {TOO_LONG}"})
-    assert ended() == before + 1
-    assert time.process_time() - begun < 1
-    status, answer = await verify(shared, bombs.png())
-    assert (status, answer["result"]) == (200, "not_found")
 
 
 async def test_byte_string_that_claims_700_mib_takes_no_memory(shared: Api) -> None:

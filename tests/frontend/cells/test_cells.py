@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from frontend.cells import cells as cells_module
 from frontend.cells.cells import Cells
-from frontend.cells.limits import CellLimits, CellRefusal, Limit, LimitPassed
+from frontend.cells.limits import CellLimits, CellRefusal, LimitKind, LimitPassed
 from frontend.services import FOREIGN_BYTES
 from tests.frontend.cells import functions
 
@@ -42,7 +42,7 @@ def pool() -> Iterator[Cells]:
     cells.close()
 
 
-def ended(limit: Limit) -> float:
+def ended(limit: LimitKind) -> float:
     return REGISTRY.get_sample_value("imgen_cells_ended_total", {"limit": limit}) or 0.0
 
 
@@ -73,14 +73,14 @@ def test_any_other_error_tells_its_name_alone(pool: Cells) -> None:
 @pytest.mark.parametrize(
     ("function", "data", "limit"),
     [
-        (functions.spin, b"", Limit.CPU),
-        (functions.grow, b"400000000", Limit.MEMORY),
-        (functions.abort, b"", Limit.MEMORY),
-        (functions.crash, b"", Limit.CRASH),
+        (functions.spin, b"", LimitKind.CPU),
+        (functions.grow, b"400000000", LimitKind.MEMORY),
+        (functions.abort, b"", LimitKind.MEMORY),
+        (functions.crash, b"", LimitKind.CRASH),
     ],
 )
 def test_job_that_passes_a_limit_is_ended_by_it_and_its_cell_replaced(
-    pool: Cells, function: cells_module.CellFunction, data: bytes, limit: Limit
+    pool: Cells, function: cells_module.CellFunction, data: bytes, limit: LimitKind
 ) -> None:
     before, process = ended(limit), pool.call(functions.process_id, b"")
     with pytest.raises(LimitPassed) as caught:
@@ -95,7 +95,7 @@ def test_job_that_sleeps_is_ended_by_the_clock_on_the_wall() -> None:
     try:
         with pytest.raises(LimitPassed) as caught:
             cells.call(functions.hang, b"")
-        assert caught.value.limit is Limit.WALL
+        assert caught.value.limit is LimitKind.WALL
         assert cells.call(functions.reverse, b"ab") == b"ba"
     finally:
         cells.close()

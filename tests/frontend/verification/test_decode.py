@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from PIL import Image
 from frontend.cells.cells import Cells
 from frontend.finishing.authority import issue
 from frontend.invisible_mark.codes import Codes
+from frontend.services import CELL_LIMITS, FOREIGN_BYTES
 from frontend.verification.decode import MAX_SIDE, UnreadablePicture
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.sighting import decode, look
+from tests import bombs
 
 CODES = Codes.of(b"a secret for tests, 32 bytes long")
 CHAIN = issue()[0]
@@ -108,3 +111,22 @@ def test_picture_is_seen_as_a_viewer_shows_it(cells: Cells) -> None:
 def test_bombs_and_what_is_no_picture_are_refused(cells: Cells, data: bytes, message: str) -> None:
     with pytest.raises(UnreadablePicture, match=message):
         decode(data, cells)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"cpu_s": 0.3}, "takes too long to decode"),
+        ({"memory_bytes": 24 << 20}, "(takes too much memory to decode|expected a whole)"),
+    ],
+)
+def test_picture_that_no_check_stops_is_ended_by_its_cells_own_limit(
+    limits: dict[str, Any], words: str
+) -> None:
+    cells = Cells(FOREIGN_BYTES, replace(CELL_LIMITS, wall_s=60, **limits), 1)
+    try:
+        with pytest.raises(UnreadablePicture, match=words):
+            decode(bombs.scans(4896, 4896, 100), cells)
+        assert decode(bombs.png(), cells).shape == (8, 8, 3)
+    finally:
+        cells.close()
