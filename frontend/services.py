@@ -55,7 +55,7 @@ WATERMARKS_AT_A_TIME = 2
 FOREIGN_BYTES = (read_mark, read_picture, read_manifest)  # what is done in cells
 CELLS = 3  # one more than `verify` can hold
 # The largest pictures that are let in take about two thirds of the processor's time and of the memory.
-CELL_LIMITS = CellLimits(cpu_s=1.8, wall_s=10.0, memory_bytes=512 << 20)
+CELL_LIMITS = CellLimits(cpu_s=1.8, wall_s=10.0, memory_bytes=640 << 20)
 
 
 @contextlib.asynccontextmanager

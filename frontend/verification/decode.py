@@ -30,7 +30,7 @@ def read_picture(data: bytes) -> bytes:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise UnreadablePicture(_TOO_LARGE)
-            return pixels_of(_to_rgb(picture))
+            return pixels_of(_to_rgb(upright(picture)))
     except (UnreadablePicture, MemoryError):
         raise
     except Unsound as error:
@@ -42,10 +42,9 @@ def read_picture(data: bytes) -> bytes:
         raise UnreadablePicture(_NO_PICTURE) from None
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """8 bits, turned as EXIF says, transparent places white."""
-    turned = upright(picture)
-    if turned.has_transparency_data:
-        over = turned.convert("RGBA")
-        turned = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
-    return turned if turned.mode == "RGB" else turned.convert("RGB")
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Transparent places white. A copy of the largest picture is 96 MB: none is made in vain."""
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -58,7 +58,9 @@ def read_json(data: bytes) -> str:
     try:
         GenerateRequest.from_body(read_object(data))
     except ApiError as error:
-        return "refused" if error.status == 400 else repr(error)
+        if error.status != 400:
+            raise
+        return "refused"
     return "read"
 
 
@@ -66,7 +68,9 @@ def read_prompt(data: bytes) -> str:
     try:
         prompt = parse(data.decode(errors="surrogateescape"), CHARACTERS)
     except ApiError as error:
-        return "refused" if error.status == 400 else repr(error)
+        if error.status != 400:
+            raise
+        return "refused"
     assert parse(format_prompt(prompt), CHARACTERS) == prompt
     return "read"
 

@@ -130,3 +130,25 @@ def test_picture_that_no_check_stops_is_ended_by_its_cells_own_limit(
         assert decode(bombs.png(), cells).shape == (8, 8, 3)
     finally:
         cells.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "options"),
+    [
+        ("RGB", "JPEG", {"progressive": True}),
+        ("CMYK", "JPEG", {}),
+        ("RGBA", "PNG", {"compress_level": 1}),
+        ("I;16", "PNG", {"compress_level": 1}),
+        ("RGBA", "WEBP", {"method": 0}),
+        ("RGBA", "WEBP", {"lossless": True, "method": 0}),
+        ("P", "GIF", {}),
+    ],
+)
+def test_largest_picture_that_is_let_in_is_within_the_limits(
+    cells: Cells, mode: str, kind: str, options: dict[str, Any]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = {"exif": exif} if kind != "GIF" else {}
+    data = file_of(Image.new(mode, (6000, 4000)), kind, **options, **turned)
+    assert decode(data, cells).shape == ((4000, 6000, 3) if kind == "GIF" else (6000, 4000, 3))
