@@ -35,7 +35,7 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
 }
 PAUSE_S = 1.0  # after a cell that did not start
-MAX_WAIT_S = 30.0  # for a free cell
+MAX_WAIT_S = 30.0
 MAX_WORDS = 200  # characters of a refusal
 _BY_STATUS = {
     OUT_OF_MEMORY: LimitKind.MEMORY,
@@ -78,10 +78,19 @@ class _Cell:
 class Cells:
     """Thread-safe. A cell has one job at a time; one that passed a limit is replaced at once."""
 
-    def __init__(self, functions: Sequence[CellFunction], limits: CellLimits, size: int) -> None:
+    def __init__(
+        self,
+        functions: Sequence[CellFunction],
+        limits: CellLimits,
+        size: int,
+        *,
+        max_wait_s: float = MAX_WAIT_S,
+    ) -> None:
+        """`max_wait_s`: of a job for a free cell."""
         self._names = [f"{function.__module__}:{function.__qualname__}" for function in functions]
         self._numbers = {function: number for number, function in enumerate(functions)}
         self._limits = limits
+        self._max_wait_s = max_wait_s
         self._free: queue.SimpleQueue[_Cell] = queue.SimpleQueue()
         self._all: set[_Cell] = set()
         self._lock = threading.Lock()
@@ -133,7 +142,7 @@ class Cells:
         self._free.put(cell)
         if kind == ANSWER:
             return answer
-        words = answer[: 4 * MAX_WORDS].decode(errors="replace")[:MAX_WORDS]
+        words = _printable(answer)
         raise CellRefusal(words) if kind == REFUSAL else RuntimeError(f"{function.__name__}: {words}")
 
     def close(self) -> None:
@@ -147,7 +156,7 @@ class Cells:
             cell.end()
 
     def _take(self) -> _Cell:
-        deadline = time.monotonic() + MAX_WAIT_S
+        deadline = time.monotonic() + self._max_wait_s
         while not self._closed.is_set():
             try:
                 cell = self._free.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -195,3 +204,9 @@ class Cells:
                 self._all.discard(cell)
             raise
         return cell
+
+
+def _printable(answer: bytes) -> str:
+    """A cell's words, which a client is told or a log keeps."""
+    words = answer[: 4 * MAX_WORDS].decode(errors="replace")[:MAX_WORDS]
+    return "".join(character if character.isprintable() else "?" for character in words)

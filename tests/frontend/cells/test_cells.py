@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from frontend.cells import cells as cells_module
 from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits, CellRefusal, LimitKind, LimitPassed
+from frontend.common.errors import ApiError
 from frontend.services import FOREIGN_BYTES
 from tests.frontend.cells import functions
 
@@ -63,6 +64,11 @@ def test_its_value_error_is_a_refusal_in_its_words_and_at_most_200_of_them(pool:
     with pytest.raises(CellRefusal) as caught:
         pool.call(functions.refuse, b"x" * 10_000)
     assert str(caught.value) == "x" * 200
+
+
+def test_nothing_of_its_words_is_a_command_to_a_terminal(pool: Cells) -> None:
+    with pytest.raises(CellRefusal, match=r"^\?\[2J\?1$"):
+        pool.call(functions.refuse, b"\x1b[2J\n1")
 
 
 def test_any_other_error_tells_its_name_alone(pool: Cells) -> None:
@@ -143,6 +149,19 @@ def test_no_more_than_is_needed_is_imported() -> None:
     assert not {"numpy", "aiohttp", "redis", "cryptography", "prometheus_client", "cv2", "asyncio"} & set(
         found
     )
+
+
+def test_cells_that_do_not_start_are_told_as_busy() -> None:
+    def nowhere(data: bytes) -> bytes:  # not found by its name
+        return data
+
+    cells = Cells((nowhere,), LIMITS, 1, max_wait_s=0.2)
+    try:
+        with pytest.raises(ApiError) as caught:
+            cells.call(nowhere, b"")
+    finally:
+        cells.close()
+    assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "5"})
 
 
 def test_closed_pool_leaves_no_process() -> None:
