@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     end, memory, parent, cpu_s, memory_bytes, *names = arguments
     functions = [_function(name) for name in names]
     channel = Channel(socket.socket(fileno=int(end)), int(memory))
+    os.close(int(memory))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's: the server ends its cells itself
     confine(int(memory_bytes), int(parent))
     channel.send(READY, b"")

@@ -50,19 +50,27 @@ class _Cell:
     def __init__(self, names: Sequence[str], limits: CellLimits) -> None:
         ours, theirs = socket.socketpair()
         memory = shared_memory()
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-s", "-P", "-m", "frontend.cells.cell"),
-                    *(str(theirs.fileno()), str(memory)),
-                    *(str(os.getpid()), str(limits.cpu_s), str(limits.memory_bytes), *names),
-                ],
-                pass_fds=[theirs.fileno(), memory],
-                stdin=subprocess.DEVNULL,
-                env={"PYTHONPATH": str(ROOT)} | _ENVIRONMENT,
-                start_new_session=True,  # a terminal's Ctrl-C is for the server
-            )
-        self.channel = Channel(ours, memory)
+        try:
+            self.channel = Channel(ours, memory)
+            self.process = self._spawn(theirs.fileno(), memory, limits, names)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(memory)
+
+    def _spawn(
+        self, end: int, memory: int, limits: CellLimits, names: Sequence[str]
+    ) -> "subprocess.Popen[bytes]":
+        numbers = (end, memory, os.getpid(), limits.cpu_s, limits.memory_bytes)
+        return subprocess.Popen(
+            [sys.executable, "-s", "-P", "-m", "frontend.cells.cell", *map(str, numbers), *names],
+            pass_fds=[end, memory],
+            stdin=subprocess.DEVNULL,
+            env={"PYTHONPATH": str(ROOT)} | _ENVIRONMENT,
+            start_new_session=True,  # a terminal's Ctrl-C is for the server
+        )
 
     def wait_until_ready(self) -> None:
         if self.channel.receive(time.monotonic() + START_S)[0] != READY:

@@ -42,7 +42,7 @@ _ALLOWED = {
 _TGKILL = (234, 131)  # to itself alone: abort() must work
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 1, 4, 38, 22, 2
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 1, 38, 22, 2
 _LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _RETURN = 0x20, 0x15, 0x35, 0x06  # of classic BPF
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000  # refuse: EPERM
@@ -63,7 +63,6 @@ def confine(memory_bytes: int, parent: int) -> None:
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
     silence()
-    _call(_PR_SET_DUMPABLE, 0)
     _call(_PR_SET_NO_NEW_PRIVS, 1)
     for kind, most in (
         (resource.RLIMIT_AS, mapped + memory_bytes),

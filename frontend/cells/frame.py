@@ -34,10 +34,9 @@ class Channel:
     """One end. Raises TimeoutError past `deadline` (time.monotonic), Closed."""
 
     def __init__(self, end: socket.socket, descriptor: int) -> None:
-        """Closes `descriptor`, which is of `shared_memory`."""
+        """`descriptor`: of `shared_memory`, needed no longer than this."""
         self._end = end
         self._memory = mmap.mmap(descriptor, MAX_FRAME_BYTES)
-        os.close(descriptor)
         self._used = 0
 
     def send(self, number: int, data: bytes, deadline: float | None = None) -> None:

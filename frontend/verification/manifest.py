@@ -13,6 +13,8 @@ from frontend.verification.manifest_report import (
     read_manifest,
 )
 
+MAX_REPORT_BYTES = 1 << 14  # its texts are of MAX_TEXT characters each, if the cell is what it was
+
 
 class ManifestReader:
     """Trusts one certificate: this system's own."""
@@ -30,6 +32,8 @@ class ManifestReader:
         )
         try:
             answer = self._cells.call(read_manifest, msgspec.msgpack.encode(asked))
+            if len(answer) > MAX_REPORT_BYTES:
+                return UNREADABLE
             return msgspec.msgpack.decode(answer, type=ManifestReport | None)
         except (LimitPassed, msgspec.MsgspecError):
             return UNREADABLE

@@ -32,6 +32,7 @@ TABLE = (
     functions.process_id,
     functions.environment,
     functions.modules,
+    functions.descriptors,
     functions.attempt,
 )
 
@@ -130,6 +131,12 @@ def test_nothing_outside_is_reached(pool: Cells, tmp_path: Path, what: str) -> N
     assert found in (b"PermissionError", b"OSError", b"RuntimeError")
     assert file.read_text() == "secret"
     assert pool.call(functions.reverse, b"ab") == b"ba"
+
+
+def test_five_descriptors_are_open(pool: Cells) -> None:
+    """Three lead nowhere, one to the server, and Python keeps one of the shared memory, which is sealed."""
+    found = eval(pool.call(functions.descriptors, b""))
+    assert len(found) == 5 and found[:3] == [0, 1, 2]
 
 
 def test_nothing_of_the_servers_environment_is_there(pool: Cells) -> None:
