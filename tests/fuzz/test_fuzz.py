@@ -15,6 +15,7 @@ OUTCOMES = {"read", "refused", *LimitKind}
 FILES = {"json": 2000, "prompts": 1000, "pictures": 1500, "marks": 1000, "manifests": 1000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_changed_files_are_read_refused_or_ended(name: str) -> None:
     with server_targets() as targets:

@@ -132,6 +132,7 @@ def test_picture_that_no_check_stops_is_ended_by_its_cells_own_limit(
         cells.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "kind", "options"),
     [
