@@ -23,7 +23,7 @@ ALL_PARTS := frontend $(UP_PARTS)
 say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
 	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
-.PHONY: help install install-export up down check test test-server test-export test-fast fast-frontend fast-others coverage clean
+.PHONY: help install install-export up down check test test-server test-export test-fast fast-frontend fast-others fuzz coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "    T=tests/cli       only the tests of these folders, files or single tests"
 	@echo "make test-fast        the tests that need no server, in a minute or two"
 	@echo "make check            lint, types, spelling and locks alone"
+	@echo "make fuzz             small files of every format, changed at random, read as strangers' are"
 	@echo "make coverage         what the tests of the server's half run, line by line"
 	@echo "make bench-…           measurements: perf/README.md lists them"
 
@@ -128,6 +129,9 @@ fast-frontend:
 
 fast-others:
 	.venv/bin/python -m pytest -q -m "unit and not slow" $(addprefix --ignore tests/,export demo frontend)
+
+fuzz: install .venv/.dev-installed .venv/parts/export/.installed
+	.venv/bin/python -m tests.fuzz $(FUZZ)
 
 # Of the processes that tests start, too.
 coverage: install .venv/.dev-installed

@@ -16,6 +16,8 @@ from frontend.cache.encoder import Infers, PromptEncoder
 from frontend.cache.open_cache import open_cache
 from frontend.cache.rulesets import Rulesets
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.cells.cells import Cells
+from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
@@ -24,6 +26,7 @@ from frontend.domain.job import CredentialTexts
 from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
+from frontend.finishing.wm_image import read_mark
 from frontend.http.body_parser import BodyParser
 from frontend.http.byte_budget import ByteBudget
 from frontend.http.health import Health
@@ -48,10 +51,16 @@ from frontend.review.reviewer import Reviewer
 from frontend.review.reviews import Reviews
 from frontend.settings import Settings, catalogue_folders
 from frontend.storage import open_storage
+from frontend.verification.decode import read_picture
+from frontend.verification.manifest_report import read_manifest
 from frontend.verification.service import open_verification
 
 log = logging.getLogger(__name__)
 WATERMARKS_AT_A_TIME = 2
+FOREIGN_BYTES = (read_mark, read_picture, read_manifest)  # what is done in cells
+CELLS = 3  # one more than `verify` can hold
+# The largest pictures that are let in take about two thirds of the processor's time and of the memory.
+CELL_LIMITS = CellLimits(cpu_s=1.8, wall_s=10.0, memory_bytes=640 << 20)
 
 
 @contextlib.asynccontextmanager
@@ -84,6 +93,7 @@ async def open_services(
         enter = stack.enter_async_context
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
+        cells = await enter(Cells.open(FOREIGN_BYTES, CELL_LIMITS, CELLS))
         for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
             log.warning("%s", words)
         acs = await enter(
@@ -103,6 +113,7 @@ async def open_services(
                 certificate.chain,
                 settings.private_networks,
                 settings.fetch_timeout_s,
+                cells,
             )
         )
         inference = await enter(draw_with(settings))
@@ -139,6 +150,7 @@ async def open_services(
             links=links,
             storage=storage,
             gate=gate,
+            cells=cells,
             decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
             verification=verification,
             bodies=bodies,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from frontend.cells.cells import Cells
 from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.authority import issue
 from frontend.invisible_mark.codes import BITS, Codes, variant_of
@@ -23,8 +24,10 @@ from frontend.invisible_mark.reading import MarkReading
 from frontend.invisible_mark.writing import write
 from frontend.registry.index import Columns, empty
 from frontend.registry.search import by_mark, by_print
+from frontend.services import CELL_LIMITS, FOREIGN_BYTES
+from frontend.verification.decode import read_picture
 from frontend.verification.manifest import ManifestReader
-from frontend.verification.sighting import look
+from frontend.verification.sighting import decode, look
 from perf.report import machine, median, publish, read_options, table
 
 LIMIT_MS = 100.0
@@ -40,11 +43,15 @@ def main() -> None:
     where = machine()
     columns = filled(given.pictures)
     searches = {name: times(search, columns, given.rounds) for name, search in SEARCHES.items()}
+    cells = Cells(FOREIGN_BYTES, CELL_LIMITS, 1)
     looks = {
-        name: times_of_look(marked, given.rounds) for name, marked in (("marked", True), ("unmarked", False))
+        name: times_of_look(cells, marked, given.rounds)
+        for name, marked in (("marked", True), ("unmarked", False))
     }
-    figures = summarise(given.pictures, columns, searches, looks)
-    medians = figures["searches_ms"] | figures["look_ms"]
+    decodes = times_of_decode(cells, given.rounds)
+    cells.close()
+    figures = summarise(given.pictures, columns, searches, looks, decodes)
+    medians = figures["searches_ms"] | figures["look_ms"] | figures["decode_ms"]
     rows = [(name, figures["least_ms"][name], ms, figures["most_ms"][name]) for name, ms in medians.items()]
     table(f"ms, {given.pictures:,} pictures", ("what", "least", "median", "most"), rows)
     publish("verify", figures, where, smoke=given.smoke)
@@ -116,14 +123,26 @@ def times(search: Callable[[Columns, int], None], columns: Columns, rounds: int)
     return [timed(functools.partial(search, columns, int(row))) for row in rows][1:]
 
 
-def times_of_look(marked: bool, rounds: int) -> list[float]:
-    """Decode, manifest, mark, both fingerprints of a 1344x768 JPEG, on a thread as in the server."""
-    codes, manifests = Codes.of(b"a key for measuring, 32 bytes lng"), ManifestReader(issue()[0])
+def times_of_look(cells: Cells, marked: bool, rounds: int) -> list[float]:
+    """Decode and manifest in cells, mark, fingerprints of a 1344x768 JPEG, on a thread as in the server."""
+    codes, manifests = Codes.of(b"a key for measuring, 32 bytes lng"), ManifestReader(issue()[0], cells)
     data = jpeg(write(picture(), 0x9E3779B97F4A7C15, codes) if marked else picture())
     with ThreadPoolExecutor(1) as pool:
         return [
-            timed(lambda: pool.submit(look, data, (codes,), manifests).result()) for _ in range(rounds + 1)
+            timed(lambda: pool.submit(look, data, (codes,), manifests, cells).result())
+            for _ in range(rounds + 1)
         ][1:]
+
+
+def times_of_decode(cells: Cells, rounds: int) -> dict[str, list[float]]:
+    """What the way into a cell and back costs, beside the same decoder in this process, by turns."""
+    data = jpeg(picture())
+    ways: dict[str, Callable[[], object]] = {
+        "decoded in a cell": lambda: decode(data, cells),
+        "decoded in this process": lambda: read_picture(data),
+    }
+    turns = [{name: timed(way) for name, way in ways.items()} for _ in range(rounds + 1)][1:]
+    return {name: [turn[name] for turn in turns] for name in ways}
 
 
 def picture() -> Any:
@@ -147,7 +166,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def summarise(
-    pictures: int, columns: Columns, searches: dict[str, list[float]], looks: dict[str, list[float]]
+    pictures: int,
+    columns: Columns,
+    searches: dict[str, list[float]],
+    looks: dict[str, list[float]],
+    decodes: dict[str, list[float]],
 ) -> dict[str, Any]:
     slowest = max(median(ms) for ms in searches.values())
     return {
@@ -156,8 +179,9 @@ def summarise(
         "within_100_ms": slowest < LIMIT_MS,
         "searches_ms": {name: median(ms) for name, ms in searches.items()},
         "look_ms": {name: median(ms) for name, ms in looks.items()},
-        "least_ms": {name: round(min(ms), 3) for name, ms in (searches | looks).items()},
-        "most_ms": {name: round(max(ms), 3) for name, ms in (searches | looks).items()},
+        "decode_ms": {name: median(ms) for name, ms in decodes.items()},
+        "least_ms": {name: round(min(ms), 3) for name, ms in (searches | looks | decodes).items()},
+        "most_ms": {name: round(max(ms), 3) for name, ms in (searches | looks | decodes).items()},
         "bytes_per_picture": round(sum(column.nbytes for column in vars(columns).values()) / len(columns)),
     }
 

@@ -19,8 +19,10 @@ from frontend.finishing.certificate import load_certificate
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint, shrunk
 from frontend.finishing.manifest import manifest
+from frontend.finishing.mark_pixels import pack
 from frontend.finishing.stamps import Stamps
 from frontend.finishing.watermark import lay
+from frontend.finishing.wm_image import read_mark
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.writing import write
 from frontend.settings import Settings
@@ -55,7 +57,7 @@ def mark() -> Watermark:
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return Watermark(
-        image=stream.getvalue(),
+        image=pack(read_mark(stream.getvalue())),
         position="bottom-right",
         scale=20,
         opacity=100,

@@ -48,4 +48,4 @@ def title(pid: int) -> str:
         instance = next((word for word in command if word.endswith("_0_0")), "")
         return f"triton {instance.removesuffix('_0_0')}".strip()
     module = command[command.index("-m") + 1 : command.index("-m") + 3] if "-m" in command else []
-    return " ".join(word for word in module if not word.startswith("-")) or program
+    return " ".join(word for word in module if not word.startswith("-") and not word.isdigit()) or program

@@ -19,7 +19,7 @@ ORDER = (
     "finishing inference prompts",
     "storage catalogue keys invisible_mark",
     "domain",
-    "net",
+    "cells net",
     "common",
     "contract",
 )

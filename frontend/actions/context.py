@@ -9,6 +9,7 @@ from aiohttp import web
 
 from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
+from frontend.cells.cells import Cells
 from frontend.domain.job import CredentialTexts
 from frontend.http.body_parser import BodyParser
 from frontend.http.byte_budget import ByteBudget
@@ -53,6 +54,7 @@ class Services:
     links: Links
     storage: Storage
     gate: Gate
+    cells: Cells
     decoding: asyncio.Semaphore  # how many watermarks are decoded at a time
     verification: VerificationService
     bodies: BodyParser

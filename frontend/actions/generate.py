@@ -89,11 +89,11 @@ async def _from_cache(
 
 
 async def _read_watermark(call: Call, data_uri: str) -> bytes:
-    """The watermark's bytes, decoded once to be sure that the job will not fail on them."""
+    """The watermark's pixels, to be kept beside the job; its file ends here."""
     if not data_uri:
         return b""
-    async with call.services.decoding:  # a large one takes 100 MiB while it is looked at
-        return await asyncio.to_thread(wm_image.from_data_uri, data_uri)
+    async with call.services.decoding:
+        return await asyncio.to_thread(wm_image.from_data_uri, data_uri, call.services.cells)
 
 
 def plan(

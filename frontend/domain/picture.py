@@ -40,7 +40,7 @@ class Picture:
 class Watermark:
     """A watermark to lay over the picture. Ranges are the API's, already clamped."""
 
-    image: bytes  # PNG, JPEG or WebP, already checked by finishing.wm_image.check
+    image: bytes  # its pixels, see finishing/mark_pixels.py: no file of a stranger's
     position: str
     scale: int  # 1 to 100, percent of the picture's width
     opacity: int  # 0 to 100

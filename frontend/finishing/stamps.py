@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from frontend.domain.picture import Watermark
-from frontend.finishing.wm_image import upright
+from frontend.finishing.mark_pixels import unpack
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,7 +40,7 @@ class Stamps:
         digest = hashlib.sha256(watermark.image).digest()
 
         def made() -> Pixels:
-            image = self._of((digest,), lambda: np.asarray(upright(watermark.image)))
+            image = self._of((digest,), lambda: np.asarray(unpack(watermark.image)))
             return _stamp(Image.fromarray(image, "RGBa"), watermark, width, height)
 
         return self._of((digest, watermark.scale, watermark.rotation, width, height), made)

@@ -4,7 +4,7 @@ from typing import Any
 
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.verification.finding import Result
-from frontend.verification.manifest import ManifestReport
+from frontend.verification.manifest_report import ManifestReport
 from frontend.verification.verifier import Verification
 
 SYSTEM = "imgen"

@@ -1,55 +1,50 @@
-"""Anybody's picture file to pixels. What is too large is refused before it is decoded."""
+"""Anybody's picture file to pixels, in a cell. What is too large is refused before it is decoded."""
 
-import io
-from dataclasses import dataclass
+from PIL import Image
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps
+from frontend.cells.picture_file import format_of, upright
+from frontend.cells.pixels import pixels_of
+from frontend.cells.structure import Unsound
 
 MAX_PIXELS = 24_000_000  # 72 MB of RGB
 MAX_SIDE = 16_384
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} a side"
-_TYPES = {"PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif", "GIF": "image/gif"}
+_NO_PICTURE = "expected a whole JPEG, PNG, WebP, AVIF or GIF file"
 
 
 class UnreadablePicture(ValueError):
     """What is wrong with the picture, in words for the client."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecodedPicture:
-    pixels: npt.NDArray[np.uint8]  # [H, W, 3] RGB, as a viewer shows it; of a moving picture the first frame
-    media_type: str
+def read_picture(data: bytes) -> bytes:
+    """Pixels [H, W, 3] RGB, as a viewer shows it; of a moving picture the first frame.
 
-
-def decode(data: bytes) -> DecodedPicture:
-    """Raises UnreadablePicture."""
+    Raises UnreadablePicture.
+    """
+    kind = format_of(data)
+    if kind is None:
+        raise UnreadablePicture(_NO_PICTURE)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        kind.check(data)
+        with kind.open(data) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise UnreadablePicture(_TOO_LARGE)
-            return DecodedPicture(
-                pixels=_to_rgb(picture), media_type=_TYPES.get(picture.format or "", "image/jpeg")
-            )
-    except UnreadablePicture:
+            return pixels_of(_to_rgb(upright(picture)))
+    except (UnreadablePicture, MemoryError):
         raise
+    except Unsound as error:
+        raise UnreadablePicture(str(error) or _NO_PICTURE) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits
         raise UnreadablePicture(_TOO_LARGE) from None
     # Broken files make decoders raise nearly anything.
     except Exception:
-        raise UnreadablePicture("expected a whole JPEG, PNG, WebP, AVIF or GIF file") from None
+        raise UnreadablePicture(_NO_PICTURE) from None
 
 
-def _to_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """8 bits, turned as EXIF says, transparent places white."""
-    turned = ImageOps.exif_transpose(picture)
-    if turned.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255
-        levels = np.clip(np.asarray(turned).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return np.repeat(levels[..., None], 3, axis=2)
-    if turned.has_transparency_data:
-        over = turned.convert("RGBA")
-        turned = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
-    return np.ascontiguousarray(np.asarray(turned.convert("RGB")))
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Transparent places white. A copy of the largest picture is 96 MB: none is made in vain."""
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")

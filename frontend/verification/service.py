@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from frontend.cells.cells import Cells
 from frontend.common.limiter import Limiter
 from frontend.common.supervised import in_background
 from frontend.invisible_mark.codes import Codes
@@ -54,6 +55,7 @@ async def open_verification(
     chain: bytes,
     private_networks: Sequence[str],
     fetch_timeout_s: float,
+    cells: Cells,
 ) -> AsyncIterator[VerificationService]:
     """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM.
 
@@ -63,7 +65,7 @@ async def open_verification(
     async with (
         GuardedFetcher.open(private_networks, timeout_s=fetch_timeout_s) as fetcher,
         in_background(registry.follow()),
-        Verifier.open(registry, keys, chain) as verifier,
+        Verifier.open(registry, keys, chain, cells) as verifier,
     ):
         yield VerificationService(
             verifier=verifier,

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from frontend.cells.cells import Cells
+from frontend.cells.limits import CellRefusal, LimitPassed
+from frontend.cells.pixels import HEAD, size_of
 from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.codes import Codes
 from frontend.invisible_mark.reading import MarkReading, read
-from frontend.verification.decode import decode
-from frontend.verification.manifest import ManifestReader, ManifestReport
+from frontend.verification.decode import MAX_PIXELS, UnreadablePicture, read_picture
+from frontend.verification.manifest import ManifestReader
+from frontend.verification.manifest_report import ManifestReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +27,28 @@ class Sighting:
     prints: tuple[Fingerprint, Fingerprint]  # of the picture, and of its mirror image
 
 
-def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader) -> Sighting:
-    """Takes up to about a second: not for an event loop. Raises Unreadable."""
-    picture = decode(data)
-    mirrored = np.ascontiguousarray(picture.pixels[:, ::-1])
+def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader, cells: Cells) -> Sighting:
+    """Takes up to about a second: not for an event loop. Raises UnreadablePicture.
+
+    The file is read in cells; out here there are only its pixels. The mark's keys never go in there.
+    """
+    pixels = decode(data, cells)
+    mirrored = np.ascontiguousarray(pixels[:, ::-1])
     return Sighting(
         sha256=hashlib.sha256(data).hexdigest(),
-        manifest=manifests.read(data, picture.media_type),
-        reading=read(picture.pixels, keys) if keys else None,
-        prints=(fingerprint(picture.pixels), fingerprint(mirrored)),
+        manifest=manifests.read(data),
+        reading=read(pixels, keys) if keys else None,
+        prints=(fingerprint(pixels), fingerprint(mirrored)),
     )
+
+
+def decode(data: bytes, cells: Cells) -> npt.NDArray[np.uint8]:
+    """[H, W, 3] RGB, as a viewer shows it. Raises UnreadablePicture."""
+    try:
+        answer = cells.call(read_picture, data)
+        width, height = size_of(answer, 3, MAX_PIXELS)
+    except CellRefusal as error:
+        raise UnreadablePicture(str(error)) from None
+    except LimitPassed as error:
+        raise UnreadablePicture(error.words) from None
+    return np.frombuffer(answer, np.uint8, offset=HEAD.size).reshape(height, width, 3)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from frontend.cells.cells import Cells
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.codes import Codes
 from frontend.registry.registry import Registry
@@ -31,29 +32,31 @@ class Verifier:
         registry: Registry,
         keys: Sequence[Codes],
         manifests: ManifestReader,
+        cells: Cells,
         threads: ThreadPoolExecutor,
     ) -> None:
         self._registry = registry
         self._keys = keys
         self._manifests = manifests
+        self._cells = cells
         self._threads = threads
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, registry: Registry, keys: Sequence[Codes], chain: bytes) -> AsyncIterator["Verifier"]:
+    async def open(
+        cls, registry: Registry, keys: Sequence[Codes], chain: bytes, cells: Cells
+    ) -> AsyncIterator["Verifier"]:
         """`keys`: of the invisible mark, all versions; `chain`: of the content credentials, PEM."""
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
-        manifests = ManifestReader(chain)
         try:
-            yield cls(registry, keys, manifests, pool)
+            yield cls(registry, keys, ManifestReader(chain, cells), cells, pool)
         finally:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-            manifests.close()
 
     async def verify(self, data: bytes) -> Verification:
-        """Raises Unreadable; Behind where an answer could be untrue."""
+        """Raises UnreadablePicture; Behind where an answer could be untrue."""
         loop = asyncio.get_running_loop()
-        seen = await loop.run_in_executor(self._threads, look, data, self._keys, self._manifests)
+        seen = await loop.run_in_executor(self._threads, look, data, self._keys, self._manifests, self._cells)
         columns = await self._registry.columns()
         finding = await loop.run_in_executor(self._threads, find, columns, seen)
         picture = await self._picture(finding)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from frontend.domain.picture import Credentials, Watermark
+from frontend.finishing.mark_pixels import pack
+from frontend.finishing.wm_image import read_mark
 
 RED = (255, 0, 0, 255)
 
@@ -43,7 +45,7 @@ def data_uri(data: bytes, media_type: str = "image/png") -> str:
 
 def mark(image: bytes = b"", **changes: Any) -> Watermark:
     values: dict[str, Any] = {
-        "image": image or block(),
+        "image": pack(read_mark(image or block())),
         "position": "bottom-right",
         "scale": 10,
         "opacity": 100,

@@ -1,10 +1,10 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from frontend.common.errors import ApiError
 from frontend.domain.picture import Watermark
 from frontend.finishing.stamps import Stamps
 
@@ -69,8 +69,8 @@ def test_kept_stamp_cannot_be_changed() -> None:
 
 def test_damaged_watermark_leaves_nothing_behind() -> None:
     stamps = Stamps()
-    with pytest.raises(ApiError):
-        stamps.stamp(mark(b"\x89PNG\r\n\x1a\n" + bytes(50)), 200, 100)
+    with pytest.raises(ValueError, match="no watermark"):
+        stamps.stamp(replace(mark(), image=block()), 200, 100)
     assert stamps.held_bytes == 0
 
 

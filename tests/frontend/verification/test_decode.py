@@ -3,20 +3,24 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from frontend.cells.cells import Cells
 from frontend.finishing.authority import issue
 from frontend.invisible_mark.codes import Codes
-from frontend.verification.decode import MAX_SIDE, UnreadablePicture, decode
+from frontend.services import CELL_LIMITS, FOREIGN_BYTES
+from frontend.verification.decode import MAX_SIDE, UnreadablePicture
 from frontend.verification.manifest import ManifestReader
-from frontend.verification.sighting import look
+from frontend.verification.sighting import decode, look
+from tests import bombs
 
 CODES = Codes.of(b"a secret for tests, 32 bytes long")
-MANIFESTS = ManifestReader(issue()[0])
+CHAIN = issue()[0]
 
 
 def file_of(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -68,23 +72,23 @@ ODD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_odd_picture_is_answered(kind: str) -> None:
-    seen = look(ODD[kind], (CODES,), MANIFESTS)
+def test_odd_picture_is_answered(cells: Cells, kind: str) -> None:
+    seen = look(ODD[kind], (CODES,), ManifestReader(CHAIN, cells), cells)
     assert (seen.manifest, seen.reading) == (None, None)
 
 
-def test_moving_picture_is_its_first_frame() -> None:
+def test_moving_picture_is_its_first_frame(cells: Cells) -> None:
     for kind in ("animated gif", "animated webp"):
-        red, _, blue = decode(ODD[kind]).pixels[60, 80]
+        red, _, blue = decode(ODD[kind], cells)[60, 80]
         assert red > 200 > blue
 
 
-def test_picture_is_seen_as_a_viewer_shows_it() -> None:
-    assert decode(turned_by_exif(6)).pixels.shape == (200, 100, 3)
-    assert decode(turned_by_exif(1)).pixels.shape == (100, 200, 3)
-    assert (decode(ODD["transparent"]).pixels == 255).all()
-    assert (decode(ODD["16 bits"]).pixels == 0x80).all()
-    red, green, _ = decode(ODD["cmyk"]).pixels[60, 80]
+def test_picture_is_seen_as_a_viewer_shows_it(cells: Cells) -> None:
+    assert decode(turned_by_exif(6), cells).shape == (200, 100, 3)
+    assert decode(turned_by_exif(1), cells).shape == (100, 200, 3)
+    assert (decode(ODD["transparent"], cells) == 255).all()
+    assert (decode(ODD["16 bits"], cells) == 0x80).all()
+    red, green, _ = decode(ODD["cmyk"], cells)[60, 80]
     assert red > 200 > green
 
 
@@ -104,6 +108,48 @@ def test_picture_is_seen_as_a_viewer_shows_it() -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "expected a whole"),
     ],
 )
-def test_bombs_and_what_is_no_picture_are_refused(data: bytes, message: str) -> None:
+def test_bombs_and_what_is_no_picture_are_refused(cells: Cells, data: bytes, message: str) -> None:
     with pytest.raises(UnreadablePicture, match=message):
-        decode(data)
+        decode(data, cells)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"cpu_s": 0.3}, "takes too long to decode"),
+        ({"memory_bytes": 24 << 20}, "(takes too much memory to decode|expected a whole)"),
+    ],
+)
+def test_picture_that_no_check_stops_is_ended_by_its_cells_own_limit(
+    limits: dict[str, Any], words: str
+) -> None:
+    cells = Cells(FOREIGN_BYTES, replace(CELL_LIMITS, wall_s=60, **limits), 1)
+    try:
+        with pytest.raises(UnreadablePicture, match=words):
+            decode(bombs.scans(4896, 4896, 100), cells)
+        assert decode(bombs.png(), cells).shape == (8, 8, 3)
+    finally:
+        cells.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "kind", "options"),
+    [
+        ("RGB", "JPEG", {"progressive": True}),
+        ("CMYK", "JPEG", {}),
+        ("RGBA", "PNG", {"compress_level": 1}),
+        ("I;16", "PNG", {"compress_level": 1}),
+        ("RGBA", "WEBP", {"method": 0}),
+        ("RGBA", "WEBP", {"lossless": True, "method": 0}),
+        ("P", "GIF", {}),
+    ],
+)
+def test_largest_picture_that_is_let_in_is_within_the_limits(
+    cells: Cells, mode: str, kind: str, options: dict[str, Any]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = {"exif": exif} if kind != "GIF" else {}
+    data = file_of(Image.new(mode, (6000, 4000)), kind, **options, **turned)
+    assert decode(data, cells).shape == ((4000, 6000, 3) if kind == "GIF" else (6000, 4000, 3))
