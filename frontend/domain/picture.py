@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from frontend.domain.luma_grid import LumaGrid
+
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOrder:
@@ -96,6 +98,7 @@ class Finished:
     thumbnail: File
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # PDQ quality, 0 to 100
+    luma_grid: LumaGrid
     invisible_id: str  # identity in the invisible mark, 16 hex digits
     invisible_key: int  # version of the key that it was laid with
     timings_ms: Mapping[str, float]  # watermark, invisible_mark, fingerprint, encode, sign, thumbnail
@@ -113,6 +116,7 @@ class StoredPicture(
     thumbnail_filename: str
     fingerprint: str
     fingerprint_quality: int = 0  # PDQ's, 0 to 100
+    luma_grid: LumaGrid | None = None  # None in records of older versions
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish

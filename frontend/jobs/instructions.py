@@ -89,6 +89,7 @@ def locate(
         thumbnail_filename=thumbnail,
         fingerprint=finished.fingerprint,
         fingerprint_quality=finished.fingerprint_quality,
+        luma_grid=finished.luma_grid,
         invisible_id=finished.invisible_id,
         invisible_key=finished.invisible_key,
         timings_ms=timings_ms,
