@@ -17,6 +17,8 @@ from cli.help import Commands, command
 MAX_FILE_BYTES = 48 * 1024 * 1024  # the server's own limit comes sooner
 HEADLINES = {
     "made_here": "[bold green]made here[/]",
+    "mark_found": "[bold yellow]mark found[/]: that of a picture that was made here, but nothing shows that "
+    "this is the same picture: no proof",
     "similar": "[bold yellow]similar to a picture that was made here[/]: no proof",
     "not_found": "[bold]not found[/]: no sign that it was made here",
 }
@@ -107,4 +109,6 @@ def _describe_invisible_mark(found: dict[str, Any], *, proven: bool) -> str:
     bits = (
         ("there" if proven else "of no registered picture") if wrong is None else f"{wrong} of 64 bits wrong"
     )
-    return f"{bits}, score {found.get('score')}{', mirrored' if found.get('mirrored') else ''}"
+    agreed = found.get("agreement")
+    content = f", content agrees to {agreed}" if agreed is not None else ""
+    return f"{bits}, score {found.get('score')}{', mirrored' if found.get('mirrored') else ''}{content}"

@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-cache bench-cache-quality bench-hostile bench-parts
+	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-parts
 
 bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -38,6 +38,9 @@ bench-export: install install-export
 
 bench-watermark: .venv/parts/bench-watermark/.rivals-installed
 	.venv/parts/bench-watermark/bin/python -m perf.watermark $(BENCH)
+
+bench-watermark-content: .venv/parts/bench-watermark/.installed
+	.venv/parts/bench-watermark/bin/python -m perf.watermark.content $(BENCH)
 
 .venv/parts/bench-watermark/.rivals-installed: requirements/invisible-watermark.txt .venv/parts/bench-watermark/.installed
 	$(UV) pip install --quiet --no-deps --python .venv/parts/bench-watermark/bin/python -r $<

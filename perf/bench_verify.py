@@ -23,7 +23,7 @@ from frontend.invisible_mark.codes import BITS, Codes, variant_of
 from frontend.invisible_mark.reading import MarkReading
 from frontend.invisible_mark.writing import write
 from frontend.registry.index import Columns, empty
-from frontend.registry.search import by_mark, by_print
+from frontend.registry.search import MarkMatch, by_mark, by_print
 from frontend.services import CELL_LIMITS, FOREIGN_BYTES
 from frontend.verification.decode import read_picture
 from frontend.verification.manifest import ManifestReader
@@ -32,7 +32,6 @@ from perf.report import machine, median, publish, read_options, table
 
 LIMIT_MS = 100.0
 SMOKE = {"pictures": 1000, "rounds": 1}
-NOTHING = Fingerprint("0" * 64, 0)
 
 
 def main() -> None:
@@ -69,11 +68,8 @@ def filled(count: int) -> Columns:
 
 def by_bits(wrong: int) -> Callable[[Columns, int], None]:
     def search(columns: Columns, row: int) -> None:
-        found = by_mark(
-            columns, reading(int(columns.marks[row]), wrong), (fingerprint(columns, row), NOTHING)
-        )
-        assert found is not None
-        assert (found.row, found.wrong_bits) == (row, wrong)
+        found = by_mark(columns, reading(int(columns.marks[row]), wrong))
+        assert found[0] == MarkMatch(row=row, wrong_bits=wrong)
 
     return search
 
@@ -87,7 +83,7 @@ def alike(columns: Columns, row: int) -> None:
 def absent(columns: Columns, row: int) -> None:
     prints = (other(row), other(row + 1))
     identity = int(np.random.default_rng(row).integers(0, 2**64, dtype=np.uint64))
-    assert by_mark(columns, reading(identity, 0), prints) is None
+    assert by_mark(columns, reading(identity, 0)) == []
     assert by_print(columns, prints) is None
 
 
@@ -105,7 +101,13 @@ def reading(identity: int, wrong: int) -> MarkReading:
     bits[:wrong] *= -1
     edges = np.eye(2) * 256
     return MarkReading(
-        soft=bits, variant=variant_of(identity), score=9.0, version=1, mirrored=False, edges=edges
+        soft=bits,
+        variant=variant_of(identity),
+        score=9.0,
+        version=1,
+        mirrored=False,
+        edges=edges,
+        origin=(0, 0),
     )
 
 

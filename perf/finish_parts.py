@@ -24,6 +24,7 @@ from frontend.finishing.stamps import Stamps
 from frontend.finishing.watermark import lay
 from frontend.finishing.wm_image import read_mark
 from frontend.invisible_mark.codes import Codes
+from frontend.invisible_mark.content import luma_grid
 from frontend.invisible_mark.writing import write
 from frontend.settings import Settings
 
@@ -117,7 +118,7 @@ def parts(pixels: Pixels, codes: Codes, folder: Path) -> Mapping[str, Callable[[
     return {
         "mark": overlay,
         "invisible_mark": lambda: write(pixels, int(CREDENTIALS.invisible_id, 16), codes),
-        "fingerprint": lambda: pdqhash.compute(shrunk(pixels)),
+        "fingerprint": lambda: (*pdqhash.compute(shrunk(pixels)), luma_grid(pixels)),
         "encode": lambda: _jpeg(pixels, QUALITY, "444"),
         "sign": lambda: sign(jpeg),
         "thumbnail": thumbnail,
@@ -132,7 +133,7 @@ def _jpeg(pixels: Pixels, quality: int, subsampling: str) -> bytes:
 
 def check_same(made: Mapping[str, object], pixels: Pixels) -> None:
     """Of what each stage of `parts` made: the same as finishing's own stages. Raises SystemExit."""
-    words, quality = np.asarray(made["fingerprint"], object)
+    words, quality, _ = np.asarray(made["fingerprint"], object)
     digits = np.packbits(words.astype(np.uint8)).tobytes().hex()
     laid = lay(pixels, mark(), Stamps()).astype(int)
     same = {

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.acs import Depicts
+from frontend.domain.luma_grid import LumaGrid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ class Finished:
     thumbnail: File
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # PDQ quality, 0 to 100
+    luma_grid: LumaGrid
     invisible_id: str  # identity in the invisible mark, 16 hex digits
     invisible_key: int  # version of the key that it was laid with
     tells_prompt: bool  # whether the content credentials do
@@ -132,6 +134,7 @@ class StoredPicture(
     thumbnail_sha256: str = ""  # "" in records of older versions: the local folder does not serve those
     fingerprint: str
     fingerprint_quality: int = 0  # PDQ's, 0 to 100
+    luma_grid: LumaGrid | None = None  # None in records of older versions
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     invisible_key: int = 0  # version of the key that it was laid with
     tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone

@@ -3,6 +3,7 @@
 import msgspec
 
 from frontend.domain.job import Job
+from frontend.domain.luma_grid import LumaGrid
 from frontend.domain.picture import StoredPicture
 
 
@@ -21,6 +22,7 @@ class RegisteredPicture(
     invisible_key: int  # version of that mark's key; 0 for none
     fingerprint: str  # PDQ, 64 hex digits
     fingerprint_quality: int  # 0 to 100
+    luma_grid: LumaGrid | None = None  # None in entries of older versions
     sha256: str  # of the file, and so of the manifest in it
     thumbnail: str = ""  # its key; "" in entries of older versions
     file: str  # the object store's key of that file: where the manifest is, as long as it is kept
@@ -44,6 +46,7 @@ def register(job: Job, picture: StoredPicture) -> RegisteredPicture:
         invisible_key=picture.invisible_key,
         fingerprint=picture.fingerprint,
         fingerprint_quality=picture.fingerprint_quality,
+        luma_grid=picture.luma_grid,
         sha256=picture.sha256,
         file=picture.key,
         thumbnail=picture.thumbnail_key,

@@ -23,6 +23,7 @@ from frontend.finishing.stamps import Pixels, Stamps
 from frontend.finishing.thumbnail import thumbnail
 from frontend.finishing.watermark import lay
 from frontend.invisible_mark.codes import Codes
+from frontend.invisible_mark.content import luma_grid
 from frontend.invisible_mark.keys import InvisibleKeys
 from frontend.invisible_mark.writing import write
 
@@ -69,6 +70,7 @@ def finish(
         pixels = write(pixels, int(credentials.invisible_id, 16), tools.codes)
     with stage("fingerprint"):
         digits, quality = fingerprint(pixels)
+        grid = luma_grid(pixels)
     with stage("encode"):
         plain = encode(pixels, encoding)
     with stage("sign"):
@@ -80,6 +82,7 @@ def finish(
         thumbnail=small,
         fingerprint=digits,
         fingerprint_quality=quality,
+        luma_grid=grid,
         invisible_id=credentials.invisible_id,
         invisible_key=tools.codes.version,
         tells_prompt=tools.signatory.tells_prompt,

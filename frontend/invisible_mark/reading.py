@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from frontend.invisible_mark.autocorrelation import autocorrelation
 from frontend.invisible_mark.codes import SIDE, Codes, Float
-from frontend.invisible_mark.folding import fold, phases, roll
+from frontend.invisible_mark.folding import FINE, fold, phases, roll
 from frontend.invisible_mark.lattice import Edges, lattices
 from frontend.invisible_mark.residual import grey_of, residual
 from frontend.invisible_mark.spectrum import even_out
@@ -39,6 +39,16 @@ class MarkReading:
     version: int  # of the key
     mirrored: bool
     edges: Edges  # of the tile, in pixels of the picture as it was read
+    origin: tuple[float, float]  # where a tile begins, (x, y) in edges; from the other side where mirrored
+
+    @property
+    def frame(self) -> tuple[Edges, npt.NDArray[np.float64]]:
+        """Matrix and offset from places in the picture that the mark was laid on, counted in tiles and known
+        up to whole ones, to pixels of the picture as it was read."""
+        across, down = self.origin
+        if self.mirrored:
+            return self.edges.T * (-1, 1), self.edges.T @ (1 - across, down)
+        return self.edges.T, self.edges.T @ self.origin
 
 
 def read(pixels: npt.NDArray[np.uint8], keys: Sequence[Codes]) -> MarkReading | None:
@@ -85,4 +95,5 @@ def _best_fit(tiles: Float, codes: Codes, mirrored: bool, edges: Edges) -> MarkR
         version=codes.version,
         mirrored=mirrored,
         edges=edges,
+        origin=(across / SIDE + phase % FINE / (FINE * SIDE), down / SIDE + phase // FINE / (FINE * SIDE)),
     )

@@ -96,6 +96,7 @@ def locate(
         thumbnail_sha256=finished.thumbnail.sha256,
         fingerprint=finished.fingerprint,
         fingerprint_quality=finished.fingerprint_quality,
+        luma_grid=finished.luma_grid,
         invisible_id=finished.invisible_id,
         invisible_key=finished.invisible_key,
         tells_prompt=finished.tells_prompt,

@@ -14,7 +14,10 @@ from frontend.registry.index import Columns, print_words
 SURE_BITS = 4
 """So many wrong bits of 64 are no accident: random bits meet one of a million ids so once in 27 million."""
 MAX_WRONG_BITS = 10
-"""Up to so many, the fingerprint has to agree: random bits meet one of a million ids so once in 100."""
+"""Up to so many, nothing is said unless the content agrees: random bits meet one of a million ids so once in
+100."""
+MAX_CANDIDATES = 4
+"""Pictures whose content is compared."""
 NEAR = 31
 """Bits of 256 by which two fingerprints of one picture differ at most; PDQ's authors' own threshold."""
 FIT = 50
@@ -33,31 +36,10 @@ class PrintMatch:
 class MarkMatch:
     row: int
     wrong_bits: int  # of 64
-    print_match: PrintMatch | None  # what confirmed it, where it had to be confirmed
 
 
-def by_mark(columns: Columns, reading: MarkReading, prints: Sequence[Fingerprint]) -> MarkMatch | None:
-    """The nearest issued id that is near enough; `prints`: of the picture, and of its mirror image."""
-    for row, wrong in _candidates(columns, reading):
-        if wrong <= SURE_BITS:
-            return MarkMatch(row=row, wrong_bits=wrong, print_match=None)
-        if confirmed := _nearest(columns, prints, row, row + 1):
-            return MarkMatch(row=row, wrong_bits=wrong, print_match=confirmed)
-    return None
-
-
-def by_print(columns: Columns, prints: Sequence[Fingerprint]) -> PrintMatch | None:
-    """The most similar one, if it is similar at all."""
-    return _nearest(columns, prints, 0, len(columns))
-
-
-def by_word(column: npt.NDArray[np.uint64], word: int) -> list[int]:
-    """Rows that hold exactly this, the first ones."""
-    return [int(row) for row in np.flatnonzero(column == np.uint64(word))[:8]]
-
-
-def _candidates(columns: Columns, reading: MarkReading) -> list[tuple[int, int]]:
-    """Rows and their wrong bits, the likeliest first: least soft evidence against them."""
+def by_mark(columns: Columns, reading: MarkReading) -> list[MarkMatch]:
+    """Issued ids that are near enough, the likeliest first: the least soft evidence speaks against it."""
     read = np.uint64(bits_of(reading.soft))
     wrong = np.bitwise_count(columns.marks ^ read)
     rows = np.flatnonzero(wrong <= MAX_WRONG_BITS)
@@ -66,18 +48,19 @@ def _candidates(columns: Columns, reading: MarkReading) -> list[tuple[int, int]]
     rows = rows[columns.marks[rows] >> np.uint64(BITS - VARIANTS.bit_length() + 1) == reading.variant]
     differ = (columns.marks[rows, None] ^ read) >> np.arange(BITS, dtype=np.uint64) & np.uint64(1)
     against = (differ * np.abs(reading.soft)).sum(1)
-    return [(int(rows[at]), int(wrong[rows[at]])) for at in np.argsort(against, kind="stable")]
+    likely = np.argsort(against, kind="stable")[:MAX_CANDIDATES]
+    return [MarkMatch(row=int(rows[at]), wrong_bits=int(wrong[rows[at]])) for at in likely]
 
 
-def _nearest(columns: Columns, prints: Sequence[Fingerprint], first: int, last: int) -> PrintMatch | None:
-    """Among rows first to last."""
+def by_print(columns: Columns, prints: Sequence[Fingerprint]) -> PrintMatch | None:
+    """The most similar one, if it is similar at all; `prints`: of the picture, and of its mirror image."""
     best: PrintMatch | None = None
     for mirrored, one in zip((False, True), prints, strict=True):
         if one.quality < FIT:
             continue
         wanted = np.array(print_words(one.digits), np.uint64)[:, None]
-        for start in range(first, last, _CHUNK):
-            part = slice(start, min(start + _CHUNK, last))
+        for start in range(0, len(columns), _CHUNK):
+            part = slice(start, min(start + _CHUNK, len(columns)))
             apart = np.bitwise_count(columns.prints[:, part] ^ wanted).sum(0, dtype=np.uint16)
             apart[columns.qualities[part] < FIT] = 999
             row = int(apart.argmin())
@@ -85,3 +68,8 @@ def _nearest(columns: Columns, prints: Sequence[Fingerprint], first: int, last: 
             if distance <= NEAR and (best is None or distance < best.distance):
                 best = PrintMatch(row=start + row, distance=distance, mirrored=mirrored)
     return best
+
+
+def by_word(column: npt.NDArray[np.uint64], word: int) -> list[int]:
+    """Rows that hold exactly this, the first ones."""
+    return [int(row) for row in np.flatnonzero(column == np.uint64(word))[:8]]

@@ -35,7 +35,7 @@ def for_key(found: Verification, system: str, owner: str) -> dict[str, Any]:
 
 
 def _time(found: Verification) -> str | None:
-    """Of the job. Of a picture that only resembles ours, of that one of ours."""
+    """Of the job. Of a picture that only resembles ours or bears its mark, of that one of ours."""
     if found.picture:
         return found.picture.time
     manifest = found.seen.manifest
@@ -53,12 +53,14 @@ def _manifest(manifest: ManifestReport) -> dict[str, Any]:
 
 def _evidence(found: Verification) -> dict[str, Any]:
     reading, mark, near = found.seen.reading, found.finding.mark, found.finding.fingerprint
+    agreed = found.finding.agreement
     return {
         "mark": {
             "score": round(reading.score, 1),
             "mirrored": reading.mirrored,
             "key_version": reading.version,
             "wrong_bits": mark.wrong_bits if mark else None,
+            "agreement": None if agreed is None else round(agreed, 2),
         }
         if reading
         else None,

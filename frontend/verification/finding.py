@@ -1,15 +1,19 @@
-"""The decision: made here, similar to something made here, or not found; and on what evidence."""
+"""The decision: made here, marked here, similar to what was made here, or not found; and on what evidence."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from frontend.domain.registered_picture import RegisteredPicture
+from frontend.invisible_mark.content import AGREES, agreement
 from frontend.registry.index import Columns, file_word, name_digest
-from frontend.registry.search import MarkMatch, PrintMatch, by_mark, by_print, by_word
+from frontend.registry.search import SURE_BITS, MarkMatch, PrintMatch, by_mark, by_print, by_word
 from frontend.verification.sighting import Sighting
 
 
 class Result(StrEnum):
     MADE_HERE = "made_here"
+    MARK_FOUND = "mark_found"  # a mark of ours, on a picture that does not show what ours showed
     SIMILAR = "similar"
     NOT_FOUND = "not_found"
 
@@ -19,7 +23,7 @@ class Proof(StrEnum):
 
     MANIFEST = "manifest"  # it holds, and our certificate signed it
     FILE = "file"  # the very bytes that were made here
-    MARK = "mark"
+    MARK = "mark"  # made here only where the content agrees
     FINGERPRINT = "fingerprint"  # never more than similar
 
 
@@ -29,34 +33,39 @@ class Finding:
     proof: Proof | None = None
     entry: str = ""  # its id in the registry's stream; "" where the registry has lost it
     mark: MarkMatch | None = None
+    agreement: float | None = None  # of the content, see frontend/invisible_mark/content.py
     fingerprint: PrintMatch | None = None
 
 
-def find(columns: Columns, seen: Sighting, *, trust_files: bool = True) -> Finding:
-    """Pure. Of a file's hash the index holds 64 bits, which a forger can hit: whoever follows `FILE` compares
-    the whole hash, and asks again with `trust_files` off where it is another."""
+def find(columns: Columns, seen: Sighting) -> Iterator[Finding]:
+    """What it may be, the surest first. The first that `confirm` does not refuse is the answer; the last is
+    never refused. Each may take some ms."""
     manifest = seen.manifest
     if manifest is not None and manifest.ours:
         rows = by_word(columns.names, name_digest(manifest.gen_id))
-        return _match(Proof.MANIFEST, columns, rows)
-    if trust_files and (rows := by_word(columns.files, file_word(seen.sha256))):
-        return _match(Proof.FILE, columns, rows)
-    if seen.reading is not None and (mark := by_mark(columns, seen.reading, seen.prints)):
-        return Finding(
-            result=Result.MADE_HERE,
-            proof=Proof.MARK,
-            entry=columns.entry(mark.row),
-            mark=mark,
-            fingerprint=mark.print_match,
-        )
+        yield _match(Proof.MANIFEST, columns, rows)
+    if rows := by_word(columns.files, file_word(seen.sha256)):
+        yield _match(Proof.FILE, columns, rows)
+    for mark in by_mark(columns, seen.reading) if seen.reading else ():
+        yield replace(_match(Proof.MARK, columns, [mark.row]), mark=mark)
     if near := by_print(columns, seen.prints):
-        return Finding(
-            result=Result.SIMILAR,
-            proof=Proof.FINGERPRINT,
-            entry=columns.entry(near.row),
-            fingerprint=near,
-        )
-    return Finding(result=Result.NOT_FOUND)
+        yield replace(_match(Proof.FINGERPRINT, columns, [near.row]), result=Result.SIMILAR, fingerprint=near)
+    yield Finding(result=Result.NOT_FOUND)
+
+
+def confirm(finding: Finding, picture: RegisteredPicture | None, seen: Sighting) -> Finding | None:
+    """With the whole record of the picture that it names; None where that says that it is another one."""
+    if finding.proof is Proof.FILE:  # the index holds 64 bits of the hash, which a forger can hit
+        return finding if picture is not None and picture.sha256 == seen.sha256 else None
+    if finding.mark is None:
+        return finding
+    grid = picture.luma_grid if picture else None
+    agreed = agreement(seen.luma, grid) if grid and seen.luma else None
+    if agreed is not None and agreed >= AGREES:
+        return replace(finding, agreement=agreed)
+    if finding.mark.wrong_bits <= SURE_BITS:
+        return replace(finding, result=Result.MARK_FOUND, agreement=agreed)
+    return None
 
 
 def _match(proof: Proof, columns: Columns, rows: list[int]) -> Finding:

@@ -13,6 +13,7 @@ from frontend.cells.pixels import HEAD, size_of
 from frontend.domain.fingerprint import Fingerprint
 from frontend.finishing.fingerprint import fingerprint
 from frontend.invisible_mark.codes import Codes
+from frontend.invisible_mark.content import AlignedLuma, align
 from frontend.invisible_mark.reading import MarkReading, read
 from frontend.verification.decode import MAX_PIXELS, UnreadablePicture, read_picture
 from frontend.verification.manifest import ManifestReader
@@ -24,6 +25,7 @@ class Sighting:
     sha256: str  # of the file
     manifest: ManifestReport | None
     reading: MarkReading | None  # of the invisible mark
+    luma: AlignedLuma | None  # what it shows, where a mark tells how it lies
     prints: tuple[Fingerprint, Fingerprint]  # of the picture, and of its mirror image
 
 
@@ -33,11 +35,13 @@ def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader, cells: C
     The file is read in cells; out here there are only its pixels. The mark's keys never go in there.
     """
     pixels = decode(data, cells)
+    reading = read(pixels, keys) if keys else None
     mirrored = np.ascontiguousarray(pixels[:, ::-1])
     return Sighting(
         sha256=hashlib.sha256(data).hexdigest(),
         manifest=manifests.read(data),
-        reading=read(pixels, keys) if keys else None,
+        reading=reading,
+        luma=align(pixels, reading) if reading else None,
         prints=(fingerprint(pixels), fingerprint(mirrored)),
     )
 

@@ -10,7 +10,7 @@ from frontend.cells.cells import Cells
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.codes import Codes
 from frontend.registry.registry import Registry
-from frontend.verification.finding import Finding, Proof, find
+from frontend.verification.finding import Finding, confirm, find
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.sighting import Sighting, look
 
@@ -58,12 +58,10 @@ class Verifier:
         loop = asyncio.get_running_loop()
         seen = await loop.run_in_executor(self._threads, look, data, self._keys, self._manifests, self._cells)
         columns = await self._registry.columns()
-        finding = await loop.run_in_executor(self._threads, find, columns, seen)
-        picture = await self._picture(finding)
-        if finding.proof is Proof.FILE and (picture is None or picture.sha256 != seen.sha256):
-            again = await loop.run_in_executor(self._threads, lambda: find(columns, seen, trust_files=False))
-            return Verification(seen=seen, finding=again, picture=await self._picture(again))
-        return Verification(seen=seen, finding=finding, picture=picture)
-
-    async def _picture(self, finding: Finding) -> RegisteredPicture | None:
-        return await self._registry.picture(finding.entry) if finding.entry else None
+        findings = find(columns, seen)
+        while True:
+            finding = await loop.run_in_executor(self._threads, next, findings)
+            picture = await self._registry.picture(finding.entry) if finding.entry else None
+            confirmed = await loop.run_in_executor(self._threads, confirm, finding, picture, seen)
+            if confirmed is not None:
+                return Verification(seen=seen, finding=confirmed, picture=picture)

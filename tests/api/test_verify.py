@@ -4,13 +4,15 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 from multidict import CIMultiDict
 from PIL import Image
@@ -25,6 +27,7 @@ from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
+from frontend.invisible_mark.content import luma_grid
 from frontend.invisible_mark.writing import write
 from frontend.keys.api_keys import Keys
 from tests.api.harness import Api, api, invisible_keys
@@ -33,8 +36,10 @@ from tests.frontend.jobs.orders import a_job, a_picture
 from tests.frontend.net.test_guarded_fetcher import HOME, Site, site
 from tests.frontend.verification.test_decode import ODD
 
+Pixels = npt.NDArray[np.uint8]
 IDENTITY = 0x9E3779B97F4A7C15
 JPEG = Encoding(format="jpeg", quality=95, lossless=False)
+SHARED = Encoding(format="jpeg", quality=80, lossless=False)
 
 
 @pytest.fixture
@@ -44,8 +49,8 @@ async def server(redis: "Redis", redis_url: str, tmp_path: Path) -> AsyncIterato
         yield running
 
 
-async def made(server: Api, owner: str | None = None) -> tuple[Job, File]:
-    """A job as a worker leaves it, and its finished picture."""
+async def made(server: Api, owner: str | None = None, **kept: Any) -> tuple[Job, File]:
+    """A job as a worker leaves it, but for what is `kept` of its picture; and its finished picture."""
     services = server.services
     (key,) = await Keys(server.redis).all()
     job = a_job(owner or key.id)
@@ -63,6 +68,7 @@ async def made(server: Api, owner: str | None = None) -> tuple[Job, File]:
         fingerprint_quality=quality,
         invisible_id=f"{IDENTITY:016x}",
         invisible_key=codes.version,
+        **{"luma_grid": luma_grid(pixels)} | kept,
     )
     assert await services.jobs.made(claim, stored)
     return job, file
@@ -190,6 +196,75 @@ async def test_picture_that_only_looks_alike_is_similar_and_no_more(server: Api)
     assert found["picture"]["id"] == job.id
     flipped = await verified(server, encode(np.ascontiguousarray(scene(1344, 768)[:, ::-1]), JPEG).data)
     assert (flipped["result"], flipped["evidence"]["fingerprint"]["mirrored"]) == ("similar", True)
+
+
+def pixels_of(data: bytes) -> Pixels:
+    with Image.open(io.BytesIO(data)) as picture:
+        pixels: Pixels = np.asarray(picture.convert("RGB"))
+        return pixels
+
+
+def foreign() -> Pixels:
+    """A picture of nobody, [768, 1344, 3]."""
+    return np.ascontiguousarray(255 - scene(1344, 768)[::-1])
+
+
+def laid(change: npt.NDArray[np.floating[Any]]) -> Pixels:
+    pixels: Pixels = np.clip(np.rint(foreign() + change), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def by_difference(ours: Pixels, strength: float) -> Pixels:
+    """What a blur takes off our picture, added to a foreign one."""
+    fine = ours.astype(np.float32) - cv2.GaussianBlur(ours.astype(np.float32), (0, 0), 5)
+    return laid(strength * np.clip(fine, -10, 10))
+
+
+def by_average_tile(ours: Pixels, strength: float) -> Pixels:
+    """What all tiles of our picture have in common, laid out again over a foreign one."""
+    fine = ours.astype(np.float32) - cv2.GaussianBlur(ours.astype(np.float32), (0, 0), 5)
+    tiles = np.clip(fine, -10, 10)[:, :1280].reshape(3, 256, 5, 256, 3)
+    sign = 1 - 2 * (np.add.outer(np.arange(3), np.arange(5)) % 2)
+    tile = np.einsum("iajbc,ij->abc", tiles, sign) / 15
+    pair = np.block([[[tile], [-tile]], [[-tile], [tile]]])
+    return laid(strength * np.tile(pair, (2, 3, 1))[:768, :1344])
+
+
+@pytest.mark.parametrize("move", [by_difference, by_average_tile])
+async def test_mark_moved_onto_a_foreign_picture_is_found_and_proves_nothing(
+    server: Api, move: Callable[[Pixels, float], Pixels]
+) -> None:
+    job, file = await made(server)
+    for strength in (1.0, 2.0):
+        found = await verified(server, encode(move(pixels_of(file.data), strength), SHARED).data)
+        assert found["evidence"]["mark"]["wrong_bits"] <= 4
+        assert (found["result"], found["proof"]) == ("mark_found", "mark")
+        assert (found["time"], found["system"], found["picture"]["id"]) == (job.time, "imgen", job.id)
+
+
+async def test_small_piece_of_ours_within_a_foreign_picture_proves_nothing(server: Api) -> None:
+    _, file = await made(server)
+    collage, ours = foreign(), pixels_of(file.data)
+    collage[100:580, 300:940] = ours[200:680, 500:1140]
+    found = await verified(server, encode(collage, SHARED).data)
+    assert (found["result"], found["proof"]) == ("mark_found", "mark")
+    collage[:, :1100] = ours[:, 200:1300]
+    found = await verified(server, encode(collage, SHARED).data)
+    assert (found["result"], found["proof"]) == ("made_here", "mark")
+
+
+async def test_mark_of_a_picture_whose_content_was_not_kept_is_found_and_no_more(server: Api) -> None:
+    _, file = await made(server, luma_grid=None)
+    found = await verified(server, changed(file.data))
+    assert (found["result"], found["evidence"]["mark"]["agreement"]) == ("mark_found", None)
+
+
+async def test_stranger_is_told_of_a_mark_no_more_than_that(server: Api) -> None:
+    job, file = await made(server)
+    data = encode(by_difference(pixels_of(file.data), 2.0), SHARED).data
+    status, found = await without_key(server, {"action": "verify", "image": data_uri(data)})
+    assert (status, set(found)) == (200, {"result", "proof", "time", "system", "manifest"})
+    assert (found["result"], found["time"]) == ("mark_found", job.time)
 
 
 async def test_picture_of_nobody_is_not_found(server: Api) -> None:

@@ -94,6 +94,18 @@ def test_no_key_is_needed_and_none_is_sent(
     assert server.asked[0][1] is None
 
 
+def test_mark_on_another_picture_is_no_proof(
+    server: Server, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence = {**MADE["evidence"], "mark": {**MADE["evidence"]["mark"], "agreement": 0.07}}
+    server.answer = {**MADE, "result": "mark_found", "evidence": evidence}
+    assert main(["verify", file, "--url", server.url, "--key", "k"]) == 1
+    shown = capsys.readouterr().out
+    assert "mark found: that of a picture that was made here" in shown
+    assert "no proof" in shown
+    assert "2 of 64 bits wrong, score 9.1, mirrored, content agrees to 0.07" in shown
+
+
 def test_answer_can_be_had_as_json(server: Server, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", file, "--url", server.url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == MADE

@@ -7,7 +7,16 @@ from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, variant_of
 from frontend.invisible_mark.reading import MarkReading
 from frontend.registry.index import Columns
-from frontend.registry.search import FIT, MAX_WRONG_BITS, NEAR, SURE_BITS, by_mark, by_print, by_word
+from frontend.registry.search import (
+    FIT,
+    MAX_CANDIDATES,
+    MAX_WRONG_BITS,
+    SURE_BITS,
+    MarkMatch,
+    by_mark,
+    by_print,
+    by_word,
+)
 
 from .pictures import many
 
@@ -27,6 +36,7 @@ def reading(identity: int, flipped: int = 0, *, weak: float = 1.0, version: int 
         version=version,
         mirrored=False,
         edges=np.eye(2) * 256,
+        origin=(0, 0),
     )
 
 
@@ -39,42 +49,29 @@ def identity(row: int) -> int:
     return int(COLUMNS.marks[row])
 
 
-@pytest.mark.parametrize("wrong", range(SURE_BITS + 1))
-def test_few_wrong_bits_need_no_fingerprint(wrong: int) -> None:
-    found = by_mark(COLUMNS, reading(identity(ROW), wrong), (NOTHING, NOTHING))
-    assert found is not None
-    assert (found.row, found.wrong_bits, found.print_match) == (ROW, wrong, None)
+@pytest.mark.parametrize("wrong", [0, SURE_BITS, MAX_WRONG_BITS])
+def test_issued_id_is_found_with_some_wrong_bits(wrong: int) -> None:
+    assert by_mark(COLUMNS, reading(identity(ROW), wrong)) == [MarkMatch(row=ROW, wrong_bits=wrong)]
 
 
-@pytest.mark.parametrize("wrong", [SURE_BITS + 1, MAX_WRONG_BITS])
-def test_more_wrong_bits_need_a_fingerprint_that_agrees(wrong: int) -> None:
-    read = reading(identity(ROW), wrong)
-    assert by_mark(COLUMNS, read, (NOTHING, NOTHING)) is None
-    assert by_mark(COLUMNS, read, (fingerprint(ROW + 1), NOTHING)) is None
-    assert by_mark(COLUMNS, read, (fingerprint(ROW, NEAR + 1), NOTHING)) is None
-    assert by_mark(COLUMNS, read, (fingerprint(ROW, quality=FIT - 1), NOTHING)) is None
-    for prints in ((fingerprint(ROW, NEAR), NOTHING), (NOTHING, fingerprint(ROW, NEAR))):
-        found = by_mark(COLUMNS, read, prints)
-        assert found is not None
-        assert found.print_match is not None
-        assert (found.row, found.wrong_bits, found.print_match.distance) == (ROW, wrong, NEAR)
+def test_more_wrong_bits_are_nobodys() -> None:
+    assert by_mark(COLUMNS, reading(identity(ROW), MAX_WRONG_BITS + 1)) == []
 
 
-def test_more_bits_still_are_nobodys_whatever_the_fingerprint_says() -> None:
-    assert by_mark(COLUMNS, reading(identity(ROW), MAX_WRONG_BITS + 1), (fingerprint(ROW), NOTHING)) is None
+def test_no_more_than_a_few_are_candidates() -> None:
+    same = dataclasses.replace(COLUMNS, marks=np.full(len(COLUMNS), identity(ROW), np.uint64))
+    assert len(by_mark(same, reading(identity(ROW)))) == MAX_CANDIDATES
 
 
-def test_stored_fingerprint_of_low_quality_confirms_nothing() -> None:
+def test_stored_fingerprint_of_low_quality_says_nothing() -> None:
     poor = dataclasses.replace(COLUMNS, qualities=np.full(len(COLUMNS), FIT - 1, np.uint8))
-    read = reading(identity(ROW), SURE_BITS + 1)
-    assert by_mark(poor, read, (fingerprint(ROW), NOTHING)) is None
     assert by_print(poor, (fingerprint(ROW), NOTHING)) is None
 
 
 def test_mark_of_another_key_or_another_tile_is_not_ours() -> None:
-    assert by_mark(COLUMNS, reading(identity(ROW), version=2), (NOTHING, NOTHING)) is None
+    assert by_mark(COLUMNS, reading(identity(ROW), version=2)) == []
     other = dataclasses.replace(reading(identity(ROW)), variant=variant_of(identity(ROW)) ^ 1)
-    assert by_mark(COLUMNS, other, (NOTHING, NOTHING)) is None
+    assert by_mark(COLUMNS, other) == []
 
 
 def test_of_two_ids_the_one_that_only_weak_bits_speak_against_is_meant() -> None:
@@ -82,9 +79,8 @@ def test_of_two_ids_the_one_that_only_weak_bits_speak_against_is_meant() -> None
     marks = COLUMNS.marks.copy()
     marks[7] = np.uint64(identity(ROW) ^ (1 << 20))
     near = dataclasses.replace(COLUMNS, marks=marks)
-    found = by_mark(near, reading(identity(ROW), 2, weak=0.1), (NOTHING, NOTHING))
-    assert found is not None
-    assert (found.row, found.wrong_bits) == (ROW, 2)
+    found = by_mark(near, reading(identity(ROW), 2, weak=0.1))
+    assert [(one.row, one.wrong_bits) for one in found] == [(ROW, 2), (7, 3)]
 
 
 def test_most_similar_picture_is_found_across_chunks() -> None:
@@ -103,7 +99,7 @@ def test_mirror_image_is_told_as_such() -> None:
 
 def test_nothing_is_found_among_nothing() -> None:
     none = many(0)
-    assert by_mark(none, reading(5), (fingerprint(ROW), NOTHING)) is None
+    assert by_mark(none, reading(5)) == []
     assert by_print(none, (fingerprint(ROW), NOTHING)) is None
     assert by_word(none.files, 5) == []
 
