@@ -27,6 +27,7 @@ from frontend.finishing import metrics as certificate_metrics
 from frontend.finishing.certificate import Certificate
 from frontend.finishing.finish import Finisher
 from frontend.finishing.wm_image import read_mark
+from frontend.http.body import BodyReader
 from frontend.http.body_parser import BodyParser
 from frontend.http.byte_budget import ByteBudget
 from frontend.http.health import Health
@@ -156,7 +157,7 @@ async def open_services(
             bodies=bodies,
             body_budget=ByteBudget(budget, share=max(budget // 4, max_body)),
             anonymous_body_budget=ByteBudget(max(budget // 8, max_body), share=max_body),
-            body_timeout_s=settings.body_timeout_s,
+            body_reader=BodyReader(settings.body_timeout_s),
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
             proxies=networks("trusted_proxies", settings.trusted_proxies),
             health=_health(

@@ -10,7 +10,6 @@ from frontend.actions import ACTIONS, RATE_CLASSES, WITHOUT_KEY
 from frontend.actions.admission import admit
 from frontend.actions.context import SERVICES, Call, Services, Visit
 from frontend.common.errors import ApiError
-from frontend.http.body import read_body
 from frontend.http.middleware import json_response
 from frontend.keys.api_keys import KeyRecord
 from frontend.net.client_address import client_address
@@ -28,7 +27,7 @@ async def api(request: web.Request) -> web.Response:
 
 async def _with_key(request: web.Request, services: Services, key: KeyRecord) -> Mapping[str, Any]:
     with services.body_budget.account(key.id) as take:
-        body = await services.bodies.parse(await read_body(request, services.body_timeout_s, take))
+        body = await services.bodies.parse(await services.body_reader.read(request, take))
         name = body.get("action")
         if name is None or name == "":
             raise ApiError(400, "Missing action")
@@ -44,7 +43,7 @@ async def _without_key(request: web.Request, services: Services) -> Mapping[str,
     """401 for whatever needs a key, a body without sense included."""
     address = client_address(request, services.proxies)
     with services.anonymous_body_budget.account(address) as take:
-        raw = await read_body(request, services.body_timeout_s, take)
+        raw = await services.body_reader.read(request, take)
         try:
             body = await services.bodies.parse(raw)
         except ApiError:

@@ -11,6 +11,7 @@ from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.cells.cells import Cells
 from frontend.domain.job import CredentialTexts
+from frontend.http.body import BodyReader
 from frontend.http.body_parser import BodyParser
 from frontend.http.byte_budget import ByteBudget
 from frontend.http.fields import Body
@@ -60,7 +61,7 @@ class Services:
     bodies: BodyParser
     body_budget: ByteBudget  # of requests with a key
     anonymous_body_budget: ByteBudget  # of those without
-    body_timeout_s: float
+    body_reader: BodyReader
     anonymous: AnonymousRateLimiter
     proxies: tuple[Network, ...]  # our own, whose X-Forwarded-For is believed
     health: Health

@@ -9,6 +9,7 @@ from frontend.common.errors import ApiError
 
 # So much is anybody's: the number of connections bounds it, and small requests are never turned away.
 FREE_BYTES = 1 << 16
+PIECES_A_TURN = 8  # of all bodies together, in one turn of the event loop; a piece may have 256 KiB
 TOO_LARGE = "Request body is too large"
 
 
@@ -29,35 +30,42 @@ def check_encoding(request: web.Request) -> None:
         raise ApiError(415, "Content-Encoding is not supported")
 
 
-async def read_body(request: web.Request, timeout_s: float, take: Callable[[int], None]) -> bytearray:
-    """All of it. `take` is told of bytes before they are kept, and may refuse them.
+class BodyReader:
+    def __init__(self, timeout_s: float) -> None:
+        """`timeout_s`: that a body may take to arrive."""
+        self._timeout_s = timeout_s
+        self._turns = asyncio.Semaphore(PIECES_A_TURN)
 
-    Raises what `take` raises, and ApiError: 408 where it came too slowly, 413, 400 where chunks were none.
-    """
-    body = bytearray()
+    async def read(self, request: web.Request, take: Callable[[int], None]) -> bytearray:
+        """All of it. `take` is told of bytes before they are kept, and may refuse them.
 
-    def keep(piece: bytes) -> None:
-        size = len(body) + len(piece)
-        if size > request.client_max_size:
-            raise ApiError(413, TOO_LARGE)
-        if size > FREE_BYTES:
-            take(len(piece))
-        body.extend(piece)
+        Raises what `take` raises, and ApiError: 408 where it came too slowly, 413, 400 for broken chunks.
+        """
+        body = bytearray()
 
-    try:
-        if request.content.is_eof():  # small bodies come together with their headers
-            keep(request.content.read_nowait())
-            return body
-        async with asyncio.timeout(timeout_s):
-            await _go_on(request)
-            async for piece in request.content.iter_any():
-                keep(piece)
-                await asyncio.sleep(0)  # there may be more at once, again and again
-    except TimeoutError:
-        raise ApiError(408, "Request body came too slowly") from None
-    except (web.RequestPayloadError, ConnectionError):  # of one who went away: nobody reads the answer
-        raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
-    return body
+        def keep(piece: bytes) -> None:
+            size = len(body) + len(piece)
+            if size > request.client_max_size:
+                raise ApiError(413, TOO_LARGE)
+            if size > FREE_BYTES:
+                take(len(piece))
+            body.extend(piece)
+
+        try:
+            if request.content.is_eof():  # small bodies come together with their headers
+                keep(request.content.read_nowait())
+                return body
+            async with asyncio.timeout(self._timeout_s):
+                await _go_on(request)
+                async for piece in request.content.iter_any():
+                    keep(piece)
+                    async with self._turns:  # the next piece may be there already, and those of others
+                        await asyncio.sleep(0)
+        except TimeoutError:
+            raise ApiError(408, "Request body came too slowly") from None
+        except (web.RequestPayloadError, ConnectionError):  # of one who went away: nobody reads the answer
+            raise ApiError(400, "Invalid JSON", {"Connection": "close"}) from None
+        return body
 
 
 async def _go_on(request: web.Request) -> None:
