@@ -25,10 +25,11 @@ async def test_key_is_stopped_at_its_rate_by_default_and_another_is_not(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:
     async with api(redis_url, tmp_path, workers=0) as server:
-        asked = await answers(server, [{"action": "verify"}] * 150)
-        codes = [status for status, _ in asked]
-        assert set(codes[:120]) == {400}
-        assert codes[-1] == 429
+        asked = await answers(server, [{"action": "verify"}] * 120)
+        assert {status for status, _ in asked} == {400}
+        async with asyncio.timeout(60):
+            while (await answers(server, [{"action": "verify"}]))[0][0] != 429:
+                pass
         _, other = await Keys(redis).create("other")
         assert (await answers(server, [{"action": "verify"}], other))[0][0] == 400
         assert (await answers(server, [{"action": "models"}]))[0][0] == 200
@@ -43,7 +44,9 @@ async def test_two_servers_let_in_together_what_one_would(
         for _ in range(8):
             for server in (one, other):
                 codes += await answers(server, [{"action": "generate"}], one.key)
-        assert codes == [(400, "")] * 10 + [(429, "6")] * 6
+        assert codes[:10] == [(400, "")] * 10
+        refused = [int(later) for status, later in codes[10:] if status == 429]
+        assert refused and set(refused) <= set(range(1, 7))  # one comes back every six seconds
         assert await answers(other, [{"action": "status"}, {"action": "random"}], one.key) == [
             (400, ""),
             (200, ""),
