@@ -48,6 +48,6 @@ def test_end_of_text_that_the_encoder_does_not_look_for_is_refused(tmp_path: Pat
 
 def test_broken_tokenizer_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(ExportError, match="Cannot load") as caught:
+    with pytest.raises(ExportError, match="Cannot read") as caught:
         open_tokenizer(tmp_path, CONFIG)
     assert "\n" not in str(caught.value)
