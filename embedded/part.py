@@ -50,9 +50,7 @@ def do_nothing() -> None: ...
 class SystemPart:
     name: str  # also the name of its log file
     url: str  # what its clients are told
-    listens_at: Path | int | None = (
-        None  # its Unix socket or TCP port: who else listens there is not this part
-    )
+    listens_at: Path | int | None = None  # its Unix socket or TCP port, where nobody else must be
     command: tuple[str, ...]
     title: str = ""  # what people call it; empty: its name
     ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise

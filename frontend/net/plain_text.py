@@ -1,5 +1,6 @@
 """What would be sent beyond this machine for everybody on the way to read."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -56,6 +57,7 @@ def _plain_links(settings: LinkSettings) -> Iterator[tuple[str, str, bool]]:
         host = address.rpartition(":")[0].strip("[]")
         if not address.startswith("unix:") and not is_loopback(host):
             yield "TRITON_URLS", host, False
-    redis = URL(settings.redis_url)
-    if redis.scheme == "redis" and redis.host and not is_loopback(redis.host):
-        yield "REDIS_URL", redis.host, False
+    with contextlib.suppress(ValueError):  # what it says of a URL may hold the password
+        redis = URL(settings.redis_url)
+        if redis.scheme == "redis" and redis.host and not is_loopback(redis.host):
+            yield "REDIS_URL", redis.host, False

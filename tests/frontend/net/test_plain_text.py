@@ -57,6 +57,8 @@ def test_what_can_be_read_on_the_way_is_told_once(settings: dict[str, Any], name
         {"triton_urls": ("unix:/run/t.sock:8001", "127.0.0.1:8001", "localhost:8001", "[::1]:8001")},
         {"triton_urls": ("gpu1:8001",), "triton_ca": Path("ca.pem")},
         {"redis_url": "rediss://redis"},
+        {"redis_url": "redis://:with/slash@redis:6379"},
+        {"redis_url": "redis://[::1"},
         {"redis_url": "unix:///run/redis.sock"},
     ],
 )
