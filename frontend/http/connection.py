@@ -103,6 +103,7 @@ class Connection(web.RequestHandler):
             message, newest = self._messages[-1]
             if not isinstance(message, RawRequestMessage):  # what was wrong
                 message.exc.__traceback__ = None  # it holds the data, and they would keep each other for long
+                self.close()  # once that is answered; what still comes is not looked at
                 if body is not None and not body.is_eof():
                     body.set_exception(web.RequestPayloadError("not as announced"))
         if newest is not None and _is_crumbled(newest):
