@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 from aiohttp import StreamReader, web
-from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
 from frontend.common.errors import ApiError
 from frontend.http import metrics
@@ -98,24 +98,27 @@ class Connection(web.RequestHandler):
             self._refuse(400, error)
             return
         self.used = self._loop.time()
-        newest = request.content if request else None
-        if self._messages:
-            message, newest = self._messages[-1]
-            if not isinstance(message, RawRequestMessage):  # what was wrong
-                message.exc.__traceback__ = None  # it holds the data, and they would keep each other for long
-                if body is not None and not body.is_eof():
-                    body.set_exception(web.RequestPayloadError("not as announced"))
-        if newest is not None and _is_crumbled(newest):
+        message, newest = self._messages[-1] if self._messages else (None, body)
+        if isinstance(message, _ErrInfo):
+            message.exc.__traceback__ = None  # it holds the data, and they would keep each other for long
+            self.close()  # once that is answered; what still comes is not looked at
+            if body is not None and not body.is_eof():
+                body.set_exception(web.RequestPayloadError("not as announced"))
+        elif newest is not None and _is_crumbled(newest):
             self._refuse(400)
-            return
+        else:
+            self._count(len(data), pipelined)
+
+    def _count(self, size: int, pipelined: bool) -> None:
+        """What came and is no body: of a head that is not whole yet, or behind a request under way."""
         if self.idle:
             self.head_since = self.head_since or self.used
-            self._head_bytes += len(data)
+            self._head_bytes += size
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(431)
             return
         self.head_since, self._head_bytes = None, 0
-        self._pipelined_bytes = self._pipelined_bytes + len(data) if pipelined else 0
+        self._pipelined_bytes = self._pipelined_bytes + size if pipelined else 0
         if self._pipelined_bytes > MAX_PIPELINED_BYTES:
             self.abort("pipelined")
 
