@@ -51,5 +51,7 @@ async def _without_key(request: web.Request, services: Services) -> Mapping[str,
 async def _parse_or_refuse(services: Services, raw: bytearray) -> Mapping[str, Any]:
     try:
         return await services.bodies.parse(raw)
-    except ApiError:
+    except ApiError as error:
+        if error.status != 400:
+            raise
         raise ApiError(401, "Unauthorized") from None

@@ -30,15 +30,18 @@ class BodyParser:
         self._idle: list[Process] = []
 
     async def parse(self, raw: bytearray) -> dict[str, Any]:
-        """As json_object.read_object. A large body is emptied once it is sent on. Raises ApiError 400."""
+        """As json_object.read_object. A large body is emptied when it is sent on. ApiError 400, 503."""
         if len(raw) <= MAX_AT_ONCE:
             return read_object(raw)
         async with self._slots:
-            process = self._idle.pop() if self._idle else await _start()
+            process = self._take() or await _start()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     answer = await _exchange(process, raw)
-            except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            except TimeoutError:
+                await _end(process)
+                raise ApiError(503, "Server is busy", {"Retry-After": "5"}) from None
+            except (OSError, asyncio.IncompleteReadError):  # the body was too much for it
                 await _end(process)
                 raise ApiError(400, "Invalid JSON") from None
             except asyncio.CancelledError:
@@ -47,6 +50,12 @@ class BodyParser:
             self._idle.append(process)
         await asyncio.sleep(0)  # a large answer was just put together, which took its time
         return _decode(answer).fields()
+
+    def _take(self) -> Process | None:
+        while self._idle:
+            if (process := self._idle.pop()).returncode is None:
+                return process
+        return None
 
     async def close(self) -> None:
         while self._idle:
