@@ -133,8 +133,7 @@ async def open_services(
         stack.push_async_callback(workers.stop)
         workers.start()
         enhancer, gate = _enhancer(settings, llm), Gate()
-        bodies = BodyParser()
-        stack.push_async_callback(bodies.close)
+        bodies = await enter(BodyParser.open())
         max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
             max_body_bytes=max_body,
