@@ -37,6 +37,7 @@ from contract.acs import (
 )
 
 MAX_BODY_BYTES = 2 << 20  # every field at its longest, as escaped JSON
+MAX_WORDS = 300  # characters of what is wrong with an order: they may repeat its value
 MAX_OPEN = 64  # reviews at the same time; the detector works on one
 
 log = logging.getLogger("acs")
@@ -160,7 +161,7 @@ def _order(body: bytes) -> ReviewRequest:
     try:
         return msgspec.json.decode(body, type=ReviewRequest)
     except msgspec.ValidationError as error:
-        raise Failure(422, str(error)) from None
+        raise Failure(422, str(error)[:MAX_WORDS]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Failure(400, "Invalid JSON") from None
 

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
 
+from redis.asyncio import Redis
+
 from frontend.actions.context import Gate, Services
 from frontend.cache import metrics as cache_metrics
 from frontend.cache.cache import Cache
@@ -51,7 +53,7 @@ from frontend.review.links import Links
 from frontend.review.reviewer import Reviewer
 from frontend.review.reviews import Reviews
 from frontend.settings import Settings, catalogue_folders
-from frontend.storage import open_storage
+from frontend.storage import Storage, open_storage
 from frontend.verification.decode import read_picture
 from frontend.verification.manifest_report import read_manifest
 from frontend.verification.service import open_verification
@@ -81,6 +83,7 @@ class TritonModels(TextToImage, Infers, Protocol):
     """What Triton does for this server: pictures, and the prompt encoder's vectors."""
 
 
+Probes = Mapping[str, Callable[[], Awaitable[object]]]
 OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 
 
@@ -90,27 +93,25 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
     _check_urls(settings)
+    for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
+        log.warning("%s", words)
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        redis = connect(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
+        redis = await enter(contextlib.aclosing(connect(settings.redis_url)))
         cells = await enter(Cells.open(FOREIGN_BYTES, CELL_LIMITS, CELLS))
-        for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
-            log.warning("%s", words)
         acs = await enter(
             open_http_service("acs", settings.acs_url, key=settings.acs_key, ca=settings.acs_ca)
         )
         llm = await enter(open_http_service("llm", settings.llm_url))
         storage = await enter(open_storage(settings, public_url(settings)))
-        catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
-        await enter(in_background(catalogue.watch()))
-        invisible_keys = await agree_on_keys(redis, settings.mark_key, settings.data_dir)
-        finisher = await enter(Finisher.open(settings, invisible_keys))
+        catalogue = await enter(_open_catalogue(settings))
+        mark_keys = await agree_on_keys(redis, settings.mark_key, settings.data_dir)
+        finisher = await enter(Finisher.open(settings, mark_keys))
         certificate = finisher.certificate
         verification = await enter(
             open_verification(
                 redis,
-                invisible_keys.reading,
+                mark_keys.reading,
                 certificate.chain,
                 settings.private_networks,
                 settings.fetch_timeout_s,
@@ -120,21 +121,15 @@ async def open_services(
         inference = await enter(draw_with(settings))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
-        memory = RedisMemory(redis)
-        await memory.look()
-        await enter(in_background(memory.watch()))
+        memory = await enter(_open_memory(redis))
         reviewer = Reviewer(acs.url, settings.acs_timeout_s, acs.session)
-        encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
-        cache = await enter(open_cache(settings, redis, encoder, storage.exists))
-        await enter(in_background(Rulesets(redis, acs.session, acs.url).watch()))
+        cache = await enter(_open_cache(settings, redis, inference, storage, acs))
         reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
         stack.push_async_callback(reviews.close)
-        workers = Workers(WorkerContext(jobs, inference, finisher, storage), settings)
-        stack.push_async_callback(workers.stop)
-        workers.start()
+        workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, storage), settings))
+        bodies = await enter(BodyParser.open())
         enhancer, gate = _enhancer(settings, llm), Gate()
-        bodies = BodyParser()
-        stack.push_async_callback(bodies.close)
+        probes = _probes(redis, inference, storage, reviewer, enhancer)
         max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
             max_body_bytes=max_body,
@@ -160,31 +155,63 @@ async def open_services(
             body_reader=BodyReader(settings.body_timeout_s),
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
             proxies=networks("trusted_proxies", settings.trusted_proxies),
-            health=_health(
-                {
-                    "redis": redis.ping,
-                    "triton": inference.ready,
-                    "storage": storage.ready,
-                    "acs": reviewer.ready,
-                    "llm": enhancer.ready,
-                },
-                workers,
-                cache,
-                gate,
-                certificate,
-                catalogue,
-                memory,
-            ),
-            metrics=(
-                partial(job_metrics.refresh, redis),
-                partial(cache_metrics.refresh, cache),
-                partial(certificate_metrics.refresh, certificate),
-            ),
+            health=_health(probes, workers, cache, gate, certificate, catalogue, memory),
+            metrics=_metrics(redis, cache, certificate),
         )
 
 
+@contextlib.asynccontextmanager
+async def _open_catalogue(settings: Settings) -> AsyncIterator[LiveCatalogue]:
+    catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
+    async with in_background(catalogue.watch()):
+        yield catalogue
+
+
+@contextlib.asynccontextmanager
+async def _open_memory(redis: "Redis") -> AsyncIterator[RedisMemory]:
+    memory = RedisMemory(redis)
+    await memory.look()
+    async with in_background(memory.watch()):
+        yield memory
+
+
+@contextlib.asynccontextmanager
+async def _open_cache(
+    settings: Settings, redis: "Redis", inference: Infers, storage: Storage, acs: HttpService
+) -> AsyncIterator[Cache]:
+    """It asks ACS for the versions of its rulesets, too: what an older one let through is judged anew."""
+    encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
+    async with (
+        open_cache(settings, redis, encoder, storage.exists) as cache,
+        in_background(Rulesets(redis, acs.session, acs.url).watch()),
+    ):
+        yield cache
+
+
+@contextlib.asynccontextmanager
+async def _open_workers(context: WorkerContext, settings: Settings) -> AsyncIterator[Workers]:
+    workers = Workers(context, settings)
+    try:
+        workers.start()
+        yield workers
+    finally:
+        await workers.stop()
+
+
+def _probes(
+    redis: "Redis", inference: TritonModels, storage: Storage, reviewer: Reviewer, enhancer: Enhancer
+) -> Probes:
+    return {
+        "redis": redis.ping,
+        "triton": inference.ready,
+        "storage": storage.ready,
+        "acs": reviewer.ready,
+        "llm": enhancer.ready,
+    }
+
+
 def _health(
-    probes: Mapping[str, Callable[[], Awaitable[object]]],
+    probes: Probes,
     workers: Workers,
     cache: Cache,
     gate: Gate,
@@ -204,6 +231,16 @@ def _health(
         warnings=lambda: list(
             filter(None, (certificate.warning(_now()), catalogue.current.warning, *memory.warnings()))
         ),
+    )
+
+
+def _metrics(
+    redis: "Redis", cache: Cache, certificate: Certificate
+) -> tuple[Callable[[], Awaitable[None]], ...]:
+    return (
+        partial(job_metrics.refresh, redis),
+        partial(cache_metrics.refresh, cache),
+        partial(certificate_metrics.refresh, certificate),
     )
 
 

@@ -1,4 +1,5 @@
-"""A cell's own side: python -m frontend.cells.cell SOCKET MEMORY PARENT CPU_S MEMORY_BYTES MODULE:FUNCTION…
+"""A cell's own side: python -m frontend.cells.cell SOCKET MEMORY PARENT CPU_S MEMORY_BYTES NICENESS
+MODULE:FUNCTION…
 
 Imports what is in the table, shuts itself in, and then answers one frame after the other.
 """
@@ -19,11 +20,12 @@ OUT_OF_MEMORY = 77  # exit status
 
 
 def main(arguments: Sequence[str]) -> None:
-    end, memory, parent, cpu_s, memory_bytes, *names = arguments
+    end, memory, parent, cpu_s, memory_bytes, niceness, *names = arguments
     functions = [_function(name) for name in names]
     channel = Channel(socket.socket(fileno=int(end)), int(memory))
     os.close(int(memory))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's: the server ends its cells itself
+    os.nice(int(niceness))
     confine(int(memory_bytes), int(parent))
     channel.send(READY, b"")
     with contextlib.suppress(Closed):

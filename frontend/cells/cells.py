@@ -18,7 +18,7 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from frontend.cells.cell import OUT_OF_MEMORY
-from frontend.cells.frame import ANSWER, MAX_FRAME_BYTES, READY, REFUSAL, Channel, Closed, shared_memory
+from frontend.cells.frame import ANSWER, MAX_FRAME_BYTES, READY, REFUSAL, Closed, ServerChannel, shared_memory
 from frontend.cells.limits import CellLimits, CellRefusal, LimitKind, LimitPassed
 from frontend.common.errors import ApiError
 
@@ -51,19 +51,19 @@ class _Cell:
         ours, theirs = socket.socketpair()
         memory = shared_memory()
         try:
-            self.channel = Channel(ours, memory)
+            self.channel = ServerChannel(ours, memory)
             self.process = self._spawn(theirs.fileno(), memory, limits, names)
         except OSError:
             ours.close()
+            os.close(memory)
             raise
         finally:
             theirs.close()
-            os.close(memory)
 
     def _spawn(
         self, end: int, memory: int, limits: CellLimits, names: Sequence[str]
     ) -> "subprocess.Popen[bytes]":
-        numbers = (end, memory, os.getpid(), limits.cpu_s, limits.memory_bytes)
+        numbers = (end, memory, os.getpid(), limits.cpu_s, limits.memory_bytes, limits.niceness)
         return subprocess.Popen(
             [sys.executable, "-s", "-P", "-m", "frontend.cells.cell", *map(str, numbers), *names],
             pass_fds=[end, memory],
@@ -92,9 +92,10 @@ class Cells:
         limits: CellLimits,
         size: int,
         *,
+        on_demand: bool = False,
         max_wait_s: float = MAX_WAIT_S,
     ) -> None:
-        """`max_wait_s`: of a job for a free cell."""
+        """`on_demand`: a cell starts when a job finds none free; `max_wait_s`: of a job for a free cell."""
         self._names = [f"{function.__module__}:{function.__qualname__}" for function in functions]
         self._numbers = {function: number for number, function in enumerate(functions)}
         self._limits = limits
@@ -106,19 +107,21 @@ class Cells:
         self._threads = ThreadPoolExecutor(size, "cells")
         # A cell ends with the thread that started it (PR_SET_PDEATHSIG): this one lives as long as the pool.
         self._starter = ThreadPoolExecutor(1, "cells-starter")
-        for _ in range(size):
-            self._starter.submit(self._start)
+        self._not_started = size
+        if not on_demand:
+            for _ in range(size):
+                self._start_another()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, functions: Sequence[CellFunction], limits: CellLimits, size: int
+        cls, functions: Sequence[CellFunction], limits: CellLimits, size: int, *, on_demand: bool = False
     ) -> AsyncIterator["Cells"]:
         """`functions` are the table: of modules' top level, found again by their names.
 
         Returns at once; the first jobs wait until a cell has started.
         """
-        cells = cls(functions, limits, size)
+        cells = cls(functions, limits, size, on_demand=on_demand)
         try:
             yield cells
         finally:
@@ -129,11 +132,11 @@ class Cells:
         with self._lock:
             return frozenset(cell.process.pid for cell in self._all)
 
-    async def run(self, function: CellFunction, data: bytes) -> bytes:
+    async def run(self, function: CellFunction, data: bytes | bytearray) -> bytes:
         """As `call`, from an event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, function, data)
 
-    def call(self, function: CellFunction, data: bytes) -> bytes:
+    def call(self, function: CellFunction, data: bytes | bytearray) -> bytes:
         """What `function` returns. Raises CellRefusal where it raises ValueError, RuntimeError for any other
         error in it; LimitPassed; ApiError 503 where no cell is free for long.
         """
@@ -164,6 +167,8 @@ class Cells:
             cell.end()
 
     def _take(self) -> _Cell:
+        if self._free.empty():
+            self._start_another()
         deadline = time.monotonic() + self._max_wait_s
         while not self._closed.is_set():
             try:
@@ -187,9 +192,19 @@ class Cells:
             self._all.discard(cell)
         ENDED.labels(limit).inc()
         log.warning("a cell was ended: %s", limit)
+        self._submit_start()
+        return limit
+
+    def _start_another(self) -> None:
+        with self._lock:
+            if not self._not_started:
+                return
+            self._not_started -= 1
+        self._submit_start()
+
+    def _submit_start(self) -> None:
         with contextlib.suppress(RuntimeError):  # the pool is being closed
             self._starter.submit(self._start)
-        return limit
 
     def _start(self) -> None:
         while not self._closed.is_set():

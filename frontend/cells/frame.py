@@ -31,18 +31,16 @@ def shared_memory() -> int:
 
 
 class Channel:
-    """One end. Raises TimeoutError past `deadline` (time.monotonic), Closed."""
+    """A cell's end. Raises TimeoutError past `deadline` (time.monotonic), Closed."""
 
     def __init__(self, end: socket.socket, descriptor: int) -> None:
         """`descriptor`: of `shared_memory`, needed no longer than this."""
         self._end = end
         self._memory = mmap.mmap(descriptor, MAX_FRAME_BYTES)
-        self._used = 0
 
-    def send(self, number: int, data: bytes, deadline: float | None = None) -> None:
+    def send(self, number: int, data: bytes | bytearray, deadline: float | None = None) -> None:
         """At most MAX_FRAME_BYTES."""
-        self._memory[: len(data)] = data
-        self._used = max(self._used, len(data))
+        self._write(data)
         self._wait_until(deadline)
         try:
             self._end.sendall(_HEAD.pack(number, len(data)))
@@ -61,18 +59,17 @@ class Channel:
         number, length = _HEAD.unpack(head)
         if length > MAX_FRAME_BYTES:
             raise Closed
-        self._used = max(self._used, length)
-        return number, self._memory[:length]
-
-    def forget(self) -> None:
-        """What was sent and received is not needed any more."""
-        if self._used > KEPT_BYTES:
-            self._memory.madvise(mmap.MADV_REMOVE)
-        self._used = 0
+        return number, self._read(length)
 
     def close(self) -> None:
         self._end.close()
         self._memory.close()
+
+    def _write(self, data: bytes | bytearray) -> None:
+        self._memory[: len(data)] = data
+
+    def _read(self, length: int) -> bytes:
+        return self._memory[:length]
 
     def _wait_until(self, deadline: float | None) -> None:
         if deadline is None:
@@ -81,3 +78,37 @@ class Channel:
         if left <= 0:
             raise TimeoutError
         self._end.settimeout(left)
+
+
+class ServerChannel(Channel):
+    """The server's end. It copies by system calls, so that the event loop goes on meanwhile."""
+
+    def __init__(self, end: socket.socket, descriptor: int) -> None:
+        """`descriptor`: of `shared_memory`, closed with this."""
+        super().__init__(end, descriptor)
+        self._descriptor = descriptor
+        self._used = 0
+
+    def forget(self) -> None:
+        """What was sent and received is not needed any more."""
+        if self._used > KEPT_BYTES:
+            self._memory.madvise(mmap.MADV_REMOVE)
+        self._used = 0
+
+    def close(self) -> None:
+        super().close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _write(self, data: bytes | bytearray) -> None:
+        self._used = max(self._used, len(data))
+        if os.pwrite(self._descriptor, data, 0) != len(data):
+            raise Closed
+
+    def _read(self, length: int) -> bytes:
+        self._used = max(self._used, length)
+        data = os.pread(self._descriptor, length, 0)
+        if len(data) != length:
+            raise Closed
+        return data

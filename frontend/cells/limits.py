@@ -18,6 +18,7 @@ class CellLimits:
     cpu_s: float  # of a job
     wall_s: float  # of a job, its bytes' way to the cell and back included
     memory_bytes: int  # of the cell, on top of what it has mapped before its first job
+    niceness: int = 0  # on top of the server's
 
 
 class LimitPassed(Exception):

@@ -7,6 +7,7 @@ deleted.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ class Registry:
             found: Any = await self._redis.xrevrange(PICTURES, before, count=BATCH)
             for entry, fields in found:
                 with contextlib.suppress(KeyError, msgspec.MsgspecError):
-                    picture = _decode(fields[FIELD])
+                    picture = _read(entry.decode(), fields)
                     if picture.gen_id == gen_id:
                         return entry.decode(), picture
             if len(found) < BATCH:
@@ -86,9 +87,22 @@ class Registry:
         """Raises Behind where the stream does not hold it any more."""
         try:
             found: Any = await self._redis.xrange(PICTURES, entry, entry)
-            return _decode(found[0][1][FIELD])
+            return _read(entry, found[0][1])
         except (RedisError, LookupError, msgspec.MsgspecError) as error:
             raise Behind from error
+
+
+def _read(entry: str, fields: Mapping[bytes, bytes]) -> RegisteredPicture:
+    """One whose grid is damaged counts as one without. Raises KeyError and MsgspecError."""
+    try:
+        picture = _decode(fields[FIELD])
+        if picture.luma_grid is None or picture.luma_grid.is_whole:
+            return picture
+    except msgspec.ValidationError as error:
+        if "luma_grid" not in str(error):
+            raise
+    log.error("registry: entry %s: its luma_grid is damaged", entry)
+    return msgspec.convert(msgspec.json.decode(fields[FIELD]) | {"luma_grid": None}, RegisteredPicture)
 
 
 def _add(index: RegistryIndex, entries: list[Entry]) -> None:
@@ -98,7 +112,7 @@ def _add(index: RegistryIndex, entries: list[Entry]) -> None:
         if GONE in fields:
             continue
         try:
-            good.append((str(entry), _decode(fields[FIELD])))
+            good.append((str(entry), _read(str(entry), fields)))
         except (KeyError, msgspec.MsgspecError) as error:
             log.error("registry: entry %s cannot be read: %s", entry, error)
     _add_good(index, good)

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from acs.app import ReviewerConfig, make_app
 from acs.detections import Detections, Detector, Pixels
 from tests.acs.orders import body, facts, picture
+from tests.hostile_log import EVIL, send_all, unprintable
 
 Client = TestClient[web.Request, web.Application]
 
@@ -202,6 +203,21 @@ async def test_log_holds_neither_signatures_nor_prompts(
     assert ours.count("no verdict") == 2
     assert "hush" not in ours
     assert "violet" not in ours
+
+
+async def test_nothing_of_a_strangers_in_the_log_is_a_command_to_a_terminal(
+    client: Client, pictures: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for field in body():
+            for value in (EVIL, EVIL * 10_000, [EVIL], {EVIL: EVIL}, 1):
+                order = body(image_url=f"{pictures}/a.jpg") | {field: value}
+                async with client.post("/v1/reviews", json=order) as response:
+                    await response.read()
+        await send_all(client.port or 0, "/v1/reviews", "/nowhere")
+    assert caplog.text.count("no verdict") > 20
+    assert not unprintable(caplog.records)
+    assert max(len(record.getMessage()) for record in caplog.records if record.name == "acs") < 1_000
 
 
 async def test_rulesets_are_listed_with_their_categories(client: Client) -> None:

@@ -22,6 +22,7 @@ from frontend.actions.context import Call, Services, Visit
 from frontend.actions.verify import verify, verify_without_key
 from frontend.common.errors import ApiError
 from frontend.domain.job import Job
+from frontend.domain.luma_grid import LumaGrid
 from frontend.domain.picture import Encoding, File
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
@@ -255,6 +256,13 @@ async def test_small_piece_of_ours_within_a_foreign_picture_proves_nothing(serve
 
 async def test_mark_of_a_picture_whose_content_was_not_kept_is_found_and_no_more(server: Api) -> None:
     _, file = await made(server, luma_grid=None)
+    found = await verified(server, changed(file.data))
+    assert (found["result"], found["evidence"]["mark"]["agreement"]) == ("mark_found", None)
+
+
+@pytest.mark.parametrize("grid", [LumaGrid(0, b"abc"), LumaGrid(7, b"abc"), LumaGrid(1, b"")])
+async def test_damaged_content_counts_as_not_kept(server: Api, grid: LumaGrid) -> None:
+    _, file = await made(server, luma_grid=grid)
     found = await verified(server, changed(file.data))
     assert (found["result"], found["evidence"]["mark"]["agreement"]) == ("mark_found", None)
 

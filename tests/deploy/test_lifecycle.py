@@ -42,6 +42,8 @@ async def test_rule_is_set_on_the_bucket_and_a_missing_bucket_is_told(moto: str)
     async with session.client("s3", endpoint_url=moto) as client:
         answer = await client.get_bucket_lifecycle_configuration(Bucket=BUCKET)
     assert {rule["ID"] for rule in answer["Rules"]} == {rule["ID"] for rule in RULES}
+    (pictures,) = (rule for rule in answer["Rules"] if "Expiration" in rule)
+    assert pictures["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     missing = run(moto, "nowhere")
     assert missing.returncode == 1
     assert "NoSuchBucket" in missing.stderr
@@ -52,3 +54,9 @@ def test_pictures_expire_after_as_many_days_as_in_the_local_folder() -> None:
     assert rule["Expiration"] == {"Days": KEEP_DAYS}
     assert rule["Status"] == "Enabled"
     assert KEY.startswith(rule["Filter"]["Prefix"])
+
+
+def test_older_versions_of_what_expires_end_too() -> None:
+    """In a bucket that keeps versions, expiry only hides a picture behind a marker."""
+    for rule in RULES:
+        assert ("Expiration" in rule) == ("NoncurrentVersionExpiration" in rule)

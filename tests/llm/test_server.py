@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -9,10 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from embedded.part import free_port
 from llm.server import MAX_BODY_BYTES, build_app
 from llm.write_request import MAX_TOKENS, WriteRequest, WrittenText
+from tests.hostile_log import EVIL, send_all, unprintable
 
 IDEA = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "old lighthouse,\n storm"}]
 
@@ -175,6 +178,27 @@ async def test_failure_is_told_without_its_reason() -> None:
         assert (status, answer["error"]["message"]) == (500, "writing failed")
         server.pen.breaks = False
         assert (await server.post({"messages": IDEA}))[0] == 200
+
+
+async def test_nothing_of_a_strangers_in_the_log_is_a_command_to_a_terminal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with serving() as server:
+            for body in (
+                {"messages": [{"role": "user", "content": EVIL}]},
+                {"messages": [{"role": EVIL}], EVIL: 1},
+                {"messages": IDEA, "seed": EVIL},
+                EVIL.encode(),
+            ):
+                await server.post(body)
+            port = URL(server.url).port
+            assert port
+            await send_all(port, "/v1/chat/completions", "/nowhere")
+            server.pen.breaks = True
+            await server.post({"messages": IDEA})
+    assert "writing failed" in caplog.text
+    assert not unprintable(caplog.records)
 
 
 async def test_models_and_health_answer_while_it_writes() -> None:

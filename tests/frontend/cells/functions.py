@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def break_down(data: bytes) -> bytes:
 def spin(data: bytes) -> bytes:
     while True:
         pass
+
+
+def spin_a_while(data: bytes) -> bytes:
+    """So many seconds; then the process's id."""
+    until = time.monotonic() + float(data)
+    while time.monotonic() < until:
+        pass
+    return process_id(data)
 
 
 def hang(data: bytes) -> bytes:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ TABLE = (
     functions.refuse,
     functions.break_down,
     functions.spin,
+    functions.spin_a_while,
     functions.hang,
     functions.grow,
     functions.crash,
@@ -156,6 +159,20 @@ def test_no_more_than_is_needed_is_imported() -> None:
     assert not {"numpy", "aiohttp", "redis", "cryptography", "prometheus_client", "cv2", "asyncio"} & set(
         found
     )
+
+
+def test_cells_start_on_demand_no_more_than_are_needed_or_let() -> None:
+    cells = Cells(TABLE, LIMITS, 2, on_demand=True)
+    try:
+        assert not cells.pids
+        processes = {cells.call(functions.process_id, b"") for _ in range(5)}
+        assert processes == {str(pid).encode() for pid in cells.pids} and len(processes) == 1
+        with ThreadPoolExecutor(8) as threads:
+            while len(processes) < 2:
+                processes.update(threads.map(partial(cells.call, functions.spin_a_while), [b"0.1"] * 16))
+        assert processes == {str(pid).encode() for pid in cells.pids}
+    finally:
+        cells.close()
 
 
 def test_cells_that_do_not_start_are_told_as_busy() -> None:

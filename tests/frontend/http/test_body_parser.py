@@ -1,17 +1,21 @@
-"""Large bodies are read in another process; what is read is the same."""
+"""Large bodies are read in a cell; what is read is the same."""
 
 import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from frontend.cells.cells import Cells
 from frontend.common.errors import ApiError
-from frontend.http.body_parser import MAX_AT_ONCE, BodyParser
+from frontend.http.body_parser import LIMITS, MAX_AT_ONCE, BodyParser
 from frontend.http.json_object import MAX_FIELDS, MAX_OTHER_TEXT, Nested, read_object
+from frontend.http.parsed_body import parse
 
 FIELDS = {
     "action": "generate",
@@ -22,13 +26,13 @@ FIELDS = {
     "text": "é\u3000😀",
     "list": [[1], {"a": 2}],
 }
+LARGE = orjson.dumps({**FIELDS, "image": "A" * 100_000})
 
 
 @pytest.fixture
 async def parser() -> AsyncIterator[BodyParser]:
-    opened = BodyParser(processes=1)
-    yield opened
-    await opened.close()
+    async with BodyParser.open() as opened:
+        yield opened
 
 
 async def refused(parser: BodyParser, raw: bytes | bytearray) -> str:
@@ -78,13 +82,34 @@ async def test_nested_values_are_the_same_or_not() -> None:
     assert nested(b'{"a":[1]}') != nested(b'{"a":[2]}')
 
 
-async def test_process_that_ended_is_replaced(parser: BodyParser) -> None:
-    large = orjson.dumps({**FIELDS, "image": "A" * 100_000})
-    expected = await parser.parse(bytearray(large))
-    (process,) = parser._idle
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
-    assert await parser.parse(bytearray(large)) == expected
+async def test_no_cell_starts_before_a_large_body(parser: BodyParser) -> None:
+    await parser.parse(bytearray(orjson.dumps(FIELDS)))
+    assert not parser._cells.pids
+    for _ in range(3):
+        await parser.parse(bytearray(LARGE))
+    assert len(parser._cells.pids) == 1
+
+
+async def test_what_is_answered_on_the_event_loop_goes_first(parser: BodyParser) -> None:
+    await parser.parse(bytearray(LARGE))
+    (pid,) = parser._cells.pids
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+
+
+async def test_body_that_takes_too_much_memory_is_refused_and_the_next_one_read() -> None:
+    async with Cells.open((parse,), replace(LIMITS, memory_bytes=48 << 20), 1) as cells:
+        parser = BodyParser(cells)
+        assert await refused(parser, orjson.dumps(dict.fromkeys(map(str, range(500_000))))) == "Invalid JSON"
+        assert await parser.parse(bytearray(LARGE))
+
+
+async def test_cell_that_ended_is_replaced(parser: BodyParser) -> None:
+    expected = await parser.parse(bytearray(LARGE))
+    (pid,) = parser._cells.pids
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        await asyncio.sleep(0.01)
+    assert await parser.parse(bytearray(LARGE)) == expected
 
 
 async def test_asker_that_goes_away_leaves_no_answer_to_another(parser: BodyParser) -> None:

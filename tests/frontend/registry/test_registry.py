@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 
 from contract.redis_keys import PICTURES
 from frontend.common.supervised import in_background
+from frontend.domain.luma_grid import LumaGrid
 from frontend.jobs.store import JobStore
 from frontend.registry.index import name_digest
 from frontend.registry.registry import BATCH, Behind, Registry
@@ -25,6 +27,12 @@ from .pictures import a_registered
 async def register(redis: "Redis", *numbers: int) -> None:
     for number in numbers:
         await redis.xadd(PICTURES, {"picture": msgspec.json.encode(a_registered(number))})
+
+
+async def keep(redis: "Redis", picture: object) -> str:
+    """Its entry."""
+    entry: Any = await redis.xadd(PICTURES, {"picture": msgspec.json.encode(picture)})
+    return str(entry.decode())
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +123,33 @@ async def test_entry_that_cannot_be_read_hides_no_other(redis: "Redis") -> None:
         columns = await registry.columns()
         assert [(await registry.picture(columns.entry(row))).gen_id for row in (0, 1)] == ["gen1", "gen3"]
         assert len(columns) == 2
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [[0, ""], [0, "AAAA"], [-1, "AAAA"], [2, "AAAA"], [1, ""], [1, "A"], [1, "A" * 100_000], ["x", 1], 5],
+)
+async def test_entry_whose_grid_is_damaged_is_one_without(
+    redis: "Redis", caplog: pytest.LogCaptureFixture, grid: object
+) -> None:
+    picture = a_registered(1)
+    damaged = msgspec.to_builtins(picture) | {"luma_grid": grid}
+    entry = await keep(redis, damaged)
+    registry = Registry(redis)
+    assert await registry.picture(entry) == picture
+    assert [record.getMessage() for record in caplog.records] == [
+        f"registry: entry {entry}: its luma_grid is damaged"
+    ]
+    assert await registry.by_name("gen1") == (entry, picture)
+    async with following(redis) as another:
+        assert len(await another.columns()) == 1
+
+
+async def test_entry_with_a_grid_is_read_whole(redis: "Redis", caplog: pytest.LogCaptureFixture) -> None:
+    picture = a_registered(1, luma_grid=LumaGrid(2, b"abcdef"))
+    entry = await keep(redis, picture)
+    assert await Registry(redis).picture(entry) == picture
+    assert not caplog.records
 
 
 async def test_picture_that_was_taken_down_is_found_by_nothing(redis: "Redis") -> None:
