@@ -47,7 +47,8 @@ def json_response(
 
 
 def error_response(error: ApiError) -> web.Response:
-    return json_response({"error": error.message}, error.status, error.headers)
+    more = {"detail": error.detail} if error.detail else {}
+    return json_response({"error": error.message, **more}, error.status, error.headers)
 
 
 def middleware(cors_origins: Iterable[str], not_for_browsers: Iterable[str] = ()) -> Middleware:

@@ -4,7 +4,8 @@ import re
 
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import clean, split
+from frontend.prompts.prompt import clean
+from frontend.prompts.terms import split
 
 MAX_TERM = 120  # characters
 MAX_TERMS = 40
@@ -30,7 +31,7 @@ def terms(answer: str) -> tuple[str, ...]:
             text = text[prefix.end() :]
         if _REFUSAL.search(text):
             return ()
-        found = tuple(filter(_plausible, (term.strip(_QUOTES).rstrip(".:") for term in _split(text))))
+        found = tuple(filter(_plausible, (term.strip(_QUOTES).rstrip(".: ") for term in _split(text))))
         if found:
             return found[:MAX_TERMS]
     return ()
