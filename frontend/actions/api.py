@@ -43,13 +43,18 @@ async def _without_key(request: web.Request, services: Services) -> Mapping[str,
     """401 for whatever needs a key, a body without sense included."""
     address = client_address(request, services.proxies)
     with services.anonymous_body_budget.account(address) as take:
-        raw = await services.body_reader.read(request, take)
-        try:
-            body = await services.bodies.parse(raw)
-        except ApiError:
-            raise ApiError(401, "Unauthorized") from None
+        body = await _parse_or_refuse(services, await services.body_reader.read(request, take))
         name = body.get("action")
         action = WITHOUT_KEY.get(name) if isinstance(name, str) else None
         if action is None:
             raise ApiError(401, "Unauthorized")
         return await action(Visit(services, address, body))
+
+
+async def _parse_or_refuse(services: Services, raw: bytearray) -> Mapping[str, Any]:
+    try:
+        return await services.bodies.parse(raw)
+    except ApiError as error:
+        if error.status != 400:
+            raise
+        raise ApiError(401, "Unauthorized") from None

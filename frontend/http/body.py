@@ -9,7 +9,7 @@ from frontend.common.errors import ApiError
 
 # So much is anybody's: the number of connections bounds it, and small requests are never turned away.
 FREE_BYTES = 1 << 16
-PIECES_A_TURN = 8  # of all bodies together, in one turn of the event loop; a piece may have 256 KiB
+PIECES_A_TURN = 4  # of all bodies together, in one turn of the event loop; a piece may have 256 KiB
 TOO_LARGE = "Request body is too large"
 
 

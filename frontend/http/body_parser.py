@@ -29,24 +29,33 @@ class BodyParser:
         self._slots = asyncio.Semaphore(processes)
         self._idle: list[Process] = []
 
-    async def parse(self, raw: bytes | bytearray) -> dict[str, Any]:
-        """As json_object.read_object. Raises ApiError 400."""
+    async def parse(self, raw: bytearray) -> dict[str, Any]:
+        """As json_object.read_object. A large body is emptied when it is sent on. ApiError 400, 503."""
         if len(raw) <= MAX_AT_ONCE:
             return read_object(raw)
         async with self._slots:
-            process = self._idle.pop() if self._idle else await _start()
+            process = self._take() or await _start()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     answer = await _exchange(process, raw)
-            except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            except TimeoutError:
+                await _end(process)
+                raise ApiError(503, "Server is busy", {"Retry-After": "5"}) from None
+            except (OSError, asyncio.IncompleteReadError):  # the body was too much for it
                 await _end(process)
                 raise ApiError(400, "Invalid JSON") from None
             except asyncio.CancelledError:
                 await _end(process)
                 raise
             self._idle.append(process)
-        del raw  # as large as what is made of it
+        await asyncio.sleep(0)  # a large answer was just put together, which took its time
         return _decode(answer).fields()
+
+    def _take(self) -> Process | None:
+        while self._idle:
+            if (process := self._idle.pop()).returncode is None:
+                return process
+        return None
 
     async def close(self) -> None:
         while self._idle:
@@ -64,12 +73,13 @@ async def _start() -> Process:
     )
 
 
-async def _exchange(process: Process, raw: bytes | bytearray) -> bytes:
+async def _exchange(process: Process, raw: bytearray) -> bytes:
     assert process.stdin and process.stdout
     process.stdin.write(len(raw).to_bytes(LENGTH, "little"))
     for start in range(0, len(raw), _PIECE):
         process.stdin.write(raw[start : start + _PIECE])
         await process.stdin.drain()
+    raw.clear()
     length = int.from_bytes(await process.stdout.readexactly(LENGTH), "little")
     return await process.stdout.readexactly(length)
 

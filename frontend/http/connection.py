@@ -27,7 +27,7 @@ MAX_HEADERS = 64
 KEPT_ALIVE_S = 130.0  # without a request: longer than proxies keep theirs, so that they close first
 LINGERING_S = 3.0  # that a body which nobody wants is read and dropped, so that the client reads its refusal
 UNSENT_S = 60.0  # that an answer may wait for its client to read on
-READ_BYTES = 1 << 15  # of a body, before its reader must ask for more
+READ_BYTES = 1 << 14  # of a body, before its reader must ask for more
 # Of a body, unread: each costs as much as thousands of bytes do. Who streams sends larger ones, or fewer.
 MAX_CRUMBS = 500
 MIN_CHUNK_BYTES = 64  # on the average of so many

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SPEED = (ROOT / "README.md").read_text().partition("## How fast")[2].partition("\n## ")[0]
 FIGURES = {name: orjson.loads((ROOT / f"perf/results/{name}.json").read_bytes()) for name in (
-    "api", "cache", "cache-quality", "finish", "memory", "picture", "triton", "watermark"
+    "api", "cache", "cache-quality", "finish", "hostile", "memory", "picture", "triton", "watermark"
 )}  # fmt: skip
 PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
 
@@ -25,6 +25,10 @@ PICTURE, TRITON = FIGURES["picture"], FIGURES["triton"]
         ("pictures/s", f"(mean batch of a denoising step {TRITON['mean_batch']['8']:.1f})"),
         ("memory", f"{FIGURES['memory']['largest_growth']:.2f}"),
         ("finishing a picture", f"{FIGURES['finish']['vs_parts']:.2f}"),
+        ("p99 of a good client", f"{FIGURES['hostile']['p99_ratio']:.2f}"),
+        ("p99 of a good client", f"{FIGURES['hostile']['rss_growth_mb']:.0f} MB"),
+        ("p99 of a good client", f"{FIGURES['hostile']['loop_ms']:.0f} ms"),
+        ("p99 of a good client", f"{FIGURES['hostile']['loop_cpu_ms']:.0f} ms of processor time"),
         ("Two cores", f"finish {FIGURES['finish']['per_second']:.0f} pictures"),
         ("Two cores", f"{FIGURES['finish']['loop_block_ms']:.1f} ms at most"),
         ("That picture", f"{PICTURE['seconds']:.2f} s"),
@@ -44,6 +48,12 @@ def test_figure_is_the_measured_one(row: str, shown: str) -> None:
         ("one 1344x768 picture", PICTURE["overhead"] > 0.1),
         ("memory", FIGURES["memory"]["largest_growth"] > 1.1),
         ("finishing a picture", FIGURES["finish"]["vs_parts"] > 1.1),
+        (
+            "p99 of a good client",
+            FIGURES["hostile"]["p99_ratio"] > 2
+            or FIGURES["hostile"]["rss_growth_mb"] > 100
+            or FIGURES["hostile"]["loop_ms"] > 20,
+        ),
     ],
 )
 def test_missed_aim_is_called_missed(row: str, missed: bool) -> None:

@@ -31,18 +31,18 @@ async def parser() -> AsyncIterator[BodyParser]:
     await opened.close()
 
 
-async def refused(parser: BodyParser, raw: bytes) -> str:
+async def refused(parser: BodyParser, raw: bytes | bytearray) -> str:
     with pytest.raises(ApiError) as error:
-        await parser.parse(raw)
+        await parser.parse(bytearray(raw))
     assert error.value.status == 400
     return error.value.message
 
 
 async def test_large_body_reads_as_a_small_one_does(parser: BodyParser) -> None:
     small, large = orjson.dumps(FIELDS), orjson.dumps({**FIELDS, "image": "A" * 3_000_000})
-    expected = await parser.parse(small)
+    expected = await parser.parse(bytearray(small))
     assert expected == {**FIELDS, "list": expected["list"]} and isinstance(expected["list"], Nested)
-    assert await parser.parse(large) == {**expected, "image": "A" * 3_000_000}
+    assert await parser.parse(bytearray(large)) == {**expected, "image": "A" * 3_000_000}
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ async def test_what_is_no_object_is_refused_in_either_size(parser: BodyParser, b
 
 
 async def test_object_of_too_many_fields_is_refused(parser: BodyParser) -> None:
-    def body(count: int) -> bytes:
-        return orjson.dumps({f"field {number}": number for number in range(count)})
+    def body(count: int) -> bytearray:
+        return bytearray(orjson.dumps({f"field {number}": number for number in range(count)}))
 
     assert len(await parser.parse(body(MAX_FIELDS))) == MAX_FIELDS
     assert await refused(parser, body(MAX_FIELDS + 1)) == "Invalid JSON: more than 100 fields"
@@ -64,7 +64,9 @@ async def test_object_of_too_many_fields_is_refused(parser: BodyParser) -> None:
 
 
 async def test_long_text_that_is_no_picture_is_cut(parser: BodyParser) -> None:
-    found = await parser.parse(orjson.dumps({"prompt": " " * 10 + "é" * 100_000, "image": "A" * 100_000}))
+    found = await parser.parse(
+        bytearray(orjson.dumps({"prompt": " " * 10 + "é" * 100_000, "image": "A" * 100_000}))
+    )
     assert found == {"prompt": "é" * MAX_OTHER_TEXT, "image": "A" * 100_000}
 
 
@@ -78,20 +80,20 @@ async def test_nested_values_are_the_same_or_not() -> None:
 
 async def test_process_that_ended_is_replaced(parser: BodyParser) -> None:
     large = orjson.dumps({**FIELDS, "image": "A" * 100_000})
-    expected = await parser.parse(large)
+    expected = await parser.parse(bytearray(large))
     (process,) = parser._idle
     os.kill(process.pid, signal.SIGKILL)
-    assert await refused(parser, large) == "Invalid JSON"
-    assert await parser.parse(large) == expected
+    await process.wait()
+    assert await parser.parse(bytearray(large)) == expected
 
 
 async def test_asker_that_goes_away_leaves_no_answer_to_another(parser: BodyParser) -> None:
     bodies = [orjson.dumps({"number": number, "image": "A" * 1_000_000}) for number in range(12)]
     for body in bodies[:6]:
-        task = asyncio.create_task(parser.parse(body))
+        task = asyncio.create_task(parser.parse(bytearray(body)))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    found = await asyncio.gather(*(parser.parse(body) for body in bodies[6:]))
+    found = await asyncio.gather(*(parser.parse(bytearray(body)) for body in bodies[6:]))
     assert [fields["number"] for fields in found] == list(range(6, 12))
