@@ -37,6 +37,7 @@ async def metrics_page(request: web.Request) -> web.Response:
 # /api/v2/jobs/{id}/events, /v1/images/generations.
 ROUTES = [
     web.post("/api/v2", api, expect_handler=go_on_later),
+    web.post("/api/v2/", api, expect_handler=go_on_later),
     web.get("/files/{key:.+}", files),
     web.get("/healthz", healthz),
 ]

@@ -284,11 +284,16 @@ def given(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values = {}
     for name, item in known.items():
         variable = f"IMGEN_{name.upper()}"
-        if variable in environ:
+        if variable in environ and not _means_default(item, environ[variable]):
             values[name] = _convert(item, environ[variable], variable)
         elif name in table:
             values[name] = _convert(item, table[name], f"{environ['IMGEN_CONFIG']}: {name}")
     return values
+
+
+def _means_default(item: "Field[Any]", raw: str) -> bool:
+    """IMGEN_WORKERS= is how Compose passes a variable that nobody set; of text, empty is a value."""
+    return not raw.strip() and isinstance(item.default, int | float)
 
 
 def _toml(path: str) -> dict[str, Any]:

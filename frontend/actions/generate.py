@@ -140,6 +140,7 @@ def plan(
         precompliance=request.precompliance,
         watermark=request.watermark,
         texts=_texts(request.texts, default_texts),
+        notes=prompts.notes_on(request.prompt),
         intent=None if request.own_look else intent_of(asked or prompt, request.negative),
         recipe=recipe(model, style, character),
     )
@@ -173,4 +174,5 @@ def shape(job: Job) -> dict[str, Any]:
         "format": job.format,
         "gen_id": job.gen_id,
         **({"cache": True} if job.cached else {}),
+        **({"notes": job.notes} if job.notes else {}),
     }

@@ -13,10 +13,11 @@ from contract.sizes import SIZES
 from frontend.common.errors import ApiError
 from frontend.domain.job import CredentialTexts, WatermarkOptions
 from frontend.finishing.anchor import canonical_position
-from frontend.http.fields import Body, boolean, integer, text
+from frontend.http.fields import Body, boolean, integer, text, whole_number
 from frontend.http.json_object import Nested
 from frontend.jobs.idempotency_key import IdempotencyKey
 
+RANDOM_SEED = -1
 # A 4 MiB picture as base64, with room for the data URI's head.
 MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256
 MAX_BRIEF = (
@@ -90,9 +91,13 @@ def raw_prompt(body: Body) -> str:
 
 
 def _size(body: Body) -> tuple[int, int]:
-    width = integer(body, "width", SIZES[0][0], 0, 1_000_000)
-    height = integer(body, "height", SIZES[0][1], 0, 1_000_000)
-    return (width, height) if (width, height) in SIZES else SIZES[0]
+    """Any number will do: what is no size together is the first one."""
+    words = "integer; sizes are " + ", ".join(f"{width}x{height}" for width, height in SIZES)
+    asked = (
+        whole_number(body, "width", SIZES[0][0], words),
+        whole_number(body, "height", SIZES[0][1], words),
+    )
+    return asked if asked in SIZES else SIZES[0]
 
 
 def _format(body: Body) -> str:
@@ -101,7 +106,8 @@ def _format(body: Body) -> str:
 
 
 def _seed(body: Body) -> int | None:
-    return integer(body, "seed", 0, 0, MAX_SEED, clamp=False) if "seed" in body else None
+    seed = integer(body, "seed", RANDOM_SEED, RANDOM_SEED, MAX_SEED, clamp=False)
+    return None if seed == RANDOM_SEED else seed
 
 
 def _watermark(body: Body) -> WatermarkOptions:

@@ -10,5 +10,8 @@ from frontend.prompts import prompt as prompts
 async def optimize(call: Call) -> dict[str, Any]:
     catalogue = call.services.catalogue.current
     model = catalogue.model(call.body.get("model"))
-    prompt = prompts.parse(raw_prompt(call.body), catalogue.characters_of(model.name))
-    return {"prompt": prompts.format(await call.services.enhancer.enhance(prompt, call.key.id))}
+    raw = raw_prompt(call.body)
+    prompt = prompts.parse(raw, catalogue.characters_of(model.name))
+    better = await call.services.enhancer.enhance(prompt, call.key.id)
+    notes = prompts.notes_on(raw)
+    return {"prompt": prompts.format(better), **({"notes": notes} if notes else {})}

@@ -5,15 +5,23 @@ from types import MappingProxyType
 
 
 class ApiError(Exception):
-    """A refusal that is rendered as `{"error": message}` with `status` and `headers`.
+    """A refusal that is rendered as `{"error": message}`, with `detail` where there is one.
 
     The words are for clients: never a path, a secret, a host name or another exception's text.
     """
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        detail: str = "",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.detail = detail  # a sentence more; the message is the published one
         self.headers = headers
 
 

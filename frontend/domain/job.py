@@ -65,6 +65,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     precompliance: str
     watermark: WatermarkOptions
     texts: CredentialTexts
+    notes: tuple[str, ...] = ()  # to the client: what of the prompt was left out, or ended where
     # Before optimisation. None: the picture is for this client alone, not for the cache.
     intent: PromptIntent | None = None
     recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py

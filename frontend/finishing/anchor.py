@@ -13,7 +13,7 @@ class Anchor(NamedTuple):
 
 BOTTOM_RIGHT = Anchor(1.0, 1.0)
 
-_VERTICAL = {"top": 0.0, "north": 0.0, "bottom": 1.0, "south": 1.0}
+_VERTICAL = {"top": 0.0, "upper": 0.0, "north": 0.0, "bottom": 1.0, "lower": 1.0, "south": 1.0}
 _HORIZONTAL = {"left": 0.0, "west": 0.0, "right": 1.0, "east": 1.0}
 _MIDDLE = dict.fromkeys(("center", "centre", "middle"), 0.5)
 _SHORT = {"tl": (0.0, 0.0), "tr": (1.0, 0.0), "bl": (0.0, 1.0), "br": (1.0, 1.0), "c": (0.5, 0.5)}

@@ -34,11 +34,17 @@ def boolean(body: Body, name: str) -> bool:
 def integer(body: Body, name: str, default: int, low: int, high: int, *, clamp: bool = True) -> int:
     """A whole number, also as 5.0. Out of range it is clamped, or refused where no other one would do."""
     expected = f"integer {low} to {high}"
+    value = whole_number(body, name, default, expected)
+    if not clamp and not low <= value <= high:
+        raise _invalid(name, expected)
+    return min(max(value, low), high)
+
+
+def whole_number(body: Body, name: str, default: int, expected: str) -> int:
+    """Of any size, also as 5.0."""
     value = body.get(name, default)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(name, expected)
-    if not clamp and not low <= value <= high:
-        raise _invalid(name, expected)
-    return min(max(value, low), high)
+    return value

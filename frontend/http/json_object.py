@@ -18,18 +18,20 @@ class Nested(msgspec.Struct, frozen=True):
     digest: str  # SHA-256 of its JSON
 
 
+_BYTE_ORDER_MARK, _NULL = b"\xef\xbb\xbf", b"null"
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def read_object(raw: bytes | bytearray) -> dict[str, Any]:
-    """Text, numbers, booleans, None and Nested by name. Raises ApiError 400."""
+    """Text, numbers, booleans and Nested by name; what is null was not sent. Raises ApiError 400."""
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
     try:
         if not raw.isascii():
             raw.decode()  # what is nested is not decoded otherwise
         found = _fields(raw)
         if len(found) > MAX_FIELDS:
             raise ApiError(400, f"Invalid JSON: more than {MAX_FIELDS} fields")
-        return {name: _value(memoryview(value)) for name, value in found.items()}
+        return {name: _value(memoryview(value)) for name, value in found.items() if bytes(value) != _NULL}
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ApiError(400, "Invalid JSON") from None
 

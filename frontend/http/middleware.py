@@ -32,6 +32,7 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORDS = {404: "Not found", 405: "Method not allowed"}
 _ALLOW_ORIGIN, _EXPOSE = hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
 _EXPOSED = "X-Request-ID, Retry-After"
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9-]+(?: ?, ?[A-Za-z0-9-]+){0,50}")
 _ALLOWED = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,7 +48,8 @@ def json_response(
 
 
 def error_response(error: ApiError) -> web.Response:
-    return json_response({"error": error.message}, error.status, error.headers)
+    more = {"detail": error.detail} if error.detail else {}
+    return json_response({"error": error.message, **more}, error.status, error.headers)
 
 
 def middleware(cors_origins: Iterable[str], not_for_browsers: Iterable[str] = ()) -> Middleware:
@@ -60,7 +62,7 @@ def middleware(cors_origins: Iterable[str], not_for_browsers: Iterable[str] = ()
         request_id = _request_id(request)
         try:
             _check_framing(request)
-            response = _preflight(request, closed) or await handler(request)
+            response = _preflight(request, closed, origins) or await handler(request)
         except Exception as error:
             response = _render(error, request_id)
         if not response.prepared:
@@ -108,7 +110,7 @@ def _render(error: Exception, request_id: str) -> web.Response:
     return json_response({"error": "Internal error", "request_id": request_id}, 500)
 
 
-def _preflight(request: web.Request, closed: Set[str]) -> web.Response | None:
+def _preflight(request: web.Request, closed: Set[str], origins: frozenset[str]) -> web.Response | None:
     if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
         return None
     if request.path in closed:
@@ -117,10 +119,16 @@ def _preflight(request: web.Request, closed: Set[str]) -> web.Response | None:
         status=204,
         headers={
             "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Allow-Headers": _allowed_headers(request) if "*" in origins else _ALLOWED,
             "Access-Control-Max-Age": "86400",
         },
     )
+
+
+def _allowed_headers(request: web.Request) -> str:
+    """All that are asked for: monitoring in a page adds its own to every call."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    return asked if _HEADER_NAMES.fullmatch(asked) else _ALLOWED
 
 
 def _allow_origin(request: web.Request, response: web.StreamResponse, origins: frozenset[str]) -> None:

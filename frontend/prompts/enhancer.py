@@ -82,6 +82,10 @@ class Enhancer:
         """
         if not (prompt.positive or prompt.character):
             return prompt  # only negatives: no idea to enhance
+        if not self._url:
+            raise ApiError(
+                502, "Enhancement failed", detail="This server has no language model (IMGEN_LLM_URL)"
+            )
         idea = ", ".join(prompt.positive) or "portrait"
         try:
             async with self._shares.slot(owner, self._timeout_s), asyncio.timeout(self._timeout_s):
@@ -101,8 +105,6 @@ class Enhancer:
             return response.status < 500
 
     async def _ask(self, idea: str) -> str:
-        if not self._url:
-            raise NoAnswer("no LLM is configured")
         body: dict[str, Any] = {
             "messages": [{"role": "system", "content": _INSTRUCTIONS}, {"role": "user", "content": idea}],
             "max_tokens": MAX_ANSWER_TOKENS,

@@ -4,7 +4,8 @@ import re
 
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import clean, split
+from frontend.prompts.prompt import clean
+from frontend.prompts.terms import split
 
 MAX_TERM = 120  # characters
 MAX_TERMS = 40
@@ -13,7 +14,8 @@ _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 # "Prompt: ", "Here is the enhanced prompt: ", "**Prompt:** "
 _PREFIX = re.compile(r"[^:]{0,80}\b(?:prompt|picture|description|answer|output)\b[\s*_]*:", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[*•>#]+|\d{1,2}[.)])\s+")
-_QUOTES = " \t*_`~#\"'“”‘’«»"
+_MARKUP = " \t*_`~#"
+_QUOTES = ('""', "“”", "«»", "''", "‘’")
 _REFUSAL = re.compile(
     r"\b(?:i'm sorry|i am sorry|i apologi[sz]e|i can(?:'t|not)|i(?:'m| am) (?:unable|not able)|as an ai)\b",
     re.I,
@@ -30,7 +32,7 @@ def terms(answer: str) -> tuple[str, ...]:
             text = text[prefix.end() :]
         if _REFUSAL.search(text):
             return ()
-        found = tuple(filter(_plausible, (term.strip(_QUOTES).rstrip(".:") for term in _split(text))))
+        found = tuple(filter(_plausible, map(_unquote, _split(text))))
         if found:
             return found[:MAX_TERMS]
     return ()
@@ -41,6 +43,21 @@ def _split(text: str) -> tuple[str, ...]:
         return split(clean(text, "", ""))
     except ApiError:  # a lone surrogate
         return ()
+
+
+def _unquote(term: str) -> str:
+    """Without markup and quotes around it; quotes within it stay."""
+    term = term.strip(_MARKUP).rstrip(".:").strip(_MARKUP)
+    for pair in _QUOTES:
+        first, last = pair[0], pair[1]
+        inner = term.removeprefix(first).removesuffix(last)
+        if inner != term and (term[:1] + term[-1:] == first + last or not _paired(term, first, last)):
+            return _unquote(inner)
+    return term
+
+
+def _paired(term: str, first: str, last: str) -> bool:
+    return term.count(first) % 2 == 0 if first == last else term.count(first) == term.count(last)
 
 
 def _plausible(term: str) -> bool:

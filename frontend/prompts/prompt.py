@@ -4,12 +4,14 @@ All functions are pure. Whatever text comes in, they return or raise ApiError 40
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
+from frontend.prompts.mentions import find_mentions
+from frontend.prompts.terms import ended_by_a_line_break, is_negative, split, strip_dashes
 
 # Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
 # direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
@@ -18,13 +20,6 @@ _DROPPED = re.compile(
     "\U000e0000-\U000e007f]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_COMMA = re.compile("[,\uff0c\u3001\u060c]")  # also full-width, ideographic and Arabic
-# One or more @name, glued together, where a word starts: after nothing, white space, a comma, an opening
-# bracket or quote. `@aya's` takes its ending along. Names take any letter here, so that @ayaé is not @aya.
-_MENTIONS = re.compile(
-    "(?<![^\\s,\uff0c\u3001\u060c(\\[{\"'\u201c\u2018])(?:@\\w[\\w-]*+(?:['\u2019][sS]\\b)?)+"
-)
-_NAME = re.compile(r"@(\w[\w-]*)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,12 @@ def parse(text: str, characters: Collection[str]) -> Prompt:
         return Prompt(*parts)
     except ValueError:  # a name glued to its text needs one space more, and there was no room for it
         raise ApiError(400, "Prompt is too long") from None
+
+
+def notes_on(text: str) -> tuple[str, ...]:
+    """What a client may not have meant, in sentences. `text` is one that `parse` takes."""
+    ended = ended_by_a_line_break(_clean(text))
+    return tuple(f'"-{term}" ends with its line: what follows is wished for' for term in ended)
 
 
 def format(prompt: Prompt) -> str:  # noqa: A001
@@ -104,35 +105,33 @@ def clean(text: str, too_long: str, not_unicode: str) -> str:
     return _DROPPED.sub("", text)
 
 
-def split(text: str) -> tuple[str, ...]:
-    """Comma-separated terms with single spaces; empty ones left out."""
-    return tuple(filter(None, (" ".join(part.split()) for part in _COMMA.split(text))))
-
-
 def _read(text: str, characters: Collection[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    text = clean(text, "Prompt is too long", "Invalid prompt: expected valid Unicode text")
-    character = _character(_MENTIONS.findall(text), characters)
-    terms = split(_MENTIONS.sub("", text))
-    positive = tuple(term for term in terms if not term.startswith("-"))
-    negative = tuple(filter(None, (_strip_dashes(term) for term in terms if term.startswith("-"))))
+    mentions = find_mentions(_clean(text), characters)
+    character = _character(mentions.names, characters)
+    terms = split(mentions.text)
+    positive = tuple(term for term in terms if not is_negative(term))
+    negative = tuple(filter(None, (strip_dashes(term) for term in terms if is_negative(term))))
     if not (character or positive or negative):
         raise ApiError(400, "Prompt is required")
     return character, positive, negative
 
 
-def _character(mentions: Iterable[str], characters: Collection[str]) -> str:
-    chosen = ""
-    for name in (name.lower() for run in mentions for name in _NAME.findall(run)):
-        if chosen and name != chosen:
-            raise ApiError(400, "Only one character per prompt")
+def _clean(text: str) -> str:
+    return clean(text, "Prompt is too long", "Invalid prompt: expected valid Unicode text")
+
+
+def _character(names: Sequence[str], characters: Collection[str]) -> str:
+    for name in names:
         if name not in characters:
-            raise ApiError(400, "Invalid character")
-        chosen = name
-    return chosen
+            raise ApiError(400, "Invalid character", detail=_which(name, characters))
+        if name != names[0]:
+            raise ApiError(400, "Only one character per prompt")
+    return names[0] if names else ""
 
 
-def _strip_dashes(term: str) -> str:
-    return term.lstrip("- ")
+def _which(name: str, characters: Collection[str]) -> str:
+    known = ", ".join(f"@{each}" for each in sorted(characters)) or "none"
+    return f"There is no @{name}; this model's characters: {known}"
 
 
 def _join(prompt: Prompt, separator: str) -> str:
@@ -147,6 +146,6 @@ def _once(*texts: str, undash: bool = False) -> str:
     """The terms of all texts, each where it first stands; capitals make no difference."""
     terms: dict[str, str] = {}
     for term in (term for text in texts for term in split(text)):
-        if term := _strip_dashes(term) if undash else term:
+        if term := strip_dashes(term) if undash else term:
             terms.setdefault(term.casefold(), term)
     return ", ".join(terms.values())

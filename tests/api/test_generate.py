@@ -22,7 +22,7 @@ EXPECTED = {
     "style": "string",
     "cs_author": "string",
     "negative": "string",
-    "seed": "integer 0 to",
+    "seed": "integer -1 to",
 }
 
 
@@ -43,7 +43,6 @@ async def test_answer_has_the_published_shape(server: Api) -> None:
         ("", "Prompt is required"),
         (" , ,", "Prompt is required"),
         ("x" * 4001, "Prompt is too long"),
-        ("@nobody in a park", "Invalid character"),
         ("@aya and @bella", "Only one character per prompt"),
     ],
 )
@@ -51,12 +50,41 @@ async def test_bad_prompts_are_refused(shared: Api, prompt: Any, message: str) -
     assert await shared.post({"action": "generate", "prompt": prompt}) == (400, {"error": message})
 
 
+async def test_character_that_is_none_is_named_with_those_that_exist(shared: Api) -> None:
+    assert await shared.post({"action": "generate", "prompt": "@nobody in a park"}) == (
+        400,
+        {
+            "error": "Invalid character",
+            "detail": "There is no @nobody; this model's characters: @aya, @bella, @mira, @tomo",
+        },
+    )
+
+
+async def test_refusal_that_its_line_ended_is_told_as_often_as_it_is_asked(shared: Api) -> None:
+    order = {"action": "generate", "prompt": "car\n-rain\nhat", "idempotency_key": "lines"}
+    first, again = await shared.post(order), await shared.post(order)
+    assert first == again
+    assert first[1]["prompt"] == "car, hat, -rain"
+    assert first[1]["notes"] == ['"-rain" ends with its line: what follows is wished for']
+
+
+async def test_minus_one_is_a_random_seed(server: Api) -> None:
+    seeds = {(await server.finished(seed=-1))["meta"]["seed"] for _ in range(3)}
+    assert len(seeds) == 3 and min(seeds) >= 0
+
+
+async def test_width_of_another_type_is_told_the_sizes_there_are(shared: Api) -> None:
+    status, body = await shared.post({"action": "generate", "prompt": "car", "width": "1024"})
+    assert status == 400
+    assert body["error"].startswith("Invalid width: expected integer; sizes are 1344x768, 1024x1024")
+
+
 async def test_missing_prompt_is_required(shared: Api) -> None:
     assert await shared.post({"action": "generate"}) == (400, {"error": "Prompt is required"})
 
 
 @pytest.mark.parametrize("field", EXPECTED)
-@pytest.mark.parametrize("value", [[], {}, None, "wide", 1.5, True, 7])
+@pytest.mark.parametrize("value", [[], {}, "wide", 1.5, True, 7])
 async def test_wrong_type_names_the_field_and_what_was_expected(shared: Api, field: str, value: Any) -> None:
     kind = EXPECTED[field].split()[0]
     right = {"boolean": value is True, "integer": value == 7 and value is not True, "string": value == "wide"}
@@ -66,6 +94,11 @@ async def test_wrong_type_names_the_field_and_what_was_expected(shared: Api, fie
     else:
         assert status == 400
         assert body["error"].startswith(f"Invalid {field}: expected {EXPECTED[field]}")
+
+
+@pytest.mark.parametrize("field", [*EXPECTED, "model", "format", "wm_image", "height", "idempotency_key"])
+async def test_null_is_a_field_that_was_not_sent(shared: Api, field: str) -> None:
+    assert (await shared.post({"action": "generate", "prompt": PROMPT, field: None}))[0] == 200
 
 
 async def test_silent_fallbacks_and_clamps(server: Api) -> None:

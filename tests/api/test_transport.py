@@ -100,6 +100,33 @@ async def test_request_id_is_the_clients_if_it_is_sane(shared: Api, sent: str, k
         assert response.headers["X-Request-ID"]
 
 
+async def test_byte_order_mark_before_the_body_is_skipped(shared: Api) -> None:
+    body = b"\xef\xbb\xbf" + b'{"action":"models"}'
+    headers = {"Authorization": f"Bearer {shared.key}"}
+    async with shared.http.post(f"{shared.url}/api/v2", data=body, headers=headers) as response:
+        assert response.status == 200
+
+
+async def test_slash_at_the_end_of_the_path_makes_no_difference(shared: Api) -> None:
+    headers = {"Authorization": f"Bearer {shared.key}"}
+    async with shared.http.post(
+        f"{shared.url}/api/v2/", json={"action": "models"}, headers=headers
+    ) as response:
+        assert response.status == 200
+
+
+async def test_page_may_send_whatever_headers_its_monitoring_adds(shared: Api) -> None:
+    asked = "authorization,content-type,baggage,sentry-trace"
+    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    for names, allowed in (
+        (asked, asked),
+        ("a\tb: c", "Authorization, Content-Type, Idempotency-Key, X-Request-ID"),
+    ):
+        headers["Access-Control-Request-Headers"] = names
+        async with shared.http.options(f"{shared.url}/api/v2", headers=headers) as response:
+            assert (response.status, response.headers["Access-Control-Allow-Headers"]) == (204, allowed)
+
+
 async def test_health_readiness_and_metrics(server: Api) -> None:
     async with server.http.get(f"{server.url}/healthz") as response:
         assert (response.status, await response.json()) == (200, {"status": "ok"})

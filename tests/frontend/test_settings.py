@@ -38,6 +38,14 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.acs_timeout_s, settings.triton_urls) == (2.0, ("a:1", "b:2"))
 
 
+def test_empty_number_is_the_default_and_empty_text_is_text() -> None:
+    empty = {f"IMGEN_{name}": "" for name in ("WORKERS", "JOB_LEASE_S", "CACHE_SHARED", "CS_TITLE")}
+    settings, default = load(empty), Settings()
+    assert (settings.workers, settings.job_lease_s) == (default.workers, default.job_lease_s)
+    assert settings.cache_shared is default.cache_shared
+    assert settings.cs_title == "" != default.cs_title
+
+
 def test_what_was_set_is_known_wherever_it_was_set(tmp_path: Path) -> None:
     file = tmp_path / "imgen.toml"
     file.write_text("workers = 8\n")

@@ -79,7 +79,8 @@ class Pipeline(Generic[T]):
         embeddings, pooled = await self._embed(rows)
         width = embeddings.shape[-1]
         arrays = {
-            "guidance": np.array([[order.guidance]], np.float32),
+            # Up to 1 there is none; below, the network's step would turn away from the prompt.
+            "guidance": np.array([[max(order.guidance, 1.0)]], np.float32),
             "embeddings": embeddings[: rows.count].reshape(1, -1, width),
             "negative_embeddings": embeddings[rows.count :].reshape(1, -1, width),
         }

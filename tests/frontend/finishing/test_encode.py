@@ -59,6 +59,19 @@ def test_avif_says_srgb(lossless: bool) -> None:
     assert (colour[:4], colour[6] >> 7) == (b"\0\1\0\x0d", 1)  # BT.709 primaries, sRGB curve, full range
 
 
+@pytest.mark.parametrize(
+    ("quality", "lossless", "full"),
+    [(95, False, False), (96, False, True), (60, False, False), (60, True, True)],
+)
+def test_avif_keeps_full_colour_above_the_default_quality_only(
+    quality: int, lossless: bool, full: bool
+) -> None:
+    data = encode(scene(), Encoding(format="avif", quality=quality, lossless=lossless)).data
+    box = data[data.index(b"av1C") + 4 :]
+    halved = (box[2] >> 3 & 1, box[2] >> 2 & 1)  # chroma_subsampling_x, _y
+    assert halved == ((0, 0) if full else (1, 1))
+
+
 def test_png_says_srgb() -> None:
     assert opened(encode(scene(), Encoding(format="png", quality=95, lossless=False))).info["srgb"] == 0
 

@@ -9,7 +9,7 @@ from contract.acs import ReviewRequest
 from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import Prompt, compose, parse
+from frontend.prompts.prompt import Prompt, compose, notes_on, parse
 from frontend.prompts.prompt import format as canonical_form
 from tests.acs.orders import body
 
@@ -37,7 +37,21 @@ AYA = Character(
 )
 
 # Text made mostly of what the syntax gives a meaning to.
-words = ["tree", "é", "İ", "x-ray", "a@aya.com", "@aya", "@AYA", "@bella", "@aya's", "-@aya", "@x-ray_2"]
+words = [
+    "tree",
+    "é",
+    "İ",
+    "x-ray",
+    "a@aya.com",
+    "@aya",
+    "@AYA",
+    "@bella",
+    "@aya's",
+    "-@aya",
+    "@x-ray_2",
+    "が",
+    "1.2",
+]
 marks = [
     "@",
     "@@",
@@ -55,6 +69,11 @@ marks = [
     ".",
     "\n",
     "\t",
+    "\u2013",
+    "\uff20",
+    ":",
+    "\u300c",
+    "\u300d",
     "\0",
     "\u200b",
     "\x1c",
@@ -142,13 +161,43 @@ def test_composed_prompts_have_no_stray_commas_and_no_term_twice(text: str, expl
         ("a, -, --, - -, ,b", "", ("a", "b"), ()),
         ("--rain, - - fog", "", (), ("rain", "fog")),
         ("- rain", "", (), ("rain",)),
-        ("-@aya", "", (), ("@aya",)),  # no word starts at a dash inside it: text, not a character
+        ("-@aya", "", (), ("@aya",)),  # refused, so not drawn
+        ("\u2013 @aya", "", (), ("@aya",)),
+        ("-(@aya)", "", (), ("(@aya)",)),
+        ("-a hat of @aya", "aya", (), ("a hat of",)),
+        ("beach, \u2013rain", "", ("beach",), ("rain",)),
+        (
+            "beach, \u2014rain, \u2212fog, \u2011snow, \u2010hail",
+            "",
+            ("beach",),
+            ("rain", "fog", "snow", "hail"),
+        ),
+        ("beach, \u2013 rain", "", ("beach",), ("rain",)),
+        ("海辺、\uff0d雨", "", ("海辺",), ("雨",)),
+        ("car\n-rain\n-fog, snow", "", ("car", "snow"), ("rain", "fog")),
+        (
+            "the years 1990\u20132000, T-34, close-up",
+            "",
+            ("the years 1990\u20132000", "T-34", "close-up"),
+            (),
+        ),
+        ("浜辺。@aya", "aya", ("浜辺。",), ()),
+        ("（@aya）海滩", "aya", ("海滩",), ()),
+        ("@ayaが手を振る", "aya", ("が手を振る",), ()),
+        ("海滩\uff20ａｙａ散步", "aya", ("海滩 散步",), ()),
+        ("@aya: waving", "aya", ("waving",), ()),
+        ("@aya.", "aya", (), ()),
+        ("[@aya], ((@aya:1.2)), \u201c@aya\u201d", "aya", (), ()),
+        ("(@aya waving)", "aya", ("(waving)",), ()),
+        ("@aya :3", "aya", (":3",), ()),
+        ("beach.@aya", "aya", ("beach.",), ()),
+        ("1girl, :3, ^_^, looking_at_viewer", "", ("1girl", ":3", "^_^", "looking_at_viewer"), ()),
         ("write to joe@aya.com", "", ("write to joe@aya.com",), ()),
         ("write to joe@aya", "", ("write to joe@aya",), ()),
-        ("@, @ aya, @@aya", "", ("@", "@ aya", "@@aya"), ()),
-        ("(@aya:1.2) tree", "aya", ("(:1.2) tree",), ()),
+        ("@, @ aya, @@aya", "aya", ("@", "@ aya"), ()),
+        ("(@aya:1.2) tree", "aya", ("tree",), ()),
         ("@aya@aya", "aya", (), ()),
-        ("one\ntwo\t three,\nfour", "", ("one two three", "four"), ()),
+        ("one\ntwo\t three,\nfour", "", ("one", "two three", "four"), ()),
         ("a，b、-c", "", ("a", "b"), ("c",)),
         ("tr\x00ee\u202e, \x07", "", ("tree",), ()),
         ("\u200b@aya", "aya", (), ()),
@@ -171,6 +220,8 @@ def test_parsed(text: str, character: str, positive: tuple[str, ...], negative: 
         ("@zoe", "Invalid character"),
         ("@ayaé", "Invalid character"),
         ("@aya-", "Invalid character"),
+        ("@ayako", "Invalid character"),
+        ("@aya:1.2@zoe", "Invalid character"),
         ("@zoe @aya", "Invalid character"),
         ("@aya @bella", "Only one character per prompt"),
         ("@aya@bella", "Only one character per prompt"),
@@ -182,6 +233,26 @@ def test_refused_with_the_words_of_the_api(text: str, message: str) -> None:
     with pytest.raises(ApiError) as refusal:
         parse(text, CHARACTERS)
     assert (refusal.value.status, refusal.value.message) == (400, message)
+
+
+def test_refused_name_is_told_with_those_that_exist() -> None:
+    with pytest.raises(ApiError) as refusal:
+        parse("@ayako waving", CHARACTERS)
+    assert refusal.value.detail == "There is no @ayako; this model's characters: @aya, @bella, @x-ray_2"
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("car\n-rain\nhat", ["rain"]),
+        ("car, \u2013 heavy  rain \r\n\n hat\n-fog\nsun", ["heavy rain", "fog"]),
+        ("car\n-rain,\nhat", []),
+        ("car\n-rain\n", []),
+        ("car\nhat", []),
+    ],
+)
+def test_refusal_that_its_line_ended_is_told(text: str, terms: list[str]) -> None:
+    assert [note.split('"')[1] for note in notes_on(text)] == [f"-{term}" for term in terms]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,15 @@ async def test_each_step_takes_the_latents_of_the_one_before(tiny_repository: Pa
     assert painting.pixels.shape == (16, 32, 3) and len(painting.timings) == 3
 
 
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0])
+async def test_guidance_up_to_one_is_none_and_never_turns_from_the_prompt(
+    tiny_repository: Path, guidance: float
+) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, replace(ORDER, guidance=guidance))
+    assert engine.of("denoiser")[0]["guidance"].values.tolist() == [[1.0]]
+
+
 async def test_prompt_and_negative_are_told_apart(tiny_repository: Path) -> None:
     engine = RecordingEngine()
     await paint(engine, tiny_repository, ORDER)
