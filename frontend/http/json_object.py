@@ -24,14 +24,16 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def read_object(raw: bytes | bytearray) -> dict[str, Any]:
     """Text, numbers, booleans and Nested by name; what is null was not sent. Raises ApiError 400."""
-    raw = raw.removeprefix(_BYTE_ORDER_MARK)
+    if raw.startswith(_BYTE_ORDER_MARK):
+        raw = raw[len(_BYTE_ORDER_MARK) :]
     try:
         if not raw.isascii():
             raw.decode()  # what is nested is not decoded otherwise
         found = _fields(raw)
         if len(found) > MAX_FIELDS:
             raise ApiError(400, f"Invalid JSON: more than {MAX_FIELDS} fields")
-        return {name: _value(memoryview(value)) for name, value in found.items() if bytes(value) != _NULL}
+        views = ((name, memoryview(value)) for name, value in found.items())
+        return {name: _value(view) for name, view in views if view != _NULL}
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ApiError(400, "Invalid JSON") from None
 
