@@ -14,8 +14,8 @@ from contract.formats import FORMATS, Format
 from frontend.domain.picture import Encoding, File
 
 FULL_COLOUR_QUALITY: Mapping[Format, int] = {formats.JPEG: 90, formats.AVIF: 96}
-"""From this quality on colour is kept at full resolution (4:4:4): small red text stays sharp. Of AVIF only above
-the default, since common viewers show none of it."""
+"""From this quality on colour is kept at full resolution (4:4:4): small red text stays sharp. Of AVIF only
+above the default, since common viewers show none of it."""
 
 
 def encode(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> File:
