@@ -127,7 +127,15 @@ async def open_services(
         encoder = PromptEncoder(inference, settings.cache_encoder, settings.cache_encoder_timeout_ms)
         cache = await enter(open_cache(settings, redis, encoder, storage.exists))
         await enter(in_background(Rulesets(redis, acs.session, acs.url).watch()))
-        reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
+        reviews = Reviews(
+            redis,
+            jobs,
+            links,
+            reviewer,
+            cache,
+            lambda character, recorded: catalogue.current.depicts(character, recorded),
+            settings.acs_timeout_s,
+        )
         stack.push_async_callback(reviews.close)
         workers = Workers(WorkerContext(jobs, inference, finisher, storage), settings)
         stack.push_async_callback(workers.stop)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 from redis.asyncio import Redis
 
-from contract.acs import ReviewRequest
+from contract.acs import Depicts, ReviewRequest
 from contract.redis_keys import REVIEW_PREFIX
 from frontend.common.redis_lock import Lock
 from frontend.domain.cache_entry import CacheOffer
@@ -41,12 +42,15 @@ class Reviews:
         links: Links,
         reviewer: Reviewer,
         cache: Offers,
+        depicts: Callable[[str, Depicts], Depicts],
         review_timeout_s: float,
     ) -> None:
+        """`depicts`: as Catalogue.depicts of the catalogue that counts now."""
         self._jobs = jobs
         self._links = links
         self._reviewer = reviewer
         self._cache = cache
+        self._depicts = depicts
         self._limit_s = review_timeout_s + ASIDE_S
         self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -94,7 +98,7 @@ class Reviews:
             drawn=job.drawn,
             negative=job.negative,
             character=job.character,
-            depicts=job.depicts,
+            depicts=self._depicts(job.character, job.depicts),
             texts={name: text for name, text in msgspec.structs.asdict(job.texts).items() if text},
             watermark=picture.watermark_share,
             sha256=picture.sha256,

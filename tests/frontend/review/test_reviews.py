@@ -114,6 +114,7 @@ async def bench(redis: "Redis", **changes: Any) -> AsyncIterator[ReviewBench]:
             Links(storage),
             Reviewer(acs.url, settings.acs_timeout_s, http),
             NoCache(),
+            lambda _, recorded: recorded,
             settings.acs_timeout_s,
         )
         yield ReviewBench(redis, jobs, storage, acs, reviews)
