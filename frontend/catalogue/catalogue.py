@@ -98,7 +98,7 @@ class Catalogue:
         return {name: each for name, each in self.characters.items() if model in each.models}
 
     def depicts(self, character: str, recorded: Depicts) -> Depicts:
-        """What a picture of it is reviewed by. The job says `recorded`; corrected since, the stricter counts."""
+        """What a picture of it is reviewed by. Its job says `recorded`; the stricter of the two counts."""
         known = self.characters.get(character)
         records = {recorded, (known.depicts or "") if known else recorded}
         if len(records) == 1:
