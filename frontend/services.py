@@ -19,6 +19,7 @@ from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
+from frontend.common.fair_limiter import FairLimiter
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
 from frontend.common.version import __version__
@@ -160,7 +161,10 @@ async def open_services(
             storage=storage,
             gate=gate,
             cells=cells,
-            decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
+            # As many may wait as there are connections: keys take turns.
+            decoding=FairLimiter(
+                WATERMARKS_AT_A_TIME, waiting_each=settings.max_connections, waiting=settings.max_connections
+            ),
             verification=verification,
             bodies=bodies,
             body_budget=ByteBudget(budget, share=max(budget // 4, max_body)),
