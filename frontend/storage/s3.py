@@ -24,7 +24,7 @@ READ_TIMEOUT_S = 20
 ATTEMPTS = 3
 TOTAL_TIMEOUT_S = 45.0
 CONNECTIONS = 32
-# What it logs of its own work holds session tokens, and signatures of links to pictures that nobody has reviewed.
+# Its own lines hold session tokens, and signatures of links to pictures that nobody has reviewed yet.
 logging.getLogger("botocore").setLevel(logging.INFO)
 UNPINNED = "null"  # S3's word for the version of an object that the next one of its key replaces
 
