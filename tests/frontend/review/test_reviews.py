@@ -116,6 +116,7 @@ async def bench(redis: "Redis", **changes: Any) -> AsyncIterator[ReviewBench]:
             NoCache(),
             lambda _, recorded: recorded,
             settings.acs_timeout_s,
+            rest_s=0.0,
         )
         yield ReviewBench(redis, jobs, storage, acs, reviews)
         await reviews.close()
