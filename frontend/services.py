@@ -21,6 +21,7 @@ from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
+from frontend.common.fair_limiter import FairLimiter
 from frontend.common.redis_connection import connect
 from frontend.common.supervised import in_background
 from frontend.common.version import __version__
@@ -124,7 +125,15 @@ async def open_services(
         memory = await enter(_open_memory(redis))
         reviewer = Reviewer(acs.url, settings.acs_timeout_s, acs.session)
         cache = await enter(_open_cache(settings, redis, inference, storage, acs))
-        reviews = Reviews(redis, jobs, links, reviewer, cache, settings.acs_timeout_s)
+        reviews = Reviews(
+            redis,
+            jobs,
+            links,
+            reviewer,
+            cache,
+            lambda character, recorded: catalogue.current.depicts(character, recorded),
+            settings.acs_timeout_s,
+        )
         stack.push_async_callback(reviews.close)
         workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, storage), settings))
         bodies = await enter(BodyParser.open())
@@ -147,7 +156,10 @@ async def open_services(
             storage=storage,
             gate=gate,
             cells=cells,
-            decoding=asyncio.Semaphore(WATERMARKS_AT_A_TIME),
+            # As many may wait as there are connections: keys take turns.
+            decoding=FairLimiter(
+                WATERMARKS_AT_A_TIME, waiting_each=settings.max_connections, waiting=settings.max_connections
+            ),
             verification=verification,
             bodies=bodies,
             body_budget=ByteBudget(budget, share=max(budget // 4, max_body)),

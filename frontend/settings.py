@@ -69,7 +69,7 @@ class Settings:
     max_connections: int = row(
         1000,
         "Connections that one server process keeps open; for one more the idle one that was silent longest "
-        "is closed, and where none is idle the answer is 503",
+        "is closed, where none is idle one of an address that has more than a fourth, else the answer is 503",
         low=1,
         high=1_000_000,
     )

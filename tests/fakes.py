@@ -119,6 +119,7 @@ class FakeAcs:
     url: str = ""
     rulesets: dict[str, str] = field(default_factory=dict)  # name → version; none: they are not listed
     listed: int = 0  # how often the rulesets were asked for
+    probed: int = 0  # how often it was asked whether it is there
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         self.listed += 1
@@ -126,6 +127,10 @@ class FakeAcs:
             raise web.HTTPNotFound
         listed = [{"name": name, "version": version} for name, version in self.rulesets.items()]
         return web.json_response({"rulesets": listed})
+
+    async def _probe(self, request: web.Request) -> web.StreamResponse:
+        self.probed += 1
+        return web.json_response({})
 
     async def _review(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -141,7 +146,13 @@ class FakeAcs:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeAcs"]:
         app = web.Application()
-        app.add_routes([web.post("/v1/reviews", self._review), web.get("/v1/rulesets", self._list)])
+        app.add_routes(
+            [
+                web.post("/v1/reviews", self._review),
+                web.get("/v1/rulesets", self._list),
+                web.get("/healthz", self._probe),
+            ]
+        )
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         async with ClientSession() as http:

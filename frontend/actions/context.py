@@ -1,6 +1,5 @@
 """What every action gets: the services of this process, and one authorised call or a stranger's visit."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from aiohttp import web
 from frontend.cache.cache import Cache
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.cells.cells import Cells
+from frontend.common.fair_limiter import FairLimiter
 from frontend.domain.job import CredentialTexts
 from frontend.http.body import BodyReader
 from frontend.http.body_parser import BodyParser
@@ -56,7 +56,7 @@ class Services:
     storage: Storage
     gate: Gate
     cells: Cells
-    decoding: asyncio.Semaphore  # how many watermarks are decoded at a time
+    decoding: FairLimiter  # how many watermarks are decoded at a time, and whose is next
     verification: VerificationService
     bodies: BodyParser
     body_budget: ByteBudget  # of requests with a key

@@ -92,7 +92,7 @@ async def _read_watermark(call: Call, data_uri: str) -> bytes:
     """The watermark's pixels, to be kept beside the job; its file ends here."""
     if not data_uri:
         return b""
-    async with call.services.decoding:
+    async with call.services.decoding.slot(call.key.id):
         return await asyncio.to_thread(wm_image.from_data_uri, data_uri, call.services.cells)
 
 

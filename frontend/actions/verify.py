@@ -17,21 +17,21 @@ from frontend.verification.verifier import Verification
 
 async def verify(call: Call) -> dict[str, Any]:
     services = call.services
-    found = await _verify(services, call.body, services.verification.with_key)
+    found = await _verify(services, call.body, services.verification.with_key, call.key.id)
     return for_key(found, services.default_texts.vendor, call.key.id)
 
 
 async def verify_without_key(visit: Visit) -> dict[str, Any]:
     services = visit.services
-    found = await _verify(services, visit.body, services.verification.without_key)
+    found = await _verify(services, visit.body, services.verification.without_key, visit.address)
     return for_anyone(found, services.default_texts.vendor)
 
 
-async def _verify(services: Services, body: Body, slots: VerificationSlots) -> Verification:
-    """Raises ApiError."""
-    data = await _data(services, body, slots)
+async def _verify(services: Services, body: Body, slots: VerificationSlots, owner: str) -> Verification:
+    """`owner`: key or address. Raises ApiError."""
+    data = await _data(services, body, slots, owner)
     try:
-        async with slots.reading.slot():
+        async with slots.reading.slot(owner):
             return await services.verification.verifier.verify(data)
     except UnreadablePicture as error:
         raise ApiError(400, f"Invalid {_source(body)}: {error}") from None
@@ -47,12 +47,12 @@ def _source(body: Body) -> str:
     return given[0]
 
 
-async def _data(services: Services, body: Body, slots: VerificationSlots) -> bytes:
+async def _data(services: Services, body: Body, slots: VerificationSlots, owner: str) -> bytes:
     most = services.max_body_bytes
     if _source(body) == "url":
         url = text(body, "url", most=None)
         try:
-            return await services.verification.fetch(slots, url, most)
+            return await services.verification.fetch(slots, owner, url, most)
         except Unreachable:
             raise ApiError(
                 400, "Invalid url: no picture was to be had there (https and public addresses only)"

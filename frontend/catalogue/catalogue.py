@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from contract.acs import DEPICTIONS, Depiction
+from contract.acs import DEPICTIONS, Depiction, Depicts
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
 from frontend.common.errors import CatalogueError
@@ -96,6 +96,14 @@ class Catalogue:
 
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
+
+    def depicts(self, character: str, recorded: Depicts) -> Depicts:
+        """What a picture of it is reviewed by. Its job says `recorded`; the stricter of the two counts."""
+        known = self.characters.get(character)
+        records = {recorded, (known.depicts or "") if known else recorded}
+        if len(records) == 1:
+            return recorded
+        return "child" if "child" in records else ""
 
     @functools.cached_property
     def warning(self) -> str:

@@ -11,15 +11,19 @@ from frontend.common.errors import ApiError
 class FairLimiter:
     """A free slot goes to the owner that holds fewest; equals take turns."""
 
-    def __init__(self, at_a_time: int, *, waiting_each: int, waiting: int) -> None:
-        """`waiting_each`: of one owner; `waiting`: of all together."""
+    def __init__(self, at_a_time: int, *, waiting_each: int, waiting: int, too_many: str = "") -> None:
+        """`waiting_each`: of one owner; `waiting`: of all together.
+
+        `too_many`: what an owner with more is told with a 429; "": 503, as where all together are too many.
+        """
         self._free = at_a_time
         self._max_each, self._max = waiting_each, waiting
+        self._too_many = too_many
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in the order of their turns
 
     @contextlib.asynccontextmanager
-    async def slot(self, owner: str, wait_s: float) -> AsyncIterator[None]:
+    async def slot(self, owner: str, wait_s: float | None = None) -> AsyncIterator[None]:
         """Raises ApiError 429, 503 where too many wait already; TimeoutError after `wait_s` in vain."""
         await self._acquire(owner, wait_s)
         try:
@@ -27,15 +31,15 @@ class FairLimiter:
         finally:
             self._release(owner)
 
-    async def _acquire(self, owner: str, wait_s: float) -> None:
+    async def _acquire(self, owner: str, wait_s: float | None) -> None:
         if self._free:
             self._free -= 1
             self._held[owner] += 1
             return
         queue = self._queues.get(owner, ())
-        if len(queue) >= self._max_each:
-            raise ApiError(429, "Too many prompts of this key are waiting", {"Retry-After": "5"})
-        if sum(map(len, self._queues.values())) >= self._max:
+        if len(queue) >= self._max_each and self._too_many:
+            raise ApiError(429, self._too_many, {"Retry-After": "5"})
+        if len(queue) >= self._max_each or sum(map(len, self._queues.values())) >= self._max:
             raise ApiError(503, "Server is busy", {"Retry-After": "5"})
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(owner, deque()).append(turn)

@@ -40,6 +40,7 @@ class Connection(web.RequestHandler):
         "_head_bytes",
         "_pipelined_bytes",
         "_wire",
+        "address",
         "head_since",
         "unsent_since",
         "used",
@@ -66,6 +67,7 @@ class Connection(web.RequestHandler):
         self.head_since: float | None = None
         self.unsent_since: float | None = None
         self.used = 0.0
+        self.address = ""
 
     @property
     def idle(self) -> bool:
@@ -75,6 +77,7 @@ class Connection(web.RequestHandler):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._wire = transport  # type: ignore[assignment]  # uvloop's is none of asyncio's classes
         self.head_since = self.used = self._loop.time()
+        self.address = self._connections.address_of(transport.get_extra_info("peername"))
         if not self._connections.admit(self):
             metrics.REFUSED.labels("connections").inc()
             self._send_off(ApiError(503, "Server is busy", {"Retry-After": "5"}))
@@ -165,10 +168,8 @@ class Connection(web.RequestHandler):
     def _judge(self, status: int, exc: BaseException | None = None) -> ApiError | None:
         """What the client is told; None where its address has sent too much of this to be answered."""
         metrics.REFUSED.labels("protocol").inc()
-        peer = self.peername
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
         try:
-            self._connections.malformed.admit(address, self._loop.time())
+            self._connections.malformed.admit(self.address, self._loop.time())
         except ApiError:
             return None
         status = 431 if isinstance(exc, LineTooLong) else status

@@ -11,6 +11,7 @@ from frontend.common.supervised import in_background
 from frontend.http.connection import UNSENT_S, Connection
 from frontend.http.connections import Connections
 from frontend.http.settings import ListenerSettings
+from frontend.net.networks import networks
 
 BACKLOG = 128
 
@@ -28,7 +29,8 @@ async def listening(
     try:
         server = runner.server
         assert server
-        connections = Connections(settings.max_connections, settings.header_timeout_s, UNSENT_S)
+        proxies = networks("trusted_proxies", settings.trusted_proxies)
+        connections = Connections(settings.max_connections, settings.header_timeout_s, UNSENT_S, proxies)
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
             lambda: Connection(server, connections, loop), host, port, backlog=BACKLOG

@@ -13,6 +13,7 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Of IANA's special-purpose registries, what the standard library's list lacks.
 _SPECIAL = (
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments; older versions know parts of it
     ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4, given back
     ipaddress.ip_network("3fff::/20"),  # documentation
 )

@@ -5,7 +5,9 @@ terms. Character and negatives never leave here, and the user's own terms surviv
 """
 
 import asyncio
+import functools
 import logging
+import operator
 import re
 from typing import Annotated, Any
 
@@ -70,7 +72,12 @@ class Enhancer:
         self._url = url.rstrip("/")
         self._model = model
         self._timeout_s = timeout_s
-        self._shares = FairLimiter(at_a_time, waiting_each=MAX_WAITING_OF_KEY, waiting=MAX_WAITING)
+        self._shares = FairLimiter(
+            at_a_time,
+            waiting_each=MAX_WAITING_OF_KEY,
+            waiting=MAX_WAITING,
+            too_many="Too many prompts of this key are waiting",
+        )
         self._headers = {"Accept-Encoding": "identity"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -131,8 +138,8 @@ def merge(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
     """
     if not answer:
         raise NoAnswer("no usable terms")
-    said = [_words(term) for term in answer]
-    lost = [term for term in prompt.positive if not any(_covers(words, term) for words in said)]
+    said = _places(answer)
+    lost = [term for term in prompt.positive if not _is_said(term, said)]
     terms: dict[str, str] = {}
     for term in (*lost, *answer):
         terms.setdefault(term.casefold(), term)
@@ -142,10 +149,22 @@ def merge(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
         return prompt
 
 
-def _covers(said: list[str], term: str) -> bool:
-    """Whether each word of the user's term, fillers aside, is said, perhaps with an ending (storms)."""
+def _places(answer: tuple[str, ...]) -> dict[str, int]:
+    """Each word that is said, and in which terms: a bit for each. Prompts have a thousand terms."""
+    found: dict[str, int] = {}
+    for place, term in enumerate(answer):
+        for word in _words(term):
+            found[word] = found.get(word, 0) | 1 << place
+    return found
+
+
+def _is_said(term: str, said: dict[str, int]) -> bool:
+    """Whether one term of the answer says each word of it, fillers aside, perhaps with an ending (storms)."""
     words = [word for word in _words(term) if word not in _FILLERS]
-    return bool(words) and all({word + ending for ending in _ENDINGS}.intersection(said) for word in words)
+    places = -1 if words else 0
+    for word in words:
+        places &= functools.reduce(operator.or_, (said.get(word + ending, 0) for ending in _ENDINGS))
+    return places != 0
 
 
 def _words(text: str) -> list[str]:

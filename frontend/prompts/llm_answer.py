@@ -9,6 +9,7 @@ from frontend.prompts.terms import split
 
 MAX_TERM = 120  # characters
 MAX_TERMS = 40
+MAX_LINES = 100  # that are looked at for terms
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 # "Prompt: ", "Here is the enhanced prompt: ", "**Prompt:** "
@@ -26,7 +27,7 @@ _WORD = re.compile(r"[^\W\d_]{2}|[\u0e00-\uffff]")
 
 def terms(answer: str) -> tuple[str, ...]:
     """The plausible terms of the first line that holds any; none of a refusal or of nonsense."""
-    for line in _THOUGHTS.sub("", answer[:MAX_PROMPT_CHARACTERS]).splitlines():
+    for line in _THOUGHTS.sub("", answer[:MAX_PROMPT_CHARACTERS]).splitlines()[:MAX_LINES]:
         text = _BULLET.sub("", line.replace("’", "'"))
         if prefix := _PREFIX.match(text):
             text = text[prefix.end() :]

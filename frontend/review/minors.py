@@ -7,7 +7,8 @@ from contract.acs import MINORS_CATEGORY, Review
 _WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of snake_case and camelCase, too
 # What other reviewers than ours call it. In doubt it is the minors rule, as the price of that is a link.
 _MINORS = re.compile(
-    rf"\b({MINORS_CATEGORY}|minor|child\w*|csa\w*|csem|under ?aged?|teens?|teenagers?|kids?|juveniles?"
+    rf"\b({MINORS_CATEGORY}|minor|child\w*|csa\w*|csem|under ?aged?|(?:pre ?)?teens?|teenagers?|kids?"
+    r"|juveniles?|infants?|toddlers?|bab(?:y|ies)|adolescen\w*|school ?(?:boy|girl|child)\w*|loli\w*|shota\w*"
     r"|pa?edo\w*)\b"
 )
 

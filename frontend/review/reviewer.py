@@ -53,7 +53,8 @@ class Reviewer:
 
     async def ready(self) -> bool:
         """Whether anything answers there. Raises aiohttp.ClientError where nothing does."""
-        async with self._session.get(self._url.removesuffix(REVIEWS_PATH) + "/healthz") as response:
+        url = self._url.removesuffix(REVIEWS_PATH) + "/healthz"
+        async with self._session.get(url, allow_redirects=False) as response:
             return response.status < 500
 
     async def _ask(self, body: bytes) -> tuple[Review, str]:

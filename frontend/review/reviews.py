@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 from redis.asyncio import Redis
 
-from contract.acs import ReviewRequest
+from contract.acs import Depicts, ReviewRequest
 from contract.redis_keys import REVIEW_PREFIX
 from frontend.common.redis_lock import Lock
 from frontend.domain.cache_entry import CacheOffer
@@ -26,6 +27,8 @@ POLL_WAIT_S = 5.0
 ASIDE_S = 4.0  # of a review: looking the job up, signing the picture's URL, the cache's offer, storing
 # A review ends so long before its lock does: two of them never run at the same time.
 MARGIN_S = 3.0
+# Before a picture that got no verdict is reviewed again: a client may poll hundreds of times a second.
+REST_S = 1.0
 
 
 class Offers(Protocol):
@@ -41,13 +44,18 @@ class Reviews:
         links: Links,
         reviewer: Reviewer,
         cache: Offers,
+        depicts: Callable[[str, Depicts], Depicts],
         review_timeout_s: float,
+        rest_s: float = REST_S,
     ) -> None:
+        """`depicts`: as Catalogue.depicts of the catalogue that counts now."""
         self._jobs = jobs
         self._links = links
         self._reviewer = reviewer
         self._cache = cache
+        self._depicts = depicts
         self._limit_s = review_timeout_s + ASIDE_S
+        self._rest_s = rest_s
         self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -57,8 +65,12 @@ class Reviews:
         if task is None:
             task = asyncio.create_task(self._review_once(job))
             self._running[job.id] = task
-            task.add_done_callback(lambda _: self._running.pop(job.id, None))
+            task.add_done_callback(lambda _: self._rest(job.id))
         await asyncio.wait([task], timeout=POLL_WAIT_S)
+
+    def _rest(self, job_id: str) -> None:
+        """Its review, which has ended, stands for the next ones for a moment."""
+        asyncio.get_running_loop().call_later(self._rest_s, self._running.pop, job_id, None)
 
     async def _review_once(self, job: Job) -> None:
         """One frontend at a time. Whatever goes wrong is no verdict, and none that comes too late either."""
@@ -94,7 +106,7 @@ class Reviews:
             drawn=job.drawn,
             negative=job.negative,
             character=job.character,
-            depicts=job.depicts,
+            depicts=self._depicts(job.character, job.depicts),
             texts={name: text for name, text in msgspec.structs.asdict(job.texts).items() if text},
             watermark=picture.watermark_share,
             sha256=picture.sha256,

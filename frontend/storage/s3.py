@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ READ_TIMEOUT_S = 20
 ATTEMPTS = 3
 TOTAL_TIMEOUT_S = 45.0
 CONNECTIONS = 32
+# Its own lines hold session tokens, and signatures of links to pictures that nobody has reviewed yet.
+logging.getLogger("botocore").setLevel(logging.INFO)
 UNPINNED = "null"  # S3's word for the version of an object that the next one of its key replaces
 
 

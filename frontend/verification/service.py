@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from frontend.cells.cells import Cells
-from frontend.common.limiter import Limiter
+from frontend.common.fair_limiter import FairLimiter
 from frontend.common.supervised import in_background
 from frontend.invisible_mark.codes import Codes
 from frontend.net.guarded_fetcher import GuardedFetcher, Unreachable
@@ -18,10 +18,10 @@ from frontend.verification.verifier import Verifier
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationSlots:
-    """How much is done at a time for one kind of callers."""
+    """How much is done at a time for one kind of callers, who share it by key or address."""
 
-    reading: Limiter
-    fetching: Limiter  # a slow server elsewhere takes no slot from those who brought their picture
+    reading: FairLimiter
+    fetching: FairLimiter  # a slow server elsewhere takes no slot from those who brought their picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,14 @@ class VerificationService:
     with_key: VerificationSlots
     without_key: VerificationSlots  # fewer: strangers never keep customers waiting for long
 
-    async def fetch(self, slots: VerificationSlots, url: str, most: int) -> bytes:
-        """At most `most` bytes.
+    async def fetch(self, slots: VerificationSlots, owner: str, url: str, most: int) -> bytes:
+        """At most `most` bytes. `owner`: key or address.
 
         Raises ApiError 503, and Unreachable as late as silence would be: from the time a client could learn
         what there is in our network.
         """
         loop = asyncio.get_running_loop()
-        async with slots.fetching.slot():
+        async with slots.fetching.slot(owner):
             began = loop.time()
             try:
                 return await self.fetcher.fetch(url, most)
@@ -71,9 +71,11 @@ async def open_verification(
             verifier=verifier,
             fetcher=fetcher,
             with_key=VerificationSlots(
-                reading=Limiter(at_a_time=2, waiting=16), fetching=Limiter(at_a_time=8, waiting=8)
+                reading=FairLimiter(2, waiting_each=16, waiting=32),
+                fetching=FairLimiter(8, waiting_each=8, waiting=16),
             ),
             without_key=VerificationSlots(
-                reading=Limiter(at_a_time=1, waiting=4), fetching=Limiter(at_a_time=4, waiting=4)
+                reading=FairLimiter(1, waiting_each=4, waiting=16),
+                fetching=FairLimiter(4, waiting_each=4, waiting=16),
             ),
         )

@@ -171,6 +171,22 @@ async def test_connection_over_the_cap_is_told_so(redis: "Redis", redis_url: str
         assert await late.ended() == b""
 
 
+async def test_one_address_that_takes_all_places_keeps_nobody_out(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    """Without a key: refused, and yet its bodies are waited for."""
+    async with (
+        api(redis_url, tmp_path, workers=0, max_connections=8) as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(8):
+            one = await stack.enter_async_context(wire(server.settings.port, "127.0.0.2"))
+            await one.send(head(key="imgen_wrong", length=MIB))
+            assert (await one.answer()).status == 401
+        async with asked(server, models(server)) as answer:
+            assert answer.status == 200
+
+
 @pytest.mark.parametrize(
     "name", ["lists", "objects", "fields", "escapes", "utf-8", "deep", "spaces", "digits", "percent signs"]
 )

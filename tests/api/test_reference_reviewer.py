@@ -121,3 +121,16 @@ async def test_picture_that_was_judged_by_another_record_is_not_handed_out_again
     bench.server.services.catalogue.refresh()
     for force in ({}, {"cache_force": True}):
         assert await asked(bench.server, **order, **force) == MISS
+
+
+async def test_picture_that_waits_for_its_review_is_judged_by_what_is_recorded_by_then(
+    bench: ReviewerBench,
+) -> None:
+    """A client may leave a picture unreviewed for a day, and then ask for it."""
+    job = await bench.server.generate(prompt="@nova, boudoir")
+    await bench.made_file(job["id"])
+    file = bench.server.settings.data_dir / "catalogue" / "characters" / "nova.yaml"
+    file.write_text(file.read_text().replace("adult", "child"))
+    bench.server.services.catalogue.refresh()
+    state = await bench.server.until(job["id"])
+    assert state["filter_categories"] == ["minors"] and "unsafe_url" not in state

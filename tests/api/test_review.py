@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
+from frontend.review.reviews import REST_S
 from tests.api.harness import Api, api
 from tests.fakes import AcsAnswer
 
@@ -177,3 +179,17 @@ async def test_picture_that_was_exchanged_after_its_review_is_not_handed_out(ser
         (folder / image["filename"]).write_bytes(b"another picture")
         async with server.http.get(image["url"]) as response:
             assert (response.status, await response.json()) == (404, {"error": "Not found"})
+
+
+async def test_polls_of_a_picture_without_a_verdict_ask_the_reviewer_once_a_second(server: Api) -> None:
+    server.acs.answer = errors
+    job = await server.generate()
+    async with asyncio.timeout(30):
+        while not server.acs.reviews:
+            await server.status(job["id"])
+    began, before = time.monotonic(), len(server.acs.reviews)
+    for _ in range(60):
+        assert (await server.status(job["id"]))["status"] == "IN_PROGRESS"
+    assert len(server.acs.reviews) - before <= 1 + (time.monotonic() - began) / REST_S
+    server.acs.answer = None
+    assert (await server.until(job["id"]))["meta"]["compliance"] == "safe"

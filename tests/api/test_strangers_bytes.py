@@ -1,20 +1,25 @@
 """Small files that would cost the server seconds or hundreds of MiB are refused, and cost it neither."""
 
+import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from frontend.domain.picture import Encoding
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
+from frontend.keys.api_keys import Keys
 from tests import bombs
 from tests.api.harness import PROMPT, Api
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.memory import forget_peak, peak_mb
 
 TOO_LONG = "takes too long to decode"
+PNG = Encoding(format="png", quality=1, lossless=True)
 WEBP = Encoding(format="webp", quality=80, lossless=False)
 
 
@@ -48,3 +53,15 @@ async def test_byte_string_that_claims_700_mib_takes_no_memory(shared: Api) -> N
         status, answer = await verify(shared, data)
         assert (status, answer["manifest"]["state"]) == (200, "unreadable")
     assert peak_mb() - before < 50
+
+
+async def test_key_with_many_large_watermarks_keeps_no_other_key_waiting(server: Api) -> None:
+    large = encode(np.zeros((4096, 4096, 3), np.uint8), PNG).data
+    small = encode(np.zeros((8, 8, 3), np.uint8), PNG).data
+    assert len(large) < 250_000
+    greedy = [asyncio.create_task(generate(server, large)) for _ in range(16)]
+    _, key = await Keys(server.redis).create("other")
+    await asyncio.wait(greedy, return_when=asyncio.FIRST_COMPLETED)
+    assert (await generate(replace(server, key=key), small))[0] == 200
+    assert sum(not task.done() for task in greedy) >= 5
+    assert {status for status, _ in await asyncio.gather(*greedy)} == {200}

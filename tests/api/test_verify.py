@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -339,6 +340,25 @@ async def test_line_that_a_stranger_puts_before_the_proxy_s_own_changes_nothing(
             async with asked as response:
                 codes.append(response.status)
         assert codes == [400, 400, 429]
+
+
+async def test_stranger_with_many_slow_urls_keeps_no_other_one_out(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # nobody takes up what connects
+    networks = {"trusted_proxies": ("127.0.0.0/8",), "private_networks": ("127.0.0.0/8",)}
+    body = {"action": "verify", "url": f"https://127.0.0.1:{silent.getsockname()[1]}/"}
+    async with api(redis_url, tmp_path, workers=0, fetch_timeout_s=1.0, **networks) as server:
+        greedy = [
+            asyncio.create_task(without_key(server, body, **{"X-Forwarded-For": "192.0.2.1"}))
+            for _ in range(12)
+        ]
+        while not any(task.done() for task in greedy):  # more wait than one address may have waiting
+            await asyncio.sleep(0.01)
+        status, _ = await without_key(server, body, **{"X-Forwarded-For": "192.0.2.2"})
+        assert {status for status, _ in await asyncio.gather(*greedy)} == {400, 503}
+    silent.close()
+    assert status == 400
 
 
 def with_fetcher(server: Api, here: Site) -> Services:

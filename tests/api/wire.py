@@ -52,8 +52,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wire(port: int) -> AsyncIterator[Wire]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def wire(port: int, address: str = "127.0.0.1") -> AsyncIterator[Wire]:
+    """`address`: that it comes from."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     try:
         yield Wire(reader, writer)
     finally:

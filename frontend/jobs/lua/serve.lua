@@ -17,6 +17,9 @@ end
 redis.call('HSET', key(id), 'record', record, 'owner', owner, 'state', 'COMPLETED', 'progress', '1',
   'picture', picture, 'verdict', verdict, 'keep_s', keep_s)
 keep(id)
-redis.call('SADD', CACHE_JOBS_PREFIX .. gen_id, id)
-redis.call('EXPIRE', CACHE_JOBS_PREFIX .. gen_id, keep_s)
+-- By expiry: a picture that many ask for is never without jobs, and those that are gone are forgotten all the same.
+local shown = CACHE_JOBS_PREFIX .. gen_id
+redis.call('ZADD', shown, now_ms() + keep_s * 1000, id)
+redis.call('ZREMRANGEBYSCORE', shown, '-inf', now_ms())
+redis.call('EXPIRE', shown, keep_s)
 return {'accepted', id}

@@ -2,7 +2,7 @@
 local gen_id, job, registered, files, message = unpack(ARGV)
 -- First, since it is the write that may be refused; and a server that is behind the log runs into it.
 redis.call('HSET', TAKEN_DOWN, gen_id, files)
-local ids = redis.call('SMEMBERS', CACHE_JOBS_PREFIX .. gen_id)
+local ids = redis.call('ZRANGE', CACHE_JOBS_PREFIX .. gen_id, 0, -1)
 ids[#ids + 1] = job
 local ended = 0
 for _, id in ipairs(ids) do

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.acs import Depicts
 from frontend.catalogue.catalogue import Catalogue, load
 from frontend.common.errors import CatalogueError
 
@@ -188,3 +189,24 @@ def test_catalogue_of_models_only_has_no_characters(tmp_path: Path, write: Write
     (tmp_path / "characters" / "aya.yaml").unlink()
     catalogue: Catalogue = load(tmp_path)
     assert catalogue.response["characters"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "judged_by"),
+    [
+        ("adult", "adult", "adult"),
+        ("adult", "child", "child"),
+        ("child", "adult", "child"),
+        ("adult", "", ""),
+        ("", "nonhuman", ""),
+        ("adult", "nonhuman", ""),
+    ],
+)
+def test_record_that_was_corrected_counts_where_it_is_the_stricter(
+    tmp_path: Path, write: Write, before: Depicts, now: Depicts, judged_by: Depicts
+) -> None:
+    write("models/eros.yaml", MODEL)
+    write("characters/aya.yaml", CHARACTER + (f"depicts: {now}\n" if now else ""))
+    catalogue = load(tmp_path)
+    assert catalogue.depicts("aya", before) == judged_by
+    assert catalogue.depicts("gone", before) == before

@@ -46,7 +46,7 @@ async def test_free_slot_goes_to_who_holds_fewest_and_then_in_turns() -> None:
 
 
 async def test_own_places_run_out_before_everybody_s() -> None:
-    work = Work(FairLimiter(1, waiting_each=2, waiting=3))
+    work = Work(FairLimiter(1, waiting_each=2, waiting=3, too_many="Too many"))
     tasks = await work.begin("a1", "a2", "a3", "b1")
     for name, status in (("a4", 429), ("b2", 503), ("c1", 503)):
         (refused,) = await work.begin(name)

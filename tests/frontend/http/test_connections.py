@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field
 
 from frontend.http.connections import Connections
+from frontend.net.networks import networks
 
 
 @dataclass(eq=False)
@@ -9,6 +10,7 @@ class FakeConnection:
     idle: bool = True
     head_since: float | None = None
     unsent_since: float | None = None
+    address: str = ""
     aborted: list[str] = field(default_factory=list)
 
     def abort(self, reason: str) -> None:
@@ -36,3 +38,28 @@ def test_connection_that_keeps_the_server_waiting_is_given_up() -> None:
         assert connections.admit(one)
     connections.give_up_late(100.0)
     assert (fine.aborted, no_head.aborted, unread.aborted) == ([], ["header timeout"], ["unread"])
+
+
+def test_address_that_holds_too_many_places_gives_way_to_others_where_none_is_idle() -> None:
+    connections = Connections(4, header_timeout_s=10, unsent_s=60)
+    customer = FakeConnection(idle=False, address="192.0.2.1")
+    greedy = [FakeConnection(used=9 - at, idle=False, address="192.0.2.2") for at in range(3)]
+    assert all(connections.admit(one) for one in (customer, *greedy))
+    assert not connections.admit(FakeConnection(idle=False, address="192.0.2.2"))
+    assert connections.admit(FakeConnection(idle=False, address="192.0.2.3"))
+    assert connections.admit(FakeConnection(idle=False, address="192.0.2.4"))
+    assert [len(one.aborted) for one in (customer, *greedy)] == [0, 0, 1, 1]
+    # Now nobody has more than a fourth: whoever is there stays.
+    assert not connections.admit(FakeConnection(idle=False, address="192.0.2.5"))
+
+
+def test_proxies_and_sockets_hold_places_for_everybody() -> None:
+    proxies = networks("trusted_proxies", ["10.0.0.0/8"])
+    connections = Connections(2, header_timeout_s=10, unsent_s=60, proxies=proxies)
+    assert connections.address_of(("10.1.2.3", 4)) == connections.address_of("/run/imgen.sock") == ""
+    assert connections.address_of(("::ffff:10.1.2.3", 4, 0, 0)) == ""
+    assert connections.address_of(("192.0.2.1", 4)) == "192.0.2.1"
+    same = {connections.address_of((f"2001:db8:1:2::{at}", 4, 0, 0)) for at in range(3)}
+    assert len(same) == 1
+    assert all(connections.admit(FakeConnection(idle=False)) for _ in range(2))
+    assert not connections.admit(FakeConnection(idle=False, address="192.0.2.1"))

@@ -436,6 +436,19 @@ async def test_stored_jobs_are_counted_until_they_expire_and_no_longer(
     assert 0 <= lasts - await redis.pttl(f"{JOB_PREFIX}{judged.id}") < 2_000
 
 
+async def test_picture_that_is_handed_out_for_ever_remembers_no_jobs_that_are_gone(
+    store: JobStore, redis: "Redis"
+) -> None:
+    made = CachedPicture(job=a_job(), picture=a_picture(), verdict=a_verdict())
+    shown = [made.job_for(a_job()) for _ in range(3)]
+    for job in shown[:2]:
+        await store.serve(job, made, None)
+    (jobs,) = await redis.keys("imgen:cache:of:*")
+    await redis.zadd(jobs, {shown[0].id: 1}, xx=True)  # it has expired
+    await store.serve(shown[2], made, None)
+    assert set(await redis.zrange(jobs, 0, -1)) == {job.id.encode() for job in shown[1:]}
+
+
 def test_default_quota_holds_a_day_of_what_the_queue_lets_through() -> None:
     for settings in (Settings(), Settings(job_deadline_s=30.0), Settings(queue_limit=10, key_jobs_limit=100)):
         full_queues = settings.job_keep_s / settings.job_deadline_s

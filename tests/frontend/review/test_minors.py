@@ -37,6 +37,12 @@ def test_reference_reviewers_minors_rule_is_known_by_its_category() -> None:
         ("7", "Other", "minors-text"),
         ("7", "UNDERAGE PERSONS", "rule-1"),
         ("under-age", "Some Name", "rule-1"),
+        ("preteen", "Some Name", "rule-1"),
+        ("infantNudity", "Some Name", "rule-1"),
+        ("toddlers", "Some Name", "rule-1"),
+        ("7", "Lolicon", "rule-1"),
+        ("adolescent_content", "Some Name", "rule-1"),
+        ("schoolgirls", "Some Name", "rule-1"),
     ],
 )
 def test_other_reviewers_words_for_children_are_read_as_the_minors_rule(

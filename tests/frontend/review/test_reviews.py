@@ -114,7 +114,9 @@ async def bench(redis: "Redis", **changes: Any) -> AsyncIterator[ReviewBench]:
             Links(storage),
             Reviewer(acs.url, settings.acs_timeout_s, http),
             NoCache(),
+            lambda _, recorded: recorded,
             settings.acs_timeout_s,
+            rest_s=0.0,
         )
         yield ReviewBench(redis, jobs, storage, acs, reviews)
         await reviews.close()

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -114,6 +115,18 @@ async def test_link_is_signed_with_version_4_for_its_life_and_shows_no_secret() 
     assert url.query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     assert url.query["X-Amz-Expires"] == "77"
     assert SECRET_KEY not in str(url)
+
+
+async def test_nothing_of_a_signature_is_logged_at_any_level(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-session-token")
+    with caplog.at_level(logging.DEBUG):
+        async with S3Storage.opened(s3_settings("")) as storage:
+            url = URL((await storage.url(stored(b"x"))).reveal())
+    assert url.query["X-Amz-Security-Token"] == "a-session-token"
+    for secret in ("a-session-token", url.query["X-Amz-Signature"]):
+        assert secret not in caplog.text
 
 
 @pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
