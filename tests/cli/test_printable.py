@@ -57,6 +57,8 @@ def test_endless_line_is_cut() -> None:
             "x",
             "--rights",
             "fictional",
+            "--depicts",
+            "adult",
         ],
         [
             "character",
@@ -70,6 +72,8 @@ def test_endless_line_is_cut() -> None:
             "x",
             "--rights",
             "fictional",
+            "--depicts",
+            "adult",
         ],
     ],
 )

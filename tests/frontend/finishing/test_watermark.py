@@ -120,7 +120,7 @@ def test_picture_that_came_in_is_not_changed() -> None:
 
 
 marks = st.builds(
-    Watermark,
+    mark,
     image=st.builds(block, st.integers(1, 90), st.integers(1, 90)),
     position=st.text(max_size=8) | st.sampled_from(["top", "left", "center", "bottomLeft", "top-right"]),
     scale=st.integers(1, 100),
