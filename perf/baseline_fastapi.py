@@ -51,11 +51,12 @@ async def status(
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def link(key: str, filename: str) -> str:
+def link(key: str, filename: str, sha256: str) -> str:
     expires = int(time.time()) + URL_LIFE_S
-    message = f"GET\n{key}\n{filename}\n{expires}"
+    message = f"GET\n{key}\n{filename}\n{sha256}\n{expires}"
     signature = hmac.new(files_key, message.encode(), hashlib.sha256).hexdigest()
-    return f"{public_url}/files/{quote(key)}?expires={expires}&filename={filename}&signature={signature}"
+    query = f"expires={expires}&filename={filename}&sha256={sha256}&signature={signature}"
+    return f"{public_url}/files/{quote(key)}?{query}"
 
 
 def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
@@ -63,9 +64,13 @@ def finished(job: dict[str, Any], picture: dict[str, Any], verdict: dict[str, An
     meta |= {f"wm_{name}": value for name, value in job["mark"].items()}
     meta |= {f"cs_{name}": value for name, value in job["texts"].items()}
     images = [
-        {"url": link(picture["key"], picture["filename"]), "filename": picture["filename"], "type": "signed"},
         {
-            "url": link(picture["thumbnail_key"], picture["thumbnail_filename"]),
+            "url": link(picture["key"], picture["filename"], picture["sha256"]),
+            "filename": picture["filename"],
+            "type": "signed",
+        },
+        {
+            "url": link(picture["thumbnail_key"], picture["thumbnail_filename"], picture["thumbnail_sha256"]),
             "filename": picture["thumbnail_filename"],
             "type": "thumbnail",
         },
