@@ -43,7 +43,7 @@ async def batch(inference: Inference, *texts: bytes) -> npt.NDArray[np.float32]:
 
 
 async def in_company(encoder: PromptEncoder) -> AsyncIterator[Embedding]:
-    """Of each prompt. Triton refuses what waits for 2 s, and a busy machine takes that long for all at once."""
+    """Of each prompt. Triton refuses what waits for 2 s, which all at once do on a busy machine."""
     for start in range(0, len(PROMPTS), IN_COMPANY):
         for vector in await asyncio.gather(*map(encoder.encode, PROMPTS[start : start + IN_COMPANY])):
             yield vector
