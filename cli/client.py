@@ -107,6 +107,8 @@ def retry_while_away(
 
 def _read_reason(error: urllib.error.HTTPError) -> str:
     try:
-        return str(orjson.loads(error.read(65_536))["error"])
+        answer = orjson.loads(error.read(65_536))
+        words = str(answer["error"])
+        return f"{words}: {answer['detail']}" if "detail" in answer else words
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return f"HTTP {error.code}"

@@ -72,6 +72,8 @@ def submit(client: Client, body: dict[str, Any]) -> str:
         if error.refused and not client.supervised:
             raise
         answer = retry_while_away(lambda: client.call(body))
+    for note in answer.get("notes", ()):
+        print(f"note: {printable(str(note))}", file=sys.stderr)
     return str(answer["id"])
 
 

@@ -5,10 +5,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.main import main
+from tests.cli.server import PICTURE, Answer, completed, serving
 
 Answers = dict[str, bytes]  # by action
 
@@ -74,6 +76,28 @@ def test_folder_that_is_not_there_is_told_and_not_made(
     assert main(["generate", "a tree", "--url", url, "--key", "k", "-o", str(output)]) == 2
     assert capsys.readouterr().err == f"imgen: cannot write {output}: No such file or directory\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_detail_of_a_refusal_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = {"error": "Invalid character", "detail": "There is no @ayako; this model's characters: @aya"}
+    with serving(lambda body, url: (400, refusal)) as url:
+        assert main(["generate", "@ayako waving", "--url", url, "--key", "k"]) == 2
+    assert capsys.readouterr().err == f"imgen: Invalid character: {refusal['detail']}\n"
+
+
+def test_notes_on_the_prompt_are_told_and_the_picture_is_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = ["rain ends with its line", "two\nlines"]
+
+    def answer(body: dict[str, Any], url: str) -> Answer:
+        return (200, {"id": "run_1", "notes": notes}) if body["action"] == "generate" else completed(url)
+
+    output = tmp_path / "picture.webp"
+    with serving(answer) as url:
+        assert main(["generate", "car", "--url", url, "--key", "k", "-o", str(output)]) == 0
+    assert capsys.readouterr().err.startswith("note: rain ends with its line\nnote: two\\nlines\n")
+    assert output.read_bytes() == PICTURE
 
 
 @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"", b"[]", b'"ok"'])
