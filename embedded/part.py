@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import random
 import signal
@@ -18,8 +17,8 @@ from pathlib import Path
 from embedded.child import kill, spawn
 from embedded.listener import is_listener
 from embedded.logs import last_error_line, open_log
+from frontend.common import seccomp
 
-PR_SET_PDEATHSIG = 1
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 MIN_PORT = 10_000  # below are the well-known ones, those of the API and of what people run beside it
 PORT_TRIES = 100
@@ -32,7 +31,6 @@ INHERITED = (
     "HOME", "LANG", "LANGUAGE", "LC_*", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONDONTWRITEBYTECODE",
     "TMPDIR", "TZ", "USER", "*_NUM_THREADS",
 )  # fmt: skip
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class PartError(Exception):
@@ -106,7 +104,7 @@ def _prepare(part: SystemPart) -> Callable[[], None]:
 
     def prepare() -> None:
         # So that killing the supervisor, even with SIGKILL, leaves nothing behind.
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        seccomp.prctl(seccomp.PR_SET_PDEATHSIG, signal.SIGTERM)
         part.confine()
 
     return prepare

@@ -1,11 +1,11 @@
 """What a cell gives up before it sees a stranger's byte: files, network, other processes, more memory."""
 
-import ctypes
 import os
-import platform
 import resource
 import signal
-import struct
+
+from frontend.common import seccomp
+from frontend.common.seccomp import step
 
 # What decoding needs once all is imported: memory, locks, clocks, the socket that is open.
 # Numbers by machine: x86_64, aarch64.
@@ -40,12 +40,6 @@ _ALLOWED = {
     "rseq": (334, 293),
 }
 _TGKILL = (234, 131)  # to itself alone: abort() must work
-_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH
-
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 1, 38, 22, 2
-_LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _RETURN = 0x20, 0x15, 0x35, 0x06  # of classic BPF
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
-_ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000  # refuse: EPERM
 _FOREIGN = 0x40000000  # x32's numbers begin here
 
 
@@ -55,7 +49,7 @@ def confine(memory_bytes: int, parent: int) -> None:
     Raises OSError where the kernel refuses: then nothing may be read here. Other machines than x86_64 and
     aarch64 have every limit but the filter of system calls.
     """
-    _call(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    seccomp.prctl(seccomp.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise OSError("the server is gone")
     if len(os.listdir("/proc/self/task")) != 1:
@@ -63,7 +57,7 @@ def confine(memory_bytes: int, parent: int) -> None:
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
     silence()
-    _call(_PR_SET_NO_NEW_PRIVS, 1)
+    seccomp.prctl(seccomp.PR_SET_NO_NEW_PRIVS, 1)
     for kind, most in (
         (resource.RLIMIT_AS, mapped + memory_bytes),
         (resource.RLIMIT_CORE, 0),
@@ -72,8 +66,8 @@ def confine(memory_bytes: int, parent: int) -> None:
         (resource.RLIMIT_NOFILE, 0),  # those that are open stay
     ):
         resource.setrlimit(kind, (most, most))
-    if platform.machine() in _MACHINES:
-        _filter_calls(*_MACHINES[platform.machine()])
+    if seccomp.is_known():
+        seccomp.install(_program())
 
 
 def silence() -> None:
@@ -84,40 +78,21 @@ def silence() -> None:
     os.close(nowhere)
 
 
-def _filter_calls(column: int, arch: int) -> None:
-    code = ctypes.create_string_buffer(_program(column, arch))
-    program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(code)))
-    _call(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))
-
-
-def _program(column: int, arch: int) -> bytes:
-    """seccomp(2): which calls are carried out; all others are refused with EPERM."""
-
-    def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
-        return struct.pack("HBBI", code, yes, no, value)
-
-    numbers = sorted(places[column] for places in _ALLOWED.values())
-    lines = [
-        step(_LOAD, _ARCH),
-        step(_JUMP_EQUAL, arch, 1, 0),
-        step(_RETURN, _KILL),
-        step(_LOAD, _NUMBER),
-        step(_JUMP_ABOVE, _FOREIGN, len(numbers) + 1, 0),
-        *(step(_JUMP_EQUAL, number, len(numbers) - place + 1) for place, number in enumerate(numbers)),
-        step(_JUMP_EQUAL, _TGKILL[column], 2, 0),
-        step(_RETURN, _REFUSE),
-        step(_RETURN, _ALLOW),
-        step(_LOAD, _FIRST_ARGUMENT),
-        step(_JUMP_EQUAL, os.getpid(), 0, 1),
-        step(_RETURN, _ALLOW),
-        step(_RETURN, _REFUSE),
-    ]
-    return b"".join(lines)
-
-
-def _call(option: int, first: int, second: int = 0) -> None:
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-    if prctl(option, first, second, 0, 0):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+def _program() -> bytes:
+    """Which calls are carried out; all others are refused with EPERM."""
+    numbers = sorted(map(seccomp.number_of, _ALLOWED.values()))
+    count = len(numbers)
+    steps = (
+        seccomp.check_architecture(seccomp.KILL),
+        step(seccomp.LOAD, seccomp.NUMBER),
+        step(seccomp.JUMP_ABOVE, _FOREIGN, count + 1, 0),
+        *(step(seccomp.JUMP_EQUAL, number, count - place + 1) for place, number in enumerate(numbers)),
+        step(seccomp.JUMP_EQUAL, seccomp.number_of(_TGKILL), 2, 0),
+        step(seccomp.RETURN, seccomp.REFUSE),
+        step(seccomp.RETURN, seccomp.ALLOW),
+        step(seccomp.LOAD, seccomp.FIRST_ARGUMENT),
+        step(seccomp.JUMP_EQUAL, os.getpid(), 0, 1),
+        step(seccomp.RETURN, seccomp.ALLOW),
+        step(seccomp.RETURN, seccomp.REFUSE),
+    )
+    return b"".join(steps)
