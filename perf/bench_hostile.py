@@ -27,7 +27,7 @@ from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT
 from perf.bench_api import environment_of, prepare_jobs, settings_beside
-from perf.hostile_clients import KINDS
+from perf.hostile_clients import KEY_VARIABLE, KINDS
 from perf.hostile_server import EVERY_S
 from perf.processes import descendants, proportional_mib
 from perf.report import machine, publish, read_options, table
@@ -80,8 +80,8 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
 @contextlib.asynccontextmanager
 async def hostile(at: Scene, kinds: Sequence[str]) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "perf.hostile_clients", str(at.port), at.bad_key, *kinds),
-        env={"PYTHONPATH": str(ROOT)},
+        *(sys.executable, "-P", "-m", "perf.hostile_clients", str(at.port), *kinds),
+        env={"PYTHONPATH": str(ROOT), KEY_VARIABLE: at.bad_key},
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout

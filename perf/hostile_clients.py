@@ -1,4 +1,4 @@
-"""Thirty kinds of hostile clients: python -m perf.hostile_clients PORT KEY KIND…, until it is ended.
+"""Thirty kinds of hostile clients: python -m perf.hostile_clients PORT KIND…, until it is ended.
 
 It prints a line when all of them have begun. They come from an address of their own, so that what is counted
 by address does not fall on the good client. The server knows `KEY`: a customer may be hostile, too.
@@ -20,6 +20,7 @@ MIB = 1 << 20
 BODY = 8 * MIB  # the largest that the server takes by default
 NICENESS = 5  # they should cost the server's time, not the processor's that the server would have
 ANSWER_S = 5.0
+KEY_VARIABLE = "HOSTILE_KEY"  # of the environment: command lines can be read by all
 PAUSE_S = 0.01
 
 
@@ -207,8 +208,8 @@ async def attack(port: int, key: str, names: Iterable[str]) -> None:
 
 def main() -> None:
     os.nice(NICENESS)
-    port, key, *names = sys.argv[1:]
-    asyncio.run(attack(int(port), key, names))
+    port, *names = sys.argv[1:]
+    asyncio.run(attack(int(port), os.environ[KEY_VARIABLE], names))
 
 
 if __name__ == "__main__":

@@ -39,42 +39,17 @@ def test_endless_line_is_cut() -> None:
     assert printable("x" * 10**7).endswith("… (10,000,000 characters)")
 
 
+RECORDED = ["--model", "eros", "--trigger", "x", "--rights", "fictional", "--depicts", "adult"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["export", f"{EVIL}.safetensors", "--name", "eros", "--output", "m"],
         ["export-encoder", EVIL, "--name", "x"],
         ["verify", EVIL],
-        [
-            "character",
-            "add",
-            EVIL,
-            "--lora",
-            EVIL,
-            "--model",
-            "eros",
-            "--trigger",
-            "x",
-            "--rights",
-            "fictional",
-            "--depicts",
-            "adult",
-        ],
-        [
-            "character",
-            "add",
-            "x",
-            "--lora",
-            EVIL,
-            "--model",
-            "eros",
-            "--trigger",
-            "x",
-            "--rights",
-            "fictional",
-            "--depicts",
-            "adult",
-        ],
+        ["character", "add", EVIL, "--lora", EVIL, *RECORDED],
+        ["character", "add", "x", "--lora", EVIL, *RECORDED],
     ],
 )
 def test_mistake_with_a_strangers_name_is_one_line(
