@@ -14,9 +14,11 @@ HALVES = {
     "held_out": Path(__file__).with_name("held_out.tsv"),
 }
 COLUMNS = ["kind", "should_hit", "asked", "made"]
-HITS = ("paraphrase", "reordered", "trifle")
+HITS = ("paraphrase", "reordered", "trifle", "spelling")
 """Kinds of pairs that ask for the same picture."""
-MISSES = ("count", "colour", "subject", "negation", "relation", "setting")
+MISSES = (
+    "count", "colour", "subject", "negation", "relation", "setting", "sign", "figure", "grouping"
+)  # fmt: skip
 _NAME = re.compile(r"@(\w[\w-]*)")
 
 

@@ -8,8 +8,10 @@ from frontend.prompts.prompt import Prompt, parse
 
 TABLE = Path(__file__).parents[2] / "perf" / "cache_quality" / "held_out.tsv"
 CHARACTERS = ("aya", "bella", "mira", "tomo")
-HITS = {"paraphrase": "yes", "reordered": "yes", "trifle": "yes"}
-MISSES = dict.fromkeys(("count", "colour", "subject", "negation", "relation", "setting"), "no")
+HITS = dict.fromkeys(("paraphrase", "reordered", "trifle", "spelling"), "yes")
+MISSES = dict.fromkeys(
+    ("count", "colour", "subject", "negation", "relation", "setting", "sign", "figure", "grouping"), "no"
+)
 
 
 class Pair(NamedTuple):
