@@ -1,6 +1,7 @@
 """The text of a prompt that is encoded for the cache: the same for all who say the same in the same words."""
 
 from frontend.cache.rules.runs import drop_implied
+from frontend.cache.rules.signs import soften
 from frontend.cache.rules.tokens import normalise, split_quotes, tokens
 from frontend.cache.rules.word import SILENT, Token, WordKind
 
@@ -25,6 +26,7 @@ def embedded_text(positive: str) -> str:
 
 def _once(positive: str) -> str:
     text, quotes = split_quotes(normalise(positive))
+    text = soften(text)
     parts: list[list[Token]] = [[]]
     for one in tokens(text):
         if one.kind in _PARTING:

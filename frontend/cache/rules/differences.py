@@ -9,6 +9,8 @@ from frontend.cache.rules.vocabulary import VOCABULARY
 
 MAX_RELATIONS = 64
 """A prompt with more is too tangled to compare."""
+MAX_GROUPS = 64
+"""So are two with more terms that differ."""
 
 
 def _bits(*names: str) -> int:
@@ -30,7 +32,16 @@ def quotes(asked: PromptReading, made: PromptReading) -> bool:
     return asked.quotes != made.quotes
 
 
+def signs(asked: PromptReading, made: PromptReading) -> bool:
+    """Terms with signs are not the same, and the whole differs in more than commas."""
+    if asked.marked != made.marked:
+        return True
+    return asked.signs != made.signs and asked.wording != made.wording
+
+
 def counts(asked: PromptReading, made: PromptReading) -> bool:
+    if asked.figures != made.figures:
+        return True
     if any(word[0] == "#" for word in asked.words ^ made.words):
         return True
     return any(asked.counts[noun] != made.counts[noun] for noun in asked.counts.keys() & made.counts.keys())
@@ -74,7 +85,7 @@ def negations(asked: PromptReading, made: PromptReading) -> bool:
 
 def unwanted(asked: PromptReading, made: PromptReading) -> bool:
     """One names what the other does not want."""
-    return _names_any(asked, made.unwanted) or _names_any(made, asked.unwanted)
+    return _names_any(asked, made.absent | made.shunned) or _names_any(made, asked.absent | asked.shunned)
 
 
 def _names_any(reading: PromptReading, terms: frozenset[frozenset[str]]) -> bool:
@@ -181,6 +192,19 @@ def orders(asked: PromptReading, made: PromptReading) -> bool:
     """A term of the same words in another order: what they are to each other is not known."""
     shared = asked.orders.keys() & made.orders.keys()
     return any(asked.orders[words] != made.orders[words] for words in shared)
+
+
+def groups(asked: PromptReading, made: PromptReading) -> bool:
+    """The same words stand together otherwise: "a dog house, cat". Commas that only part what one term of the
+    other says are none of this."""
+    ones, others = asked.groups - made.groups, made.groups - asked.groups
+    if max(len(ones), len(others)) > MAX_GROUPS:
+        return True
+    return not (_are_parts(ones, made.groups) or _are_parts(others, asked.groups))
+
+
+def _are_parts(ones: frozenset[frozenset[str]], others: frozenset[frozenset[str]]) -> bool:
+    return all(any(one <= other for other in others) for one in ones)
 
 
 def words(asked: PromptReading, made: PromptReading) -> bool:

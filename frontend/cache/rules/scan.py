@@ -16,6 +16,8 @@ from frontend.cache.rules.word import NAMES, SOME, Token, WordKind
 
 CLAUSE = 12
 """Words before a relation that are remembered; what is further away does not take part in it."""
+ON_ITS_OWN = frozenset({""})
+"""What a modifier belongs to that is a term of its own: nobody knows what it is meant for."""
 _BEFORE_ADJECTIVE = frozenset(
     {WordKind.ARTICLE, WordKind.NUMBER, WordKind.MODIFIER, WordKind.BREAK, WordKind.AND, WordKind.RELATION}
 )
@@ -42,6 +44,10 @@ class Scan:
         self.relations: list[Relation] = []
         self.sides: dict[str, set[str]] = defaultdict(set)
         self.absent: set[str] = set()
+        self.groups: set[frozenset[str]] = set()
+        self._group: set[str] = set()  # what this term names
+        self.figures: list[tuple[int, ...]] = []
+        self._figure: list[int] = []  # this term's numbers that count nothing
         self._run: list[Token] = []
         self._number = 0  # before the run
         self._indefinite = False  # "a" before the run
@@ -60,6 +66,8 @@ class Scan:
     def take(self, one: Token, following: WordKind) -> None:
         """`following`: the kind of the next token, BREAK at the end."""
         kind = self._kind(one, following)
+        if kind is WordKind.NUMBER and following not in NAMES:
+            self._figure.append(one.number)  # "2 to 1", "route, 66"
         _TAKES[kind](self, one._replace(kind=kind))
         self._previous = kind
 
@@ -76,15 +84,20 @@ class Scan:
 
     def _name(self, one: Token) -> None:
         if self._negating:
-            self.absent.add(one.lemma)
+            self._leave_out(one.lemma)
         else:
             self._run.append(one)
+
+    def _leave_out(self, lemma: str) -> None:
+        self.absent.add(lemma)
+        self._group.add(f"-{lemma}")
 
     def _count_number(self, one: Token) -> None:
         self._close()
         self._number = one.number
         if one.number not in {1, SOME}:
             self.words.add(f"#{one.number}")
+            self._group.add(f"#{one.number}")
 
     def _article(self, one: Token) -> None:
         """A word right before an article is a verb, where something was said that can do it."""
@@ -102,17 +115,20 @@ class Scan:
     def _verb(self, one: Token) -> None:
         self._close()
         if self._negating:
-            self.absent.add(one.lemma)
+            self._leave_out(one.lemma)
             return
         before = self._snapshot()
         self.bonds[one.lemma].append(before)
         self._related = True
         self.words.add(one.lemma)
+        self._group.add(one.lemma)
         self._before.append(one.lemma)
         self._pending = _Pending(one, before, self._head if one.form.participle else "")
 
     def _relation(self, one: Token) -> None:
         self._close()
+        if self._previous is WordKind.NUMBER and one.lemma != "of":
+            self._number = 0  # "at 20 on a hill": not 20 hills
         self._negating = self._negating and self._previous is WordKind.NEGATION  # "not wearing a hat"
         verb = self._pending if self._previous is WordKind.VERB and one.form.base == "by" else None
         self._passive = bool(verb and verb.patient)
@@ -142,7 +158,7 @@ class Scan:
         if one.lemma == "negations":
             self._negating = True
         else:
-            self.absent.add(one.lemma)
+            self._leave_out(one.lemma)
 
     def _and(self, _: Token) -> None:
         self._close(carry=True)
@@ -155,6 +171,17 @@ class Scan:
     def _break(self, _: Token | None = None) -> None:
         self._close()
         self._new_clause()
+        if self._negating and self._previous is WordKind.NEGATION:
+            self._leave_out("")  # "hat, no, scarf"
+        for modifier in self._carried:
+            self.bonds[modifier].append(ON_ITS_OWN)
+        if self._group:
+            self.groups.add(frozenset(self._group))
+            self._group = set()
+        if self._figure:
+            self.figures.append(tuple(self._figure))
+            self._figure = []
+        self._number, self._indefinite = 0, False
         self._carried, self._last, self._negating = [], frozenset(), False
 
     def _new_clause(self) -> None:
@@ -172,8 +199,10 @@ class Scan:
         whole, self._run = self._run, []
         run = drop_implied(whole)
         self._bind(run, carry, counted=run[-1] is whole[-1])
-        self.words.update(one.lemma for one in run)
-        self._before.extend(one.lemma for one in run)
+        said = [one.lemma for one in run]
+        self.words.update(said)
+        self._group.update(said)
+        self._before += said
         self._number, self._indefinite = 0, False
 
     def _bind(self, run: list[Token], carry: bool, counted: bool) -> None:
@@ -205,6 +234,9 @@ class Scan:
                 self.bonds[modifier].append(self._last)
         elif modifiers[-1] in _SIDES:  # "left: a cat"
             self._side = modifiers[-1]
+        else:
+            for modifier in modifiers:  # "a car, red"
+                self.bonds[modifier].append(ON_ITS_OWN)
         self._pending = None
 
     def _bond(self, modifiers: list[str], nouns: list[Token]) -> None:

@@ -39,6 +39,25 @@ RULES = (
         ),
     ),
     CacheRule(
+        "sign",
+        differences.signs,
+        differing=(
+            ("a day at -20°C", "a day at 20°C"),
+            ("a scoreboard showing 2:1", "a scoreboard showing 1:2"),
+            ("a C++ book", "a C# book"),
+            ("a girl (young:1.4) (old:0.2)", "a girl (young:0.2) (old:1.4)"),
+            ("a man-eating chicken", "a man eating chicken"),
+            ('a door "in", a gate "out"', 'a door "out", a gate "in"'),
+            ("the king's horse and the queen", "the king and the queen's horse"),
+        ),
+        alike=(
+            ("a day at −20 °C", "a day at -20°C"),
+            ("night, a C++ book", "a c++ Book, night"),
+            ("a clock at 10:30, on a wall", "a clock at 10:30 on a wall"),
+            ("long_hair, a curly-haired girl", "long hair, a curly haired girl"),
+        ),
+    ),
+    CacheRule(
         "count",
         differences.counts,
         differing=(
@@ -52,6 +71,7 @@ RULES = (
             ("two red apples and one green apple", "one red apple and two green apples"),
             ("a few people on a beach", "many people on a beach"),
             ("dozens of lanterns", "hundreds of lanterns"),
+            ("a match won 2 to 1", "a match won 1 to 2"),
         ),
         alike=(
             ("two rabbits", "2 rabbits"),
@@ -73,6 +93,8 @@ RULES = (
             ("a boat with red sails", "a red boat with sails"),
             ("the house is white, the door is red", "the house is red, the door is white"),
             ("pink house, blue door", "blue house, pink door"),
+            ("a red car, blue", "a blue car, red"),
+            ("a red car, a house, blue", "a red car, a blue house"),
         ),
         alike=(
             ("a blond boy with grey gloves", "a blonde boy with gray gloves"),
@@ -90,6 +112,7 @@ RULES = (
             ("a lake with a boat and no people", "a lake with people and no boat"),
             ("a leafless tree", "a tree"),
             ("a king without a crown", "a king with a crown"),
+            ("no hat, a scarf", "a hat, no, a scarf"),
             ("a boy not wearing shoes", "a boy wearing shoes"),
         ),
         alike=(
@@ -112,7 +135,11 @@ RULES = (
     CacheRule(
         "not left out",
         differences.unmet,
-        differing=(("a street, -cars", "a street"), ("a picnic, -dogs", "a picnic, -cats")),
+        differing=(
+            ("a street, -cars", "a street"),
+            ("a picnic, -dogs", "a picnic, -cats"),
+            ("a shelf, -C++ books", "a shelf, -C# books"),
+        ),
         alike=(
             ("a street, -blurry, -low quality, -extra fingers", "a street"),
             ("a street, -people", "a street with no people"),
@@ -196,6 +223,7 @@ RULES = (
             ("Hund beißt Mann", "Mann beißt Hund"),
             ("el gato a la izquierda del perro", "el perro a la izquierda del gato"),
             ("men chase dogs", "dogs chase men"),
+            ("a dog house", "a house dog"),
         ),
         alike=(("Hund beißt Mann, Park", "Park, Hund beißt Mann"),),
     ),
@@ -220,6 +248,18 @@ RULES = (
             ("a misty harbour at dawn", "a foggy harbor at sunrise"),
             ("a young boy", "a boy"),
             ("", "!"),
+        ),
+    ),
+    CacheRule(
+        "grouping",
+        differences.groups,
+        differing=(
+            ("a dog house, cat", "a cat house, dog"),
+            ("a fire truck, toy model", "a toy model truck, fire"),
+        ),
+        alike=(
+            ("a red car on the beach", "A red car, on the  beach"),
+            ("red hair, smiling", "smiling, red hair"),
         ),
     ),
 )
