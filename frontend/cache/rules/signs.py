@@ -7,9 +7,10 @@ quotation marks; where a prompt has a BREAK, all of it is one term.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from frontend.cache.rules.tokens import BREAK_SIGN
+from frontend.cache.rules.tokens import BREAK_SIGN, tokens
 from frontend.cache.rules.vocabulary import VOCABULARY, token
 from frontend.cache.rules.word import SILENT, WordKind
 
@@ -49,7 +50,11 @@ def sign_terms(text: str) -> list[str]:
 def spell(term: str) -> str:
     """Its words in their base form, its signs as they are, without commas and words that say nothing."""
     text = _PADDING.sub("", " ".join(_COMMAS.sub(" ", term).split()))
-    return " ".join(filter(None, map(_word, text.split())))
+    return " ".join(
+        word
+        for odd, pieces in groupby(text.split(), _has_sign)
+        for word in (pieces if odd else _said(pieces))
+    )
 
 
 def marked_words(text: str) -> Iterator[str]:
@@ -84,11 +89,8 @@ def _terms(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def _word(piece: str) -> str:
-    if _has_sign(piece):
-        return piece
-    said = token(piece)
-    return "" if said.kind in SILENT else said.lemma
+def _said(pieces: Iterable[str]) -> Iterator[str]:
+    return (one.lemma for one in tokens(" ".join(pieces)) if one.kind not in SILENT)
 
 
 def _is_plain(parts: list[str]) -> bool:
@@ -97,7 +99,7 @@ def _is_plain(parts: list[str]) -> bool:
     bases = tuple(one.form.base for one in said)
     if any(bases == phrase[: len(bases)] for phrase, _ in VOCABULARY.phrases.get(bases[0], ())):
         return True
-    if all(one.kind is WordKind.NUMBER for one in said):
+    if all(one.kind is WordKind.NUMBER for one in said) or all(one.kind in SILENT for one in said):
         return True
     *first, last = said
     if not all(one.kind in {WordKind.MODIFIER, WordKind.AND} for one in first):

@@ -113,7 +113,8 @@ style: watercolor, cat ~ cat, style: watercolor
 black-and-white cat ~ black and white cat
 curly‑haired girl ~ curly haired girl
 twenty-one dogs ~ twenty one dogs
-best-quality, cat ~ cat
+best-quality, super-nice, cat ~ cat
+a very highly detailed clock at 10:30 ~ a clock at 10:30
 dogs, two, cats ~ two, dogs, cats
 portrait, 1984 ~ 1984, portrait
 एक लाल कार, समुद्र ~ समुद्र, एक लाल कार
