@@ -14,7 +14,7 @@ from cachetools import LRUCache, cached
 from frontend.cache.rules.facts import FLAWS, with_kinds
 from frontend.cache.rules.relation import Relation
 from frontend.cache.rules.scan import Scan
-from frontend.cache.rules.signs import marked_words, sign_terms, soften, spell
+from frontend.cache.rules.signs import marked_words, sign_terms, soften, without_commas
 from frontend.cache.rules.tokens import END, normalise, split_quotes, tokens
 from frontend.cache.rules.word import NAMES, Token, WordKind
 from frontend.domain.prompt_intent import PromptIntent
@@ -103,7 +103,7 @@ def read(intent: PromptIntent) -> PromptReading:
         groups=frozenset(scan.groups),
         figures=tuple(sorted(scan.figures)),
         signs=_digest(signs) if signs else b"",
-        wording=_digest(spell(written)) if signs else b"",
+        wording=_digest(without_commas(written)) if signs else b"",
         marked=frozenset(marked_words(written)),
     )
 

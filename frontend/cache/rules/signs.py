@@ -44,12 +44,16 @@ def sign_terms(text: str) -> list[str]:
     if not _has_sign(text):
         return []
     terms = [text] if BREAK_SIGN in text else _terms(text)
-    return sorted(spell(term) for term in terms if _has_sign(term))
+    return sorted(_spell(term) for term in terms if _has_sign(term))
 
 
-def spell(term: str) -> str:
+def without_commas(text: str) -> str:
+    return " ".join(_COMMAS.sub(" ", text).split())
+
+
+def _spell(term: str) -> str:
     """Its words in their base form, its signs as they are, without commas and words that say nothing."""
-    text = _PADDING.sub("", " ".join(_COMMAS.sub(" ", term).split()))
+    text = _PADDING.sub("", without_commas(term))
     return " ".join(
         word
         for odd, pieces in groupby(text.split(), _has_sign)
