@@ -171,8 +171,8 @@ class Scan:
     def _break(self, _: Token | None = None) -> None:
         self._close()
         self._new_clause()
-        if self._negating and self._previous is WordKind.NEGATION:
-            self._leave_out("")  # "hat, no, scarf"
+        if self._negating and self._previous in {WordKind.NEGATION, WordKind.NUMBER}:
+            self._leave_out("")  # "hat, no, scarf", "minus 5"
         for modifier in self._carried:
             self.bonds[modifier].append(ON_ITS_OWN)
         if self._group:

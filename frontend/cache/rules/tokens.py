@@ -30,7 +30,7 @@ _ONE_SIGN = {"\u00d7": "x", "\u2014": "-"}
 _BREAK_WORD = re.compile(r"\bBREAK\b")
 _DIGIT = re.compile("\\d")
 _DEGREE = re.compile("(?<=\\d)\\s?\u00ba")
-_UNIT_SPACE = re.compile("(?<=\\d)\\s+(?=[°%‰]|[€$£¥](?!\\d))")
+_UNIT_SPACE = re.compile("(?<=\\d)\\s+(?=[°%‰]|[€$£¥](?!\\d))|(?<=°)\\s+(?=[cf]\\b)")
 _BETWEEN_DIGITS = re.compile("(?<=\\d)(?:\\s+([-:/x\u00d7\u2014])\\s+|([x\u00d7\u2014]))(?=\\d)")
 # Marks and signs of scripts belong to their words; a joiner or a dash ends one.
 _WORD = (

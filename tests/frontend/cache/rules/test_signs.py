@@ -55,6 +55,10 @@ H₂O ~ H2O
 Vienna 20°C, Oslo 5°C ~ Vienna 5°C, Oslo 20°C
 Vienna 20, Oslo 5 ~ Vienna 5, Oslo 20
 2 to 1 ~ 1 to 2
+plus 5 ~ minus 5
+room 101 ~ room 110
+girl++ ~ girl+
+(happy)- ~ (happy)+
 player 1 beats player 2 ~ player 2 beats player 1
 is it a cat? ~ is it a cat
 a sign "yes!" ~ a sign "yes?"
@@ -85,6 +89,8 @@ a café by the sea ~ a cafe\u0301 by the sea
 a day at −20 °C ~ A day at -20°C
 a day at 20℃ ~ a day at 20 °C
 a day at 20º ~ a day at 20°
+a day at 20 ° C ~ a day at 20°C
+＃5, l’été ~ l'été, #5
 “open” sign ~ "open" sign
 „open“ sign ~ "Open" sign
 1990–2000 ~ 1990-2000
