@@ -29,6 +29,6 @@ def weigh(window: Array, weights: Sequence[Array], widths: Sequence[int]) -> Arr
 def _weigh(embeddings: Array, weights: Array) -> Array:
     weighed = embeddings * weights[:, np.newaxis]
     before, after = embeddings.mean(dtype=np.float64), weighed.mean(dtype=np.float64)
-    if abs(after) < _LEAST_MEAN * np.abs(weighed).mean():
+    if abs(after) <= _LEAST_MEAN * np.abs(weighed).mean():
         return weighed  # nothing but rounding errors, and their ratio could be anything
     return weighed * np.float32(before / after)
