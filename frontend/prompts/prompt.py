@@ -108,7 +108,7 @@ def refusals(explicit_negative: str, tell: Tell | None = None) -> tuple[str, ...
     tell = tell or Notes().tell
     pasted = read_pasted(text, tell)
     terms = (*_refused(pasted.positive, tell), *_refused(pasted.negative, tell))
-    if len(", ".join(terms)) > 2 * MAX_PROMPT_CHARACTERS:  # brackets that are text, each with its backslash
+    if len(", ".join(terms)) > MAX_PROMPT_CHARACTERS * 3 // 2:  # thousands of brackets that are text
         raise ApiError(400, too_long)
     return terms
 
