@@ -18,7 +18,7 @@ _WORDED = "style|sref|cref|oref|p|profile|sampler|scheduler|model|mode|image|tur
 _FLAGS = "tile|raw|hd|fast|relax|draft|test|testp|creative|upbeta|vibe|loop|end|public|stealth|styles|help"
 _PARAMETER = re.compile(
     r"(?<![^\s,\uff0c\u3001\u060c])(?:"
-    rf"(?:--|[\u2014\u2013]{{1,2}})(?P<no>{_REFUSING})(?:(?=\s)|=|\Z)"
+    rf"(?:--|[\u2014\u2013]{{1,2}})(?:(?P<no>{_REFUSING})(?:(?=\s)|[=:]|\Z)|[ \t](?P<apart>no)(?=\s))"
     rf"|(?:--|[\u2014\u2013]{{1,2}})(?:{_NUMERIC}){_VALUE}[0-9][\w.:/x]{{0,20}}"
     rf"|--(?:{_WORDED}){_VALUE}(?:https?://\S{{1,500}}\s*|[0-9]{{1,20}}(?!\S)\s*|(?!-)[\w:.-]{{1,40}})"
     rf"(?:(?:https?://\S{{1,500}}|[0-9]{{1,20}}(?!\S))\s{{0,3}}){{0,8}}"
@@ -36,7 +36,7 @@ def take_parameters(text: str, tell: Tell) -> tuple[str, list[str]]:
     while match := _PARAMETER.search(text, at):
         kept.append(text[at : match.start()])
         at = match.end()
-        if match["no"]:
+        if match["no"] or match["apart"]:
             stop = _NEXT.search(text, at)
             end = stop.start() if stop else len(text)
             refused.append(text[at:end])

@@ -26,13 +26,17 @@ _SETTINGS = (
     rf"(?<!\w){_KEY}{_VALUE}(?:\s{{0,3}}[,;]\s{{0,3}}|\s{{1,3}}){_KEY}"
     rf"|(?<![^\n]){_KEY}\s{{0,3}}-?[0-9][0-9.x]{{0,20}}\s{{0,3}}(?![^\n])"
 )
+# **Negative prompt:** of Markdown, "negative_prompt": of JSON, [Negative prompt: …]
+_BEFORE, _BEHIND = r"(?<!\w)[\[({\"'*]{0,4}", rf"[\"'*]{{0,3}}{_COLON}[\"'*]{{0,3}}"
+_WRAPPING = "[](){}\"'*, \t"
 _NEGATIVE = (
-    rf"(?<!\w)negative[ _-]?prompts?{_COLON}"
+    rf"{_BEFORE}negative[ _-]?prompts?{_BEHIND}"
     rf"|(?<![^\n.;,])\s{{0,3}}(?:negatives?|neg|prompt n[eé]gati[fv]o?|negativer? prompt){_COLON}"
     rf"|(?:负面提示词|负面提示|负向提示词|反向提示词|反向词|ネガティブプロンプト|ネガティブ){_COLON}"
 )
 _POSITIVE = (
-    rf"(?<!\w)positive[ _-]?prompts?{_COLON}|(?<![^\n])\s{{0,3}}(?:/imagine\s{{1,3}})?prompts?{_COLON}"
+    rf"{_BEFORE}positive[ _-]?prompts?{_BEHIND}"
+    rf"|(?<![^\n])\s{{0,3}}(?:/imagine\s{{1,3}})?{_BEFORE}prompts?{_BEHIND}"
 )
 _LABEL = re.compile(
     rf"(?P<negative>{_NEGATIVE})|(?P<positive>{_POSITIVE})|(?P<settings>{_SETTINGS})", re.IGNORECASE
@@ -50,14 +54,15 @@ def read_pasted(text: str, tell: Tell) -> PastedPrompt:
     if ":" not in text and "\uff1a" not in text:
         return PastedPrompt(text, "")
     parts: dict[str, list[str]] = {"positive": [], "negative": [], "settings": []}
-    kind, begin = "positive", 0
+    kind, begin, wrapping = "positive", 0, ""  # what the label stands in, which ends behind its part
     for label in _LABEL.finditer(text):
         if label.lastgroup == kind == "settings":
             continue
-        parts[kind].append(text[begin : label.start()])
+        parts[kind].append(text[begin : label.start()].strip(wrapping))
         kind = str(label.lastgroup)
+        wrapping = _WRAPPING if label[0].strip()[0] in _WRAPPING else ""
         begin = label.start() if kind == "settings" else label.end()
-    parts[kind].append(text[begin:])
+    parts[kind].append(text[begin:].strip(wrapping))
     for settings in parts["settings"]:
         tell("{} is left out: steps, size, seed and the like are fields of a request", settings)
     return PastedPrompt(*("\n".join(filter(str.strip, parts[kind])) for kind in ("positive", "negative")))
