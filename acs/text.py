@@ -14,6 +14,10 @@ _JOINERS = str.maketrans("_\u2019", " '")
 _LONG_RUN = re.compile(r"(.)\1{3,}")
 _SPELLED = re.compile(r"(?<!\w)(?:\w[^\w,]{1,2}){2,}\w(?!\w)")
 _APART = "\n,\n"  # no phrase reaches over a comma
+# Of emphasis: `:1.2` before a bracket, BREAK with the spaces around it, brackets, backslashes.
+_WEIGHT = re.compile(r":[ \t]{0,8}[+-]?[0-9.,]{1,20}(?:[eE][+-]?[0-9]{1,9})?[ \t]{0,8}(?=[)\]}])")
+_BREAK = re.compile(r"[ \t]{0,8}(?<![^\s()\[\]{}])BREAK(?![^\s()\[\]{}])[ \t]{0,8}")
+_SIGNS = re.compile(r"[()\[\]{}\\]")
 _NOT_WORD = re.compile(r"\W+")
 # What else stands for a letter. `*` is how people mask vowels.
 _ALSO = {
@@ -46,9 +50,19 @@ def normalise(text: str) -> str:
     return _LONG_RUN.sub(r"\1\1\1", kept.translate(_LOOKALIKES).translate(_JOINERS))
 
 
+def without_signs(text: str) -> str:
+    """What a prompt with emphasis says: (ch:1.2)(ild:1.1), [ch]ild, c\\(h\\)ild and ch BREAK ild are child.
+
+    No parser: whatever could be a sign goes, so that no other reading of brackets hides a word.
+    """
+    return _SIGNS.sub("", _BREAK.sub("", _WEIGHT.sub("", text)))
+
+
 def readings(texts: Iterable[str]) -> str:
-    """One normalised text to search: every text, and again its spelled-out words as whole words."""
-    text = _APART.join(normalise(text) for text in texts)
+    """One normalised text to search: every text, again without the signs of emphasis, and its spelled-out
+    words as whole words."""
+    read = [each for text in texts for each in dict.fromkeys((text, without_signs(text)))]
+    text = _APART.join(map(normalise, read))
     spelled = (_NOT_WORD.sub("", match) for match in _SPELLED.findall(text))
     return _APART.join([text, *spelled])
 

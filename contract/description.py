@@ -25,6 +25,7 @@ class Description:
     downscale: int  # pixels of the picture per latent, along one side
     pad_tokens: tuple[int, ...]  # one for each of the family's text encoders
     token_window: int
+    embedding_widths: tuple[int, ...] = ()  # what each text encoder makes of a token; (): not known
     max_windows: int = MAX_WINDOWS  # of one prompt that the denoiser takes; a plan is built for few
 
     def to_table(self) -> dict[str, Any]:
@@ -38,6 +39,7 @@ class Description:
             "downscale": self.downscale,
             **{encoder.pad_token: pad for encoder, pad in pads},
             "token_window": self.token_window,
+            **({"embedding_widths": list(self.embedding_widths)} if self.embedding_widths else {}),
             **({"max_windows": self.max_windows} if self.max_windows != MAX_WINDOWS else {}),
         }
 
@@ -64,6 +66,7 @@ def _description(table: Mapping[str, Any]) -> Description:
         downscale=_bounded(table, "downscale", 1, 64),
         pad_tokens=tuple(_bounded(table, one.pad_token, 0, 2**31) for one in family.text_encoders),
         token_window=_bounded(table, "token_window", 3, 1024),
+        embedding_widths=_widths(table, family),
         max_windows=_bounded({"max_windows": MAX_WINDOWS, **table}, "max_windows", 1, MAX_WINDOWS),
     )
 
@@ -73,6 +76,14 @@ def _family(table: Mapping[str, Any]) -> Family:
     if "family" in table:
         return family_named(table["family"])
     return SDXL if SDXL.text_encoders[1].pad_token in table else SD15
+
+
+def _widths(table: Mapping[str, Any], family: Family) -> tuple[int, ...]:
+    """Older files do not tell them."""
+    widths = table.get("embedding_widths", [])
+    if not isinstance(widths, list) or len(widths) not in (0, len(family.text_encoders)):
+        raise ValueError(f"embedding_widths is {widths!r}, expected one for each text encoder")
+    return tuple(_bounded({"embedding_widths": width}, "embedding_widths", 1, 2**16) for width in widths)
 
 
 def _bounded(table: Mapping[str, Any], name: str, low: int, high: int) -> int:

@@ -224,4 +224,7 @@ def _description(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Description:
         downscale=checkpoint.downscale,
         pad_tokens=tuple(tokenizer.pad for tokenizer in tokenizers.values()),
         token_window=checkpoint.sizes.window,
+        embedding_widths=tuple(
+            int(network.config.hidden_size) for network in checkpoint.text_encoders.values()
+        ),
     )

@@ -28,7 +28,7 @@ from frontend.actions.generate_request import GenerateRequest
 from frontend.catalogue.catalogue import load as load_catalogue
 from frontend.domain.picture import PictureOrder
 from frontend.jobs import instructions
-from frontend.prompts.prompt import parse
+from frontend.prompts.prompt import read
 from frontend.settings import ROOT, Settings, load
 from perf.finished_jobs import NO_TEXTS
 from perf.report import machine, median, publish, read_options, table
@@ -105,8 +105,8 @@ def order(fields: Mapping[str, Any], settings: Settings) -> PictureOrder:
     """What the server has drawn for a `generate` of these fields."""
     request = GenerateRequest.from_body({"action": "generate", **fields})
     catalogue = load_catalogue(settings.catalogue_dir)
-    prompt = parse(request.prompt, catalogue.characters_of(catalogue.model(request.model).name))
-    return instructions.order(plan(request, prompt, catalogue, NO_TEXTS, owner=""))
+    asked = read(request.prompt, catalogue.characters_of(catalogue.model(request.model).name))
+    return instructions.order(plan(request, asked, catalogue, NO_TEXTS, owner=""))
 
 
 async def _pair(system: System, bare: Bare, settings: Settings, seed: int) -> TimedPair:

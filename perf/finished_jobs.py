@@ -8,7 +8,7 @@ from frontend.domain.picture import StoredPicture
 from frontend.domain.verdict import Verdict
 from frontend.jobs.claim import Claim
 from frontend.jobs.store import JobStore
-from frontend.prompts.prompt import parse
+from frontend.prompts.prompt import read
 
 PROMPT = "@aya reading a book under a tree, warm lighting, soft colours, -rain, -blurry"
 SHA256 = "0" * 64
@@ -26,8 +26,8 @@ async def finish_jobs(
 
 async def _finished(jobs: JobStore, catalogue: Catalogue, texts: CredentialTexts, owner: str) -> str:
     request = GenerateRequest.from_body({"action": "generate", "prompt": PROMPT})
-    prompt = parse(request.prompt, catalogue.characters_of(catalogue.model(None).name))
-    job = plan(request, prompt, catalogue, texts, owner)
+    asked = read(request.prompt, catalogue.characters_of(catalogue.model(None).name))
+    job = plan(request, asked, catalogue, texts, owner)
     await jobs.accept(job, b"", None)
     claim = await jobs.next(CONSUMER, wait_ms=1000)
     if claim is None or not await jobs.made(claim, _picture(claim)):

@@ -23,7 +23,7 @@ from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.jobs.memory import full, is_full
 from frontend.prompts import prompt as prompts
 from frontend.prompts.intent import intent_of
-from frontend.prompts.prompt import Prompt, compose, parse
+from frontend.prompts.prompt import Prompt, Reading, compose, read
 
 log = logging.getLogger(__name__)
 RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
@@ -49,12 +49,13 @@ async def _accept(call: Call) -> dict[str, Any]:
     request = GenerateRequest.from_body(call.body)
     catalogue = services.catalogue.current
     model = catalogue.model(request.model)
-    prompt = parse(request.prompt, catalogue.characters_of(model.name))
+    asked = read(request.prompt, catalogue.characters_of(model.name), request.negative)
+    prompt = asked.prompt
     watermark = await _read_watermark(call, request.wm_image)
     repeat = await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
     if repeat and (known := await services.jobs.accepted_before(repeat)):
         return await _answer(call, known)
-    job = plan(request, prompt, catalogue, services.default_texts, call.key.id)
+    job = plan(request, asked, catalogue, services.default_texts, call.key.id)
     if request.use_cache:
         if found := await _from_cache(call, request, job, intent_of(prompt, request.negative), repeat):
             return await _answer(call, found)
@@ -62,7 +63,7 @@ async def _accept(call: Call) -> dict[str, Any]:
             raise ApiError(404, "No cached result found")
     if request.optimize:
         better = await services.enhancer.enhance(prompt, call.key.id)
-        job = plan(request, better, catalogue, services.default_texts, call.key.id, asked=prompt)
+        job = plan(request, asked, catalogue, services.default_texts, call.key.id, better)
     accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
 
@@ -98,16 +99,17 @@ async def _read_watermark(call: Call, data_uri: str) -> bytes:
 
 def plan(
     request: GenerateRequest,
-    prompt: Prompt,
+    asked: Reading,
     catalogue: Catalogue,
     default_texts: CredentialTexts,
     owner: str,
-    asked: Prompt | None = None,
+    optimised: Prompt | None = None,
 ) -> Job:
     """The job that a request becomes: names looked up, prompts composed, a seed chosen.
 
-    `asked`: what the client wrote, where `prompt` is an optimised one.
+    `asked`: what the client wrote; where there is an `optimised` prompt, that one is drawn.
     """
+    prompt = optimised or asked.prompt
     model = catalogue.model(request.model)
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
@@ -140,8 +142,8 @@ def plan(
         precompliance=request.precompliance,
         watermark=request.watermark,
         texts=_texts(request.texts, default_texts),
-        notes=prompts.notes_on(request.prompt),
-        intent=None if request.own_look else intent_of(asked or prompt, request.negative),
+        notes=asked.notes,
+        intent=None if request.own_look else intent_of(asked.prompt, request.negative),
         recipe=recipe(model, style, character),
     )
 

@@ -11,7 +11,6 @@ async def optimize(call: Call) -> dict[str, Any]:
     catalogue = call.services.catalogue.current
     model = catalogue.model(call.body.get("model"))
     raw = raw_prompt(call.body)
-    prompt = prompts.parse(raw, catalogue.characters_of(model.name))
-    better = await call.services.enhancer.enhance(prompt, call.key.id)
-    notes = prompts.notes_on(raw)
-    return {"prompt": prompts.format(better), **({"notes": notes} if notes else {})}
+    asked = prompts.read(raw, catalogue.characters_of(model.name))
+    better = await call.services.enhancer.enhance(asked.prompt, call.key.id)
+    return {"prompt": prompts.format(better), **({"notes": asked.notes} if asked.notes else {})}

@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from msgspec import Meta
 
+from contract.emphasis import BREAK, is_weighted, plain
 from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
 from frontend.common.fair_limiter import FairLimiter
@@ -93,7 +94,7 @@ class Enhancer:
             raise ApiError(
                 502, "Enhancement failed", detail="This server has no language model (IMGEN_LLM_URL)"
             )
-        idea = ", ".join(prompt.positive) or "portrait"
+        idea = ", ".join(plain(term) for term in prompt.positive if term != BREAK) or "portrait"
         try:
             async with self._shares.slot(owner, self._timeout_s), asyncio.timeout(self._timeout_s):
                 answer = await self._ask(idea)
@@ -134,15 +135,17 @@ class Enhancer:
 def merge(prompt: Prompt, answer: tuple[str, ...]) -> Prompt:
     """The answer's terms, after those of the user's that it lost. A prompt with no room for them stays.
 
-    Raises NoAnswer where the answer has no terms.
+    The model knows nothing of weights and windows. So terms that have weights stay as they are, and so do all
+    of a prompt with BREAK, whose last window the answer's terms join. Raises NoAnswer where there are none.
     """
     if not answer:
         raise NoAnswer("no usable terms")
     said = _places(answer)
-    lost = [term for term in prompt.positive if not _is_said(term, said)]
+    whole = BREAK in prompt.positive
+    kept = [term for term in prompt.positive if whole or is_weighted(term) or not _is_said(term, said)]
     terms: dict[str, str] = {}
-    for term in (*lost, *answer):
-        terms.setdefault(term.casefold(), term)
+    for number, term in enumerate((*kept, *answer)):
+        terms.setdefault(f"{BREAK} {number}" if term == BREAK else plain(term).casefold(), term)
     try:
         return Prompt(prompt.character, tuple(terms.values()), prompt.negative)
     except ValueError:

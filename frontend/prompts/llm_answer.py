@@ -2,9 +2,10 @@
 
 import re
 
+from contract.emphasis import Piece, plain, spell
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import clean
+from frontend.prompts.prompt import Prompt, clean
 from frontend.prompts.terms import split
 
 MAX_TERM = 120  # characters
@@ -33,7 +34,7 @@ def terms(answer: str) -> tuple[str, ...]:
             text = text[prefix.end() :]
         if _REFUSAL.search(text):
             return ()
-        found = tuple(filter(_plausible, map(_unquote, _split(text))))
+        found = tuple(filter(None, map(_literal, filter(_plausible, map(_unquote, _split(text))))))
         if found:
             return found[:MAX_TERMS]
     return ()
@@ -63,3 +64,12 @@ def _paired(term: str, first: str, last: str) -> bool:
 
 def _plausible(term: str) -> bool:
     return len(term) <= MAX_TERM and bool(_WORD.search(term)) and not _IMPLAUSIBLE.search(term)
+
+
+def _literal(term: str) -> str:
+    """Without the answer's own emphasis, all its brackets text; empty where it is of another dialect."""
+    literal = spell((Piece(" ".join(plain(term).split())),))
+    try:
+        return literal if Prompt("", (literal,), ()) else ""
+    except ValueError:
+        return ""

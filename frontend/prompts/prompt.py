@@ -3,15 +3,24 @@
 All functions are pure. Whatever text comes in, they return or raise ApiError 400.
 """
 
+import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from contract.emphasis import BREAK, is_weighted, plain
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-from frontend.prompts.mentions import find_mentions
-from frontend.prompts.terms import ended_by_a_line_break, is_negative, split, strip_dashes
+from frontend.prompts.dialects import translate
+from frontend.prompts.mentions import find_mentions, without_at
+from frontend.prompts.notes import Notes, Tell
+from frontend.prompts.pasted import read_pasted
+from frontend.prompts.terms import ended_by_a_line_break
+from frontend.prompts.weights import read_refused, read_terms
+
+MAX_READINGS = 8
+"""Of a prompt that reads differently once it is written in canonical form."""
 
 # Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
 # direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
@@ -19,12 +28,16 @@ _DROPPED = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\U000e0000-\U000e007f]"
 )
+_IN_FULL = f"Written in full, with a weight at each term, it has more than {MAX_PROMPT_CHARACTERS} characters"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a raw prompt says. Raises ValueError unless `parse(format(prompt))` gives the same again."""
+    """What a raw prompt says. Raises ValueError unless `parse(format(prompt))` gives the same again.
+
+    Terms are spelled by contract.emphasis: their weights are part of them. `positive` may hold BREAK.
+    """
 
     character: str  # lower case, without @; "" for none
     positive: tuple[str, ...]
@@ -32,7 +45,7 @@ class Prompt:
 
     def __post_init__(self) -> None:
         try:
-            again = _read(_join(self, ","), (self.character,))
+            again = _read(format(self), (self.character,), Notes())
         except ApiError as error:
             raise ValueError(error.message) from None
         if again != (self.character, self.positive, self.negative):
@@ -47,22 +60,37 @@ class Composed:
     negative: str
 
 
-def parse(text: str, characters: Collection[str]) -> Prompt:
+@dataclass(frozen=True)
+class Reading:
+    prompt: Prompt
+    notes: tuple[str, ...]  # what a client may not have meant, in sentences
+
+
+def read(text: str, characters: Collection[str], explicit_negative: str = "") -> Reading:
     """The prompt that a client wrote; `characters` are those that the chosen model has, in lower case.
 
     Raises ApiError 400.
     """
-    parts = _read(text, characters)
-    try:
-        return Prompt(*parts)
-    except ValueError:  # a name glued to its text needs one space more, and there was no room for it
-        raise ApiError(400, "Prompt is too long") from None
+    notes = Notes()
+    for number in range(MAX_READINGS):
+        try:
+            parts = _read(text, characters, notes)
+        except ApiError as error:
+            if number:  # what is written in full is longer
+                raise ApiError(error.status, error.message, detail=_IN_FULL) from None
+            raise
+        try:
+            prompt = Prompt(*parts)
+        except ValueError:
+            text = _format(*parts)
+        else:
+            refusals(explicit_negative, notes.tell)
+            return Reading(prompt, notes.told())
+    raise ApiError(400, "Prompt is too long", detail=_IN_FULL)
 
 
-def notes_on(text: str) -> tuple[str, ...]:
-    """What a client may not have meant, in sentences. `text` is one that `parse` takes."""
-    ended = ended_by_a_line_break(_clean(text))
-    return tuple(f'"-{term}" ends with its line: what follows is wished for' for term in ended)
+def parse(text: str, characters: Collection[str]) -> Prompt:
+    return read(text, characters).prompt
 
 
 def format(prompt: Prompt) -> str:  # noqa: A001
@@ -70,8 +98,19 @@ def format(prompt: Prompt) -> str:  # noqa: A001
 
     Never longer than MAX_PROMPT_CHARACTERS: where spaces after the commas would make it so, there are none.
     """
-    text = _join(prompt, ", ")
-    return text if len(text) <= MAX_PROMPT_CHARACTERS else _join(prompt, ",")
+    return _format(prompt.character, prompt.positive, prompt.negative)
+
+
+def refusals(explicit_negative: str, tell: Tell | None = None) -> tuple[str, ...]:
+    """The terms of the field `negative`. Raises ApiError 400 where it is too long or no valid Unicode."""
+    too_long = f"Invalid negative: expected at most {MAX_PROMPT_CHARACTERS} characters"
+    text = clean(explicit_negative, too_long, "Invalid negative: expected valid Unicode text")
+    tell = tell or Notes().tell
+    pasted = read_pasted(text, tell)
+    terms = (*_refused(pasted.positive, tell), *_refused(pasted.negative, tell))
+    if len(", ".join(terms)) > MAX_PROMPT_CHARACTERS * 3 // 2:  # thousands of brackets that are text
+        raise ApiError(400, too_long)
+    return terms
 
 
 def compose(
@@ -81,17 +120,18 @@ def compose(
 
     Raises ApiError 400 for an `explicit_negative` that is too long or no valid Unicode.
     """
-    explicit = clean(
-        explicit_negative,
-        too_long=f"Invalid negative: expected at most {MAX_PROMPT_CHARACTERS} characters",
-        not_unicode="Invalid negative: expected valid Unicode text",
-    )
     trigger, liked, disliked = (
         (character.trigger, character.positive, character.negative) if character else ("", "", "")
     )
+    tell = Notes().tell
+    before = read_terms(f"{trigger}, {liked}", tell)
+    after = read_terms(f"{style.positive}, {model.quality}", tell)
+    base = (term for text in (model.negative, style.negative, disliked) for term in read_refused(text, tell))
     return Composed(
-        positive=_once(trigger, liked, *prompt.positive, style.positive, model.quality),
-        negative=_once(model.negative, style.negative, disliked, *prompt.negative, explicit, undash=True),
+        positive=_once([*before.wanted, *prompt.positive, *after.wanted]),
+        negative=_once(
+            [*base, *before.refused, *after.refused, *prompt.negative, *refusals(explicit_negative)]
+        ),
     )
 
 
@@ -105,15 +145,32 @@ def clean(text: str, too_long: str, not_unicode: str) -> str:
     return _DROPPED.sub("", text)
 
 
-def _read(text: str, characters: Collection[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    mentions = find_mentions(_clean(text), characters)
+def _read(
+    text: str, characters: Collection[str], notes: Notes
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    tell = notes.tell
+    pasted = read_pasted(_clean(text), tell)
+    translation = translate(pasted.positive, tell)
+    mentions = find_mentions(translation.text, characters)
+    if mentions.weighted:
+        tell("A weight of {} has no meaning and is left out", f"@{mentions.names[0]}")
     character = _character(mentions.names, characters)
-    terms = split(mentions.text)
-    positive = tuple(term for term in terms if not is_negative(term))
-    negative = tuple(filter(None, (strip_dashes(term) for term in terms if is_negative(term))))
-    if not (character or positive or negative):
-        raise ApiError(400, "Prompt is required")
-    return character, positive, negative
+    for term in ended_by_a_line_break(mentions.text):
+        tell("{} ends with its line: what follows is wished for", f"-{term}")
+    terms = read_terms(mentions.text, tell)
+    others = (term for each in (*translation.refused, pasted.negative) for term in _refused(each, tell))
+    negative = (*terms.refused, *map(without_at, others))
+    if not (character or terms.wanted or negative):
+        raise ApiError(400, "Prompt is required", detail=next(iter(notes.told()), ""))
+    return character, terms.wanted, negative
+
+
+def _refused(text: str, tell: Tell) -> tuple[str, ...]:
+    """All terms of a text that says only what shall not be seen."""
+    translation = translate(text, tell)
+    return tuple(
+        term for each in (translation.text, *translation.refused) for term in read_refused(each, tell)
+    )
 
 
 def _clean(text: str) -> str:
@@ -134,18 +191,32 @@ def _which(name: str, characters: Collection[str]) -> str:
     return f"There is no @{name}; this model's characters: {known}"
 
 
-def _join(prompt: Prompt, separator: str) -> str:
-    terms = separator.join([*prompt.positive, *(f"-{term}" for term in prompt.negative)])
-    if not prompt.character:
-        return terms
-    gap = " " if prompt.positive else separator if prompt.negative else ""
-    return f"@{prompt.character}{gap}{terms}"
+def _format(character: str, positive: Sequence[str], negative: Sequence[str]) -> str:
+    text = _join(character, positive, negative, ", ")
+    return text if len(text) <= MAX_PROMPT_CHARACTERS else _join(character, positive, negative, ",")
 
 
-def _once(*texts: str, undash: bool = False) -> str:
-    """The terms of all texts, each where it first stands; capitals make no difference."""
-    terms: dict[str, str] = {}
-    for term in (term for text in texts for term in split(text)):
-        if term := strip_dashes(term) if undash else term:
-            terms.setdefault(term.casefold(), term)
-    return ", ".join(terms.values())
+def _join(character: str, positive: Sequence[str], negative: Sequence[str], separator: str) -> str:
+    wanted = _in_windows(positive, separator)
+    terms = separator.join([*filter(None, [wanted]), *(f"-{term}" for term in negative)])
+    gap = " " if wanted else separator if negative else ""
+    return f"@{character}{gap}{terms}" if character else terms
+
+
+def _in_windows(terms: Iterable[str], separator: str) -> str:
+    windows = (
+        separator.join(window)
+        for is_break, window in itertools.groupby(terms, lambda term: term == BREAK)
+        if not is_break
+    )
+    return f" {BREAK} ".join(windows)
+
+
+def _once(terms: Iterable[str]) -> str:
+    """Each term where it first stands, in its first spelling with weights; capitals make no difference."""
+    kept: dict[str, str] = {}
+    for number, term in enumerate(terms):
+        said = f"{BREAK} {number}" if term == BREAK else plain(term).casefold()
+        if said not in kept or (is_weighted(term) and not is_weighted(kept[said])):
+            kept[said] = term
+    return _in_windows(kept.values(), ", ")

@@ -5,17 +5,26 @@ import pytest
 
 from acs.minors import minors_rule
 from acs.review import judge
-from acs.ruleset import FOLDER, load_rulesets
+from acs.ruleset import FOLDER, Ruleset, load_rulesets
 from acs.wordlist import load_all
 from contract.acs import Category
-from frontend.catalogue.catalogue import load
-from frontend.prompts.prompt import Prompt, compose
+from frontend.catalogue.catalogue import Model, Style, load
+from frontend.prompts.prompt import Prompt, compose, parse
+from frontend.prompts.prompt import format as canonical_form
 from frontend.settings import ROOT
 from tests.acs.orders import order
 
 LISTS = load_all()
 RULESETS = load_rulesets(FOLDER, LISTS)
 PROTECTION = minors_rule(LISTS)
+EMPTY = Model(
+    name="eros",
+    label="Eros",
+    default_style="plain",
+    steps=8,
+    guidance=3.0,
+    styles={"plain": Style(name="plain", label="Plain")},
+)
 
 
 def codes(ruleset: str = "default", seen: dict[str, float] | None = None, **changes: Any) -> tuple[str, ...]:
@@ -42,6 +51,66 @@ def test_flagged_term_names_rule_and_category(field: str) -> None:
     assert review.compliance == "unsafe"
     assert review.codes == ("violence.terms",)
     assert review.categories == (Category(id="graphic-violence", name="Graphic Violence"),)
+
+
+def forbidding(tmp_path: Path, term: str) -> Ruleset:
+    (tmp_path / "default.yaml").write_text(
+        "description: d\n"
+        f"categories: [{{id: people, name: People, rules: [{{id: people.names, terms: [{term}]}}]}}]"
+    )
+    return load_rulesets(tmp_path, LISTS)["default"]
+
+
+WRITTEN = [
+    "(ch:1.2)(ild:1.1)",
+    "ch[il]d",
+    r"c\(h\)ild",
+    "c(h)ild",
+    "ch BREAK ild",
+    "ch\u200bild",
+    "(ch\u200b:1.2)(\u2060ild:1.1)",
+    "((ch)(ild))",
+    "{ch}(ild:1.2)",
+    "(ch)++(ild)++ x",
+    "1.2::ch::ild",
+    "[ch|x]ild",
+    "ch<lora:x:1>ild",
+    "(ch)1.2(ild:1.1)",
+    "（ch：1.2）（ild：1.1）",
+    "(CH:1.2)(1LD:1.1)",
+    "(8:1.3) years old boy",
+    "(1:1.2)(2:1.1) years (old:1.1)",
+    "8 BREAK years old",
+]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_word_that_weights_and_brackets_split_is_read_as_the_server_writes_it(text: str) -> None:
+    """From what a client writes, through what the model is given, to the rule that protects minors."""
+    prompt = parse(f"a dance, {text}", ())
+    drawn = compose(prompt, "", EMPTY, EMPTY.styles["plain"], None).positive
+    seen = {"BUTTOCKS_EXPOSED": 0.31}
+    for written in (canonical_form(prompt), drawn):
+        assert codes(seen=seen, prompt=written, drawn="") == ("minors.image",)
+        assert codes(seen=seen, prompt="a dance", drawn=written) == ("minors.image",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(Ja:1.2)(ne:1.1) Doe", "Jane BREAK Doe", "[Jane] ((Doe))", r"J\(a\)ne Doe", "ja[ne] (doe:0)"],
+)
+def test_name_that_weights_split_is_read(tmp_path: Path, text: str) -> None:
+    ruleset = forbidding(tmp_path, "jane doe")
+    prompt = canonical_form(parse(text, ()))
+    assert judge(order(prompt), ruleset, PROTECTION, {}).codes == ("people.names",)
+    assert judge(order("a lake", prompt), ruleset, PROTECTION, {}).codes == ("people.names",)
+
+
+@pytest.mark.parametrize(
+    "text", ["-(gore:1.3)", "(-gore:1.3)", "car --no gore", "car\nNegative prompt: (gore:1.2), pistol"]
+)
+def test_weighted_refusals_do_not_trigger(text: str) -> None:
+    assert codes("strict", prompt=canonical_form(parse(text, ()))) == ()
 
 
 def test_negative_terms_do_not_trigger() -> None:

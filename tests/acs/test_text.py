@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acs.text import pattern, readings, without_negatives
+from acs.text import pattern, readings, without_negatives, without_signs
 
 WORDS = pattern(["lantern", "moon boat", "kite"])
 
@@ -41,6 +41,46 @@ def found(text: str) -> bool:
 )
 def test_disguised_term_is_found(text: str) -> None:
     assert found(text)
+
+
+SPLIT = [
+    "(lan:1.2)(tern:1.1)",
+    "((lan))tern",
+    "lan[tern]",
+    "[lan][tern]",
+    r"lan\(t\)ern",
+    "lan(t)ern",
+    "l(a:1.1)n{t}e[r]n",
+    "lan BREAK tern",
+    "(lan BREAK tern:1.2)",
+    "(lan:1.2) BREAK (tern:0.8)",
+    "lan\u200btern",
+    "(lan:1.2)\u200d(tern:1.1)",
+    "(lan:1.2)\u00ad(t\u0301ern)",
+    "(l4n:1.2)(t3rn:1.1)",
+    "(la:1,3)(nt:.5)(ern: 1e0 )",
+    "(moon:1.2) (boat:1.1)",
+    "moon BREAK boat",
+    "(mo:1.2)on bo[at]",
+]
+
+
+@pytest.mark.parametrize("text", SPLIT)
+def test_word_that_emphasis_splits_is_found(text: str) -> None:
+    assert found(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a lake", "a lake"),
+        ("(a:1.3) [b]", "a b"),
+        ("10:30, 2:1, a:b", "10:30, 2:1, a:b"),
+        ("(8:1.2) x", "8 x"),
+    ],
+)
+def test_signs_of_emphasis_are_left_out(text: str, says: str) -> None:
+    assert without_signs(text) == says
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,11 @@ words = st.sampled_from(
         "— fog",
         "'s",
         "(sun:1.2)",
+        "[fog], ((sun))",
+        "a lake BREAK a tree",
+        "<lora:x:1> [dog|cat]",
+        "saber_(fate) :)",
+        "lake --no fog --ar 1:1",
     ]
 )
 terms = st.lists(st.tuples(st.sampled_from(["", "-", "--", "– "]), words).map("".join), max_size=4)
@@ -98,6 +103,21 @@ async def test_triton_draws_the_very_bytes_that_the_reviewer_is_told(
     assert given_to_triton["prompt"] == str(told["drawn"]).encode() == meta["drawn"].encode()
     for name in TEXTS[1:]:
         assert given_to_triton[name] == str(told[name]).encode()
+
+
+async def test_weights_and_windows_are_drawn_and_reviewed_in_one_string(server: Api) -> None:
+    state = await server.finished(
+        prompt="@aya (a lake, fog:1.3) BREAK [sun], (-rain:1.2), saber_(fate)", negative="(hat:1.4)"
+    )
+    (order,), (review,) = server.triton.orders, server.acs.reviews
+    meta = state["meta"]
+    assert order.prompt == review["drawn"] == meta["drawn"] == meta["positive"]
+    assert "(a lake:1.3), (fog:1.3) BREAK (sun:0.9091), saber_(fate)" in order.prompt
+    assert order.negative == review["negative"] and "(rain:1.2), (hat:1.4)" in order.negative
+    assert meta["prompt"] == review["prompt"]
+    assert meta["prompt"].startswith(
+        "@aya (a lake:1.3), (fog:1.3) BREAK (sun:0.9091), saber_(fate), -(rain:1.2)"
+    )
 
 
 async def test_words_that_a_client_does_not_want_are_never_drawn(server: Api) -> None:

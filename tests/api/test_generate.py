@@ -68,6 +68,30 @@ async def test_refusal_that_its_line_ended_is_told_as_often_as_it_is_asked(share
     assert first[1]["notes"] == ['"-rain" ends with its line: what follows is wished for']
 
 
+async def test_what_is_left_out_of_a_prompt_is_told(shared: Api) -> None:
+    fields = {"prompt": "car, <lora:details:0.8> --ar 16:9", "negative": "fog, embedding:easy"}
+    _, answer = await shared.post({"action": "generate", **fields})
+    assert answer["prompt"] == "car"
+    for left_out, note in zip(
+        ("<lora:details:0.8>", "--ar 16:9", "embedding:easy"), answer["notes"], strict=True
+    ):
+        assert note.startswith(f'"{left_out}" is left out')
+
+
+async def test_prompt_that_is_all_left_out_says_why(shared: Api) -> None:
+    status, answer = await shared.post({"action": "generate", "prompt": "<lora:details:1>"})
+    assert (status, answer["error"]) == (400, "Prompt is required")
+    assert "<lora:details:1>" in answer["detail"]
+
+
+async def test_pasted_block_is_understood(shared: Api) -> None:
+    pasted = "car\nNegative prompt: (rain:1.2), hat\nSteps: 20, Sampler: Euler a, Seed: 1"
+    _, answer = await shared.post({"action": "generate", "prompt": pasted})
+    assert answer["prompt"] == "car, -(rain:1.2), -hat"
+    (note,) = answer["notes"]
+    assert note.startswith('"Steps: 20, Sampler: Euler a, Seed: 1" is left out')
+
+
 async def test_minus_one_is_a_random_seed(server: Api) -> None:
     seeds = {(await server.finished(seed=-1))["meta"]["seed"] for _ in range(3)}
     assert len(seeds) == 3 and min(seeds) >= 0

@@ -93,3 +93,17 @@ async def test_key_that_asks_endlessly_keeps_no_other_key_waiting(
                 llm.go.release()  # what is still at work can end
         assert all(words == {"error": "Too many prompts of this key are waiting"} for words, _ in refused)
         assert all(int(later or 0) > 0 for _, later in refused)
+
+
+async def test_weights_survive_and_what_is_left_out_is_told(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with SlowLlm().running() as llm, api(redis_url, tmp_path, llm_url=llm.url, workers=0) as server:
+        llm.go.release()
+        status, answer, _ = await optimized(
+            server, server.key, "(a lake:1.3) in the [morning], <lora:x:1>, -(rain:1.2)"
+        )
+    assert llm.ideas == ["a lake in the morning"]
+    assert (status, answer["prompt"]) == (200, "(a lake:1.3) in the (morning:0.9091), -(rain:1.2)")
+    (note,) = answer["notes"]
+    assert note.startswith('"<lora:x:1>" is left out')

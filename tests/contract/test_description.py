@@ -59,6 +59,8 @@ def test_an_sdxl_model_is_read(tmp_path: Path) -> None:
         ({"downscale": 0}, "downscale is 0, expected 1 to 64"),
         ({"downscale": True}, "downscale is True"),
         ({"latent_channels": "4"}, "latent_channels is '4'"),
+        ({"embedding_widths": [768]}, "embedding_widths is \\[768\\], expected one for each"),
+        ({"embedding_widths": [768, 0]}, "embedding_widths is 0, expected 1 to 65536"),
         ({"max_windows": 33}, "max_windows is 33, expected 1 to 32"),
         ({"sigmas": {"kind": "karras"}}, "karras"),
         ({"sigmas": {"kind": "flow"}}, "shift"),
@@ -99,6 +101,7 @@ def test_description_that_was_written_is_read_again(tmp_path: Path, family: Fami
         downscale=8,
         pad_tokens=tuple(range(len(family.text_encoders))),
         token_window=77,
+        embedding_widths=tuple(range(8, 8 + len(family.text_encoders))),
         max_windows=4,
     )
     (tmp_path / "pipeline.json").write_bytes(description.to_json())
@@ -109,4 +112,4 @@ def test_demo_models_description_is_read() -> None:
     demo = Path(__file__).parents[2] / "demo" / "models" / "eros-denoiser"
     description = read_description(demo / "pipeline.json")
     assert (description.family, description.pad_tokens) == (SDXL, (2047, 0))
-    assert description.max_windows == 32
+    assert description.max_windows == 32 and description.embedding_widths == (96, 96)

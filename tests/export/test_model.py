@@ -52,6 +52,7 @@ def test_pipeline_says_what_the_graphs_cannot(repository: Path) -> None:
         "pad_token": 16,
         "pad_token_2": 0,
         "token_window": 77,
+        "embedding_widths": [32, 64],
     }
 
 

@@ -16,6 +16,7 @@ from noise import first_noise
 from order import BadOrder, Order
 from repositories import BaseModel
 from tokens import TokenRows, rows_of
+from weighing import weigh
 
 from contract.families import Family
 from contract.limits import MAX_BATCH
@@ -101,13 +102,15 @@ class Pipeline(Generic[T]):
         However long a prompt is, no more than ROWS_AT_ONCE of what the encoder made are held at a time.
         """
         embeddings, pooled = np.zeros(0, np.float32), []
+        widths = self.base.description.embedding_widths
         firsts = np.searchsorted(rows.places, [0, rows.count])
         for start in range(0, len(rows.places), ROWS_AT_ONCE):
             made = await self._encode_rows([tokens[start : start + ROWS_AT_ONCE] for tokens in rows.tokens])
             if not start:
                 embeddings = np.zeros((2 * rows.count, *made[0].shape[1:]), np.float32)
             for number, row in enumerate(made[0], start):
-                embeddings[rows.places[number]] += rows.shares[number] * row
+                weighed = weigh(row, [weights[number] for weights in rows.weights], widths)
+                embeddings[rows.places[number]] += rows.shares[number] * weighed
             here = [first - start for first in firsts if 0 <= first - start < len(made[0])]
             pooled += [outputs[row] for outputs in made[1:] for row in here]
         return embeddings, pooled

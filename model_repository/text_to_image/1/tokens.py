@@ -1,4 +1,4 @@
-"""A prompt as windows of tokens: long prompts take several, and nothing is ever cut off."""
+"""A prompt as windows of tokens and their weights: long prompts take several, and nothing is ever cut off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-Windows = list[list[int]]
+from contract.emphasis import Pieces, parse
+
+
+@dataclass(frozen=True)
+class TokenWindow:
+    tokens: list[int]
+    weights: list[float]  # of each token; the frame and the padding weigh 1
 
 
 class TextTokenizer:
@@ -29,19 +35,26 @@ class TextTokenizer:
         self._pad = pad
         self._window = window
 
-    def windows(self, text: str) -> Windows:
-        """At least one window."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+    def windows(self, pieces: Pieces) -> list[TokenWindow]:
+        """At least one. Pieces of different weights are told apart before they become tokens."""
+        weighed = [
+            (token, piece.weight)
+            for piece in pieces
+            for token in self._tokenizer.encode(piece.text, add_special_tokens=False).ids
+        ]
         room = self._window - 2
-        return [self._frame(ids[at : at + room]) for at in range(0, max(len(ids), 1), room)]
+        return [self._frame(weighed[at : at + room]) for at in range(0, max(len(weighed), 1), room)]
 
-    def pad(self, windows: Windows, count: int) -> Windows:
+    def pad(self, windows: list[TokenWindow], count: int) -> list[TokenWindow]:
         """At least `count` windows; the added ones hold no text."""
         return windows + [self._frame([])] * (count - len(windows))
 
-    def _frame(self, ids: Sequence[int]) -> list[int]:
-        framed = [self._start, *ids, self._end]
-        return framed + [self._pad] * (self._window - len(framed))
+    def _frame(self, weighed: Sequence[tuple[int, float]]) -> TokenWindow:
+        rest = self._window - len(weighed) - 1
+        return TokenWindow(
+            [self._start, *(token for token, _ in weighed), self._end, *[self._pad] * (rest - 1)],
+            [1.0, *(weight for _, weight in weighed), *[1.0] * rest],
+        )
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class TokenRows:
     """
 
     tokens: tuple[npt.NDArray[np.int64], ...]  # [rows, window] for each tokenizer
+    weights: tuple[npt.NDArray[np.float32], ...]  # of the tokens
     places: npt.NDArray[np.int64]  # [rows], rising
     shares: npt.NDArray[np.float32]  # [rows], summing up to 1 at each place
     count: int
@@ -66,14 +80,30 @@ def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str, mos
     than `most` has neighbours averaged, in groups that differ by one at most: every word of it counts, and
     the denoiser's time and memory stay bounded.
     """
-    texts = [[tokenizer.windows(text) for tokenizer in tokenizers] for text in (prompt, negative)]
+    texts = [_windows(tokenizers, text) for text in (prompt, negative)]
     lengths = [max(len(windows) for windows in text) for text in texts]
     count = min(max(lengths), most)
     rows = [max(length, count) for length in lengths]
     places = np.concatenate([at * count + np.arange(n) * count // n for at, n in enumerate(rows)])
-    tokens = tuple(
-        np.array([row for text, n in zip(each, rows, strict=True) for row in tokenizer.pad(text, n)])
+    padded = [
+        [window for text, n in zip(each, rows, strict=True) for window in tokenizer.pad(text, n)]
         for tokenizer, each in zip(tokenizers, zip(*texts, strict=True), strict=True)
+    ]
+    return TokenRows(
+        tokens=tuple(np.array([window.tokens for window in each]) for each in padded),
+        weights=tuple(np.array([window.weights for window in each], np.float32) for each in padded),
+        places=places,
+        shares=(1 / np.bincount(places))[places].astype(np.float32),
+        count=count,
     )
-    shares = (1 / np.bincount(places))[places].astype(np.float32)
-    return TokenRows(tokens=tokens, places=places, shares=shares, count=count)
+
+
+def _windows(tokenizers: Sequence[TextTokenizer], text: str) -> list[list[TokenWindow]]:
+    """Of each tokenizer. What BREAK parts begins with the same window in all of them."""
+    made: list[list[TokenWindow]] = [[] for _ in tokenizers]
+    for pieces in parse(text):
+        parts = [tokenizer.windows(pieces) for tokenizer in tokenizers]
+        most = max(map(len, parts))
+        for windows, tokenizer, part in zip(made, tokenizers, parts, strict=True):
+            windows += tokenizer.pad(part, most)
+    return made

@@ -243,3 +243,25 @@ def test_longest_prompt_and_answer_take_little_of_the_event_loop() -> None:
         assert merge(Prompt("", mine, ()), theirs).positive == mine  # no room for more
         taken.append(time.process_time() - began)
     assert min(taken) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("own", "answer", "merged"),
+    [
+        (("(red car:1.3) on a beach",), ("red car on a beach", "sunset"), None),
+        (("(red car:1.3)", "beach"), ("red car", "sandy beach"), ("(red car:1.3)", "sandy beach")),
+        (("a car", "BREAK", "a house"), ("a car", "fog"), ("a car", "BREAK", "a house", "fog")),
+        ((r"a \(red", "car"), ("a red car",), ("a red car",)),
+    ],
+)
+def test_weights_and_windows_of_the_user_survive(
+    own: tuple[str, ...], answer: tuple[str, ...], merged: tuple[str, ...] | None
+) -> None:
+    assert merge(Prompt("", own, ()), answer).positive == (merged or (own[0], "sunset"))
+
+
+async def test_model_is_told_the_words_without_their_weights() -> None:
+    async with serving(says("red car, sunset")) as llm:
+        better = await enhanced(llm.url, Prompt("", ("(red car:1.3)", "BREAK", r"a \(big\) house"), ()))
+    assert llm.bodies[0]["messages"][-1]["content"] == "red car, a (big) house"
+    assert better.positive == ("(red car:1.3)", "BREAK", r"a \(big\) house", "sunset")

@@ -65,3 +65,11 @@ def test_whatever_the_model_writes_its_terms_are_terms_of_a_prompt(answer: str) 
 def test_long_answers_are_bounded() -> None:
     assert len(terms(", ".join(f"term number {'x' * n}" for n in range(1_000)))) == MAX_TERMS
     assert terms("prompt " * 1_000_000) == ()
+
+
+def test_emphasis_and_windows_of_an_answer_are_left_out() -> None:
+    assert terms("a lake, (warm light:1.9), fog (dawn), BREAK, word++") == (
+        "a lake",
+        "warm light",
+        "fog dawn",
+    )

@@ -48,6 +48,21 @@ async def test_the_same_seed_gives_the_same_pixels(inference: Inference) -> None
     assert furthest(first, other) > 20
 
 
+async def test_weights_and_windows_of_a_prompt_show_and_those_of_one_do_not(inference: Inference) -> None:
+    plain, weighted, negative, windows, of_one = await paint_all(
+        inference,
+        [
+            order("boats in a harbour", negative="rain"),
+            order("(boats:1.5) in a harbour", negative="rain"),
+            order("boats in a harbour", negative="(rain:1.5)"),
+            order("boats BREAK in a harbour", negative="rain"),
+            order("(boats:1.0) in a harbour", negative="rain"),
+        ],
+    )
+    assert all(furthest(plain, other) > 0 for other in (weighted, negative, windows))
+    assert furthest(plain, of_one) == 0
+
+
 async def test_company_does_not_change_a_picture(inference: Inference) -> None:
     wanted = order("boats in a harbour", guidance=4.5, width=512, height=512, steps=6)
     alone = await paint(inference, wanted)

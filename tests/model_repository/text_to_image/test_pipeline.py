@@ -8,6 +8,7 @@ import pytest
 from order import BadOrder, Order
 from pipeline import Array, Painting, Pipeline
 from repositories import Repositories
+from weighing import weigh
 
 from contract.limits import MAX_WINDOWS
 
@@ -117,6 +118,45 @@ async def test_the_encoder_is_given_the_prompt_and_the_negative_and_nothing_more
     for row, text in zip(rows, (ORDER.prompt, ORDER.negative), strict=True):
         assert row[: len(text) + 2].tolist() == [start, *(ord(letter) - 29 for letter in text), end]
         assert len(set(row[len(text) + 2 :].tolist())) == 1  # padding
+
+
+async def test_weights_multiply_embeddings_and_keep_their_mean(tiny_repository: Path) -> None:
+    """As AUTOMATIC1111's web UI does it; the comparison with torch is in tests/export/parity."""
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, replace(ORDER, prompt="ab(cd:1.5)", negative="abcd"))
+    step = engine.of("denoiser")[0]
+    plain, weighted = (step[name].values[0] for name in ("negative_embeddings", "embeddings"))
+    multipliers = np.ones(77)
+    multipliers[3:5] = 1.5
+    expected = plain * multipliers[:, None]
+    np.testing.assert_allclose(weighted, expected * plain.mean() / expected.mean(), rtol=1e-6)
+    np.testing.assert_array_equal(step["pooled"].values, step["negative_pooled"].values)
+
+
+async def test_each_encoders_columns_keep_their_own_mean() -> None:
+    window = np.concatenate([np.full((77, 2), 1.0), np.full((77, 3), 5.0)], axis=1).astype(np.float32)
+    weights = [np.ones(77, np.float32), np.linspace(0, 2, 77, dtype=np.float32)]
+    made = weigh(window, weights, (2, 3))
+    np.testing.assert_array_equal(made[:, :2], window[:, :2])
+    np.testing.assert_allclose(made[:, 2:].mean(), 5.0, rtol=1e-6)
+    np.testing.assert_allclose(made[:, 2], 5 * weights[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.5])
+def test_embeddings_that_have_no_mean_are_weighed_and_stay_finite(weight: float) -> None:
+    """The mean before would be divided by rounding errors, or by 0."""
+    window = np.tile(np.array([[1.0, -1.0]], np.float32), (77, 1))
+    weights = np.full(77, weight, np.float32)
+    np.testing.assert_array_equal(weigh(window, [weights], ()), window * weight)
+
+
+async def test_a_window_without_weights_is_the_encoders_own_to_the_bit(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, replace(ORDER, prompt="ab BREAK (cd:1.5)"))
+    embeddings = engine.of("denoiser")[0]["embeddings"].values[0]
+    tokens = engine.of("encoder")[0]["tokens"].values
+    np.testing.assert_array_equal(embeddings[:77, 0], tokens[0])
+    assert (embeddings[77:, 0] != tokens[1]).any()
 
 
 async def test_a_long_prompt_is_encoded_in_batches_and_joined(tiny_repository: Path) -> None:

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokens import TextTokenizer, TokenRows, rows_of
 
+from contract.emphasis import Piece
+
 START, END, PAD, WINDOW = 1, 2, 0, 77
 
 
@@ -19,9 +21,8 @@ def tokenizer(tiny_repository: Path) -> TextTokenizer:
 
 @given(text=st.text(alphabet=[chr(code) for code in range(32, 127)], max_size=400))
 def test_windows_hold_the_whole_text_in_order(tokenizer: TextTokenizer, text: str) -> None:
-    windows = tokenizer.windows(text)
     held = []
-    for window in windows:
+    for window in (each.tokens for each in tokenizer.windows((Piece(text),))):
         assert len(window) == WINDOW and window[0] == START
         held += window[1 : window.index(END)]
         assert set(window[window.index(END) + 1 :]) <= {PAD}
@@ -30,7 +31,7 @@ def test_windows_hold_the_whole_text_in_order(tokenizer: TextTokenizer, text: st
 
 @pytest.mark.parametrize(("length", "count"), [(0, 1), (75, 1), (76, 2), (150, 2), (151, 3)])
 def test_a_new_window_begins_after_75_tokens(tokenizer: TextTokenizer, length: int, count: int) -> None:
-    assert len(tokenizer.windows("a" * length)) == count
+    assert len(tokenizer.windows((Piece("a" * length),))) == count
 
 
 def rows(tokenizer: TextTokenizer, prompt: str, negative: str, most: int = 32) -> TokenRows:
@@ -44,6 +45,27 @@ def test_both_prompts_get_as_many_windows_as_the_longer_one(tokenizer: TextToken
     assert first[2, 1] == ord("b") - 29
     assert first[3].tolist() == [START, END] + [PAD] * 75
     assert (made.count, made.places.tolist(), made.shares.tolist()) == (2, [0, 1, 2, 3], [1, 1, 1, 1])
+
+
+def test_tokens_bear_the_weights_of_their_text_and_the_frame_none(tokenizer: TextTokenizer) -> None:
+    made = rows(tokenizer, "ab(cd:1.3)e", "(f:0.5)")
+    assert made.tokens[0][0, :7].tolist() == [START, *(ord(letter) - 29 for letter in "abcde"), END]
+    assert made.weights[0][0, :7].tolist() == pytest.approx([1, 1, 1, 1.3, 1.3, 1, 1])
+    assert made.weights[1][1, :3].tolist() == [1, 0.5, 1]
+    assert made.weights[0].shape == made.tokens[0].shape and made.weights[0].dtype == np.float32
+    assert (made.weights[0][0, 6:] == 1).all()
+
+
+def test_break_begins_a_window_and_is_not_said(tokenizer: TextTokenizer) -> None:
+    made = rows(tokenizer, "ab BREAK cd", "x")
+    assert made.count == 2
+    for row, text in zip(made.tokens[0], ("ab ", " cd", "x", ""), strict=True):
+        assert row[: len(text) + 2].tolist() == [START, *(ord(letter) - 29 for letter in text), END]
+
+
+def test_escaped_brackets_are_said_without_their_backslashes(tokenizer: TextTokenizer) -> None:
+    made = rows(tokenizer, r"a \(b\)", "x")
+    assert made.tokens[0][0, 1:6].tolist() == [ord(letter) - 29 for letter in "a (b)"]
 
 
 def test_neighbours_share_places_where_there_are_too_few(tokenizer: TextTokenizer) -> None:
