@@ -5,7 +5,7 @@ from typing import Any
 
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.verification.finding import Proof, Result
-from frontend.verification.manifest_report import ManifestReport, Signer
+from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from frontend.verification.verifier import Verification
 
 SYSTEM = "imgen"
@@ -58,7 +58,7 @@ def _manifest(manifest: ManifestReport, agrees: Sequence[str]) -> dict[str, Any]
     }
     if not manifest.changed:
         return told
-    if manifest.signer is not Signer.US:
+    if manifest.signer is not ManifestSigner.US:
         return told | {"detail": CHANGED}
     return told | {"detail": f"{CHANGED}. {AGREES[bool(agrees)]}{', '.join(agrees)}", "agrees": list(agrees)}
 

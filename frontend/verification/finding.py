@@ -8,7 +8,7 @@ from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.content import AGREES, agreement
 from frontend.registry.index import Columns, file_word, name_digest
 from frontend.registry.search import SURE_BITS, MarkMatch, PrintMatch, by_mark, by_print, by_word
-from frontend.verification.manifest_report import ManifestReport, Signer
+from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from frontend.verification.sighting import Sighting
 
 
@@ -52,14 +52,14 @@ def find(columns: Columns, seen: Sighting) -> Iterator[Finding]:
     named = rows_named(columns, manifest)
     if near := by_print(columns, seen.prints, named) or by_print(columns, seen.prints):
         yield replace(_match(Proof.FINGERPRINT, columns, [near.row]), result=Result.SIMILAR, fingerprint=near)
-    if manifest is not None and manifest.signer is Signer.US:
+    if manifest is not None and manifest.signer is ManifestSigner.US:
         yield replace(_match(Proof.MANIFEST, columns, named), result=Result.MANIFEST_FOUND)
     yield Finding(result=Result.NOT_FOUND)
 
 
 def rows_named(columns: Columns, manifest: ManifestReport | None) -> list[int]:
     """Of the picture that a manifest of ours was signed for, whatever file it is found in."""
-    if manifest is None or manifest.signer is not Signer.US:
+    if manifest is None or manifest.signer is not ManifestSigner.US:
         return []
     return by_word(columns.names, name_digest(manifest.gen_id))
 

@@ -20,7 +20,7 @@ _OF_THE_FILE = frozenset({"assertion.dataHash.mismatch", "assertion.bmffHash.mis
 _OF_TRUST = frozenset({"signingCredential.untrusted"})
 
 
-class Signer(StrEnum):
+class ManifestSigner(StrEnum):
     US = "this system"
     ANOTHER = "another"
     UNKNOWN = "unknown"  # the manifest is damaged, so what it says of its signer is worth nothing
@@ -28,7 +28,7 @@ class Signer(StrEnum):
 
 class ManifestReport(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # C2PA's words: valid, invalid, trusted; or unreadable
-    signer: Signer = Signer.UNKNOWN
+    signer: ManifestSigner = ManifestSigner.UNKNOWN
     changed: bool = False  # the manifest is whole, and the file is not the one that it was made for
     generator: str = ""  # as it says itself
     issuer: str = ""  # of the signing certificate, as it says itself
@@ -39,7 +39,7 @@ class ManifestReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ours(self) -> bool:
         """It holds for these very bytes, and this system's certificate signed it."""
-        return self.signer is Signer.US and not self.changed
+        return self.signer is ManifestSigner.US and not self.changed
 
 
 class ManifestQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,7 @@ def _parse(state: str, report: dict[str, Any], asked: ManifestQuestion) -> Manif
     actions = _created_assertion(active, asked.actions).get("actions") if ours else None
     return ManifestReport(
         state=state,
-        signer=Signer.US if ours else Signer.ANOTHER if whole else Signer.UNKNOWN,
+        signer=ManifestSigner.US if ours else ManifestSigner.ANOTHER if whole else ManifestSigner.UNKNOWN,
         changed=whole and bool(found["failure"] & _OF_THE_FILE),
         generator=_generator(active),
         issuer=_text(signature.get("issuer")),

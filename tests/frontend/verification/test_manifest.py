@@ -9,7 +9,7 @@ from frontend.finishing.certificate import Certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.verification.manifest import ManifestReader
-from frontend.verification.manifest_report import ManifestReport, Signer
+from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from tests.frontend.finishing.pictures import credentials, scene
 
 from .edits import changes
@@ -43,7 +43,7 @@ def test_that_of_another_imgen_is_not_ours_and_its_facts_are_not_believed(cells:
     chain, key = issue()  # of the same names as ours
     with Signatory(Certificate(chain=chain, key=key, algorithm=b"es256")) as other:
         found = read(cells, other.sign(file(), credentials()).data)
-    assert (found.state, found.signer, found.gen_id, found.model) == ("valid", Signer.ANOTHER, "", "")
+    assert (found.state, found.signer, found.gen_id, found.model) == ("valid", ManifestSigner.ANOTHER, "", "")
 
 
 def test_changed_picture_makes_it_invalid(cells: Cells) -> None:
@@ -52,20 +52,20 @@ def test_changed_picture_makes_it_invalid(cells: Cells) -> None:
     data[-200] ^= 1
     found = read(cells, bytes(data))
     assert (found.state, found.ours, found.changed) == ("invalid", False, True)
-    assert (found.signer, found.gen_id) == (Signer.US, credentials().gen_id)
+    assert (found.signer, found.gen_id) == (ManifestSigner.US, credentials().gen_id)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
 def test_file_that_was_changed_is_still_signed_by_whom_it_was(cells: Cells, kind: str) -> None:
     chain, key = issue()
     with Signatory(Certificate(chain=chain, key=key, algorithm=b"es256")) as other:
-        for signatory, signer in ((OURS, Signer.US), (other, Signer.ANOTHER)):
+        for signatory, signer in ((OURS, ManifestSigner.US), (other, ManifestSigner.ANOTHER)):
             signed = signatory.sign(file(kind), credentials())
             assert read(cells, signed.data).changed is False
             for name, data in changes(signed).items():
                 found = read(cells, data)
                 assert (found.state, found.signer, found.changed) == ("invalid", signer, True), name
-                assert bool(found.gen_id) is (signer is Signer.US)
+                assert bool(found.gen_id) is (signer is ManifestSigner.US)
 
 
 def test_what_a_manifest_says_cannot_be_changed_so_that_it_is_still_ours(cells: Cells) -> None:
@@ -80,9 +80,9 @@ def test_what_a_manifest_says_cannot_be_changed_so_that_it_is_still_ours(cells: 
             continue
         signers.add(found.signer)
         assert (found.gen_id, found.model, found.when) == (
-            facts if found.signer is Signer.US else ("", "", "")
+            facts if found.signer is ManifestSigner.US else ("", "", "")
         )
-    assert Signer.UNKNOWN in signers
+    assert ManifestSigner.UNKNOWN in signers
 
 
 def test_manifest_of_another_picture_is_invalid(cells: Cells) -> None:
