@@ -1,5 +1,8 @@
 """Ours, another's, broken, moved to another picture."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from frontend.cells.cells import Cells
@@ -11,6 +14,7 @@ from frontend.finishing.encode import encode
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from tests.frontend.finishing.pictures import credentials, scene
+from tests.programs import needs
 
 from .edits import changes
 
@@ -66,6 +70,21 @@ def test_file_that_was_changed_is_still_signed_by_whom_it_was(cells: Cells, kind
                 found = read(cells, data)
                 assert (found.state, found.signer, found.changed) == ("invalid", signer, True), name
                 assert bool(found.gen_id) is (signer is ManifestSigner.US)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize(
+    "edit", ["-XMP:Rating=5", "-XMP-dc:Description=Mine", "-EXIF:Artist=Me", "-XMP:all="]
+)
+def test_what_exiftool_edits_is_still_signed_by_us(
+    cells: Cells, tmp_path: Path, kind: str, edit: str
+) -> None:
+    signed = OURS.sign(file(kind), credentials())
+    path = tmp_path / f"picture.{signed.extension}"
+    path.write_bytes(signed.data)
+    subprocess.run([needs("exiftool"), "-q", "-overwrite_original", edit, path], check=True, timeout=60)
+    found = read(cells, path.read_bytes())
+    assert (found.state, found.signer, found.changed) == ("invalid", ManifestSigner.US, True)
 
 
 def test_what_a_manifest_says_cannot_be_changed_so_that_it_is_still_ours(cells: Cells) -> None:
