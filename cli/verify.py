@@ -19,6 +19,8 @@ HEADLINES = {
     "made_here": "[bold green]made here[/]",
     "mark_found": "[bold yellow]mark found[/]: that of a picture that was made here, but nothing shows that "
     "this is the same picture: no proof",
+    "manifest_found": "[bold yellow]content credentials found[/]: those of a picture that was made here, "
+    "but the file was changed since, and nothing shows that this is the same picture: no proof",
     "similar": "[bold yellow]similar to a picture that was made here[/]: no proof",
     "not_found": "[bold]not found[/]: no sign that it was made here",
 }
@@ -98,7 +100,8 @@ def _describe_credentials(manifest: dict[str, Any]) -> str:
     if not manifest:
         return ""
     by = " by ".join(filter(None, (str(manifest.get("generator", "")), str(manifest.get("issuer", "")))))
-    return f"{manifest.get('state')}, of {manifest.get('made_by')} ({by})"
+    detail = manifest.get("detail")
+    return f"{manifest.get('state')}, of {manifest.get('made_by')} ({by}){f'. {detail}' if detail else ''}"
 
 
 def _describe_invisible_mark(found: dict[str, Any], *, proven: bool) -> str:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from frontend.domain.picture import Credentials, Encoding, Watermark
 from frontend.finishing.certificate import load_certificate
 from frontend.finishing.encode import encode
-from frontend.finishing.fingerprint import fingerprint, shrunk
+from frontend.finishing.fingerprint import fingerprint
 from frontend.finishing.manifest import manifest
 from frontend.finishing.mark_pixels import pack
 from frontend.finishing.stamps import Stamps
@@ -118,7 +118,7 @@ def parts(pixels: Pixels, codes: Codes, folder: Path) -> Mapping[str, Callable[[
     return {
         "mark": overlay,
         "invisible_mark": lambda: write(pixels, int(CREDENTIALS.invisible_id, 16), codes),
-        "fingerprint": lambda: (*pdqhash.compute(shrunk(pixels)), luma_grid(pixels)),
+        "fingerprint": lambda: (*pdqhash.compute(pixels), luma_grid(pixels)),
         "encode": lambda: _jpeg(pixels, QUALITY, "444"),
         "sign": lambda: sign(jpeg),
         "thumbnail": thumbnail,

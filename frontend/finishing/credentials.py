@@ -13,8 +13,10 @@ import numpy as np
 from frontend.common.errors import SettingError
 from frontend.domain.picture import Credentials, Encoding, File
 from frontend.finishing.certificate import Certificate
+from frontend.finishing.embed import embed
 from frontend.finishing.encode import encode
 from frontend.finishing.manifest import OURS, manifest
+from frontend.finishing.metadata import iim, xmp
 from frontend.finishing.timestamps import Timestamps
 
 REST_S = 60.0
@@ -82,7 +84,7 @@ class Signatory:
             raise SettingError(f"c2pa_certificate: not fit for content credentials: {refused}")
 
     def sign(self, file: File, credentials: Credentials) -> File:
-        """The same file with the manifest in it. The pixels and the encoding do not change.
+        """The same file with XMP, IPTC and the manifest in it. The pixels and the encoding do not change.
 
         Raises C2paError where a key or a required timestamp is out of reach, and CertificateExpired.
         """
@@ -99,9 +101,9 @@ class Signatory:
         return self._sign(file, credentials, self._plain)
 
     def _sign(self, file: File, credentials: Credentials, context: c2pa.Context) -> File:
-        signed = io.BytesIO()
+        described, signed = embed(file, xmp(credentials), iim(credentials)), io.BytesIO()
         with c2pa.Builder(manifest(credentials, with_prompt=self.tells_prompt), context) as builder:
-            builder.sign(file.media_type, io.BytesIO(file.data), signed)
+            builder.sign(file.media_type, io.BytesIO(described), signed)
         return File(data=signed.getvalue(), media_type=file.media_type, extension=file.extension)
 
     def _probe(self) -> str:

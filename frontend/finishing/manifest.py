@@ -27,7 +27,7 @@ _AI_MADE = _SOURCE_TYPES + "trainedAlgorithmicMedia"
 _COMPOSITE = _SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
 _WATERMARK = "watermark"
 _AGENT = {"name": "imgen", "version": __version__}
-_NAMESPACES = {
+NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
 }
@@ -41,9 +41,9 @@ def manifest(credentials: Credentials, *, with_prompt: bool = False) -> dict[str
     ]
     if credentials.invisible_id:
         assertions.append({"label": SOFT_BINDING, "data": _soft_binding(credentials.invisible_id)})
-    if texts := _texts(credentials):
+    if said := texts(credentials):
         assertions.append(
-            {"label": "cawg.metadata", "kind": "Json", "data": {"@context": _NAMESPACES, **texts}}
+            {"label": "cawg.metadata", "kind": "Json", "data": {"@context": NAMESPACES, **said}}
         )
     title = clean(credentials.title)
     return {
@@ -59,15 +59,18 @@ def _actions(credentials: Credentials) -> list[dict[str, Any]]:
     A client's watermark may be any picture, of any size: with one, nobody is told that a model made it all.
     """
     share = credentials.watermark_share
-    done: list[dict[str, Any]] = [
-        {"action": "c2pa.created", "digitalSourceType": _COMPOSITE if share else _AI_MADE}
-    ]
+    done: list[dict[str, Any]] = [{"action": "c2pa.created", "digitalSourceType": source_type(credentials)}]
     if share:
         parameters = {"ingredientIds": [_WATERMARK], WATERMARK_SHARE: round(share, 6)}
         done.append({"action": "c2pa.placed", "parameters": parameters})
     if credentials.invisible_id:
         done.append({"action": "c2pa.watermarked.bound"})
     return [action | {"softwareAgent": _AGENT, "when": credentials.when} for action in done]
+
+
+def source_type(credentials: Credentials) -> str:
+    """IPTC's word for what made the picture."""
+    return _COMPOSITE if credentials.watermark_share else _AI_MADE
 
 
 def _watermark(credentials: Credentials) -> dict[str, Any]:
@@ -104,14 +107,15 @@ def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in ("", {})}
 
 
-def _texts(credentials: Credentials) -> dict[str, Any]:
-    """CAWG metadata (cawg.io/metadata) in the properties that photo software shows for each."""
+def texts(credentials: Credentials) -> dict[str, Any]:
+    """CAWG metadata (cawg.io/metadata) in the properties that photo software shows for each, those that are
+    not empty: a list where XMP has one."""
     author, organization = clean(credentials.author), clean(credentials.organization)
-    texts: dict[str, Any] = {
+    said: dict[str, Any] = {
         "dc:creator": [author] if author else [],
         "dc:title": clean(credentials.title),
         "dc:description": clean(credentials.description, DESCRIPTION_LIMIT),
         "dc:publisher": [organization] if organization else [],
         "photoshop:Credit": clean(credentials.vendor),
     }
-    return {name: text for name, text in texts.items() if text}
+    return {name: text for name, text in said.items() if text}

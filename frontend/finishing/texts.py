@@ -18,6 +18,7 @@ _UNSEEN = frozenset(
         (0xFE00, 0xFE0D),  # variation selectors
         (0xFEFF, 0xFEFF),  # byte order mark
         (0xFFF9, 0xFFFB),  # annotations
+        (0xFFFE, 0xFFFF),  # no characters, and not allowed in XML
         (0xE0000, 0xE01EF),  # tags, more variation selectors
     ]
     for code in range(low, high + 1)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from frontend.domain.fingerprint import Fingerprint
 from frontend.invisible_mark.codes import BITS, VARIANTS, bits_of
 from frontend.invisible_mark.reading import MarkReading
-from frontend.registry.index import Columns, print_words
+from frontend.registry.index import Columns, Words, print_words
 
 SURE_BITS = 4
 """So many wrong bits of 64 are no accident: random bits meet one of a million ids so once in 27 million."""
@@ -52,21 +52,35 @@ def by_mark(columns: Columns, reading: MarkReading) -> list[MarkMatch]:
     return [MarkMatch(row=int(rows[at]), wrong_bits=int(wrong[rows[at]])) for at in likely]
 
 
-def by_print(columns: Columns, prints: Sequence[Fingerprint]) -> PrintMatch | None:
-    """The most similar one, if it is similar at all; `prints`: of the picture, and of its mirror image."""
+def by_print(
+    columns: Columns, prints: Sequence[Fingerprint], rows: Sequence[int] | None = None
+) -> PrintMatch | None:
+    """The most similar one, if it is similar at all; `prints`: of the picture, and of its mirror image.
+
+    `rows`: those that are looked at, in place of all.
+    """
+    if rows is not None:
+        return _nearest(columns.prints[:, rows], columns.qualities[rows], prints, rows)
+    return _nearest(columns.prints, columns.qualities, prints, range(len(columns)))
+
+
+def _nearest(
+    kept: Words, qualities: npt.NDArray[np.uint8], prints: Sequence[Fingerprint], rows: Sequence[int]
+) -> PrintMatch | None:
+    """`kept` [4, n] and `qualities` [n] are those of `rows`."""
     best: PrintMatch | None = None
     for mirrored, one in zip((False, True), prints, strict=True):
         if one.quality < FIT:
             continue
         wanted = np.array(print_words(one.digits), np.uint64)[:, None]
-        for start in range(0, len(columns), _CHUNK):
-            part = slice(start, min(start + _CHUNK, len(columns)))
-            apart = np.bitwise_count(columns.prints[:, part] ^ wanted).sum(0, dtype=np.uint16)
-            apart[columns.qualities[part] < FIT] = 999
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, min(start + _CHUNK, len(rows)))
+            apart = np.bitwise_count(kept[:, part] ^ wanted).sum(0, dtype=np.uint16)
+            apart[qualities[part] < FIT] = 999
             row = int(apart.argmin())
             distance = int(apart[row])
             if distance <= NEAR and (best is None or distance < best.distance):
-                best = PrintMatch(row=start + row, distance=distance, mirrored=mirrored)
+                best = PrintMatch(row=rows[start + row], distance=distance, mirrored=mirrored)
     return best
 
 

@@ -1,13 +1,19 @@
 """What is told of a verification, and to whom."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from frontend.domain.registered_picture import RegisteredPicture
-from frontend.verification.finding import Result
-from frontend.verification.manifest_report import ManifestReport
+from frontend.verification.finding import Proof, Result
+from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from frontend.verification.verifier import Verification
 
 SYSTEM = "imgen"
+CHANGED = "The manifest is whole; the file was changed after it was signed: its metadata or its pixels"
+AGREES = {
+    True: "What still agrees with the picture that it was signed for: ",
+    False: "Nothing else shows that this is the picture that it was signed for",
+}
 
 
 def for_anyone(found: Verification, system: str) -> dict[str, Any]:
@@ -22,7 +28,7 @@ def for_anyone(found: Verification, system: str) -> dict[str, Any]:
         "time": _time(found),
         "system": None if finding.result is Result.NOT_FOUND else system or SYSTEM,
     }
-    return answer | {"manifest": _manifest(manifest) if manifest else None}
+    return answer | {"manifest": _manifest(manifest, found.agrees) if manifest else None}
 
 
 def for_key(found: Verification, system: str, owner: str) -> dict[str, Any]:
@@ -39,16 +45,22 @@ def _time(found: Verification) -> str | None:
     if found.picture:
         return found.picture.time
     manifest = found.seen.manifest
-    return manifest.when if manifest and manifest.ours and manifest.when else None
+    return manifest.when or None if manifest and found.finding.proof is Proof.MANIFEST else None
 
 
-def _manifest(manifest: ManifestReport) -> dict[str, Any]:
-    return {
+def _manifest(manifest: ManifestReport, agrees: Sequence[str]) -> dict[str, Any]:
+    told = {
         "state": manifest.state,
-        "made_by": "this system" if manifest.ours else "another",
+        "made_by": manifest.signer,
         "generator": manifest.generator,
         "issuer": manifest.issuer,
+        "changed": manifest.changed,
     }
+    if not manifest.changed:
+        return told
+    if manifest.signer is not ManifestSigner.US:
+        return told | {"detail": CHANGED}
+    return told | {"detail": f"{CHANGED}. {AGREES[bool(agrees)]}{', '.join(agrees)}", "agrees": list(agrees)}
 
 
 def _evidence(found: Verification) -> dict[str, Any]:

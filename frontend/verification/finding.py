@@ -8,12 +8,14 @@ from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.content import AGREES, agreement
 from frontend.registry.index import Columns, file_word, name_digest
 from frontend.registry.search import SURE_BITS, MarkMatch, PrintMatch, by_mark, by_print, by_word
+from frontend.verification.manifest_report import ManifestReport, ManifestSigner
 from frontend.verification.sighting import Sighting
 
 
 class Result(StrEnum):
     MADE_HERE = "made_here"
     MARK_FOUND = "mark_found"  # a mark of ours, on a picture that does not show what ours showed
+    MANIFEST_FOUND = "manifest_found"  # a manifest of ours, in a file that is not the one it was signed for
     SIMILAR = "similar"
     NOT_FOUND = "not_found"
 
@@ -42,15 +44,36 @@ def find(columns: Columns, seen: Sighting) -> Iterator[Finding]:
     never refused. Each may take some ms."""
     manifest = seen.manifest
     if manifest is not None and manifest.ours:
-        rows = by_word(columns.names, name_digest(manifest.gen_id))
-        yield _match(Proof.MANIFEST, columns, rows)
+        yield _match(Proof.MANIFEST, columns, rows_named(columns, manifest))
     if rows := by_word(columns.files, file_word(seen.sha256)):
         yield _match(Proof.FILE, columns, rows)
     for mark in by_mark(columns, seen.reading) if seen.reading else ():
         yield replace(_match(Proof.MARK, columns, [mark.row]), mark=mark)
-    if near := by_print(columns, seen.prints):
+    named = rows_named(columns, manifest)
+    if near := by_print(columns, seen.prints, named) or by_print(columns, seen.prints):
         yield replace(_match(Proof.FINGERPRINT, columns, [near.row]), result=Result.SIMILAR, fingerprint=near)
+    if manifest is not None and manifest.signer is ManifestSigner.US:
+        yield replace(_match(Proof.MANIFEST, columns, named), result=Result.MANIFEST_FOUND)
     yield Finding(result=Result.NOT_FOUND)
+
+
+def rows_named(columns: Columns, manifest: ManifestReport | None) -> list[int]:
+    """Of the picture that a manifest of ours was signed for, whatever file it is found in."""
+    if manifest is None or manifest.signer is not ManifestSigner.US:
+        return []
+    return by_word(columns.names, name_digest(manifest.gen_id))
+
+
+def agreeing(columns: Columns, seen: Sighting) -> list[str]:
+    """What of the picture itself is that of the registered one which a manifest of ours names."""
+    rows = rows_named(columns, seen.manifest)
+    marks = by_mark(columns, seen.reading) if seen.reading else []
+    agrees = {
+        "registry": bool(rows),
+        "mark": any(mark.row in rows and mark.wrong_bits <= SURE_BITS for mark in marks),
+        "fingerprint": by_print(columns, seen.prints, rows) is not None,
+    }
+    return [name for name, does in agrees.items() if does]
 
 
 def confirm(finding: Finding, picture: RegisteredPicture | None, seen: Sighting) -> Finding | None:

@@ -1,8 +1,9 @@
-"""Reads a file's C2PA manifest, in a cell: whether it holds, and whether it is one of ours."""
+"""Reads a file's C2PA manifest, in a cell: whether it holds, who signed it, what was changed since."""
 
 import functools
 import io
 import json
+from enum import StrEnum
 from typing import Any
 
 import c2pa
@@ -14,16 +15,31 @@ from frontend.cells.structure import Unsound
 from frontend.finishing.texts import clean
 
 MAX_TEXT = 100  # characters of what a stranger's manifest says of itself
+_OF_THE_FILE = frozenset({"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"})
+"""What the library finds wrong where the manifest itself is whole and the file around it is another."""
+_OF_TRUST = frozenset({"signingCredential.untrusted"})
+
+
+class ManifestSigner(StrEnum):
+    US = "this system"
+    ANOTHER = "another"
+    UNKNOWN = "unknown"  # the manifest is damaged, so what it says of its signer is worth nothing
 
 
 class ManifestReport(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # C2PA's words: valid, invalid, trusted; or unreadable
-    ours: bool = False  # it holds, and this system's certificate signed it
+    signer: ManifestSigner = ManifestSigner.UNKNOWN
+    changed: bool = False  # the manifest is whole, and the file is not the one that it was made for
     generator: str = ""  # as it says itself
     issuer: str = ""  # of the signing certificate, as it says itself
     gen_id: str = ""  # these three only where it is ours
     model: str = ""
     when: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """It holds for these very bytes, and this system's certificate signed it."""
+        return self.signer is ManifestSigner.US and not self.changed
 
 
 class ManifestQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,14 +65,30 @@ def _read(asked: ManifestQuestion) -> ManifestReport | None:
     if kind is None:
         return UNREADABLE
     try:
-        check_jumbf(kind.check(asked.file))
-        with c2pa.Reader(kind.media_type, io.BytesIO(asked.file), context=_context(asked.chain)) as reader:
-            state = str(reader.get_validation_state()).lower()
-            return _parse(state, json.loads(reader.json()), asked)
+        store = kind.check(asked.file)
+        check_jumbf(store)
+        return _parse(*_reports(kind.media_type, asked, store), asked)
     except c2pa.C2paError as error:
         return None if str(error).startswith("ManifestNotFound") else UNREADABLE
     except (Unsound, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return UNREADABLE
+
+
+def _reports(media_type: str, asked: ManifestQuestion, store: bytes) -> tuple[str, dict[str, Any]]:
+    """State and report. A file whose end is missing, or goes on, may be none to the library: then it is told
+    where the manifest is, and finds that the file was changed."""
+    try:
+        return _report(media_type, asked)
+    except c2pa.C2paError as error:
+        if not store or str(error).startswith("ManifestNotFound"):
+            raise
+        return _report(media_type, asked, manifest_data=store)
+
+
+def _report(media_type: str, asked: ManifestQuestion, **options: Any) -> tuple[str, dict[str, Any]]:
+    context = _context(asked.chain)
+    with c2pa.Reader(media_type, io.BytesIO(asked.file), context=context, **options) as reader:
+        return str(reader.get_validation_state()).lower(), json.loads(reader.json())
 
 
 @functools.lru_cache(maxsize=1)
@@ -69,12 +101,19 @@ def _context(chain: str) -> Any:
 def _parse(state: str, report: dict[str, Any], asked: ManifestQuestion) -> ManifestReport:
     active = report["manifests"][report["active_manifest"]]
     signature = active.get("signature_info") or {}
-    ours = state == "trusted" and signature.get("cert_serial_number") == asked.serial
+    found = {
+        kind: {item["code"] for item in items}
+        for kind, items in report["validation_results"]["activeManifest"].items()
+    }
+    whole = "claimSignature.validated" in found["success"] and found["failure"] <= _OF_THE_FILE | _OF_TRUST
+    trusted = "signingCredential.trusted" in found["success"]
+    ours = whole and trusted and signature.get("cert_serial_number") == asked.serial
     facts = _created_assertion(active, asked.generation) if ours else {}
     actions = _created_assertion(active, asked.actions).get("actions") if ours else None
     return ManifestReport(
         state=state,
-        ours=ours,
+        signer=ManifestSigner.US if ours else ManifestSigner.ANOTHER if whole else ManifestSigner.UNKNOWN,
+        changed=whole and bool(found["failure"] & _OF_THE_FILE),
         generator=_generator(active),
         issuer=_text(signature.get("issuer")),
         gen_id=_text(facts.get("gen_id")),

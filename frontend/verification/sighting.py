@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +19,9 @@ from frontend.invisible_mark.reading import MarkReading, read
 from frontend.verification.decode import MAX_PIXELS, UnreadablePicture, read_picture
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.manifest_report import ManifestReport
+
+MAX_PRINTED_SIDE = 2048
+"""Pixels. Nothing that is made here is larger, and the largest that is let in would take seconds to hash."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +40,23 @@ def look(data: bytes, keys: Sequence[Codes], manifests: ManifestReader, cells: C
     """
     pixels = decode(data, cells)
     reading = read(pixels, keys) if keys else None
-    mirrored = np.ascontiguousarray(pixels[:, ::-1])
     return Sighting(
         sha256=hashlib.sha256(data).hexdigest(),
         manifest=manifests.read(data),
         reading=reading,
         luma=align(pixels, reading) if reading else None,
-        prints=(fingerprint(pixels), fingerprint(mirrored)),
+        prints=prints_of(pixels),
     )
+
+
+def prints_of(pixels: npt.NDArray[np.uint8]) -> tuple[Fingerprint, Fingerprint]:
+    """Of the picture [H, W, 3] and of its mirror image; of a very large one, of as much as tells it."""
+    height, width = pixels.shape[:2]
+    factor = MAX_PRINTED_SIDE / max(height, width)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return fingerprint(pixels), fingerprint(pixels[:, ::-1])
 
 
 def decode(data: bytes, cells: Cells) -> npt.NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from frontend.cells.cells import Cells
 from frontend.domain.registered_picture import RegisteredPicture
 from frontend.invisible_mark.codes import Codes
 from frontend.registry.registry import Registry
-from frontend.verification.finding import Finding, confirm, find
+from frontend.verification.finding import Finding, agreeing, confirm, find
 from frontend.verification.manifest import ManifestReader
 from frontend.verification.sighting import Sighting, look
 
@@ -24,6 +24,7 @@ class Verification:
     seen: Sighting
     finding: Finding
     picture: RegisteredPicture | None  # the one that `finding` names
+    agrees: Sequence[str] = ()  # with a manifest of ours in a file that was changed, see finding.agreeing
 
 
 class Verifier:
@@ -64,4 +65,7 @@ class Verifier:
             picture = await self._registry.picture(finding.entry) if finding.entry else None
             confirmed = await loop.run_in_executor(self._threads, confirm, finding, picture, seen)
             if confirmed is not None:
-                return Verification(seen=seen, finding=confirmed, picture=picture)
+                break
+        changed = seen.manifest is not None and seen.manifest.changed
+        agrees = await loop.run_in_executor(self._threads, agreeing, columns, seen) if changed else []
+        return Verification(seen=seen, finding=confirmed, picture=picture, agrees=agrees)

@@ -25,7 +25,8 @@ from frontend.common.errors import ApiError
 from frontend.domain.job import Job
 from frontend.domain.luma_grid import LumaGrid
 from frontend.domain.picture import Encoding, File
-from frontend.finishing.certificate import load_certificate
+from frontend.finishing.authority import issue
+from frontend.finishing.certificate import Certificate, load_certificate
 from frontend.finishing.credentials import Signatory
 from frontend.finishing.encode import encode
 from frontend.finishing.fingerprint import fingerprint
@@ -36,6 +37,7 @@ from tests.api.harness import Api, api, invisible_keys
 from tests.frontend.finishing.pictures import credentials, data_uri, scene
 from tests.frontend.jobs.orders import a_job, a_picture
 from tests.frontend.net.test_guarded_fetcher import HOME, Site, site
+from tests.frontend.verification.edits import changes, moved, rated, saved_again
 from tests.frontend.verification.test_decode import ODD
 
 Pixels = npt.NDArray[np.uint8]
@@ -154,6 +156,69 @@ async def test_untouched_file_is_proved_by_its_manifest(server: Api) -> None:
     assert (found["result"], found["proof"]) == ("made_here", "manifest")
     assert (found["manifest"]["state"], found["manifest"]["made_by"]) == ("trusted", "this system")
     assert found["picture"]["id"] == job.id
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif"])
+async def test_file_that_was_changed_is_still_of_this_system(
+    redis: "Redis", redis_url: str, tmp_path: Path, kind: str
+) -> None:
+    """Its metadata edited, or its end: what still agrees with the picture that was signed is told."""
+    async with api(redis_url, tmp_path, verify_per_minute=100) as server:
+        meta = (await server.finished(format=kind, seed=1))["meta"]
+        async with server.http.get(meta["images"][0]["url"]) as response:
+            data = await response.read()
+        file = File(data=data, media_type=f"image/{kind}", extension={"jpeg": "jpg"}.get(kind, kind))
+        for name, edited in changes(file).items():
+            found = await verified(server, edited)
+            manifest = found["manifest"]
+            assert (found["result"], found["proof"]) == ("made_here", "mark"), name
+            assert found["picture"]["id"] == meta["id"]
+            assert (manifest["state"], manifest["made_by"], manifest["changed"]) == (
+                "invalid",
+                "this system",
+                True,
+            )
+            assert manifest["agrees"] == ["registry", "mark", "fingerprint"]
+            assert "changed after it was signed" in manifest["detail"]
+            status, told = await without_key(server, {"action": "verify", "image": data_uri(edited)})
+            assert (status, told["manifest"]["made_by"]) == (200, "this system")
+            assert meta["gen_id"] not in json.dumps(told)
+
+
+async def test_changed_file_of_another_maker_is_another_s(server: Api) -> None:
+    chain, key = issue()
+    with Signatory(Certificate(chain=chain, key=key, algorithm=b"es256")) as other:
+        signed = other.sign(encode(scene(640, 384)[::-1], JPEG), credentials())
+    found = await verified(server, rated(signed))
+    assert (found["result"], found["proof"], found["time"]) == ("not_found", None, None)
+    manifest = found["manifest"]
+    assert (manifest["made_by"], manifest["changed"]) == ("another", True)
+    assert "changed after it was signed" in manifest["detail"]
+    assert "agrees" not in manifest
+
+
+async def test_picture_saved_again_with_its_manifest_is_told_by_its_mark(server: Api) -> None:
+    job, file = await made(server)
+    found = await verified(server, saved_again(file))
+    assert (found["result"], found["proof"], found["picture"]["id"]) == ("made_here", "mark", job.id)
+    assert (found["manifest"]["made_by"], found["manifest"]["changed"]) == ("this system", True)
+    assert "mark" in found["manifest"]["agrees"]
+
+
+async def test_manifest_of_ours_on_another_picture_is_no_proof(server: Api) -> None:
+    job, file = await made(server)
+    found = await verified(server, moved(file))
+    assert (found["result"], found["proof"], found["time"]) == ("manifest_found", "manifest", job.time)
+    assert found["picture"]["id"] == job.id
+    assert (found["manifest"]["made_by"], found["manifest"]["agrees"]) == ("this system", ["registry"])
+
+
+async def test_damaged_manifest_names_no_maker(server: Api) -> None:
+    _, file = await made(server)
+    data = bytearray(file.data)
+    data[data.index(b"softwareAgent")] ^= 1
+    manifest = (await verified(server, bytes(data)))["manifest"]
+    assert (manifest["made_by"], manifest["changed"]) == ("unknown", False)
 
 
 async def test_file_signed_with_a_certificate_of_before_is_known_by_its_bytes(server: Api) -> None:

@@ -2,18 +2,16 @@
 
 import io
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import c2pa
-import pytest
 import requests
 from PIL import Image
 
+from tests.programs import needs
 from tests.system.running import System
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -26,14 +24,6 @@ def program(name: str, system: System, folder: Path) -> Path:
     path = folder / name
     path.write_text(text.replace("@PROMPT@", PROMPT))
     return path
-
-
-def needs(command: str) -> str:
-    found = shutil.which(command)
-    if found is None and not os.environ.get("CI"):
-        pytest.skip(f"{command} is not installed")
-    assert found, f"{command} is not installed"
-    return found
 
 
 def output_of(*command: str | Path) -> str:

@@ -95,15 +95,23 @@ def test_chunks_of_a_png_are_counted_and_measured(chunks: list[tuple[bytes, byte
         picture("WEBP")[:16] + b"\xff\xff\xff\x7f" + picture("WEBP")[20:],
         b"\xff\xd8\xff\xe1\xff\xff" + picture("JPEG")[2:200],
         b"\xff\xd8\xff\xe1\0\1" + picture("JPEG")[2:],
-        picture("AVIF") + b"\xff\xff\xff\xffuuid",
-        picture("AVIF") + b"\0\0\0\1uuid\xff" + bytes(7),
-        picture("AVIF") + b"\0\0\0\7uuid",
+        picture("AVIF")[:32] + b"\xff\xff\xff\xffuuid" + picture("AVIF")[32:],
+        picture("AVIF")[:32] + b"\0\0\0\1uuid\xff" + bytes(7) + picture("AVIF")[32:],
+        picture("AVIF")[:32] + b"\0\0\0\7uuid" + picture("AVIF")[32:],
     ],
     ids=["png", "webp", "jpeg, long", "jpeg, short", "avif", "avif, 64 bits", "avif, short"],
 )
 def test_part_that_claims_more_than_there_is_is_unsound(data: bytes) -> None:
     with pytest.raises(Unsound):
         check(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("more", [b"\0", b"with kind regards, somebody", bytes(range(256)) * 4])
+def test_what_stands_after_a_picture_is_nobody_s_concern(kind: str, more: bytes) -> None:
+    found = format_of(picture(kind))
+    assert found is not None
+    assert found.check(picture(kind) + more) == b""
 
 
 @pytest.mark.parametrize(
