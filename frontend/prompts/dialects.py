@@ -15,12 +15,19 @@ from frontend.prompts.notes import Tell
 from frontend.prompts.parameters import take_parameters
 from frontend.prompts.terms import COMMA, END, is_negative, last_term, refuses
 
-_SYNTAX = re.compile(r"[()\[\]{}<>\\:\uff08|$]|--|\+\+|[\u2013\u2014]|__|[A-Z]{3}")
-# Also across commas, which end a term in quotes, too.
-_IN_QUOTES = "|".join(
-    rf"(?<![\w\\]){first}[^{first}{last}{LINE_BREAKS}]{{0,400}}{last}(?!\w)"
-    for first, last in ('""', "“”", "«»", "「」", "『』")
+_SYNTAX = re.compile(
+    rf"[()\[\]{{}}<>\\:\uff08|$]|--|\+\+|[\u2013\u2014]|__|[A-Z]{{3}}|[{DASHES}]\s?[\"“«「『]"
 )
+# Also across commas, which end a term in quotes, too.
+_QUOTES = ('""', "“”", "«»", "「」", "『』")
+_IN_QUOTES = "|".join(
+    rf"(?<![\w\\]){first}[^{first}{last}{LINE_BREAKS}]{{0,400}}{last}(?!\w)" for first, last in _QUOTES
+)
+# -"rain, hat": both.
+_QUOTED_TERMS = "|".join(
+    rf"{first}([^{first}{last}{LINE_BREAKS}]{{0,400}}){last}(?!\w)" for first, last in _QUOTES
+)
+_QUOTED_REFUSAL = re.compile(rf"((?:\A|[{COMMAS}{LINE_BREAKS}])\s{{0,8}}[{DASHES}]\s?)(?:{_QUOTED_TERMS})")
 _MASKED = re.compile(rf"{_IN_QUOTES}|{LITERAL.pattern}|\\[^\w\s]")
 _MASK = re.compile("\x01([0-9]+)\x02")  # clean text has no such characters
 _UNESCAPED = re.compile(r"(?<!\\)[()\[\]]")
@@ -74,6 +81,7 @@ class _Translator:
         self._refused: list[str] = []
 
     def translate(self, text: str) -> Translation:
+        text = _QUOTED_REFUSAL.sub(_refuse_each, text)
         text = _MASKED.sub(self._mask, _JOINED.sub(self._joined, text))
         text = _FULL_WIDTH.sub(_half_width, text)
         text = _NAME_BELOW_0.sub(r", -\1,", text)
@@ -157,6 +165,14 @@ class _Translator:
         if found:
             self._tell("{} is read as BREAK: a picture has no regions", found[0])
         return _REGION.sub(BREAK, text)
+
+
+def _refuse_each(match: re.Match[str]) -> str:
+    """What is quoted and has commas: each of its terms."""
+    quoted = next(filter(None, match.groups()[1:]), "")
+    if not COMMA.search(quoted):
+        return match[0]
+    return match[1] + ", -".join(term.strip() for term in COMMA.split(quoted))
 
 
 def _escaped(masked: str) -> str:

@@ -313,3 +313,17 @@ def test_any_mixture_of_dialects_is_read_or_refused(text: str) -> None:
     assume(not refused(lambda: parse(text, CHARACTERS)))
     prompt = parse(text, CHARACTERS)
     assert parse(canonical_form(prompt), CHARACTERS) == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('car, -"rain, hat"', "car, -rain, -hat"),
+        ("car\n– “rain, hat”, tree", "car, tree, -rain, -hat"),
+        ("car、-「雨、帽子」", "car, -雨, -帽子"),
+        ('car, -"rain"', 'car, -"rain"'),
+        ('a sign that says "open, closed"', 'a sign that says "open, closed"'),
+    ],
+)
+def test_all_that_is_refused_in_quotes_is_refused(text: str, wanted: str) -> None:
+    assert canonical_form(parse(text, ())) == wanted
