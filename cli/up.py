@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     for words in filter(None, (only_local(settings), *plain_text_warnings(settings), catalogue.warning)):
         print_error(words)
+    for fault in catalogue.faults:
+        print_error(f"left out: {fault.line}")
     if arguments.detach:
         return _detach(instance, arguments)
     # Here, because the other commands need none of what a system is made of.

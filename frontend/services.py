@@ -131,7 +131,7 @@ async def open_services(
             links,
             reviewer,
             cache,
-            lambda character, recorded: catalogue.current.depicts(character, recorded),
+            lambda character, recorded: catalogue.declared.depicts(character, recorded),
             settings.acs_timeout_s,
         )
         stack.push_async_callback(reviews.close)
@@ -241,7 +241,7 @@ def _health(
             "credentials": lambda: not certificate.has_ended(_now()),
         },
         warnings=lambda: list(
-            filter(None, (certificate.warning(_now()), catalogue.current.warning, *memory.warnings()))
+            filter(None, (certificate.warning(_now()), *catalogue.warnings, *memory.warnings()))
         ),
     )
 

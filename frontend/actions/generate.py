@@ -14,7 +14,7 @@ from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
 from frontend.catalogue.recipe import recipe
-from frontend.common.errors import ApiError
+from frontend.common.errors import GENERATION_FAILED, ApiError
 from frontend.domain.job import CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
@@ -38,7 +38,7 @@ async def generate(call: Call) -> dict[str, Any]:
         if is_full(error):
             raise full() from None
         log.exception("no job was accepted")
-        raise ApiError(502, "Generation failed") from None
+        raise ApiError(502, GENERATION_FAILED) from None
 
 
 async def _accept(call: Call) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frontend.catalogue.catalogue import Catalogue, read_mapping, to_struct
+from frontend.catalogue.catalogue import Catalogue
+from frontend.catalogue.yaml_file import read_mapping, to_struct
 from frontend.common.errors import ApiError, CatalogueError
 from frontend.prompts import prompt
 
@@ -60,7 +61,7 @@ def random_prompt(
 
 def _character(catalogue: Catalogue, asked: str | None, rng: random.Random) -> str:
     if asked is None:
-        ours = sorted(catalogue.characters_of(catalogue.default_model.name))
+        ours = sorted(catalogue.characters_of(next(iter(catalogue.models), "")))
         return rng.choice(ours) if ours else ""
     name = asked.strip().removeprefix("@").lower()
     if name and name not in catalogue.characters:
