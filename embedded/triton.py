@@ -5,6 +5,7 @@ no other user gets in, and the protocols that would hand the server over are clo
 """
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -17,12 +18,13 @@ from pathlib import Path
 import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
-from contract.names import TEXT_TO_IMAGE
-from contract.repositories import CONFIG_FILE, BadRepositories, base_models
+from contract.names import TEXT_TO_IMAGE, split_network_name
+from contract.repositories import CONFIG_FILE, BadRepositories, base_models, find_network
 from embedded.part import PartError, SystemPart, python_of
 from embedded.plain_path import plain, socket_path
 from embedded.shared_memory import keep_shared_memory_private, region_prefix, remove_shared_memory
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 # Open to who sends the header `triton-grpc-protocol-NAME: VALUE`. A value that nobody knows would stand in
 # the command line, which everybody can read; so it is a lock without a key: gRPC takes no such header.
@@ -55,7 +57,9 @@ def triton_part(
     threads: int | None = None,
     log_verbose: int = 0,
 ) -> SystemPart:
-    """A Triton that serves `text_to_image` and every base model of `repositories`.
+    """A Triton that serves `text_to_image` and every base model of `repositories` that it can load.
+
+    One that it cannot is left out, with a line in the log.
 
     `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
     CPU threads of one network (None: all cores). `port`: on 127.0.0.1 in place of the socket, for programs
@@ -65,15 +69,11 @@ def triton_part(
     install = _find_install()
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
-    try:
-        models = base_models(sources)
-    except BadRepositories as error:
-        raise PartError(f"triton: {error}") from None
-    folders = [plain(folder, own) for folder in sources]
     backends = plain(_assemble_backends(install, own), own)
+    models = _choose_models(sources, backends)
+    folders = [plain(folder, own) for folder in sources]
     site = plain(_bring_contract(own), own)
     remove_shared_memory(data_dir)
-    _check_backends(folders, models, backends)
     address, url, listens_at = _address(port, data_dir)
     command = (
         str(install.server / "bin" / "tritonserver"),
@@ -88,7 +88,8 @@ def triton_part(
         f"--grpc-address={address}",
         f"--grpc-port={port or SOCKET_PORT}",
         f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}",
-        "--strict-readiness=true",
+        "--exit-on-error=false",  # a model that does not load stops no other one
+        "--strict-readiness=false",
         "--exit-timeout-secs=3",
         f"--log-verbose={log_verbose}",
     )
@@ -114,18 +115,35 @@ def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
     return f"unix:{socket}", f"unix:{socket}:{SOCKET_PORT}", Path(f"{socket}:{SOCKET_PORT}")
 
 
-def _check_backends(folders: Sequence[Path], names: Sequence[str], backends: Path) -> None:
-    """Raises PartError where a model needs what is not installed here."""
-    for config in (folder / name / CONFIG_FILE for folder in folders for name in names):
-        text = config.read_text() if config.is_file() else ""
-        wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
-        if wanted and not (backends / wanted[1]).is_dir():
-            raise PartError(
-                f"triton: {config.parent.name} needs the backend {wanted[1]}, which this Triton lacks: name "
-                "one that has it in IMGEN_TRITON_URLS, or export the model with --engine onnx"
-            )
-        if wanted and wanted[1] == "inductor" and not _torch_site():
-            raise PartError(f"triton: {config.parent.name} needs torch: run `make install-export`")
+def _choose_models(folders: Sequence[Path], backends: Path) -> list[str]:
+    """Names of the networks that can be loaded. Raises PartError for repositories that are not usable."""
+    try:
+        found = base_models(folders)
+    except BadRepositories as error:
+        raise PartError(f"triton: {error}") from None
+    lacking = {name: fault for name in found.names if (fault := _missing_backend(folders, name, backends))}
+    faults = dict(found.faults)
+    for name, fault in lacking.items():
+        network = split_network_name(name)
+        faults.setdefault(network.model if network else name, fault)
+    for model, fault in faults.items():
+        log.warning("left out: model %s: %s", model, fault)
+    return [name for name in found.names if name not in lacking]
+
+
+def _missing_backend(folders: Sequence[Path], name: str, backends: Path) -> str:
+    """What a network needs that is not installed here; "" where there is nothing."""
+    folder = find_network(folders, name)
+    text = (folder / CONFIG_FILE).read_text(errors="replace") if folder else ""
+    wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
+    if wanted and not (backends / wanted[1]).is_dir():
+        return (
+            f"{name} needs the backend {wanted[1]}, which this Triton lacks: name one that has it in "
+            "IMGEN_TRITON_URLS, or export the model with --engine onnx"
+        )
+    if wanted and wanted[1] == "inductor" and not _torch_site():
+        return f"{name} needs torch: run `make install-export`"
+    return ""
 
 
 def _torch_site() -> str | None:
@@ -240,7 +258,6 @@ def _environment(
 async def _ready(url: str) -> bool:
     async with grpc_client.InferenceServerClient(url) as client:
         try:
-            server = await client.is_server_ready(client_timeout=2.0)
-            return bool(server and await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0))
+            return bool(await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0))
         except InferenceServerException:
             return False

@@ -13,10 +13,14 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
+from contract.inventory import ModelStock
 from embedded.listener import listener_of, tcp_listeners
-from embedded.part import PartError, free_port, running
+from embedded.part import PartError, SystemPart, free_port, running
 from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
+from frontend.domain.inference_error import InferenceError
+from frontend.inference.client import Inference
 from tests import raw_grpc
+from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 
 
@@ -24,10 +28,19 @@ def stubs_of(pid: int) -> list[int]:
     return [child for child, name, _, parent in processes() if parent == pid and name == STUB_NAME]
 
 
-def test_a_model_in_two_repositories_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
+def loaded(part: SystemPart) -> set[str]:
+    return {word.removeprefix("--load-model=") for word in part.command if word.startswith("--load-model=")}
+
+
+def test_a_network_in_two_repositories_is_left_out(
+    tiny_repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "tiny-decoder")
-    with pytest.raises(PartError, match="model tiny-decoder is both in"):
-        triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
+    part = triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
+    assert loaded(part) >= {"text_to_image", "tiny-denoiser"} and "tiny-decoder" not in loaded(part)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"left out: model tiny: tiny-decoder is both in {tiny_repository} and in {tmp_path}: remove one"
+    ]
 
 
 def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
@@ -35,12 +48,45 @@ def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
         triton_part(data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
 
 
-def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) -> None:
-    model = tmp_path / "models" / "eros-denoiser"
-    model.mkdir(parents=True)
-    (model / "config.pbtxt").write_text('name: "eros-denoiser"\nbackend: "tensorrt"\n')
-    with pytest.raises(PartError, match=r"eros-denoiser needs the backend tensorrt, .* --engine onnx"):
-        triton_part(data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+def test_network_that_needs_a_backend_of_nvidias_image_is_left_out(
+    tiny_repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(tiny_repository / "tiny-denoiser", tmp_path / "models" / "eros-denoiser")
+    shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
+    (tmp_path / "models" / "eros-denoiser" / "config.pbtxt").write_text('backend: "tensorrt"\n')
+    part = triton_part(data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+    assert "tiny-decoder" in loaded(part) and "eros-denoiser" not in loaded(part)
+    assert "left out: model eros: " in caplog.text
+
+
+@pytest.mark.triton
+async def test_model_that_triton_cannot_load_stops_no_other_one(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    """What Triton can draw with it tells anybody who asks; the broken one is not among it."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_repository, models)
+    for name in ("text-encoder", "denoiser", "decoder"):
+        shutil.copytree(tiny_repository / f"tiny-{name}", models / f"alto-{name}")
+        config = models / f"alto-{name}" / "config.pbtxt"
+        config.write_text(config.read_text().replace("tiny-", "alto-"))
+    (models / "alto-denoiser" / "1" / "model.onnx").write_bytes(b"half of a download")
+    shutil.rmtree(models / "tiny-denoiser--cleo" / "1")
+    part = triton_part(data_dir=tmp_path / "data", repositories=[models], threads=1)
+    async with running(part, tmp_path):
+        inference = Inference([part.url], timeout_s=60)
+        try:
+            (inventory,) = await inference.inventories()
+            assert inventory == {"tiny": ModelStock(frozenset({"aya", "bella"}))}
+            assert await inference.ready()
+            assert (await inference.text_to_image(order(), ignore)).pixels.shape == (64, 128, 3)
+            with pytest.raises(InferenceError, match="alto-denoiser"):
+                await inference.text_to_image(order(model="alto"), ignore)
+        finally:
+            await inference.close()
+    gone = Inference([part.url], timeout_s=1)
+    assert await gone.inventories() == [None]
+    await gone.close()
 
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Where models lie on disk: their folders, their descriptions and tokenizers, the size of a character."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,13 @@ from tokens import TextTokenizer
 
 from contract.description import BadDescription, Description, read_description
 from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER, character_name, network_name
-from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE, TOKENIZER_FILE
+from contract.repositories import (
+    DESCRIPTION_FILE,
+    HASHES_FILE,
+    TOKENIZER_FILE,
+    find_network,
+    repositories_of,
+)
 
 MAX_HASHES = 4096  # bytes
 
@@ -32,12 +37,13 @@ class Repositories:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], own: Path) -> "Repositories":
         """The folders in IMGEN_MODEL_REPOSITORIES, else the one that the model's folder `own` lies in."""
-        listed = environ.get("IMGEN_MODEL_REPOSITORIES", "")
-        return cls([Path(item) for item in listed.split(os.pathsep) if item] or [own.parent])
+        return cls(repositories_of(environ, own))
 
     def base(self, name: str) -> BaseModel:
         """Raises BadOrder for an unknown model, BadDescription for one whose files are broken."""
-        denoiser, encoder = (self._folder(network_name(name, part)) for part in (DENOISER, TEXT_ENCODER))
+        denoiser, encoder = (
+            find_network(self._folders, network_name(name, part)) for part in (DENOISER, TEXT_ENCODER)
+        )
         if denoiser is None or encoder is None:
             raise BadOrder(f"unknown model {name}")
         stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
@@ -48,11 +54,11 @@ class Repositories:
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
-        denoiser = self._folder(network_name(model, DENOISER, name))
+        denoiser = find_network(self._folders, network_name(model, DENOISER, name))
         if denoiser is None:
             raise BadOrder(f"unknown character {name} of model {model}")
         names = [network_name(model, part, name) for part in CHARACTER_PARTS]
-        folders = {item: folder for item in names if (folder := self._folder(item))}
+        folders = {item: folder for item in names if (folder := find_network(self._folders, item))}
         files = [path.stat() for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
         return Unit(
             name=character_name(model, name),
@@ -71,13 +77,6 @@ class Repositories:
             return name if name in own else network_name(order.model, part)
 
         return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
-
-    def _folder(self, name: str) -> Path | None:
-        """Only one that Triton can load: it has a config.pbtxt and something in it to run."""
-        found = (root / name for root in self._folders)
-        return next(
-            (path for path in found if (path / CONFIG_FILE).is_file() and any(path.glob("1/*"))), None
-        )
 
 
 def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
