@@ -31,7 +31,7 @@ BUILT_IN = Grammar(
 
 
 def open_grammar(path: Path) -> Grammar:
-    """The grammar in a YAML file; where there is none, or (told in the log) a broken one, the built-in one."""
+    """The grammar in a YAML file; the built-in one where there is none, or (told in the log) a broken one."""
     if not path.exists():
         return BUILT_IN
     try:

@@ -16,6 +16,7 @@ from frontend.prompts import prompt
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Choices = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=1_000)]  # a text may stand twice
 
+MAX_TOLD = 64  # characters of a name that is none
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -65,7 +66,8 @@ def _character(catalogue: Catalogue, asked: str | None, rng: random.Random) -> s
         return rng.choice(ours) if ours else ""
     name = asked.strip().removeprefix("@").lower()
     if name and name not in catalogue.characters:
-        raise ApiError(400, "Invalid character")
+        detail = prompt.which_character(name[:MAX_TOLD], catalogue.characters)
+        raise ApiError(400, "Invalid character", detail=detail)
     return name
 
 
