@@ -7,6 +7,7 @@ from pathlib import Path
 from cli.instance import Instance
 from cli.welcome import imgen_command
 from contract.description import read_description
+from contract.memory import gib, memory_limit, memory_of, refusals
 from contract.names import DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE
 from embedded.starter_entry import write_starter_entry
@@ -36,7 +37,8 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
     if Instance(settings.data_dir).serving() is not None and Instance(settings.data_dir).holder() is not None:
         start = f"{_environment(_data_dir(up))}{imgen} down; {start}"  # Triton loads models when it starts
     draw = f"{_environment(_data_dir(up))}{imgen} generate {shlex.quote(PROMPT)} --model {name} -o {name}.png"
-    return f"\n{entry}\n\nThe first picture, with these two commands:\n\n  {start}\n  {draw}"
+    facts = f"{entry}\n{_memory(settings, name, output)}"
+    return f"\n{facts}\n\nThe first picture, with these two commands:\n\n  {start}\n  {draw}"
 
 
 def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
@@ -48,6 +50,18 @@ def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
     model = load(operators, added).models.get(name)
     facts = f"{model.steps} steps, guidance {model.guidance:g}; " if model else ""
     return f"catalogue entry: {written} ({facts}yours to edit)"
+
+
+def _memory(settings: Settings, name: str, output: Path) -> str:
+    memory = memory_of([output], name)
+    if memory is None:
+        return "memory: not estimated for this engine"
+    limit = settings.memory_mb << 20 or memory_limit(os.environ)
+    needed = memory.loaded + max(memory.pictures.values())
+    words = f"memory: about {gib(needed)} for its largest picture; there is {gib(limit)}"
+    if refused := refusals([output], [name], limit)[name]:
+        words += f"; orders of {', '.join(refused)} will be refused"
+    return words
 
 
 def _carried(settings: Settings, output: Path) -> dict[str, str]:

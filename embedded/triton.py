@@ -18,6 +18,7 @@ from pathlib import Path
 import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
+from contract.memory import MEMORY, gib, memory_limit, memory_of, refusals
 from contract.names import TEXT_TO_IMAGE, split_network_name
 from contract.repositories import CONFIG_FILE, BadRepositories, base_models, find_network
 from embedded.part import PartError, SystemPart, python_of
@@ -55,6 +56,7 @@ def triton_part(
     port: int | None = None,
     resident_mb: int | None = None,
     threads: int | None = None,
+    memory_mb: int = 0,
     log_verbose: int = 0,
 ) -> SystemPart:
     """A Triton that serves `text_to_image` and every base model of `repositories` that it can load.
@@ -70,7 +72,8 @@ def triton_part(
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     backends = plain(_assemble_backends(install, own), own)
-    models = _choose_models(sources, backends)
+    own_limit = {MEMORY: str(memory_mb)} if memory_mb else {}
+    models = _choose_models(sources, backends, memory_limit({**os.environ, **own_limit}))
     folders = [plain(folder, own) for folder in sources]
     site = plain(_bring_contract(own), own)
     remove_shared_memory(data_dir)
@@ -100,8 +103,8 @@ def triton_part(
         listens_at=listens_at,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads),
-        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS"),
+        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads) | own_limit,
+        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS", MEMORY),
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
@@ -115,8 +118,9 @@ def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
     return f"unix:{socket}", f"unix:{socket}:{SOCKET_PORT}", Path(f"{socket}:{SOCKET_PORT}")
 
 
-def _choose_models(folders: Sequence[Path], backends: Path) -> list[str]:
-    """Names of the networks that can be loaded. Raises PartError for repositories that are not usable."""
+def _choose_models(folders: Sequence[Path], backends: Path, memory: int) -> list[str]:
+    """Names of the networks that can be loaded, and fit. Raises PartError for repositories that are not
+    usable."""
     try:
         found = base_models(folders)
     except BadRepositories as error:
@@ -126,9 +130,38 @@ def _choose_models(folders: Sequence[Path], backends: Path) -> list[str]:
     for name, fault in lacking.items():
         network = split_network_name(name)
         faults.setdefault(network.model if network else name, fault)
-    for model, fault in faults.items():
+    whole = {network.model for name in found.names if (network := split_network_name(name))} - set(faults)
+    too_large = _too_large(folders, sorted(whole), memory)
+    for model, fault in {**faults, **too_large}.items():
         log.warning("left out: model %s: %s", model, fault)
-    return [name for name in found.names if name not in lacking]
+    for sizes in refusals(folders, sorted(whole - set(too_large)), memory).values():
+        if sizes:
+            log.warning("orders are refused of %s: %s", ", ".join(sizes), next(iter(sizes.values())))
+    return [
+        name
+        for name in found.names
+        if name not in lacking and not ((network := split_network_name(name)) and network.model in too_large)
+    ]
+
+
+def _too_large(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict[str, str]:
+    """Models that do not fit beside those before them, and why."""
+    faults: dict[str, str] = {}
+    loaded = 0
+    for model in models:
+        memory = memory_of(folders, model)
+        if memory is None:
+            continue
+        needed = loaded + max(memory.loading, memory.loaded + min(memory.pictures.values()))
+        if needed > limit:
+            beside = " with the other models" if loaded else ""
+            faults[model] = (
+                f"it and its smallest picture take about {gib(needed)} of memory{beside}; "
+                f"there is {gib(limit)} (IMGEN_MEMORY_MB)"
+            )
+        else:
+            loaded += memory.loaded
+    return faults
 
 
 def _missing_backend(folders: Sequence[Path], name: str, backends: Path) -> str:

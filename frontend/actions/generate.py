@@ -49,6 +49,7 @@ async def _accept(call: Call) -> dict[str, Any]:
     request = GenerateRequest.from_body(call.body)
     catalogue = services.catalogue.current
     model = catalogue.model(request.model)
+    catalogue.check_size(model.name, request.size)
     prompt = parse(request.prompt, catalogue.characters_of(model.name))
     watermark = await _read_watermark(call, request.wm_image)
     repeat = await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
@@ -82,6 +82,15 @@ class CatalogueFault:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """What the Tritons cannot do of what is declared."""
+
+    models: frozenset[str] = frozenset()  # without weights
+    characters: frozenset[tuple[str, str]] = frozenset()  # (model, name), likewise
+    too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """Everything that this server offers, cross-checked. Both mappings are in the order of their keys.
 
@@ -93,6 +102,7 @@ class Catalogue:
     homes: Mapping[str, Path]  # of each character: the folder that its LoRA's path starts from
     faults: tuple[CatalogueFault, ...] = ()
     withheld: Collection[str] = ()  # models that are known and cannot be drawn with
+    too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
 
     @property
     def default_model(self) -> Model:
@@ -110,9 +120,15 @@ class Catalogue:
         found = self.models.get(name) if isinstance(name, str) else None
         return found or self.default_model
 
-    def without(self, models: Collection[str], characters: Collection[tuple[str, str]]) -> "Catalogue":
-        """What is left where these models, and these characters (model, name), cannot be drawn with."""
-        if not models and not characters:
+    def check_size(self, model: str, size: tuple[int, int]) -> None:
+        """Raises ApiError 502 where no Triton has the memory for a picture of that size."""
+        if why := self.too_large.get((model, f"{size[0]}x{size[1]}")):
+            raise ApiError(502, GENERATION_FAILED, detail=why)
+
+    def without(self, lacking: "Lacking") -> "Catalogue":
+        """What is left where these cannot be drawn with."""
+        models, characters = lacking.models, lacking.characters
+        if not models and not characters and not lacking.too_large:
             return self
         left = {name: each for name, each in self.models.items() if name not in models}
         narrowed = {
@@ -121,6 +137,7 @@ class Catalogue:
         }
         return replace(
             self,
+            too_large=lacking.too_large,
             models=MappingProxyType(left),
             characters=MappingProxyType(
                 {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from frontend.catalogue.catalogue import MAX_NAMED, Catalogue, load
+from frontend.catalogue.catalogue import MAX_NAMED, Catalogue, Lacking, load
 from frontend.common.errors import CatalogueError
 from frontend.common.supervised import SupervisedLoop
 
@@ -27,7 +27,7 @@ class LiveCatalogue:
         self._poll_s = poll_s
         self._stamp = stamp(self._folders)
         self._taking = threading.Lock()  # files are read in a thread, what has weights is told by the loop
-        self._lacking: tuple[Collection[str], Collection[tuple[str, str]]] = ((), ())
+        self._lacking = Lacking()
         self._told: Collection[str] = ()
         self._take(load(*self._folders), self._lacking)
 
@@ -35,12 +35,17 @@ class LiveCatalogue:
     def warnings(self) -> list[str]:
         """What is left out or wants to be completed, a line each, without paths of files."""
         declared = self.declared
-        return list(filter(None, (declared.faults_in_short, self._lacking_line, declared.warning)))
+        return list(
+            filter(
+                None,
+                (declared.faults_in_short, self._lacking_line, self._too_large_line, declared.warning),
+            )
+        )
 
-    def withhold(self, models: Collection[str], characters: Collection[tuple[str, str]]) -> None:
-        """These models, and these characters (model, name), have no weights; all others have."""
-        if (models, characters) != self._lacking:
-            self._take(self.declared, (models, characters))
+    def withhold(self, lacking: Lacking) -> None:
+        """All but these can be drawn with."""
+        if lacking != self._lacking:
+            self._take(self.declared, lacking)
 
     async def watch(self) -> None:
         """Reloads until cancelled. Files are read in a thread."""
@@ -65,16 +70,15 @@ class LiveCatalogue:
             log.info("catalogue reloaded")
             self._take(loaded, self._lacking)
 
-    def _take(
-        self, declared: Catalogue, lacking: tuple[Collection[str], Collection[tuple[str, str]]]
-    ) -> None:
+    def _take(self, declared: Catalogue, lacking: Lacking) -> None:
         with self._taking:
             self.declared: Catalogue = declared
             self._lacking = lacking
-            self.current: Catalogue = declared.without(*lacking)
+            self.current: Catalogue = declared.without(lacking)
             lines = [
                 *(f"left out: {fault.line}" for fault in declared.faults),
                 self._lacking_line,
+                self._too_large_line,
                 declared.warning,
             ]
             for line in lines:
@@ -85,7 +89,7 @@ class LiveCatalogue:
     @property
     def _lacking_line(self) -> str:
         """Which have no weights, in one line; "" where all have."""
-        models, pairs = self._lacking
+        models, pairs = self._lacking.models, self._lacking.characters
         known = self.declared.characters
         lacking = [name for name in sorted(models) if name in self.declared.models]
         lacking += [
@@ -102,6 +106,17 @@ class LiveCatalogue:
             "CHECKPOINT --name NAME` makes a model's, `imgen character add` a character's; a Triton loads "
             "models when it starts"
         )
+
+    @property
+    def _too_large_line(self) -> str:
+        """Which sizes are refused, in one line."""
+        refused: dict[str, list[str]] = {}
+        for model, size in self._lacking.too_large:
+            refused.setdefault(model, []).append(size)
+        listed = "; ".join(
+            f"{model}: {', '.join(sizes)}" for model, sizes in sorted(refused.items())[:MAX_NAMED]
+        )
+        return f"orders are refused for want of memory (IMGEN_MEMORY_MB): {listed}" if listed else ""
 
 
 def stamp(folders: Iterable[Path]) -> Stamp:

@@ -5,7 +5,7 @@ import logging
 from typing import Protocol
 
 from contract.inventory import Inventory
-from frontend.catalogue.catalogue import Catalogue
+from frontend.catalogue.catalogue import Catalogue, Lacking
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.common.supervised import SupervisedLoop
 
@@ -44,13 +44,11 @@ class StockWatch:
         self._known = [now if now is not None else last for now, last in zip(told, before, strict=True)]
         inventories = [one for one in self._known if one is not None]
         if len(inventories) == len(self._known):
-            self._catalogue.withhold(*_lacking(self._catalogue.declared, inventories))
+            self._catalogue.withhold(_lacking(self._catalogue.declared, inventories))
 
 
-def _lacking(
-    declared: Catalogue, inventories: list[Inventory]
-) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    """Models, and characters (model, name), that no Triton has weights of."""
+def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:
+    """What no Triton has weights of, and what all that have the weights have too little memory for."""
     models = frozenset(
         name for name in declared.models if not any(name in inventory for inventory in inventories)
     )
@@ -60,4 +58,10 @@ def _lacking(
         for model in character.models
         if not any(model in one and name in one[model].characters for one in inventories)
     )
-    return models, pairs
+    too_large = {}
+    for model in declared.models:
+        refused = [one[model].too_large for one in inventories if model in one]
+        for size, why in refused[0].items() if refused else ():
+            if all(size in each for each in refused):
+                too_large[model, size] = why
+    return Lacking(models, pairs, too_large)

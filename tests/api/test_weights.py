@@ -92,6 +92,23 @@ async def until_offered(server: Api, wanted: tuple[list[str], list[str]]) -> Non
             await asyncio.sleep(0.02)
 
 
+async def test_order_that_does_not_fit_the_memory_is_refused_in_a_sentence(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    why = "1024x1024 with eros takes about 21.3 GiB of memory; there is 15.6 GiB"
+    eros = ModelStock(frozenset({"aya"}), {"1024x1024": why})
+    triton = FakeTriton(inventory={"eros": eros, "alto": ModelStock(frozenset({"aya"}))})
+    async with two_models(redis_url, tmp_path, triton) as server:
+        order = {"action": "generate", "prompt": "a lake", "width": 1024, "height": 1024}
+        refused = (502, {"error": "Generation failed", "detail": why})
+        assert await server.post({**order, "model": "eros"}) == refused
+        assert (await server.post({**order, "model": "alto"}))[0] == 200
+        assert (await server.post({**order, "model": "eros", "width": 1216, "height": 832}))[0] == 200
+        async with server.http.get(f"{server.url}/readyz") as response:
+            warnings = (await response.json())["warnings"]
+        assert "orders are refused for want of memory (IMGEN_MEMORY_MB): eros: 1024x1024" in warnings
+
+
 async def test_server_whose_triton_has_nothing_is_not_ready(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:

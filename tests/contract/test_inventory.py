@@ -5,9 +5,14 @@ import pytest
 
 from contract.inventory import BadInventory, ModelStock, inventory_to_json, read_inventory, take_stock
 
+LARGE = 1 << 50  # bytes
+
 
 def test_inventory_is_read_as_it_was_told() -> None:
-    inventory = {"eros": ModelStock(frozenset({"aya", "bella"})), "alto": ModelStock(frozenset())}
+    inventory = {
+        "eros": ModelStock(frozenset({"aya", "bella"}), {"1024x1024": "too much"}),
+        "alto": ModelStock(frozenset()),
+    }
     assert read_inventory(inventory_to_json(inventory).encode()) == inventory
 
 
@@ -26,7 +31,7 @@ def test_stock_is_what_is_loaded_and_the_characters_that_have_weights(
     shutil.copytree(tiny_repository, folder)
     (folder / "tiny-denoiser--bella" / "config.pbtxt").unlink()
     everything = {"tiny": ModelStock(frozenset({"aya", "cleo"}))}
-    assert take_stock([tmp_path, folder], lambda _: True) == everything
-    assert take_stock([folder], lambda name: name != "tiny-decoder") == {}
+    assert take_stock([tmp_path, folder], lambda _: True, LARGE) == everything
+    assert take_stock([folder], lambda name: name != "tiny-decoder", LARGE) == {}
     shutil.rmtree(folder / "tiny-text-encoder" / "tokenizer")
-    assert take_stock([folder], lambda _: True) == {}
+    assert take_stock([folder], lambda _: True, LARGE) == {}

@@ -41,7 +41,8 @@ RUN_BY = {
     "imgen character remove": "test_characters_commands_work_on_a_running_system",
     "imgen serve": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",  # bench-api starts it
     "imgen export CHECKPOINT": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
-    ".venv/parts/export/bin/python -m export demo/build/cpu": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
+    ".venv/parts/export/bin/python -m export demo/build/cpu": "test_repository_restored_and_exported_again_"
+    "is_the_same_to_the_byte",
     "imgen export CHECKPOINT --name eros --output REPOSITORY --engine tensorrt": "test_every_part_has_a_plan_"
     "and_keeps_its_graph",
     "imgen export CHECKPOINT --name eros --output REPOSITORY --engine inductor": "test_one_package_makes_"

@@ -14,11 +14,13 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from contract.inventory import ModelStock
+from contract.memory import memory_of
 from embedded.listener import listener_of, tcp_listeners
 from embedded.part import PartError, SystemPart, free_port, running
 from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
-from frontend.domain.inference_error import InferenceError
+from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.inference.client import Inference
+from frontend.settings import ROOT
 from tests import raw_grpc
 from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
@@ -179,6 +181,41 @@ async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
     part = triton_part(data_dir=folder / "data", repositories=[folder / "models"], threads=1)
     async with running(part, tmp_path), triton_aio.InferenceServerClient(part.url) as client:
         assert await client.is_model_ready("tiny-decoder")
+
+
+@pytest.mark.triton
+async def test_order_that_does_not_fit_the_memory_is_refused_before_anything_is_drawn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = ROOT / "demo" / "models"
+    memory = memory_of([models], "eros")
+    assert memory is not None
+    limit = (memory.loaded + memory.pictures[1216, 832] >> 20) + 1
+    part = triton_part(data_dir=tmp_path, repositories=[models], threads=1, memory_mb=limit)
+    assert "orders are refused of 1344x768, 1024x1024, " in caplog.text
+    async with running(part, tmp_path):
+        inference = Inference([part.url], timeout_s=60)
+        try:
+            (inventory,) = await inference.inventories()
+            assert inventory is not None
+            why = inventory["eros"].too_large["1024x1024"]
+            assert "1216x832" not in inventory["eros"].too_large
+            with pytest.raises(InferenceError, match=f"REFUSED: {why}") as refused:
+                await inference.text_to_image(order(model="eros", width=1024, height=1024), ignore)
+            assert refused.value.scope is FailureScope.ORDER
+        finally:
+            await inference.close()
+
+
+def test_model_that_does_not_fit_the_memory_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = triton_part(data_dir=tmp_path, repositories=[ROOT / "demo" / "models"], memory_mb=400)
+    assert loaded(part) == {"text_to_image", "model_control", "prompt-encoder"}
+    assert (
+        "left out: model eros: it and its smallest picture take about 0.8 GiB of memory; there is"
+        in caplog.text
+    )
 
 
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:

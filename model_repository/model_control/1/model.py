@@ -20,6 +20,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from contract.inventory import inventory_to_json, take_stock
+from contract.memory import memory_limit
 from contract.names import control_key_file, is_character
 from contract.repositories import repositories_of
 
@@ -29,6 +30,7 @@ KEY_FILE = control_key_file(os.getppid())  # one for each tritonserver; text_to_
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         self._folders = repositories_of(os.environ, Path(args["model_repository"]))
+        self._memory = memory_limit(os.environ)
         self._key = secrets.token_hex(32)
         KEY_FILE.unlink(missing_ok=True)  # of an earlier tritonserver that had this process number
         with os.fdopen(os.open(KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -53,7 +55,7 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse([pb_utils.Tensor("done", np.array([True]))])
 
     def _inventory(self) -> "pb_utils.InferenceResponse":
-        told = inventory_to_json(take_stock(self._folders, _is_ready)).encode()
+        told = inventory_to_json(take_stock(self._folders, _is_ready, self._memory)).encode()
         tensors = [
             pb_utils.Tensor("done", np.array([True])),
             pb_utils.Tensor("inventory", np.array([told], dtype=object)),

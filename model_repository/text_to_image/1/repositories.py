@@ -10,8 +10,18 @@ from residency import Unit
 from tokens import TextTokenizer
 
 from contract.description import BadDescription, Description, read_description
-from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER, character_name, network_name
+from contract.memory import ModelMemory, memory_of
+from contract.names import (
+    CHARACTER_PARTS,
+    DECODER,
+    DENOISER,
+    TEXT_ENCODER,
+    character_name,
+    network_name,
+    split_network_name,
+)
 from contract.repositories import (
+    CONFIG_FILE,
     DESCRIPTION_FILE,
     HASHES_FILE,
     TOKENIZER_FILE,
@@ -27,6 +37,7 @@ class BaseModel:
     description: Description
     tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
     weights: str  # JSON: the denoiser's hash
+    memory: ModelMemory | None  # None: it cannot be told
 
 
 class Repositories:
@@ -49,8 +60,19 @@ class Repositories:
         stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
         known = self._models.get(name)
         if known is None or known[0] != stamp:
-            self._models[name] = known = (stamp, _read_base(denoiser, encoder))
+            memory = memory_of(self._folders, name)
+            self._models[name] = known = (stamp, _read_base(denoiser, encoder, memory))
         return known[1]
+
+    def loaded(self) -> int:
+        """Bytes that all base models take in memory without pictures, as far as it can be told."""
+        models = {
+            network.model
+            for folder in self._folders
+            for path in folder.glob(f"*/{CONFIG_FILE}")
+            if (network := split_network_name(path.parent.name)) and not network.character
+        }
+        return sum(memory.loaded for name in models if (memory := memory_of(self._folders, name)))
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
@@ -79,7 +101,7 @@ class Repositories:
         return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
 
 
-def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
+def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> BaseModel:
     description = read_description(denoiser / DESCRIPTION_FILE)
     tokenizers = []
     for one, pad in zip(description.family.text_encoders, description.pad_tokens, strict=True):
@@ -87,7 +109,9 @@ def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
         if not path.is_file():
             raise BadDescription(f"{encoder.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
         tokenizers.append(TextTokenizer(path, pad=pad, window=description.token_window))
-    return BaseModel(description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser))
+    return BaseModel(
+        description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser), memory=memory
+    )
 
 
 def _hashes(folder: Path) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.acs import Depicts
-from frontend.catalogue.catalogue import Catalogue, load
+from frontend.catalogue.catalogue import Catalogue, Lacking, load
 from frontend.common.errors import ApiError, CatalogueError
 
 DEMO = Path(__file__).parents[3] / "demo" / "catalogue"
@@ -227,13 +227,13 @@ def test_what_has_no_weights_is_known_and_not_offered(tmp_path: Path, write: Wri
     write("models/alto.yaml", MODEL + "order: 1\n")
     write("characters/zoe.yaml", CHARACTER.replace("[eros]", "[alto, eros]"))
     write("characters/kim.yaml", CHARACTER.replace("[eros]", "[alto]"))
-    left = load(tmp_path).without({"alto"}, {("eros", "aya")})
+    left = load(tmp_path).without(Lacking(frozenset({"alto"}), frozenset({("eros", "aya")})))
     assert left.response["characters"] == ["zoe"] and list(left.response["models"]) == ["eros"]
     assert left.characters["zoe"].models == ("eros",)
     assert left.model(None).name == "eros"
     with pytest.raises(ApiError, match="Generation failed"):
         left.model("alto")
-    none = load(tmp_path).without({"alto", "eros"}, set())
+    none = load(tmp_path).without(Lacking(frozenset({"alto", "eros"})))
     assert none.response == {"characters": [], "models": {}}
     with pytest.raises(ApiError, match="Generation failed"):
         none.model(None)

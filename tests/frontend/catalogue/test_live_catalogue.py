@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from frontend.catalogue.catalogue import Lacking
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.common.errors import CatalogueError
 from tests.frontend.catalogue.test_catalogue import CHARACTER, MODEL
@@ -86,8 +87,8 @@ def test_what_has_no_weights_is_named_and_back_when_it_has_some(
     (folder / "models" / "alto.yaml").write_text(MODEL)
     (folder / "characters" / "aya.yaml").write_text(CHARACTER + "depicts: adult\n")
     live = LiveCatalogue(folder)
-    live.withhold(frozenset({"alto"}), frozenset({("eros", "aya")}))
-    live.withhold(frozenset({"alto"}), frozenset({("eros", "aya")}))
+    live.withhold(Lacking(frozenset({"alto"}), frozenset({("eros", "aya")})))
+    live.withhold(Lacking(frozenset({"alto"}), frozenset({("eros", "aya")})))
     assert list(live.current.models) == ["eros"] and not live.current.characters
     assert list(live.declared.characters) == ["aya"]
     (line,) = live.warnings
@@ -96,7 +97,7 @@ def test_what_has_no_weights_is_named_and_back_when_it_has_some(
     (folder / "characters" / "zoe.yaml").write_text(CHARACTER + "depicts: adult\n")
     live.refresh()  # a new catalogue, and the same Triton
     assert list(live.current.models) == ["eros"] and list(live.current.characters) == ["zoe"]
-    live.withhold(frozenset(), frozenset())
+    live.withhold(Lacking())
     assert live.current is live.declared and live.warnings == []
 
 
