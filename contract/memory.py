@@ -5,7 +5,7 @@ An engine's row is measured (docs/export.md says how); what it does not say foll
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,17 @@ def refusals(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict
     return found
 
 
-def loaded_character(stored: int) -> int:
-    """Bytes that a character's own networks take, of `stored` bytes in files."""
-    engine = ENGINES["onnxruntime"]
-    return int(engine.weights * stored) + engine.process
+def loaded_characters(stored: int) -> int:
+    """Bytes that characters' own networks take, of `stored` bytes in files: as while they load, since what
+    their pictures need is kept in processes of their own."""
+    return int(ENGINES["onnxruntime"].loading * stored)
+
+
+def characters_that_fit(memories: Collection[ModelMemory], limit: int) -> int:
+    """Bytes of files of characters that there is room for beside these models and their largest picture."""
+    largest = max((max(one.pictures.values()) for one in memories), default=0)
+    room = limit - largest - sum(one.loaded for one in memories)
+    return int(max(room, 0) / ENGINES["onnxruntime"].loading)
 
 
 def memory_limit(environ: Mapping[str, str]) -> int:

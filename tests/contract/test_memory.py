@@ -8,8 +8,9 @@ from contract.memory import (
     ENGINES,
     MEMORY,
     ModelMemory,
+    characters_that_fit,
     gib,
-    loaded_character,
+    loaded_characters,
     memory_limit,
     memory_of,
     refusals,
@@ -114,4 +115,11 @@ def test_limit_is_what_was_told_or_else_what_there_is() -> None:
     assert (
         memory_limit({MEMORY: ""}) == memory_limit({MEMORY: "0"}) == memory_limit({MEMORY: "much"}) == whole
     )
-    assert loaded_character(100 * MIB) > 200 * MIB
+
+
+def test_characters_have_the_room_that_models_and_their_largest_picture_leave() -> None:
+    memory = demo()
+    needed = memory.loaded + max(memory.pictures.values())
+    fit = characters_that_fit([memory], needed + 270 * MIB)
+    assert fit == 100 * MIB and loaded_characters(fit) == 270 * MIB
+    assert characters_that_fit([memory], needed - 1) == 0

@@ -27,7 +27,7 @@ from residency import Residency
 from triton_engine import NetworkFailed, TritonEngine
 
 from contract.description import BadDescription
-from contract.memory import loaded_character, memory_limit, words_of_refusal
+from contract.memory import characters_that_fit, loaded_characters, memory_limit, words_of_refusal
 
 MAX_AT_ONCE = 64  # orders; each waits in a thread of its own while a network runs
 CANCEL_POLL_S = 0.1  # between looks for a cancellation while a character loads
@@ -58,10 +58,13 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         megabytes = os.environ.get("IMGEN_RESIDENT_MB") or parameters["resident_mb"]["string_value"]
         self._repositories = Repositories.from_environment(os.environ, Path(args["model_repository"]))
-        self._residency = Residency(int(megabytes) << 20, load, unload)
-        base = self._repositories.loaded()
-        self._memory = memory_limit(os.environ)
-        self._gate = MemoryGate(self._memory, lambda: base + loaded_character(self._residency.taken))
+        self._memory, memories = memory_limit(os.environ), self._repositories.memories()
+        budget = int(megabytes) << 20
+        if memories:
+            budget = min(budget, characters_that_fit(memories, self._memory))
+        self._residency = Residency(budget, load, unload)
+        base = sum(memory.loaded for memory in memories)
+        self._gate = MemoryGate(self._memory, lambda: base + loaded_characters(self._residency.taken))
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
         self._threads = ThreadPoolExecutor(MAX_AT_ONCE + 4, thread_name_prefix="imgen")
         self._active = 0

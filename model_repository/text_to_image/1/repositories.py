@@ -64,15 +64,15 @@ class Repositories:
             self._models[name] = known = (stamp, _read_base(denoiser, encoder, memory))
         return known[1]
 
-    def loaded(self) -> int:
-        """Bytes that all base models take in memory without pictures, as far as it can be told."""
+    def memories(self) -> list[ModelMemory]:
+        """Of all base models, as far as it can be told."""
         models = {
             network.model
             for folder in self._folders
             for path in folder.glob(f"*/{CONFIG_FILE}")
             if (network := split_network_name(path.parent.name)) and not network.character
         }
-        return sum(memory.loaded for name in models if (memory := memory_of(self._folders, name)))
+        return [memory for name in models if (memory := memory_of(self._folders, name))]
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
