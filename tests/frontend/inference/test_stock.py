@@ -62,3 +62,16 @@ async def test_triton_that_is_away_changes_nothing(catalogue: LiveCatalogue) -> 
         tritons.told = list(told)
         await watch.look()
     assert offered(catalogue) == {"eros": []}  # as each told last
+
+
+async def test_size_is_refused_where_all_that_have_the_model_refuse_it(catalogue: LiveCatalogue) -> None:
+    small = ModelStock(frozenset({"aya"}), {"1024x1024": "too much", "1344x768": "too much"})
+    other = ModelStock(frozenset({"aya"}), {"1024x1024": "too much"})
+    tritons = Tritons([{"eros": small}, {"eros": other, "alto": stock("aya")}])
+    watch = StockWatch(tritons, catalogue)
+    await watch.look()
+    assert dict(catalogue.current.too_large) == {("eros", "1024x1024"): "too much"}
+    assert catalogue.warnings == ["orders are refused for want of memory (IMGEN_MEMORY_MB): eros: 1024x1024"]
+    tritons.told = [{"eros": small}, {"alto": stock("aya")}]
+    await watch.look()
+    assert {size for _, size in catalogue.current.too_large} == {"1024x1024", "1344x768"}
