@@ -28,7 +28,7 @@ def test_stock_is_what_is_loaded_and_the_characters_that_have_weights(
     tiny_repository: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "tiny"
-    shutil.copytree(tiny_repository, folder)
+    shutil.copytree(tiny_repository, folder, ignore=shutil.ignore_patterns("*--dora"))
     (folder / "tiny-denoiser--bella" / "config.pbtxt").unlink()
     everything = {"tiny": ModelStock(frozenset({"aya", "cleo"}))}
     assert take_stock([tmp_path, folder], lambda _: True, LARGE) == everything
