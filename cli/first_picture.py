@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.instance import Instance
 from cli.welcome import imgen_command
 from contract.description import read_description
-from contract.memory import gib, memory_limit, memory_of, refusals
+from contract.memory import GPU, gib, memory_limit, memory_of, refusals
 from contract.names import DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE
 from embedded.starter_entry import write_starter_entry
@@ -30,7 +30,7 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
     denoiser = output / network_name(name, DENOISER)
     entry = _write_entry(settings, name, denoiser)
     up = dict(_carried(settings, output))
-    if not Path("/dev/nvidia0").exists() and _bytes_of(denoiser) > LARGE_BYTES:
+    if not GPU.exists() and _bytes_of(denoiser) > LARGE_BYTES:
         up |= SLOW
     imgen = imgen_command()
     start = f"{_environment(up)}{imgen} up --detach"

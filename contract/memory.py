@@ -20,7 +20,7 @@ GUIDED = 2  # the denoiser runs on the prompt and on the negative one
 WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
 CONFIGS = {DENOISER: "checkpoint/unet/config.json", DECODER: "checkpoint/vae/config.json"}
 MAX_CONFIG_BYTES = 4 << 20
-GPUS = Path("/dev/nvidia0")
+GPU = Path("/dev/nvidia0")
 MEMORY = "IMGEN_MEMORY_MB"  # in the environment of Triton: what its networks may take, in MiB
 
 
@@ -54,7 +54,7 @@ def memory_of(folders: Sequence[Path], model: str) -> ModelMemory | None:
     found = {part: folder for part, folder in networks.items() if folder}
     engines = {part: ENGINES.get(_backend(folder)) for part, folder in found.items()}
     known = {part: engine for part, engine in engines.items() if engine}
-    if len(known) < len(PARTS) or GPUS.exists():
+    if len(known) < len(PARTS) or GPU.exists():
         return None
     try:
         description = read_description(found[DENOISER] / DESCRIPTION_FILE)

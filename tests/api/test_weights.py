@@ -109,6 +109,21 @@ async def test_order_that_does_not_fit_the_memory_is_refused_in_a_sentence(
         assert "orders are refused for want of memory (IMGEN_MEMORY_MB): eros: 1024x1024" in warnings
 
 
+async def test_request_that_was_accepted_before_is_answered_as_it_was(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    triton = FakeTriton()
+    async with two_models(redis_url, tmp_path, triton) as server:
+        order = {"action": "generate", "prompt": "a lake", "model": "alto", "idempotency_key": "k"}
+        first = await server.post(order)
+        assert first[0] == 200
+        triton.inventory = ONLY_EROS
+        await until_offered(server, (["eros"], ["aya"]))
+        assert await server.post(order) == first
+        assert (await server.post({**order, "prompt": "a tree"}))[0] == 409
+        assert (await server.post({**order, "idempotency_key": "other"}))[0] == 502
+
+
 async def test_server_whose_triton_has_nothing_is_not_ready(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:

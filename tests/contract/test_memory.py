@@ -6,6 +6,7 @@ import pytest
 
 from contract.memory import (
     ENGINES,
+    GPU,
     MEMORY,
     ModelMemory,
     characters_that_fit,
@@ -20,7 +21,7 @@ from contract.sizes import SIZES
 
 DEMO = Path(__file__).parents[2] / "demo" / "models"
 MIB = 1 << 20
-pytestmark = pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="estimates are of CPUs")
+pytestmark = pytest.mark.skipif(GPU.exists(), reason="estimates are of CPUs")
 
 
 def demo() -> ModelMemory:
