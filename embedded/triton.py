@@ -291,6 +291,11 @@ def _environment(
 async def _ready(url: str) -> bool:
     async with grpc_client.InferenceServerClient(url) as client:
         try:
-            return bool(await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0))
+            if await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0):
+                return True
+            live = await client.is_server_live(client_timeout=2.0)
         except InferenceServerException:
             return False
+    if live:  # it listens when all is loaded that can be
+        raise PartError(f"Triton could not load {TEXT_TO_IMAGE}")
+    return False

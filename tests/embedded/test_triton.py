@@ -5,6 +5,7 @@ import shutil
 import signal
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,19 @@ def test_model_that_does_not_fit_the_memory_is_left_out(
         "left out: model eros: it and its smallest picture take about 0.8 GiB of memory; there is"
         in caplog.text
     )
+
+
+@pytest.mark.triton
+async def test_triton_that_cannot_load_what_draws_is_told_at_once(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    """Other models may fail to load; without this one nothing can be drawn."""
+    (tmp_path / "models").mkdir()
+    part = triton_part(data_dir=tmp_path, repositories=[tmp_path / "models"], threads=1)
+    lame = {**part.environment, "IMGEN_TRITON_SITE": str(tmp_path / "nowhere")}
+    with pytest.raises(PartError, match=r"Triton could not load text_to_image; see .*triton\.log: "):
+        async with running(replace(part, environment=lame), tmp_path):
+            raise AssertionError("it serves")
 
 
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:
