@@ -9,13 +9,14 @@ from rich.table import Table
 
 from cli.bars import stage_bars
 from cli.console import console, print_json
-from cli.errors import UserError
+from cli.errors import UserError, print_error
 from cli.help import Commands, command
 from cli.in_service import wait_until_taken_up
 from contract.acs import DEPICTIONS
 from embedded.characters.declaration import CharacterDeclaration
 from embedded.characters.merge import can_compare
-from embedded.characters.service import RIGHTS_WORDS, CharacterService
+from embedded.characters.service import CharacterService
+from frontend.catalogue.catalogue import RIGHTS_WORDS
 from frontend.settings import load
 
 DEPICTS_WORDS = "whom or what its pictures show; the reviewer protects children"
@@ -53,7 +54,12 @@ def add(commands: Commands) -> None:
 def _add_adder(verbs: Commands) -> None:
     adder = verbs.add_parser("add", help="merge a LoRA into a model and offer it as @NAME")
     adder.add_argument("name", help="what clients write after @: a-z, 0-9 and dashes")
-    adder.add_argument("--lora", type=Path, required=True, help=".safetensors file: kohya, diffusers or PEFT")
+    adder.add_argument(
+        "--lora",
+        type=Path,
+        required=True,
+        help=".safetensors file: kohya, diffusers or PEFT; or PEFT's folder",
+    )
     adder.add_argument("--model", action="append", required=True, help="the model that it was trained on")
     adder.add_argument("--trigger", required=True, help="the words that the LoRA was trained on")
     adder.add_argument("--rights", required=True, help=RIGHTS_WORDS)
@@ -135,6 +141,8 @@ def _set(given: argparse.Namespace) -> int:
 
 
 def _list(characters: CharacterService, as_json: bool = False) -> int:
+    for line in characters.faults():
+        print_error(line)
     rows = characters.rows()
     if as_json:
         print_json("\n".join(msgspec.json.encode(row).decode() for row in rows))

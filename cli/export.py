@@ -6,8 +6,12 @@ import subprocess
 from pathlib import Path
 
 from cli.errors import UserError
+from cli.first_picture import first_picture
 from cli.help import Commands, command
+from cli.instance import Instance
+from cli.repository import choose_output
 from embedded.part import python_of
+from frontend.common.printable import printable_lines
 from frontend.settings import ROOT, load
 
 OPTIONAL = ("precision", "prediction", "like", "sizes", "workspace_mb")
@@ -15,14 +19,18 @@ OPTIONAL = ("precision", "prediction", "like", "sizes", "workspace_mb")
 
 def add(commands: Commands) -> None:
     examples = (
-        "  imgen export /models/my-sdxl.safetensors --name eros --output /srv/imgen/models\n"
-        "  imgen export /models/my-sdxl --name eros --output /srv/imgen/models --engine tensorrt --batch 4"
+        "  imgen export /models/my-sdxl.safetensors --name mine\n"
+        "  imgen export /models/my-sdxl --name mine --output /srv/imgen/models --engine tensorrt --batch 4"
     )
     text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
     parser.add_argument("checkpoint", type=Path, help="folder in diffusers' layout, or one .safetensors file")
-    parser.add_argument("--name", required=True, help="the model's name, such as eros")
-    parser.add_argument("--output", type=Path, help="model repository (default: IMGEN_MODELS_DIR)")
+    parser.add_argument("--name", required=True, help="the model's name, such as mine")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="model repository (default: IMGEN_MODELS_DIR, where none is set models/ in the data folder)",
+    )
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
     parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
@@ -39,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.checkpoint.exists():
         raise UserError(f"there is no checkpoint {arguments.checkpoint}")
     python = find_exporter()
-    output = arguments.output or load().models_dir
+    settings = load()
+    output = choose_output(settings, arguments.output, arguments.name)
+    Instance(settings.data_dir).prepare()
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
         *("--output", str(output), "--storage", arguments.storage),
@@ -51,7 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
             for part in (f"--{option.replace('_', '-')}", str(value))
         ),
     ]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
+    code = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
+    if code:
+        return code
+    try:
+        print(printable_lines(first_picture(settings, arguments.name, output)))
+    except OSError as error:
+        raise UserError(f"exported, but without an entry in the catalogue: {error}") from None
+    return 0
 
 
 def find_exporter() -> str:

@@ -10,12 +10,13 @@ from typing import Any
 
 from rich.text import Text
 
-from cli.client import Client, ServerUnreachable, retry_while_away
+from cli.client import Client, ServerRefusal, ServerUnreachable, retry_while_away
 from cli.console import console
 from cli.errors import UserError
 from cli.help import Commands, command
 from cli.order import build_body, check_names
 from cli.waiting import await_picture
+from embedded.characters.service import ADD_WORDS
 from frontend.common.atomic_write import atomic_write
 from frontend.common.printable import printable
 
@@ -68,6 +69,10 @@ def submit(client: Client, body: dict[str, Any]) -> str:
     """
     try:
         answer = client.call(body)
+    except ServerRefusal as error:
+        if str(error).startswith("Invalid character: "):
+            raise UserError(f"{error}; {ADD_WORDS}") from None
+        raise
     except ServerUnreachable as error:
         if error.refused and not client.supervised:
             raise

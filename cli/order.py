@@ -37,14 +37,16 @@ def check_names(client: Client, given: argparse.Namespace) -> None:
     if given.model is None and given.style is None:
         return
     models: Mapping[str, Any] = client.call({"action": "models"})["models"]
-    _check_known("--model", given.model, models)
+    if not models:
+        raise UserError("the server has no model with weights at present; its /readyz says why")
+    _check_known("--model", given.model, models, "`imgen export CHECKPOINT --name NAME` adds a model")
     model = models[given.model or next(iter(models))]
-    _check_known("--style", given.style, model["styles"])
+    _check_known("--style", given.style, model["styles"], "styles stand in the model's file in the catalogue")
 
 
-def _check_known(option: str, name: str | None, names: Mapping[str, Any]) -> None:
+def _check_known(option: str, name: str | None, names: Mapping[str, Any], how_to_add: str) -> None:
     if name is not None and name not in names:
-        raise UserError(f"{option} {name}: expected one of {', '.join(names)}")
+        raise UserError(f"{option} {name}: expected one of {', '.join(names)}; {how_to_add}")
 
 
 def _check_prompt(words: list[str]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.console import console
 from cli.instance import Instance, Serving
+from cli.warnings_told import tell_warnings
 from cli.welcome import welcome
 from embedded.characters.service import CharacterService
 from embedded.part import UMASK, PartError
@@ -32,6 +33,7 @@ class UpOptions:
     llm: bool  # whether the packaged language model is started
     quiet: bool  # whether URL and key are printed
     given: frozenset[str]  # the settings that somebody set
+    told: frozenset[str] = frozenset()  # warnings that were printed already
     triton_port: int | None = None  # of Triton on loopback; None: it listens on a Unix socket
 
 
@@ -78,6 +80,7 @@ async def _serve(settings: Settings, instance: Instance, options: UpOptions, say
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
         if not options.quiet:
             await _wait_until_settled(list(running.values()))
+            await asyncio.to_thread(tell_warnings, settings, parts.url, options.told)
             print(welcome(parts.url, key, instance.folder), flush=True)
         await asyncio.Event().wait()  # until cancelled
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import orjson
 from cli.errors import UserError, print_error
 from cli.help import Commands, command
 from cli.instance import Instance
+from cli.warnings_told import tell_warnings
 from embedded.logs import open_log
 from frontend.catalogue.catalogue import load
 from frontend.net.public_url import only_local
@@ -64,8 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     for words in filter(None, (only_local(settings), *plain_text_warnings(settings), catalogue.warning)):
         print_error(words)
+    for fault in catalogue.faults:
+        print_error(f"left out: {fault.line}")
+    told = frozenset((catalogue.faults_in_short, catalogue.warning))
     if arguments.detach:
-        return _detach(instance, arguments)
+        return _detach(settings, instance, arguments, told)
     # Here, because the other commands need none of what a system is made of.
     from cli.system import UpOptions, run_system
 
@@ -76,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             llm=not arguments.no_llm,
             quiet=arguments.quiet,
             given=frozenset(values),
+            told=told,
             triton_port=arguments.triton_port,
         )
         return asyncio.run(run_system(settings, instance, options))
@@ -104,7 +110,9 @@ def _addresses(host: str) -> list[Any]:
     return socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
 
 
-def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
+def _detach(
+    settings: Settings, instance: Instance, arguments: argparse.Namespace, told: Collection[str]
+) -> int:
     """Starts `imgen up` in a session of its own and waits until it serves."""
     options = ["--no-llm"] if arguments.no_llm else []
     if arguments.triton_port is not None:
@@ -129,5 +137,6 @@ def _detach(instance: Instance, arguments: argparse.Namespace) -> int:
             process.terminate()
             raise UserError(f"not serving within {START_S:.0f} s; see {log}")
         time.sleep(0.05)
+    tell_warnings(settings, serving.url, told)
     print(orjson.dumps({"url": serving.url, "key": serving.key, "pid": serving.pid}).decode(), flush=True)
     return 0

@@ -21,15 +21,18 @@ def welcome(url: str, key: str, data_dir: Path) -> str:
        grep -o 'run_[a-z0-9]*')
   api '{{"action":"status","id":"'$ID'"}}'
 
-  {_imgen(data_dir)} generate "{PROMPT}" -o picture.jpg
+  {_of_folder(data_dir)}{imgen_command()} generate "{PROMPT}" -o picture.jpg
 
 Ready. Ctrl-C stops it.
 """
 
 
-def _imgen(data_dir: Path) -> str:
-    """The command as it is to be typed in another terminal, in the folder where this one stands."""
-    command = shlex.quote(os.path.relpath(Path(sys.prefix) / "bin" / "imgen"))
+def imgen_command() -> str:
+    """As it is to be typed in another terminal, in the folder where this one stands."""
+    return shlex.quote(os.path.relpath(Path(sys.prefix) / "bin" / "imgen"))
+
+
+def _of_folder(data_dir: Path) -> str:
     if data_dir.resolve() == Settings().data_dir.resolve():
-        return command
-    return f"IMGEN_DATA_DIR={shlex.quote(str(data_dir.resolve()))} {command}"
+        return ""
+    return f"IMGEN_DATA_DIR={shlex.quote(str(data_dir.resolve()))} "

@@ -15,11 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lister.add_argument("folder", type=Path, nargs="+", help="model repository")
     given = parser.parse_args(arguments)
     try:
-        names = base_models(given.folder)
+        models = base_models(given.folder)
     except BadRepositories as error:
         print(f"contract: {error}", file=sys.stderr)
         return 2
-    print("".join(f"{name}\n" for name in names), end="")
+    for name, fault in models.faults.items():
+        print(f"contract: model {name} is left out: {fault}", file=sys.stderr)
+    print("".join(f"{name}\n" for name in models.names), end="")
     return 0
 
 

@@ -60,6 +60,9 @@ class Family:
     downscale: int  # pixels per latent, along one side
     diffusion: Diffusion
     """What single files are that do not say otherwise."""
+    steps: int = 30
+    guidance: float = 7.0
+    """These two are what a model's first entry in the catalogue says."""
 
     @property
     def has_pooled(self) -> bool:
@@ -151,6 +154,7 @@ SDXL = Family(
     latent_channels=4,
     downscale=8,
     diffusion=_PUBLISHED,
+    guidance=6.0,
 )
 SD15 = Family(
     name="sd15",
@@ -168,6 +172,7 @@ SD15 = Family(
     latent_channels=4,
     downscale=8,
     diffusion=_PUBLISHED,
+    guidance=7.5,
 )
 FAMILIES: tuple[Family, ...] = (SDXL, SD15)
 

@@ -71,10 +71,13 @@ TEXT_TO_IMAGE_PART = ModelPart(
 """Without a batch axis. Decoupled: responses with `progress`, then one with all the others."""
 MODEL_CONTROL_PART = ModelPart(
     name=MODEL_CONTROL,
-    inputs=(_text("key"), TensorSpec("action", "STRING", (1,), "load or unload"), _text("model")),
-    outputs=(TensorSpec("done", "BOOL", (1,)),),
+    inputs=(_text("key"), TensorSpec("action", "STRING", (1,), "load, unload or inventory"), _text("model")),
+    outputs=(
+        TensorSpec("done", "BOOL", (1,)),
+        TensorSpec("inventory", "STRING", (1,), "JSON: contract/inventory.py; of that action alone"),
+    ),
 )
-"""Without a batch axis."""
+"""Without a batch axis. `key` and `model` matter for loading and unloading alone."""
 
 
 def prompt_encoder(*, dimension: int) -> ModelPart:

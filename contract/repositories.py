@@ -1,9 +1,12 @@
 """Triton's model repositories: folders of models, each with a config.pbtxt."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from contract.names import is_character
+from contract.description import BadDescription, read_description
+from contract.names import DENOISER, PARTS, TEXT_ENCODER, is_character, network_name, split_network_name
 
 CONFIG_FILE = "config.pbtxt"
 HASHES_FILE = "weights.json"
@@ -18,18 +21,60 @@ class BadRepositories(Exception):
     """One line that names the folders."""
 
 
-def base_models(folders: Sequence[Path]) -> list[str]:
-    """Names of the models that Triton loads at start, sorted: all but characters.
+def repositories_of(environ: Mapping[str, str], own: Path) -> list[Path]:
+    """As a model within Triton finds them: IMGEN_MODEL_REPOSITORIES, else where `own`, its folder, lies."""
+    listed = environ.get("IMGEN_MODEL_REPOSITORIES", "")
+    return [Path(item) for item in listed.split(os.pathsep) if item] or [own.parent]
 
-    Raises BadRepositories where a folder is missing or a model stands in two of them.
-    """
-    found: dict[str, Path] = {}
+
+def find_network(folders: Sequence[Path], name: str) -> Path | None:
+    """The folder of a network that Triton can load: it has a config.pbtxt and something in it to run."""
+    found = (folder / name for folder in folders)
+    return next((path for path in found if (path / CONFIG_FILE).is_file() and any(path.glob("1/*"))), None)
+
+
+def what_is_missing(folders: Sequence[Path], model: str) -> str:
+    """Why a model cannot be drawn with, as far as its files say it; "" where they say nothing."""
+    found = {part: find_network(folders, network_name(model, part)) for part in PARTS}
+    if lacking := [part for part, folder in found.items() if folder is None]:
+        return f"{network_name(model, lacking[0])} has no weights"
+    denoiser, encoder = found[DENOISER], found[TEXT_ENCODER]
+    assert denoiser and encoder
+    try:
+        family = read_description(denoiser / DESCRIPTION_FILE).family
+    except BadDescription as error:
+        return str(error)
+    for one in family.text_encoders:
+        if not (encoder / one.tokenizer / TOKENIZER_FILE).is_file():
+            return f"{encoder.name} has no {one.tokenizer}/{TOKENIZER_FILE}"
+    return ""
+
+
+@dataclass(frozen=True)
+class BaseModels:
+    names: tuple[str, ...]  # what Triton loads at start, sorted: all but characters' networks
+    faults: Mapping[str, str]  # models that cannot be drawn with, and why: one line that names files
+
+
+def base_models(folders: Sequence[Path]) -> BaseModels:
+    """Raises BadRepositories where a folder is missing, or a model of our own stands in two of them."""
+    places: dict[str, list[Path]] = {}
     for folder in folders:
         if not folder.is_dir():
             raise BadRepositories(f"model repository {folder} does not exist")
         for config in sorted(folder.glob(f"*/{CONFIG_FILE}")):
-            name = config.parent.name
-            if name in found:
-                raise BadRepositories(f"model {name} is both in {found[name]} and in {folder}")
-            found[name] = folder
-    return sorted(name for name in found if not is_character(name))
+            places.setdefault(config.parent.name, []).append(folder)
+    names: list[str] = []
+    faults: dict[str, str] = {}
+    for name, homes in places.items():
+        if is_character(name):
+            continue
+        network = split_network_name(name)
+        twice = f"{name} is both in {homes[0]} and in {homes[-1]}: remove one" if len(homes) > 1 else ""
+        if twice and network is None:
+            raise BadRepositories(f"model {twice}")
+        if network is None or (not twice and find_network(folders, name)):
+            names.append(name)
+        if network and (twice or network.part == DENOISER):
+            faults.setdefault(network.model, twice or what_is_missing(folders, network.model))
+    return BaseModels(tuple(sorted(names)), {name: fault for name, fault in faults.items() if fault})

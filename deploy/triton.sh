@@ -8,13 +8,14 @@ set -eu
 closed='model-repository,shared-memory,trace,logging:Closed to everybody=al
 ways'
 
+# A model that does not load stops no other one: the frontends do not offer it, and /readyz names it.
 # gRPC is for the frontends, metrics for Prometheus; HTTP only for the health check within this container.
 set -- --model-control-mode=explicit \
     --grpc-address=0.0.0.0 --grpc-port=8001 --grpc-restricted-protocol="$closed" \
     --grpc-max-response-pool-size=64 \
     --http-address=127.0.0.1 --http-port=8000 --http-restricted-api="$closed" \
     --metrics-address=0.0.0.0 --metrics-port=8002 \
-    --strict-readiness=true --exit-timeout-secs=30 "$@"
+    --exit-on-error=false --strict-readiness=false --exit-timeout-secs=30 "$@"
 
 # A folder with server.pem, server.key and ca.pem: only clients with a certificate of that authority are served.
 if [ -n "${IMGEN_TRITON_TLS:-}" ]; then

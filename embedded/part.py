@@ -51,7 +51,7 @@ class SystemPart:
     listens_at: Path | int | None = None  # its Unix socket or TCP port, where nobody else must be
     command: tuple[str, ...]
     title: str = ""  # what people call it; empty: its name
-    ready: Callable[[], Awaitable[bool]]  # asked until true; must not raise
+    ready: Callable[[], Awaitable[bool]]  # asked until true; raises PartError where it never will be
     environment: Mapping[str, str] = field(default_factory=dict)  # added to what it inherits
     inherits: tuple[str, ...] = ()  # names of our environment, or patterns of names, beside INHERITED
     confine: Callable[[], None] = do_nothing  # called in its process before it begins; raises OSError
@@ -147,13 +147,24 @@ async def start(part: SystemPart, logs: Path) -> asyncio.subprocess.Process:
 
 async def _wait_until_ready(part: SystemPart, process: asyncio.subprocess.Process, log: Path) -> None:
     deadline = time.monotonic() + part.start_timeout_s
-    while not (await part.ready() and _answers_itself(part, process.pid)):
+    while not (await _is_ready(part, log) and _answers_itself(part, process.pid)):
         if process.returncode is not None:
-            said = f": {line}" if (line := last_error_line(log)) else ""
-            raise PartError(f"{part.label} ended while starting (exit {process.returncode}); see {log}{said}")
+            ended = f"{part.label} ended while starting (exit {process.returncode})"
+            raise PartError(f"{ended}; see {log}{_said(log)}")
         if time.monotonic() > deadline:
             raise PartError(f"{part.label} was not ready within {part.start_timeout_s:.0f} s; see {log}")
         await asyncio.sleep(0.05)
+
+
+async def _is_ready(part: SystemPart, log: Path) -> bool:
+    try:
+        return await part.ready()
+    except PartError as error:
+        raise PartError(f"{error}; see {log}{_said(log)}") from None
+
+
+def _said(log: Path) -> str:
+    return f": {line}" if (line := last_error_line(log)) else ""
 
 
 def _answers_itself(part: SystemPart, pid: int) -> bool:

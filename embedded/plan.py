@@ -46,7 +46,9 @@ async def plan(
         parts.append(redis_part(data_dir, settings.redis_max_mb))
         environment["IMGEN_REDIS_URL"] = parts[-1].url
     if not settings.triton_urls:
-        triton = triton_part(data_dir=data_dir, repositories=models, port=triton_port)
+        triton = triton_part(
+            data_dir=data_dir, repositories=models, port=triton_port, memory_mb=settings.memory_mb
+        )
         parts.append(replace(triton, is_unhealthy=has_dead_stub))
         environment["IMGEN_TRITON_URLS"] = triton.url
         if "workers" not in given:

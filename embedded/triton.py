@@ -5,6 +5,7 @@ no other user gets in, and the protocols that would hand the server over are clo
 """
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -17,12 +18,14 @@ from pathlib import Path
 import tritonclient.grpc.aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
-from contract.names import TEXT_TO_IMAGE
-from contract.repositories import CONFIG_FILE, BadRepositories, base_models
+from contract.memory import MEMORY, gib, memory_limit, memory_of, refusals
+from contract.names import TEXT_TO_IMAGE, split_network_name
+from contract.repositories import CONFIG_FILE, BadRepositories, base_models, find_network
 from embedded.part import PartError, SystemPart, python_of
 from embedded.plain_path import plain, socket_path
 from embedded.shared_memory import keep_shared_memory_private, region_prefix, remove_shared_memory
 
+log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 # Open to who sends the header `triton-grpc-protocol-NAME: VALUE`. A value that nobody knows would stand in
 # the command line, which everybody can read; so it is a lock without a key: gRPC takes no such header.
@@ -53,9 +56,12 @@ def triton_part(
     port: int | None = None,
     resident_mb: int | None = None,
     threads: int | None = None,
+    memory_mb: int = 0,
     log_verbose: int = 0,
 ) -> SystemPart:
-    """A Triton that serves `text_to_image` and every base model of `repositories`.
+    """A Triton that serves `text_to_image` and every base model of `repositories` that it can load.
+
+    One that it cannot is left out, with a line in the log.
 
     `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
     CPU threads of one network (None: all cores). `port`: on 127.0.0.1 in place of the socket, for programs
@@ -65,15 +71,12 @@ def triton_part(
     install = _find_install()
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
-    try:
-        models = base_models(sources)
-    except BadRepositories as error:
-        raise PartError(f"triton: {error}") from None
-    folders = [plain(folder, own) for folder in sources]
     backends = plain(_assemble_backends(install, own), own)
+    own_limit = {MEMORY: str(memory_mb)} if memory_mb else {}
+    models = _choose_models(sources, backends, memory_limit({**os.environ, **own_limit}))
+    folders = [plain(folder, own) for folder in sources]
     site = plain(_bring_contract(own), own)
     remove_shared_memory(data_dir)
-    _check_backends(folders, models, backends)
     address, url, listens_at = _address(port, data_dir)
     command = (
         str(install.server / "bin" / "tritonserver"),
@@ -88,7 +91,8 @@ def triton_part(
         f"--grpc-address={address}",
         f"--grpc-port={port or SOCKET_PORT}",
         f"--grpc-restricted-protocol={CLOSED_PROTOCOLS}",
-        "--strict-readiness=true",
+        "--exit-on-error=false",  # a model that does not load stops no other one
+        "--strict-readiness=false",
         "--exit-timeout-secs=3",
         f"--log-verbose={log_verbose}",
     )
@@ -99,8 +103,8 @@ def triton_part(
         listens_at=listens_at,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads),
-        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS"),
+        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads) | own_limit,
+        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS", MEMORY),
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
@@ -114,18 +118,65 @@ def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
     return f"unix:{socket}", f"unix:{socket}:{SOCKET_PORT}", Path(f"{socket}:{SOCKET_PORT}")
 
 
-def _check_backends(folders: Sequence[Path], names: Sequence[str], backends: Path) -> None:
-    """Raises PartError where a model needs what is not installed here."""
-    for config in (folder / name / CONFIG_FILE for folder in folders for name in names):
-        text = config.read_text() if config.is_file() else ""
-        wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
-        if wanted and not (backends / wanted[1]).is_dir():
-            raise PartError(
-                f"triton: {config.parent.name} needs the backend {wanted[1]}, which this Triton lacks: name "
-                "one that has it in IMGEN_TRITON_URLS, or export the model with --engine onnx"
+def _choose_models(folders: Sequence[Path], backends: Path, memory: int) -> list[str]:
+    """Names of the networks that can be loaded, and fit. Raises PartError for repositories that are not
+    usable."""
+    try:
+        found = base_models(folders)
+    except BadRepositories as error:
+        raise PartError(f"triton: {error}") from None
+    lacking = {name: fault for name in found.names if (fault := _missing_backend(folders, name, backends))}
+    faults = dict(found.faults)
+    for name, fault in lacking.items():
+        network = split_network_name(name)
+        faults.setdefault(network.model if network else name, fault)
+    whole = {network.model for name in found.names if (network := split_network_name(name))} - set(faults)
+    too_large = _too_large(folders, sorted(whole), memory)
+    for model, fault in {**faults, **too_large}.items():
+        log.warning("left out: model %s: %s", model, fault)
+    for sizes in refusals(folders, sorted(whole - set(too_large)), memory).values():
+        if sizes:
+            log.warning("orders are refused of %s: %s", ", ".join(sizes), next(iter(sizes.values())))
+    return [
+        name
+        for name in found.names
+        if name not in lacking and not ((network := split_network_name(name)) and network.model in too_large)
+    ]
+
+
+def _too_large(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict[str, str]:
+    """Models that do not fit beside those before them, and why."""
+    faults: dict[str, str] = {}
+    loaded = 0
+    for model in models:
+        memory = memory_of(folders, model)
+        if memory is None:
+            continue
+        needed = loaded + max(memory.loading, memory.loaded + min(memory.pictures.values()))
+        if needed > limit:
+            beside = " with the other models" if loaded else ""
+            faults[model] = (
+                f"it and its smallest picture take about {gib(needed)} of memory{beside}; "
+                f"there is {gib(limit)} (IMGEN_MEMORY_MB)"
             )
-        if wanted and wanted[1] == "inductor" and not _torch_site():
-            raise PartError(f"triton: {config.parent.name} needs torch: run `make install-export`")
+        else:
+            loaded += memory.loaded
+    return faults
+
+
+def _missing_backend(folders: Sequence[Path], name: str, backends: Path) -> str:
+    """What a network needs that is not installed here; "" where there is nothing."""
+    folder = find_network(folders, name)
+    text = (folder / CONFIG_FILE).read_text(errors="replace") if folder else ""
+    wanted = re.search(r'^backend: "([^"]+)"', text, re.MULTILINE)
+    if wanted and not (backends / wanted[1]).is_dir():
+        return (
+            f"{name} needs the backend {wanted[1]}, which this Triton lacks: name one that has it in "
+            "IMGEN_TRITON_URLS, or export the model with --engine onnx"
+        )
+    if wanted and wanted[1] == "inductor" and not _torch_site():
+        return f"{name} needs torch: run `make install-export`"
+    return ""
 
 
 def _torch_site() -> str | None:
@@ -240,7 +291,11 @@ def _environment(
 async def _ready(url: str) -> bool:
     async with grpc_client.InferenceServerClient(url) as client:
         try:
-            server = await client.is_server_ready(client_timeout=2.0)
-            return bool(server and await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0))
+            if await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0):
+                return True
+            live = await client.is_server_live(client_timeout=2.0)
         except InferenceServerException:
             return False
+    if live:  # it listens when all is loaded that can be
+        raise PartError(f"Triton could not load {TEXT_TO_IMAGE}")
+    return False

@@ -68,8 +68,9 @@ def merge_character(
     folder that holds the new networks before they are published. Raises ExportError, with nothing published
     or changed.
     """
-    _must_exist(base_model_dir / "1" / MODEL_FILE)
-    _must_exist(lora)
+    _must_have_base(base_model_dir)
+    if not lora.is_file():
+        raise ExportError(f"There is no {lora}")
     check_character_plan(base_model_dir)
     layers = read_lora(lora)
     roots = _text_encoder_roots(base_model_dir)
@@ -129,7 +130,7 @@ def _write(
 ) -> tuple[str | None, list[str]]:
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and the paths of the
     weights that changed."""
-    _must_exist(base / "1" / MODEL_FILE)
+    _must_have_base(base)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
     merge = Merge.of(model, lora, names, strength, roots)
     with count_steps(on_progress, f"merge into {base.name}", len(model.graph.initializer)) as one:
@@ -174,9 +175,15 @@ def _digests(*paths: Path) -> list[str]:
     return digests
 
 
-def _must_exist(path: Path) -> None:
-    if not path.is_file():
-        raise ExportError(f"There is no {path}")
+def _must_have_base(base: Path) -> None:
+    if (base / "1" / MODEL_FILE).is_file():
+        return
+    found = (split_network_name(path.parent.parent.name) for path in base.parent.glob(f"*/1/{MODEL_FILE}"))
+    models = sorted({one.model for one in found if one and one.part == DENOISER and not one.character})
+    raise ExportError(
+        f"There is no {base / '1' / MODEL_FILE}; models there: {', '.join(models) or 'none'}; "
+        "`imgen export CHECKPOINT --name NAME` makes one"
+    )
 
 
 def _read_report(target: Path) -> dict[str, Any]:

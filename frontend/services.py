@@ -36,6 +36,7 @@ from frontend.http.byte_budget import ByteBudget
 from frontend.http.health import Health
 from frontend.http.rate_limit import AnonymousRateLimiter
 from frontend.inference.client import Inference
+from frontend.inference.stock import StockWatch, TellsInventory
 from frontend.inference.tls import triton_tls
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
@@ -48,8 +49,8 @@ from frontend.net.http_endpoint import HttpService, open_http_service
 from frontend.net.networks import networks
 from frontend.net.plain_text import plain_text_warnings
 from frontend.net.public_url import only_local, public_url
+from frontend.prompts.built_in_grammar import open_grammar
 from frontend.prompts.enhancer import Enhancer
-from frontend.prompts.random_prompt import load_grammar
 from frontend.review.links import Links
 from frontend.review.reviewer import Reviewer
 from frontend.review.reviews import Reviews
@@ -80,8 +81,8 @@ async def open_inference(settings: Settings) -> AsyncIterator[Inference]:
         await inference.close()
 
 
-class TritonModels(TextToImage, Infers, Protocol):
-    """What Triton does for this server: pictures, and the prompt encoder's vectors."""
+class TritonModels(TextToImage, Infers, TellsInventory, Protocol):
+    """What Triton does for this server: pictures, the prompt encoder's vectors, what it has weights of."""
 
 
 Probes = Mapping[str, Callable[[], Awaitable[object]]]
@@ -120,6 +121,7 @@ async def open_services(
             )
         )
         inference = await enter(draw_with(settings))
+        await enter(_keep_to_stock(inference, catalogue))
         jobs, links = JobStore(redis, settings), Links(storage)
         await jobs.prepare()
         memory = await enter(_open_memory(redis))
@@ -131,7 +133,7 @@ async def open_services(
             links,
             reviewer,
             cache,
-            lambda character, recorded: catalogue.current.depicts(character, recorded),
+            lambda character, recorded: catalogue.declared.depicts(character, recorded),
             settings.acs_timeout_s,
         )
         stack.push_async_callback(reviews.close)
@@ -146,7 +148,7 @@ async def open_services(
             keys=Keys(redis),
             rates=Rates(redis, rates_of(settings)),
             catalogue=catalogue,
-            grammar=load_grammar(settings.catalogue_dir / "random.yaml"),
+            grammar=open_grammar(settings.catalogue_dir / "random.yaml"),
             enhancer=enhancer,
             cache=cache,
             jobs=jobs,
@@ -177,6 +179,14 @@ async def _open_catalogue(settings: Settings) -> AsyncIterator[LiveCatalogue]:
     catalogue = await asyncio.to_thread(LiveCatalogue, *catalogue_folders(settings))
     async with in_background(catalogue.watch()):
         yield catalogue
+
+
+@contextlib.asynccontextmanager
+async def _keep_to_stock(inference: TellsInventory, catalogue: LiveCatalogue) -> AsyncIterator[None]:
+    stock = StockWatch(inference, catalogue)
+    await stock.look()
+    async with in_background(stock.watch()):
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -237,11 +247,12 @@ def _health(
         flags={
             "workers": lambda: workers.running,
             "cache": lambda: cache.size is not None,
+            "models": lambda: bool(catalogue.current.models),
             "accepting": lambda: not gate.closed,
             "credentials": lambda: not certificate.has_ended(_now()),
         },
         warnings=lambda: list(
-            filter(None, (certificate.warning(_now()), catalogue.current.warning, *memory.warnings()))
+            filter(None, (certificate.warning(_now()), *catalogue.warnings, *memory.warnings()))
         ),
     )
 

@@ -176,6 +176,13 @@ class Settings:
         Path(), "PEM certificate chain that Tritons are shown (mutual TLS); empty: none"
     )
     triton_key: Path = row(Path(), "PEM private key of that certificate")
+    memory_mb: int = row(
+        0,
+        "MiB that the networks of the Triton that `imgen up` starts may take; orders that do not fit are "
+        "refused; 0: what the machine or its control group has",
+        low=0,
+        high=16_777_216,
+    )
     triton_timeout_s: float = row(240.0, "Seconds that one picture may take in Triton", low=1, high=3_600)
 
     cache_encoder: str = row(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from aiohttp import ClientSession, web
 
+from contract.inventory import Inventory
 from embedded.part import free_port
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
@@ -50,6 +51,8 @@ class FakeTriton:
     takes_orders: bool = True
     asked_ready: int = 0
     encoder_fails: bool = False
+    inventory: Inventory | None = None  # None: it does not tell
+    asked_inventory: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -87,6 +90,10 @@ class FakeTriton:
     async def ready(self) -> bool:
         self.asked_ready += 1
         return self.takes_orders
+
+    async def inventories(self) -> list[Inventory | None]:
+        self.asked_inventory += 1
+        return [self.inventory]
 
     @contextlib.asynccontextmanager
     async def opened(self, settings: Settings) -> AsyncIterator["FakeTriton"]:

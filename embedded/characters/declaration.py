@@ -3,7 +3,8 @@
 import msgspec
 
 from contract.acs import Depiction, Depicts
-from frontend.catalogue.catalogue import Character, to_struct
+from frontend.catalogue.catalogue import Character
+from frontend.catalogue.yaml_file import to_struct
 
 
 class CharacterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,6 +8,7 @@ that is killed on the way leaves at most weights that nothing offers.
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,16 +23,20 @@ from contract.acs import Depiction
 from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import SUFFIX, check_lora_file, copy_lora_file, sha256_of
+from embedded.characters.lora_file import SUFFIX, LoraFile, sha256_of
 from embedded.characters.merge import Tell, merge
+from embedded.characters.networks import NetworkFolders
 from embedded.child import run_all
-from frontend.catalogue.catalogue import RIGHTS, Catalogue, load, read_mapping
+from embedded.part import PartError
+from frontend.catalogue.catalogue import RIGHTS, RIGHTS_WORDS, Catalogue, Character, load
+from frontend.catalogue.yaml_file import read_mapping
 from frontend.common.atomic_write import atomic_file
 from frontend.settings import Settings, catalogue_folders
 
-RIGHTS_WORDS = "fictional, or consent:REFERENCE where REFERENCE leads to the written consent"
 LORAS = "loras"
 """Folder of the LoRA files, beside `characters`."""
+ADD_WORDS = "`imgen character add NAME --lora FILE --model MODEL …` adds one"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,32 +44,52 @@ class CharacterService:
     catalogue: Path  # the operator's, which is read only
     added: Path
     """Folder of the characters that were added, laid out like the catalogue."""
-    models: Path
-    """Repository of the base models."""
-    merged: Path
-    """Repository that the characters' networks go to."""
+    networks: NetworkFolders
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         catalogue, added = catalogue_folders(settings)
-        return cls(catalogue, added, settings.models_dir, settings.data_dir / "models")
+        return cls(catalogue, added, NetworkFolders(settings.models_dir, settings.data_dir / "models"))
 
     async def merge_all(self, say: Callable[[str], None]) -> list[Path]:
         """Merges every character that is not merged yet: only base models and LoRAs are shipped.
 
-        Returns the Triton repositories, of models and of characters. Raises PartError and CatalogueError.
+        One that cannot be merged is left out, with a line in the log: Triton is not shown its networks.
+        Returns the Triton repositories, of models and of characters. Raises CatalogueError.
         """
-        self.merged.mkdir(parents=True, exist_ok=True)
+        folders = self.networks
+        folders.merged.mkdir(parents=True, exist_ok=True)
         catalogue = await asyncio.to_thread(self._read)
         merges = [
-            merge(model, character, catalogue.lora(name), base=self.models, merged=self.merged)
+            self._merge_or_leave_out(model, character, catalogue.lora(name))
             for name, character in catalogue.characters.items()
             for model in character.models
         ]
         await run_all(merges)
         if merges:
             say("characters")
-        return [self.models.resolve(), self.merged.resolve()]
+        return list(dict.fromkeys((folders.models.resolve(), folders.merged.resolve())))
+
+    async def _merge_or_leave_out(self, model: str, character: Character, lora: Path) -> None:
+        folders = self.networks
+        try:
+            await merge(model, character, lora, base=folders.base_of(model), merged=folders.merged)
+        except PartError as error:
+            folders.hide(model, character.name)  # what is there is of another base, or of another LoRA
+            log.warning("left out: %s; %s", error, self._mend(model, character.name))
+        else:
+            folders.show(model, character.name)
+
+    def _mend(self, model: str, name: str) -> str:
+        """What to do about a character that cannot be merged."""
+        if not self.networks.has_weights(model):
+            return f"make weights of {model} (`imgen export CHECKPOINT --name {model}`), or do without"
+        if _file(self.added, name).is_file():
+            return (
+                f"`imgen character add {name} --replace …` with a LoRA for this {model}, or "
+                f"`imgen character remove {name}`"
+            )
+        return f"put a LoRA for this {model} in its place, or delete {_file(self.catalogue, name)}"
 
     async def add(
         self,
@@ -80,8 +105,9 @@ class CharacterService:
 
         Raises CharacterError, PartError and CatalogueError, with nothing changed in what is served.
         """
-        self._check(name, declaration, lora, replace)
-        copy = Path(LORAS) / f"{name}-{sha256_of(lora)[:12]}{SUFFIX}"
+        given = LoraFile.open(lora)
+        self._check(name, declaration, replace)
+        copy = Path(LORAS) / given.name_for(name)
         declaration = msgspec.structs.replace(declaration, lora=str(copy))
         character = declaration.character(name)
         text = yaml.safe_dump(msgspec.to_builtins(declaration), sort_keys=False, allow_unicode=True)
@@ -90,23 +116,26 @@ class CharacterService:
             with _as_character_error(self.added / copy):
                 file.write(text.encode())
                 file.flush()
-                copy_lora_file(lora, weights)
+                given.copy(weights)
             for model in declaration.models:
                 await merge(
                     model,
                     character,
-                    lora,
-                    base=self.models,
-                    merged=self.merged,
+                    given.path,
+                    base=self.networks.base_of(model),
+                    merged=self.networks.merged,
                     compare=compare,
                     tell=tell,
                 )
+                self.networks.show(model, name)
+            with _as_character_error(self.added / copy):
+                given.copy_settings((self.added / copy).parent)
 
     def record_depiction(self, name: str, depicts: Depiction) -> None:
         """Of a character that was added. Raises CharacterError and CatalogueError, with nothing changed."""
         catalogue = self._read()
         if name not in catalogue.characters:
-            raise CharacterError(f"no character {name}; `imgen character list` shows those that there are")
+            raise self._unknown(name, catalogue)
         path = _file(catalogue.homes[name], name)
         if catalogue.homes[name] != self.added:
             raise CharacterError(
@@ -122,16 +151,23 @@ class CharacterService:
         Raises CharacterError where there is nothing to remove.
         """
         catalogue = self._read()
-        if name in catalogue.characters:
-            if catalogue.homes[name] != self.added:
-                where = _file(catalogue.homes[name], name)
-                raise CharacterError(f"@{name} was not added by this command: to remove it, delete {where}")
+        if NAME.fullmatch(name) and _file(self.added, name).is_file():  # also one that is left out
             _file(self.added, name).unlink()
+        elif NAME.fullmatch(name) and (where := _file(self.catalogue, name)).is_file():
+            raise CharacterError(f"@{name} was not added by this command: to remove it, delete {where}")
         elif not (purge and self._weights(name)):
-            raise CharacterError(f"no character {name}; `imgen character list` shows those that there are")
+            raise self._unknown(name, catalogue)
         if purge:
             for path in self._weights(name):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _unknown(self, name: str, catalogue: Catalogue) -> CharacterError:
+        known = ", ".join(f"@{each}" for each in catalogue.characters) or "none"
+        return CharacterError(f"no character {name}; there are: {known}; {ADD_WORDS}")
+
+    def faults(self) -> list[str]:
+        """What is left out of the catalogue, and how to mend it, a line each."""
+        return [f"left out: {fault.line}" for fault in self._read().faults]
 
     def rows(self) -> list[CharacterRow]:
         catalogue = self._read()
@@ -157,41 +193,51 @@ class CharacterService:
             return []
         catalogue = self._read()
         used = {catalogue.lora(each).resolve() for each in catalogue.characters}
-        copies = (path for path in (self.added / LORAS).glob(f"*{SUFFIX}") if path.resolve() not in used)
+        copies = (
+            path
+            for path in (self.added / LORAS).glob("*")
+            if not any(file == path.resolve() or path.resolve() in file.parents for file in used)
+        )
         merged = (
-            self.merged / network_name(model, part, name)
+            self.networks.merged / network_name(model, part, name)
             for model in catalogue.models
             for part in CHARACTER_PARTS
         )
+        pattern = re.compile(rf"{name}-[0-9a-f]{{12}}({re.escape(SUFFIX)})?")
         return [
-            *(path for path in copies if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", path.stem)),
+            *(path for path in copies if pattern.fullmatch(path.name)),
             *(path for path in merged if path.is_dir()),
         ]
 
     def _is_compared(self, model: str, name: str) -> bool:
         try:
             report = json.loads(
-                (self.merged / network_name(model, DENOISER, name) / "merge.json").read_bytes()
+                (self.networks.merged / network_name(model, DENOISER, name) / "merge.json").read_bytes()
             )
         except (OSError, ValueError):
             return False
         return isinstance(report, dict) and report.get("compared") is True
 
-    def _check(self, name: str, declaration: CharacterDeclaration, lora: Path, replace: bool) -> None:
+    def _check(self, name: str, declaration: CharacterDeclaration, replace: bool) -> None:
         if not NAME.fullmatch(name):
             raise CharacterError(f"the name {name!r} must be {NAME_WORDS}")
         if not RIGHTS.fullmatch(declaration.rights):
             raise CharacterError(f"--rights {declaration.rights!r}: expected {RIGHTS_WORDS}")
-        check_lora_file(lora)
         catalogue = self._read()
         if unknown := [model for model in declaration.models if model not in catalogue.models]:
             known = ", ".join(catalogue.models)
-            raise CharacterError(f"there is no model {unknown[0]!r} in {self.catalogue}; it has {known}")
-        if name in catalogue.characters and catalogue.homes[name] != self.added:
             raise CharacterError(
-                f"@{name} is taken by {_file(catalogue.homes[name], name)}: choose another name"
+                f"there is no model {unknown[0]!r} in {self.catalogue}; it has {known}; "
+                f"`imgen export CHECKPOINT --name {unknown[0]}` adds one"
             )
-        if name in catalogue.characters and not replace:
+        if lacking := [model for model in declaration.models if not self.networks.has_weights(model)]:
+            raise CharacterError(
+                f"model {lacking[0]} has no weights in {self.networks.models}; "
+                f"`imgen export CHECKPOINT --name {lacking[0]}` makes them"
+            )
+        if (operators := _file(self.catalogue, name)).is_file():
+            raise CharacterError(f"@{name} is taken by {operators}: choose another name")
+        if _file(self.added, name).is_file() and not replace:
             raise CharacterError(f"@{name} is in service already; --replace puts this one in its place")
         declaration.character(name)
 

@@ -25,6 +25,15 @@ from export.tokenizer_file import read_tokenizer
 
 STAGES = ("Transformer", "Pooling", "Normalize")  # in modules.json
 STAGE_FOLDER = re.compile(r"[A-Za-z0-9_-]{0,100}")
+POOLING_SWITCHES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+TASK, SENTENCE = "feature-extraction", "sentence_embedding"
 ATTENTION = "eager"  # the others leave the mask out of the graph where all of it is 1
 
 
@@ -61,14 +70,32 @@ def open_source(folder: Path) -> EncoderFolder:
     stages = _stages(folder)
     if tuple(stages) != STAGES:
         raise ExportError(f"{folder}: its stages are {', '.join(stages)}; expected {', '.join(STAGES)}")
-    pooling = read_json(stages["Pooling"] / CONFIG_FILE)
-    modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
-    if modes != ["pooling_mode_mean_tokens"]:
-        raise ExportError(f"{folder}: expected pooling_mode_mean_tokens, found {', '.join(modes) or 'none'}")
+    if (modes := _pooling_modes(stages["Pooling"])) != ["mean"]:
+        raise ExportError(f"{folder}: expected mean pooling, found {', '.join(modes) or 'none'}")
+    _check_normalised(stages["Normalize"])
     kind = read_json(folder / CONFIG_FILE).get("model_type")
     if kind != "bert":
         raise ExportError(f"{folder}: its network is {kind}; expected bert")
     return EncoderFolder(SentenceEncoder(_bert(folder)), _tokenizer(folder))
+
+
+def _pooling_modes(folder: Path) -> list[str]:
+    """By the names that sentence-transformers has for them from version 6 on; before, each was a switch."""
+    config = read_json(folder / CONFIG_FILE)
+    if "pooling_mode" not in config:
+        return [mode for switch, mode in POOLING_SWITCHES.items() if config.get(switch)]
+    modes = config["pooling_mode"]
+    return list(map(str, modes)) if isinstance(modes, list) else [str(modes)]
+
+
+def _check_normalised(folder: Path) -> None:
+    """Before version 6 there is no config, and it is always the sentence's vector."""
+    if not (folder / CONFIG_FILE).exists():
+        return
+    config = read_json(folder / CONFIG_FILE)
+    for key in ("module_input_name", "module_output_name"):
+        if (name := config.get(key) or SENTENCE) != SENTENCE:
+            raise ExportError(f"{folder}: {key} is {name}; expected {SENTENCE}")
 
 
 def _stages(folder: Path) -> dict[str, Path]:
@@ -104,10 +131,24 @@ def _bert(folder: Path) -> BertModel:
         raise ExportError(f"{folder}: {first_line(error)}") from None
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
-    length = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+def _length(folder: Path) -> int:
+    """In tokens. From version 6 on the tokenizer's config says it, maybe without bounds: a BERT has some."""
+    settings = read_json(folder / "sentence_bert_config.json")
+    if (task := settings.get("transformer_task", TASK)) != TASK:
+        raise ExportError(f"{folder}: its transformer_task is {task}; expected {TASK}")
+    name, length = "max_seq_length", settings.get("max_seq_length")
+    if length is None:
+        name, length = "model_max_length", read_json(folder / "tokenizer_config.json").get("model_max_length")
+        positions = read_json(folder / CONFIG_FILE).get("max_position_embeddings")
+        if isinstance(positions, int) and isinstance(length, int | float):
+            length = min(int(length), positions)
     if not isinstance(length, int) or not 2 < length <= MAX_ENCODER_TOKENS:
-        raise ExportError(f"{folder}: max_seq_length is {length}; expected 3 to {MAX_ENCODER_TOKENS}")
+        raise ExportError(f"{folder}: {name} is {length}; expected 3 to {MAX_ENCODER_TOKENS}")
+    return length
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    length = _length(folder)
     tokenizer = read_tokenizer(folder / TOKENIZER_FILE)
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)

@@ -14,7 +14,7 @@ from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
 from frontend.catalogue.recipe import recipe
-from frontend.common.errors import ApiError
+from frontend.common.errors import GENERATION_FAILED, ApiError
 from frontend.domain.job import CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.finishing import wm_image
@@ -38,7 +38,7 @@ async def generate(call: Call) -> dict[str, Any]:
         if is_full(error):
             raise full() from None
         log.exception("no job was accepted")
-        raise ApiError(502, "Generation failed") from None
+        raise ApiError(502, GENERATION_FAILED) from None
 
 
 async def _accept(call: Call) -> dict[str, Any]:
@@ -48,13 +48,19 @@ async def _accept(call: Call) -> dict[str, Any]:
     services.memory.admit()
     request = GenerateRequest.from_body(call.body)
     catalogue = services.catalogue.current
-    model = catalogue.model(request.model)
+    try:
+        model = catalogue.model(request.model)
+        catalogue.check_size(model.name, request.size)
+    except ApiError:  # which may be new since it was accepted
+        if known := await _accepted_before(call, await _repeat_of(call)):
+            return known
+        raise
     asked = read(request.prompt, catalogue.characters_of(model.name), request.negative)
     prompt = asked.prompt
     watermark = await _read_watermark(call, request.wm_image)
-    repeat = await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
-    if repeat and (known := await services.jobs.accepted_before(repeat)):
-        return await _answer(call, known)
+    repeat = await _repeat_of(call)
+    if known := await _accepted_before(call, repeat):
+        return known
     job = plan(request, asked, catalogue, services.default_texts, call.key.id)
     if request.use_cache:
         if found := await _from_cache(call, request, job, intent_of(prompt, request.negative), repeat):
@@ -66,6 +72,17 @@ async def _accept(call: Call) -> dict[str, Any]:
         job = plan(request, asked, catalogue, services.default_texts, call.key.id, better)
     accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
+
+
+async def _repeat_of(call: Call) -> IdempotencyKey | None:
+    """Raises ApiError."""
+    return await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
+
+
+async def _accepted_before(call: Call, repeat: IdempotencyKey | None) -> dict[str, Any] | None:
+    """What the first request with this key was answered. Raises ApiError where it was another one."""
+    known = await call.services.jobs.accepted_before(repeat) if repeat else None
+    return await _answer(call, known) if known else None
 
 
 async def _from_cache(

@@ -2,30 +2,30 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 from contract.acs import DEPICTIONS, Depiction, Depicts
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
-from frontend.common.errors import CatalogueError
+from frontend.catalogue.yaml_file import read_mapping, to_struct
+from frontend.common.errors import GENERATION_FAILED, ApiError, CatalogueError
 
 T = TypeVar("T")
 
-MAX_FILE_BYTES = 262_144
 MAX_FILES = 2_000
 MAX_NAMED = 20  # characters in a warning
 
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Terms = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 RIGHTS = re.compile(r"^(fictional|consent:\S{1,200})\Z")
+RIGHTS_WORDS = "fictional, or consent:REFERENCE where REFERENCE leads to the written consent"
 Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
 
 
@@ -74,21 +74,80 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """Everything that this server offers, cross-checked. Both mappings are in the order of their keys."""
+class CatalogueFault:
+    """What was left out."""
 
-    models: Mapping[str, Model]  # the default one first
+    name: str  # of a model, or @name
+    line: str  # which file, what is wrong, how to mend it
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """What the Tritons cannot do of what is declared."""
+
+    models: frozenset[str] = frozenset()  # without weights
+    characters: frozenset[tuple[str, str]] = frozenset()  # (model, name), likewise
+    too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that this server offers, cross-checked. Both mappings are in the order of their keys.
+
+    What is not right is left out, and stops nothing else.
+    """
+
+    models: Mapping[str, Model]  # the default one first; none where Triton has no weights of any
     characters: Mapping[str, Character]
     homes: Mapping[str, Path]  # of each character: the folder that its LoRA's path starts from
+    faults: tuple[CatalogueFault, ...] = ()
+    withheld: Collection[str] = ()  # models that are known and cannot be drawn with
+    too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
 
     @property
     def default_model(self) -> Model:
-        return next(iter(self.models.values()))
+        """Raises ApiError 502 where none can be drawn with."""
+        for model in self.models.values():
+            return model
+        raise ApiError(502, GENERATION_FAILED, detail="no model has weights at present")
 
     def model(self, name: object) -> Model:
-        """The model of that name, or else the default one."""
+        """The model of that name, or else the default one. ApiError 502 of a known one without weights: no
+        other one may draw what was asked of it."""
+        if isinstance(name, str) and name in self.withheld:
+            known = f"; these can draw: {_list(self.models)}" if self.models else ""
+            raise ApiError(502, GENERATION_FAILED, detail=f"model {name} cannot draw at present{known}")
         found = self.models.get(name) if isinstance(name, str) else None
         return found or self.default_model
+
+    def check_size(self, model: str, size: tuple[int, int]) -> None:
+        """Raises ApiError 502 where no Triton has the memory for a picture of that size."""
+        if why := self.too_large.get((model, f"{size[0]}x{size[1]}")):
+            raise ApiError(502, GENERATION_FAILED, detail=why)
+
+    def without(self, lacking: "Lacking") -> "Catalogue":
+        """What is left where these cannot be drawn with."""
+        models, characters = lacking.models, lacking.characters
+        if not models and not characters and not lacking.too_large:
+            return self
+        left = {name: each for name, each in self.models.items() if name not in models}
+        narrowed = {
+            name: tuple(one for one in each.models if one in left and (one, name) not in characters)
+            for name, each in self.characters.items()
+        }
+        return replace(
+            self,
+            too_large=lacking.too_large,
+            models=MappingProxyType(left),
+            characters=MappingProxyType(
+                {
+                    name: msgspec.structs.replace(each, models=narrowed[name])
+                    for name, each in self.characters.items()
+                    if narrowed[name]
+                }
+            ),
+            withheld=frozenset((*self.withheld, *(name for name in models if name in self.models))),
+        )
 
     def lora(self, name: str) -> Path:
         """The file of that character's LoRA."""
@@ -104,6 +163,14 @@ class Catalogue:
         if len(records) == 1:
             return recorded
         return "child" if "child" in records else ""
+
+    @functools.cached_property
+    def faults_in_short(self) -> str:
+        """The names of what was left out, in one line; "" where nothing was."""
+        names = sorted({fault.name for fault in self.faults})
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        listed = ", ".join(names[:MAX_NAMED]) + more
+        return f"left out of the catalogue (the log says why): {listed}" if names else ""
 
     @functools.cached_property
     def warning(self) -> str:
@@ -128,37 +195,97 @@ class Catalogue:
 
 
 def load(folder: Path, *more: Path) -> Catalogue:
-    """The catalogue in `folder`, models/*.yaml and characters/*.yaml, and the characters in `more` folders.
+    """The catalogue in `folder` and `more` ones: models/*.yaml and characters/*.yaml of each.
 
-    Raises CatalogueError, also where a name stands in two folders.
+    A file that is not right is left out, with a line in `faults`; so are a model whose name stands in a
+    folder before, and a character whose name stands in two, as nobody can tell whose rights count.
+    Raises CatalogueError where no model is left.
     """
-    models = _read_all(folder / "models", _read_model)
+    faults: list[CatalogueFault] = []
+    models, model_homes, broken = _read_all((folder, *more), "models", _read_model, faults)
+    for name, homes in model_homes.items():
+        for home in homes[1:]:
+            words = f"{_file(home, 'models', name)}: {_taken(homes[0], 'models', name)}"
+            faults.append(_fault("models", name, words))
     if not models:
-        raise CatalogueError(f"{folder / 'models'}: expected at least one model, NAME.yaml")
-    characters: dict[str, Character] = {}
-    homes: dict[str, Path] = {}
-    for home in (folder, *more):
-        for name, character in _read_all(home / "characters", _read_character).items():
-            where = home / "characters" / f"{name}.yaml"
-            if name in homes:
-                raise CatalogueError(f"{where}: expected a name that is not in {homes[name]} too: remove one")
-            if unknown := [each for each in character.models if each not in models]:
-                raise CatalogueError(f"{where}: models: expected some of {_list(models)}, got {unknown[0]!r}")
-            characters[name], homes[name] = character, home
+        wanted = f"{folder / 'models'}: expected at least one model, NAME.yaml"
+        raise CatalogueError(faults[0].line if faults else wanted)
+    read, character_homes, _ = _read_all((folder, *more), "characters", _read_character, faults)
+    characters = {}
+    for name, homes in character_homes.items():
+        where = _file(homes[-1], "characters", name)
+        if len(homes) > 1:
+            words = f"{where}: {_taken(homes[0], 'characters', name)}, and neither is offered"
+            faults.append(_fault("characters", name, words))
+        elif name in read and (character := _with_known_models(read[name], where, models, broken, faults)):
+            characters[name] = character
     in_order = dict(sorted(models.items(), key=lambda item: (item[1].order, item[0])))
-    by_name = dict(sorted(characters.items()))
-    return Catalogue(MappingProxyType(in_order), MappingProxyType(by_name), MappingProxyType(homes))
+    return Catalogue(
+        MappingProxyType(in_order),
+        MappingProxyType(dict(sorted(characters.items()))),
+        MappingProxyType({name: character_homes[name][0] for name in characters}),
+        tuple(faults),
+        frozenset(broken),
+    )
 
 
-def _read_all(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:
-    paths = sorted(folder.glob("*.yaml"))
-    if len(paths) > MAX_FILES:
-        raise CatalogueError(f"{folder}: expected at most {MAX_FILES} files, got {len(paths)}")
-    return {_name(path.stem, path): read(path) for path in paths}
+def _fault(kind: str, name: str, words: str) -> CatalogueFault:
+    return CatalogueFault(f"@{name}" if kind == "characters" else name, words)
+
+
+def _file(home: Path, kind: str, name: str) -> Path:
+    return home / kind / f"{name}.yaml"
+
+
+def _taken(home: Path, kind: str, name: str) -> str:
+    return f"expected a name that is not in {_file(home, kind, name)} too: remove one"
+
+
+def _read_all(
+    homes: Iterable[Path], kind: str, read: Callable[[Path], T], faults: list[CatalogueFault]
+) -> tuple[dict[str, T], dict[str, list[Path]], set[str]]:
+    """What can be read, of a name that stands twice the first; the homes of all; names of what cannot.
+
+    Raises CatalogueError for a folder of too many files.
+    """
+    found: dict[str, T] = {}
+    places: dict[str, list[Path]] = {}
+    for home in homes:
+        paths = sorted((home / kind).glob("*.yaml"))
+        if len(paths) > MAX_FILES:
+            raise CatalogueError(f"{home / kind}: expected at most {MAX_FILES} files, got {len(paths)}")
+        for path in paths:
+            places.setdefault(path.stem, []).append(home)
+            try:
+                found.setdefault(path.stem, read(path))
+            except CatalogueError as error:
+                faults.append(_fault(kind, path.stem, str(error)))
+    return found, places, set(places) - set(found)
+
+
+def _with_known_models(
+    character: Character,
+    where: Path,
+    models: Collection[str],
+    broken: Collection[str],
+    faults: list[CatalogueFault],
+) -> Character | None:
+    """The character for those of its models that there are; None where there is none."""
+    known = tuple(each for each in character.models if each in models)
+    unknown = [each for each in character.models if each not in models and each not in broken]
+    if unknown:
+        words = f"{where}: models: expected some of {_list(models)}, got {', '.join(map(repr, unknown))}"
+        faults.append(_fault("characters", character.name, words))
+    return msgspec.structs.replace(character, models=known) if known else None
 
 
 def _read_character(path: Path) -> Character:
-    return to_struct(path, _read_named(path), Character)
+    raw = _read_named(path)
+    rights = raw.get("rights")
+    if not isinstance(rights, str) or not RIGHTS.fullmatch(rights):
+        got = f", got {rights!r}"[:100] if "rights" in raw else ""
+        raise CatalogueError(f"{path}: rights: expected {RIGHTS_WORDS}{got}")
+    return to_struct(path, raw, Character)
 
 
 def _read_model(path: Path) -> Model:
@@ -182,42 +309,11 @@ def _style(where: str, key: object, raw: object) -> Style:
 
 
 def _read_named(path: Path) -> dict[str, Any]:
+    _name(path.stem, path)
     raw = read_mapping(path)
     if "name" in raw:
         raise CatalogueError(f"{path}: name: expected no such key, the name is the file's own")
     return {**raw, "name": path.stem}
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds, every key of it once. Raises CatalogueError."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
-        if len(text) > MAX_FILE_BYTES:
-            raise CatalogueError(f"{path}: expected at most {MAX_FILE_BYTES} bytes")
-        raw = yaml.load(text, _CatalogueLoader)  # noqa: S506, a SafeLoader
-    except OSError as error:
-        raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise CatalogueError(f"{path}: expected YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise CatalogueError(f"{path}: expected a mapping of keys to values")
-    return raw
-
-
-def to_struct(where: object, raw: dict[str, Any], kind: type[T]) -> T:
-    """The struct that a mapping says. Raises CatalogueError, which begins with `where`."""
-    try:
-        made = msgspec.convert(raw, kind)
-        msgspec.json.encode(made)  # refuses text that no answer could carry
-    except msgspec.ValidationError as error:
-        # msgspec says "Expected `str`, got `int` - at `$.label`"
-        what, _, place = str(error).partition(" - at `$")
-        key = place.strip("`.") + ": " if place.strip("`.") else ""
-        raise CatalogueError(f"{where}: {key}{what[0].lower()}{what[1:]}") from None
-    except UnicodeEncodeError:
-        raise CatalogueError(f"{where}: expected valid Unicode text") from None
-    return made
 
 
 def _name(name: object, where: object) -> str:
@@ -233,18 +329,3 @@ def _list(names: Iterable[str]) -> str:
 def _describe(model: Model) -> dict[str, Any]:
     styles = {name: {"label": style.label} for name, style in model.styles.items()}
     return {"label": model.label, "default_style": model.default_style, "styles": styles}
-
-
-class _CatalogueLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML lets pass, and aliases, which can grow without bound."""
-
-    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not supported")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            raise yaml.YAMLError(f"a key stands twice, line {node.start_mark.line + 1} and after")
-        return mapping

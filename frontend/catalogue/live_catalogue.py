@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+import threading
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from frontend.catalogue.catalogue import Catalogue, load
+from frontend.catalogue.catalogue import MAX_NAMED, Catalogue, Lacking, load
 from frontend.common.errors import CatalogueError
 from frontend.common.supervised import SupervisedLoop
 
@@ -16,17 +17,35 @@ Stamp = frozenset[tuple[str, int, int, int]]
 
 
 class LiveCatalogue:
-    """`current` is always a whole, valid catalogue: the newest one that could be loaded.
+    """`declared` is the newest catalogue that could be loaded; `current` what of it can be drawn with.
 
-    Raises CatalogueError when made from folders that are broken from the start; see catalogue.load.
+    Raises CatalogueError when made from folders without any usable model; see catalogue.load.
     """
 
     def __init__(self, folder: Path, *more: Path, poll_s: float = 1.0) -> None:
         self._folders = (folder, *more)
         self._poll_s = poll_s
         self._stamp = stamp(self._folders)
-        self.current: Catalogue = load(*self._folders)
-        self._warn()
+        self._taking = threading.Lock()  # files are read in a thread, what has weights is told by the loop
+        self._lacking = Lacking()
+        self._told: Collection[str] = ()
+        self._take(load(*self._folders), self._lacking)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is left out or wants to be completed, a line each, without paths of files."""
+        declared = self.declared
+        return list(
+            filter(
+                None,
+                (declared.faults_in_short, self._lacking_line, self._too_large_line, declared.warning),
+            )
+        )
+
+    def withhold(self, lacking: Lacking) -> None:
+        """All but these can be drawn with."""
+        if lacking != self._lacking:
+            self._take(self.declared, lacking)
 
     async def watch(self) -> None:
         """Reloads until cancelled. Files are read in a thread."""
@@ -44,16 +63,60 @@ class LiveCatalogue:
             return
         self._stamp = now
         try:
-            self.current = load(*self._folders)
+            loaded = load(*self._folders)
         except CatalogueError as error:
             log.error("catalogue not reloaded, the last good one stays in use: %s", error)
         else:
             log.info("catalogue reloaded")
-            self._warn()
+            self._take(loaded, self._lacking)
 
-    def _warn(self) -> None:
-        if words := self.current.warning:
-            log.warning("%s", words)
+    def _take(self, declared: Catalogue, lacking: Lacking) -> None:
+        with self._taking:
+            self.declared: Catalogue = declared
+            self._lacking = lacking
+            self.current: Catalogue = declared.without(lacking)
+            lines = [
+                *(f"left out: {fault.line}" for fault in declared.faults),
+                self._lacking_line,
+                self._too_large_line,
+                declared.warning,
+            ]
+            for line in lines:
+                if line and line not in self._told:
+                    log.warning("%s", line)
+            self._told = lines
+
+    @property
+    def _lacking_line(self) -> str:
+        """Which have no weights, in one line; "" where all have."""
+        models, pairs = self._lacking.models, self._lacking.characters
+        known = self.declared.characters
+        lacking = [name for name in sorted(models) if name in self.declared.models]
+        lacking += [
+            f"@{name} of {model}"
+            for model, name in sorted(pairs)
+            if name in known and model in known[name].models and model not in models
+        ]
+        if not lacking:
+            return ""
+        more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+        names = ", ".join(lacking[:MAX_NAMED]) + more
+        return (
+            f"not offered, as Triton has no weights that can be used (see its log): {names}; `imgen export "
+            "CHECKPOINT --name NAME` makes a model's, `imgen character add` a character's; a Triton loads "
+            "models when it starts"
+        )
+
+    @property
+    def _too_large_line(self) -> str:
+        """Which sizes are refused, in one line."""
+        refused: dict[str, list[str]] = {}
+        for model, size in self._lacking.too_large:
+            refused.setdefault(model, []).append(size)
+        listed = "; ".join(
+            f"{model}: {', '.join(sizes)}" for model, sizes in sorted(refused.items())[:MAX_NAMED]
+        )
+        return f"orders are refused for want of memory (IMGEN_MEMORY_MB): {listed}" if listed else ""
 
 
 def stamp(folders: Iterable[Path]) -> Stamp:

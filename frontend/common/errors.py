@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+GENERATION_FAILED = "Generation failed"
+
 
 class ApiError(Exception):
     """A refusal that is rendered as `{"error": message}`, with `detail` where there is one.

@@ -15,7 +15,8 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from contract.names import TEXT_TO_IMAGE
+from contract.inventory import BadInventory, Inventory, read_inventory
+from contract.names import MODEL_CONTROL, TEXT_TO_IMAGE
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import Picture, PictureOrder
 from frontend.inference.errors import ServerFailed, refusal_error, request_error, stream_error
@@ -26,6 +27,8 @@ __all__ = ["FailureScope", "Inference", "InferenceError"]
 WEIGHTS = ("engine", "base", "lora")
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PROBE_TIMEOUT_S = 2.0
+INVENTORY_TIMEOUT_S = 5.0  # it waits while a character loads
+ASK_FOR_INVENTORY = {"key": b"", "action": b"inventory", "model": b""}
 MAX_ANSWER_BYTES = 16 << 20  # bytes; a picture of 2048 x 2048 pixels has 12 MiB
 MAX_REQUEST_BYTES = 1 << 20
 # Without these a channel waits up to two minutes before it tries a Triton again that was started anew.
@@ -83,6 +86,19 @@ class Inference:
     async def ready(self) -> bool:
         """Whether at least one Triton takes orders."""
         return any(await asyncio.gather(*map(self._is_ready, self._clients)))
+
+    async def inventories(self) -> list[Inventory | None]:
+        """What each Triton can draw with; None of one that does not tell."""
+        return await asyncio.gather(*map(self._inventory, self._clients))
+
+    async def _inventory(self, url: str) -> Inventory | None:
+        inputs = {name: np.array([value], dtype=object) for name, value in ASK_FOR_INVENTORY.items()}
+        try:
+            async with asyncio.timeout(INVENTORY_TIMEOUT_S):
+                found = await self._answer(url, MODEL_CONTROL, inputs, ["inventory"])
+            return read_inventory(found["inventory"].reshape(-1)[0])
+        except (InferenceError, TimeoutError, BadInventory):
+            return None
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))

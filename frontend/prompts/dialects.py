@@ -19,7 +19,7 @@ _SYNTAX = re.compile(
     rf"[()\[\]{{}}<>\\:\uff08|$]|--|\+\+|[\u2013\u2014]|__|[A-Z]{{3}}|[{DASHES}]\s?[\"“«「『]"
 )
 # Also across commas, which end a term in quotes, too.
-_QUOTES = ('""', "“”", "«»", "「」", "『』")
+_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
 _IN_QUOTES = "|".join(
     rf"(?<![\w\\]){first}[^{first}{last}{LINE_BREAKS}]{{0,400}}{last}(?!\w)" for first, last in _QUOTES
 )

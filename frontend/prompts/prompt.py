@@ -180,13 +180,14 @@ def _clean(text: str) -> str:
 def _character(names: Sequence[str], characters: Collection[str]) -> str:
     for name in names:
         if name not in characters:
-            raise ApiError(400, "Invalid character", detail=_which(name, characters))
+            raise ApiError(400, "Invalid character", detail=which_character(name, characters))
         if name != names[0]:
             raise ApiError(400, "Only one character per prompt")
     return names[0] if names else ""
 
 
-def _which(name: str, characters: Collection[str]) -> str:
+def which_character(name: str, characters: Collection[str]) -> str:
+    """What a client is told that named one that there is not."""
     known = ", ".join(f"@{each}" for each in sorted(characters)) or "none"
     return f"There is no @{name}; this model's characters: {known}"
 

@@ -8,13 +8,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frontend.catalogue.catalogue import Catalogue, read_mapping, to_struct
+from frontend.catalogue.catalogue import Catalogue
+from frontend.catalogue.yaml_file import read_mapping, to_struct
 from frontend.common.errors import ApiError, CatalogueError
 from frontend.prompts import prompt
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Choices = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=1_000)]  # a text may stand twice
 
+MAX_TOLD = 64  # characters of a name that is none
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -60,11 +62,12 @@ def random_prompt(
 
 def _character(catalogue: Catalogue, asked: str | None, rng: random.Random) -> str:
     if asked is None:
-        ours = sorted(catalogue.characters_of(catalogue.default_model.name))
+        ours = sorted(catalogue.characters_of(next(iter(catalogue.models), "")))
         return rng.choice(ours) if ours else ""
     name = asked.strip().removeprefix("@").lower()
     if name and name not in catalogue.characters:
-        raise ApiError(400, "Invalid character")
+        detail = prompt.which_character(name[:MAX_TOLD], catalogue.characters)
+        raise ApiError(400, "Invalid character", detail=detail)
     return name
 
 

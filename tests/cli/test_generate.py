@@ -82,7 +82,8 @@ def test_detail_of_a_refusal_is_told(capsys: pytest.CaptureFixture[str]) -> None
     refusal = {"error": "Invalid character", "detail": "There is no @ayako; this model's characters: @aya"}
     with serving(lambda body, url: (400, refusal)) as url:
         assert main(["generate", "@ayako waving", "--url", url, "--key", "k"]) == 2
-    assert capsys.readouterr().err == f"imgen: Invalid character: {refusal['detail']}\n"
+    how = "`imgen character add NAME --lora FILE --model MODEL …` adds one"
+    assert capsys.readouterr().err == f"imgen: Invalid character: {refusal['detail']}; {how}\n"
 
 
 def test_notes_on_the_prompt_are_told_and_the_picture_is_saved(

@@ -46,8 +46,15 @@ def test_prompt_of_a_negative_reaches_the_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--style", "nope"], "imgen: --style nope: expected one of neon, outline\n"),
-        (["--model", "nope"], "imgen: --model nope: expected one of eros\n"),
+        (
+            ["--style", "nope"],
+            "imgen: --style nope: expected one of neon, outline; "
+            "styles stand in the model's file in the catalogue\n",
+        ),
+        (
+            ["--model", "nope"],
+            "imgen: --model nope: expected one of eros; `imgen export CHECKPOINT --name NAME` adds a model\n",
+        ),
     ],
 )
 def test_name_that_the_server_has_not_is_refused_before_anything_is_drawn(

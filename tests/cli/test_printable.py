@@ -67,7 +67,7 @@ def test_argument_that_nobody_knows_is_told_harmlessly(capsys: pytest.CaptureFix
     assert is_harmless(capsys.readouterr().err)
 
 
-def test_character_file_of_a_stranger_is_refused_in_one_line(
+def test_character_file_of_a_stranger_is_left_out_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(ROOT / "demo" / "catalogue", tmp_path / "catalogue")
@@ -76,9 +76,10 @@ def test_character_file_of_a_stranger_is_refused_in_one_line(
     path = tmp_path / "catalogue" / "characters" / "nova.yaml"
     for text in ('{"\\x1b[2Jkey": 1}', "&a [" * 20_000, '"\\x1b[2J": &x\n- *x', "a: !!python/name:os.system"):
         path.write_text(text)
-        assert main(["character", "list"]) == 2
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1 and is_harmless(error) and "nova.yaml" in error
+        assert main(["character", "list"]) == 0
+        told = capsys.readouterr()
+        assert told.err.count("\n") == 1 and is_harmless(told.err) and "nova.yaml" in told.err
+        assert "@aya" in told.out and "nova" not in told.out
 
 
 def shown(*things: object, terminal: bool) -> str:

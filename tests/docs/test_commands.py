@@ -27,6 +27,9 @@ RUN_BY = {
     "imgen up": "test_picture_is_reviewed_and_fetched_where_the_api_listens_on_all_addresses",
     "imgen down": "test_down_keeps_accepted_jobs_and_leaves_nothing_running",
     "imgen generate PROMPT": "test_generate_writes_a_picture",
+    'imgen generate "a lighthouse on a cliff at sunset" --model mine': "test_printed_commands_draw_the_first_"
+    "picture_and_the_checkout_stays_as_it_is",
+    'imgen generate "@aya reading a book': "test_characters_commands_work_on_a_running_system",
     "imgen verify": "test_all_that_is_known_is_shown",
     "imgen takedown": "test_picture_is_deleted_and_asking_again_says_so",
     "imgen cache clear": "test_clearing_is_told_to_every_server",
@@ -38,7 +41,8 @@ RUN_BY = {
     "imgen character remove": "test_characters_commands_work_on_a_running_system",
     "imgen serve": "test_benchmark_runs_and_its_table_and_last_line_say_the_same",  # bench-api starts it
     "imgen export CHECKPOINT": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
-    "imgen export demo/build/cpu": "test_repository_restored_and_exported_again_is_the_same_to_the_byte",
+    ".venv/parts/export/bin/python -m export demo/build/cpu": "test_repository_restored_and_exported_again_"
+    "is_the_same_to_the_byte",
     "imgen export CHECKPOINT --name eros --output REPOSITORY --engine tensorrt": "test_every_part_has_a_plan_"
     "and_keeps_its_graph",
     "imgen export CHECKPOINT --name eros --output REPOSITORY --engine inductor": "test_one_package_makes_"

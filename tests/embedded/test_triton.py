@@ -5,6 +5,7 @@ import shutil
 import signal
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,15 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
+from contract.memory import memory_of
 from embedded.listener import listener_of, tcp_listeners
-from embedded.part import PartError, free_port, running
+from embedded.part import PartError, SystemPart, free_port, running
 from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
+from frontend.domain.inference_error import FailureScope, InferenceError
+from frontend.inference.client import Inference
+from frontend.settings import ROOT
 from tests import raw_grpc
+from tests.orders import ignore, order
 from tests.triton_server import RunningTriton
 
 
@@ -24,10 +30,19 @@ def stubs_of(pid: int) -> list[int]:
     return [child for child, name, _, parent in processes() if parent == pid and name == STUB_NAME]
 
 
-def test_a_model_in_two_repositories_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
+def loaded(part: SystemPart) -> set[str]:
+    return {word.removeprefix("--load-model=") for word in part.command if word.startswith("--load-model=")}
+
+
+def test_a_network_in_two_repositories_is_left_out(
+    tiny_repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "tiny-decoder")
-    with pytest.raises(PartError, match="model tiny-decoder is both in"):
-        triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
+    part = triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository, tmp_path])
+    assert loaded(part) >= {"text_to_image", "tiny-denoiser"} and "tiny-decoder" not in loaded(part)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"left out: model tiny: tiny-decoder is both in {tiny_repository} and in {tmp_path}: remove one"
+    ]
 
 
 def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
@@ -35,12 +50,46 @@ def test_a_missing_repository_is_refused(tmp_path: Path) -> None:
         triton_part(data_dir=tmp_path, repositories=[tmp_path / "nowhere"])
 
 
-def test_model_that_needs_a_backend_of_nvidias_image_is_refused(tmp_path: Path) -> None:
-    model = tmp_path / "models" / "eros-denoiser"
-    model.mkdir(parents=True)
-    (model / "config.pbtxt").write_text('name: "eros-denoiser"\nbackend: "tensorrt"\n')
-    with pytest.raises(PartError, match=r"eros-denoiser needs the backend tensorrt, .* --engine onnx"):
-        triton_part(data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+def test_network_that_needs_a_backend_of_nvidias_image_is_left_out(
+    tiny_repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(tiny_repository / "tiny-denoiser", tmp_path / "models" / "eros-denoiser")
+    shutil.copytree(tiny_repository / "tiny-decoder", tmp_path / "models" / "tiny-decoder")
+    (tmp_path / "models" / "eros-denoiser" / "config.pbtxt").write_text('backend: "tensorrt"\n')
+    part = triton_part(data_dir=tmp_path / "data", repositories=[tmp_path / "models"])
+    assert "tiny-decoder" in loaded(part) and "eros-denoiser" not in loaded(part)
+    assert "left out: model eros: " in caplog.text
+
+
+@pytest.mark.triton
+async def test_model_that_triton_cannot_load_stops_no_other_one(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    """What Triton can draw with it tells anybody who asks; the broken one is not among it."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_repository, models)
+    for name in ("text-encoder", "denoiser", "decoder"):
+        shutil.copytree(tiny_repository / f"tiny-{name}", models / f"alto-{name}")
+        config = models / f"alto-{name}" / "config.pbtxt"
+        config.write_text(config.read_text().replace("tiny-", "alto-"))
+    (models / "alto-denoiser" / "1" / "model.onnx").write_bytes(b"half of a download")
+    shutil.rmtree(models / "tiny-denoiser--cleo" / "1")
+    part = triton_part(data_dir=tmp_path / "data", repositories=[models], threads=1)
+    async with running(part, tmp_path):
+        inference = Inference([part.url], timeout_s=60)
+        try:
+            (inventory,) = await inference.inventories()
+            assert inventory is not None and list(inventory) == ["tiny"]
+            assert {"aya", "bella", "cleo"} & inventory["tiny"].characters == {"aya", "bella"}
+            assert await inference.ready()
+            assert (await inference.text_to_image(order(), ignore)).pixels.shape == (64, 128, 3)
+            with pytest.raises(InferenceError, match="alto-denoiser"):
+                await inference.text_to_image(order(model="alto"), ignore)
+        finally:
+            await inference.close()
+    gone = Inference([part.url], timeout_s=1)
+    assert await gone.inventories() == [None]
+    await gone.close()
 
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
@@ -133,6 +182,54 @@ async def test_paths_that_a_shell_would_take_apart_are_served_like_others(
     part = triton_part(data_dir=folder / "data", repositories=[folder / "models"], threads=1)
     async with running(part, tmp_path), triton_aio.InferenceServerClient(part.url) as client:
         assert await client.is_model_ready("tiny-decoder")
+
+
+@pytest.mark.triton
+async def test_order_that_does_not_fit_the_memory_is_refused_before_anything_is_drawn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = ROOT / "demo" / "models"
+    memory = memory_of([models], "eros")
+    assert memory is not None
+    limit = (memory.loaded + memory.pictures[1216, 832] >> 20) + 1
+    part = triton_part(data_dir=tmp_path, repositories=[models], threads=1, memory_mb=limit)
+    assert "orders are refused of 1344x768, 1024x1024, " in caplog.text
+    async with running(part, tmp_path):
+        inference = Inference([part.url], timeout_s=60)
+        try:
+            (inventory,) = await inference.inventories()
+            assert inventory is not None
+            why = inventory["eros"].too_large["1024x1024"]
+            assert "1216x832" not in inventory["eros"].too_large
+            with pytest.raises(InferenceError, match=f"REFUSED: {why}") as refused:
+                await inference.text_to_image(order(model="eros", width=1024, height=1024), ignore)
+            assert refused.value.scope is FailureScope.ORDER
+        finally:
+            await inference.close()
+
+
+def test_model_that_does_not_fit_the_memory_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = triton_part(data_dir=tmp_path, repositories=[ROOT / "demo" / "models"], memory_mb=400)
+    assert loaded(part) == {"text_to_image", "model_control", "prompt-encoder"}
+    assert (
+        "left out: model eros: it and its smallest picture take about 0.8 GiB of memory; there is"
+        in caplog.text
+    )
+
+
+@pytest.mark.triton
+async def test_triton_that_cannot_load_what_draws_is_told_at_once(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    """Other models may fail to load; without this one nothing can be drawn."""
+    (tmp_path / "models").mkdir()
+    part = triton_part(data_dir=tmp_path, repositories=[tmp_path / "models"], threads=1)
+    lame = {**part.environment, "IMGEN_TRITON_SITE": str(tmp_path / "nowhere")}
+    with pytest.raises(PartError, match=r"Triton could not load text_to_image; see .*triton\.log: "):
+        async with running(replace(part, environment=lame), tmp_path):
+            raise AssertionError("it serves")
 
 
 def test_regions_that_a_killed_triton_left_are_removed(tmp_path: Path) -> None:

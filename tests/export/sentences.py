@@ -45,6 +45,30 @@ def save_encoder(
     return folder
 
 
+def as_saved_by_version_6(folder: Path) -> Path:
+    """The same encoder in the words of sentence-transformers 6.2 (written by it, and copied from there)."""
+    base, ours = "sentence_transformers.base.modules", "sentence_transformers.sentence_transformer.modules"
+    kinds = (
+        ("", f"{base}.transformer.Transformer"),
+        ("1_Pooling", f"{ours}.pooling.Pooling"),
+        ("2_Normalize", f"{base}.normalize.Normalize"),
+    )
+    _write(
+        folder / "modules.json",
+        [{"idx": at, "name": str(at), "path": path, "type": kind} for at, (path, kind) in enumerate(kinds)],
+    )
+    text = {"method": "forward", "method_output_name": "last_hidden_state"}
+    settings = {"transformer_task": "feature-extraction", "modality_config": {"text": text}}
+    _write(folder / "sentence_bert_config.json", settings | {"module_output_name": "token_embeddings"})
+    pooling = {"embedding_dimension": WIDTH, "pooling_mode": "mean", "include_prompt": True}
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    (folder / "2_Normalize").mkdir()
+    names = dict.fromkeys(("module_input_name", "module_output_name"), "sentence_embedding")
+    _write(folder / "2_Normalize" / "config.json", names)
+    _write(folder / "tokenizer_config.json", {"model_max_length": LENGTH})
+    return folder
+
+
 def _tokenizer() -> Tokenizer:
     """With padding and a shorter length, as published ones have them."""
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]"))

@@ -2,13 +2,15 @@
 
 pb_utils.load_model holds Python's global lock until the model is there, so text_to_image would stop working
 on every picture meanwhile. Inputs: key, action (load or unload), model. Clients of Triton can call this model
-as any other, but they do not have the key: a file that only this user can read.
+as any other, but they do not have the key: a file that only this user can read. Without it they get the
+inventory: what can be drawn with.
 """
 
 import hmac
 import os
 import secrets
 import sys
+from pathlib import Path
 
 # The stub starts an isolated interpreter, whose own NumPy may be one that this Triton cannot work with.
 if "IMGEN_TRITON_SITE" in os.environ:
@@ -17,13 +19,18 @@ if "IMGEN_TRITON_SITE" in os.environ:
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from contract.inventory import inventory_to_json, take_stock
+from contract.memory import memory_limit
 from contract.names import control_key_file, is_character
+from contract.repositories import repositories_of
 
 KEY_FILE = control_key_file(os.getppid())  # one for each tritonserver; text_to_image reads it
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
+        self._folders = repositories_of(os.environ, Path(args["model_repository"]))
+        self._memory = memory_limit(os.environ)
         self._key = secrets.token_hex(32)
         KEY_FILE.unlink(missing_ok=True)  # of an earlier tritonserver that had this process number
         with os.fdopen(os.open(KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -37,6 +44,8 @@ class TritonPythonModel:
 
     def _answer(self, request: "pb_utils.InferenceRequest") -> "pb_utils.InferenceResponse":
         values = {tensor.name(): tensor.as_numpy().reshape(-1)[0] for tensor in request.inputs()}
+        if values["action"] == b"inventory":
+            return self._inventory()
         if not hmac.compare_digest(values["key"], self._key.encode()):
             return _refusal("only text_to_image may use this model", pb_utils.TritonError.INVALID_ARG)
         try:
@@ -44,6 +53,18 @@ class TritonPythonModel:
         except Exception as error:
             return _refusal(str(error), pb_utils.TritonError.INTERNAL)
         return pb_utils.InferenceResponse([pb_utils.Tensor("done", np.array([True]))])
+
+    def _inventory(self) -> "pb_utils.InferenceResponse":
+        told = inventory_to_json(take_stock(self._folders, _is_ready, self._memory)).encode()
+        tensors = [
+            pb_utils.Tensor("done", np.array([True])),
+            pb_utils.Tensor("inventory", np.array([told], dtype=object)),
+        ]
+        return pb_utils.InferenceResponse(tensors)
+
+
+def _is_ready(network: str) -> bool:
+    return bool(pb_utils.is_model_ready(model_name=network))
 
 
 def _act(action: str, model: str) -> None:

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from control import load, unload
+from memory_gate import MemoryGate
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
 from repositories import Repositories
@@ -26,6 +27,7 @@ from residency import Residency
 from triton_engine import NetworkFailed, TritonEngine
 
 from contract.description import BadDescription
+from contract.memory import characters_that_fit, loaded_characters, memory_limit, words_of_refusal
 
 MAX_AT_ONCE = 64  # orders; each waits in a thread of its own while a network runs
 CANCEL_POLL_S = 0.1  # between looks for a cancellation while a character loads
@@ -56,7 +58,13 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         megabytes = os.environ.get("IMGEN_RESIDENT_MB") or parameters["resident_mb"]["string_value"]
         self._repositories = Repositories.from_environment(os.environ, Path(args["model_repository"]))
-        self._residency = Residency(int(megabytes) << 20, load, unload)
+        self._memory, memories = memory_limit(os.environ), self._repositories.memories()
+        budget = int(megabytes) << 20
+        if memories:
+            budget = min(budget, characters_that_fit(memories, self._memory))
+        self._residency = Residency(budget, load, unload)
+        base = sum(memory.loaded for memory in memories)
+        self._gate = MemoryGate(self._memory, lambda: base + loaded_characters(self._residency.taken))
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
         self._threads = ThreadPoolExecutor(MAX_AT_ONCE + 4, thread_name_prefix="imgen")
         self._active = 0
@@ -94,6 +102,12 @@ class TritonPythonModel:
             if unit is not None:
                 loaded = stack.enter_async_context(self._residency.use(unit))
                 await _watch(loaded, lambda: _stop_if_cancelled(sender))
+            if base.memory:
+                size = order.width, order.height
+                needed = base.memory.pictures.get(size, max(base.memory.pictures.values()))
+                refusal = words_of_refusal(order.model, size, base.memory.loaded + needed, self._memory)
+                waits = stack.enter_async_context(self._gate.slot(order.model, needed, refusal))
+                await _watch(waits, lambda: _stop_if_cancelled(sender))
             pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
             try:
                 painting = await pipeline.paint(order, step_done)

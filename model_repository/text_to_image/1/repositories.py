@@ -1,7 +1,6 @@
 """Where models lie on disk: their folders, their descriptions and tokenizers, the size of a character."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,24 @@ from residency import Unit
 from tokens import TextTokenizer
 
 from contract.description import BadDescription, Description, read_description
-from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER, character_name, network_name
-from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE, TOKENIZER_FILE
+from contract.memory import ModelMemory, memory_of
+from contract.names import (
+    CHARACTER_PARTS,
+    DECODER,
+    DENOISER,
+    TEXT_ENCODER,
+    character_name,
+    network_name,
+    split_network_name,
+)
+from contract.repositories import (
+    CONFIG_FILE,
+    DESCRIPTION_FILE,
+    HASHES_FILE,
+    TOKENIZER_FILE,
+    find_network,
+    repositories_of,
+)
 
 MAX_HASHES = 4096  # bytes
 
@@ -22,6 +37,7 @@ class BaseModel:
     description: Description
     tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
     weights: str  # JSON: the denoiser's hash
+    memory: ModelMemory | None  # None: it cannot be told
 
 
 class Repositories:
@@ -32,27 +48,39 @@ class Repositories:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], own: Path) -> "Repositories":
         """The folders in IMGEN_MODEL_REPOSITORIES, else the one that the model's folder `own` lies in."""
-        listed = environ.get("IMGEN_MODEL_REPOSITORIES", "")
-        return cls([Path(item) for item in listed.split(os.pathsep) if item] or [own.parent])
+        return cls(repositories_of(environ, own))
 
     def base(self, name: str) -> BaseModel:
         """Raises BadOrder for an unknown model, BadDescription for one whose files are broken."""
-        denoiser, encoder = (self._folder(network_name(name, part)) for part in (DENOISER, TEXT_ENCODER))
+        denoiser, encoder = (
+            find_network(self._folders, network_name(name, part)) for part in (DENOISER, TEXT_ENCODER)
+        )
         if denoiser is None or encoder is None:
             raise BadOrder(f"unknown model {name}")
         stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
         known = self._models.get(name)
         if known is None or known[0] != stamp:
-            self._models[name] = known = (stamp, _read_base(denoiser, encoder))
+            memory = memory_of(self._folders, name)
+            self._models[name] = known = (stamp, _read_base(denoiser, encoder, memory))
         return known[1]
+
+    def memories(self) -> list[ModelMemory]:
+        """Of all base models, as far as it can be told."""
+        models = {
+            network.model
+            for folder in self._folders
+            for path in folder.glob(f"*/{CONFIG_FILE}")
+            if (network := split_network_name(path.parent.name)) and not network.character
+        }
+        return [memory for name in models if (memory := memory_of(self._folders, name))]
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
-        denoiser = self._folder(network_name(model, DENOISER, name))
+        denoiser = find_network(self._folders, network_name(model, DENOISER, name))
         if denoiser is None:
             raise BadOrder(f"unknown character {name} of model {model}")
         names = [network_name(model, part, name) for part in CHARACTER_PARTS]
-        folders = {item: folder for item in names if (folder := self._folder(item))}
+        folders = {item: folder for item in names if (folder := find_network(self._folders, item))}
         files = [path.stat() for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
         return Unit(
             name=character_name(model, name),
@@ -72,15 +100,8 @@ class Repositories:
 
         return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
 
-    def _folder(self, name: str) -> Path | None:
-        """Only one that Triton can load: it has a config.pbtxt and something in it to run."""
-        found = (root / name for root in self._folders)
-        return next(
-            (path for path in found if (path / CONFIG_FILE).is_file() and any(path.glob("1/*"))), None
-        )
 
-
-def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
+def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> BaseModel:
     description = read_description(denoiser / DESCRIPTION_FILE)
     tokenizers = []
     for one, pad in zip(description.family.text_encoders, description.pad_tokens, strict=True):
@@ -88,7 +109,9 @@ def _read_base(denoiser: Path, encoder: Path) -> BaseModel:
         if not path.is_file():
             raise BadDescription(f"{encoder.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
         tokenizers.append(TextTokenizer(path, pad=pad, window=description.token_window))
-    return BaseModel(description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser))
+    return BaseModel(
+        description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser), memory=memory
+    )
 
 
 def _hashes(folder: Path) -> str:

@@ -53,6 +53,11 @@ class Residency:
         self._turn = asyncio.Lock()  # one load at a time, first come first served
         self.loads = 0  # units loaded so far
 
+    @property
+    def taken(self) -> int:
+        """Bytes of files of all that is loaded."""
+        return self._taken
+
     @contextlib.asynccontextmanager
     async def use(self, unit: Unit) -> AsyncIterator[None]:
         """Keeps `unit` loaded within the block. Raises what `load` raised, or BadOrder for one too large."""

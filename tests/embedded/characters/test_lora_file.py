@@ -6,7 +6,7 @@ import pytest
 
 from contract.limits import MAX_LORA_BYTES
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import check_lora_file
+from embedded.characters.lora_file import MAX_SETTINGS_BYTES, LoraFile
 from frontend.settings import ROOT
 
 
@@ -23,7 +23,7 @@ def header(length: int | None = None) -> bytes:
 
 
 def test_lora_as_it_is_published_is_taken() -> None:
-    check_lora_file(ROOT / "demo" / "loras" / "aya.safetensors")
+    LoraFile.open(ROOT / "demo" / "loras" / "aya.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,37 @@ def test_other_file_is_refused_by_its_size_and_first_bytes(
     tmp_path: Path, data: bytes, size: int | None, message: str
 ) -> None:
     with pytest.raises(CharacterError, match=message):
-        check_lora_file(file_of(tmp_path, data, size))
+        LoraFile.open(file_of(tmp_path, data, size))
 
 
 def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nova.pt"
     path.write_bytes(header())
     with pytest.raises(CharacterError, match=r"nova\.pt is no \.safetensors file"):
-        check_lora_file(path)
+        LoraFile.open(path)
 
 
 def test_folder_and_missing_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.safetensors").mkdir()
     for name in ("folder.safetensors", "none.safetensors"):
         with pytest.raises(CharacterError, match="there is no file"):
-            check_lora_file(tmp_path / name)
+            LoraFile.open(tmp_path / name)
+
+
+def test_settings_of_peft_belong_to_the_lora(tmp_path: Path) -> None:
+    weights, settings = tmp_path / "adapter_model.safetensors", tmp_path / "adapter_config.json"
+    weights.write_bytes(header())
+    plain = LoraFile.open(weights)
+    assert str(plain.name_for("nova")).endswith(".safetensors") and plain.settings is None
+    names = {plain.name_for("nova")}
+    for given in (b'{"lora_alpha": 8}', b'{"lora_alpha": 16}'):
+        settings.write_bytes(given)
+        for path in (weights, tmp_path):  # the file, and PEFT's folder
+            opened = LoraFile.open(path)
+            assert (opened.path, opened.settings) == (weights, given)
+        names.add(opened.name_for("nova"))
+        assert opened.name_for("nova").name == "adapter_model.safetensors"
+    assert len(names) == 3
+    os.truncate(settings, MAX_SETTINGS_BYTES + 1)
+    with pytest.raises(CharacterError, match=r"adapter_config\.json is larger than 4 MiB"):
+        LoraFile.open(weights)

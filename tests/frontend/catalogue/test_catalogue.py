@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from contract.acs import Depicts
-from frontend.catalogue.catalogue import Catalogue, load
-from frontend.common.errors import CatalogueError
+from frontend.catalogue.catalogue import Catalogue, Lacking, load
+from frontend.common.errors import ApiError, CatalogueError
 
 DEMO = Path(__file__).parents[3] / "demo" / "catalogue"
 
@@ -133,33 +133,110 @@ def test_catalogue_cannot_be_changed(tmp_path: Path, write: Write) -> None:
         ("models/eros.yaml", "a: !!python/object/apply:os.getcwd []\n", "expected YAML"),
         ("models/eros.yaml", "#" * 300_000, "expected at most 262144 bytes"),
         ("models/Big Model.yaml", MODEL, "expected a name of"),
-        ("characters/aya.yaml", CHARACTER.replace("rights: fictional\n", ""), "required field `rights`"),
+        ("characters/aya.yaml", CHARACTER.replace("rights: fictional\n", ""), "rights: expected fictional,"),
         (
             "characters/aya.yaml",
             CHARACTER.replace("fictional", "yes, really"),
-            "rights: expected `str` matching",
+            "where REFERENCE leads to the written consent, got 'yes, really'",
         ),
         (
             "characters/aya.yaml",
             CHARACTER.replace("fictional", "'consent:'"),
-            "rights: expected `str` matching",
+            "rights: expected fictional, or",
         ),
+        ("characters/aya.yaml", CHARACTER.replace("fictional", "7"), "rights: expected fictional, or"),
         ("characters/aya.yaml", f"{CHARACTER}depicts: someone\n", "depicts: invalid enum value 'someone'"),
         ("characters/aya.yaml", f"{CHARACTER}depicts: ''\n", "depicts: invalid enum value ''"),
         ("models/eros.yaml", f"{MODEL}exclusion: without\n", "unknown field `exclusion`"),
-        ("characters/aya.yaml", CHARACTER.replace("[eros]", "[nope]"), "models: expected some of eros"),
+        (
+            "characters/aya.yaml",
+            CHARACTER.replace("[eros]", "[nope]"),
+            "expected some of alto, eros, got 'nope'",
+        ),
         ("characters/aya.yaml", CHARACTER.replace("[eros]", "[]"), "models: expected `array` of length >= 1"),
     ],
 )
 def test_mistake_names_file_key_and_what_was_expected(
     tmp_path: Path, write: Write, file: str, text: str, said: str
 ) -> None:
+    """In a line of its own; nothing else is left out for it."""
+    write("models/alto.yaml", MODEL)
+    write("characters/zoe.yaml", CHARACTER.replace("[eros]", "[alto]"))
     write(file, text)
-    with pytest.raises(CatalogueError) as mistake:
+    catalogue = load(tmp_path)
+    (fault,) = catalogue.faults
+    assert fault.line.startswith(str(tmp_path / file)) and said in fault.line and "\n" not in fault.line
+    assert "alto" in catalogue.models and "zoe" in catalogue.characters
+    name = Path(file).stem
+    good = (
+        (name not in catalogue.models) if file.startswith("models") else ("aya" not in catalogue.characters)
+    )
+    assert good or name == "Big Model"
+    assert fault.name in catalogue.faults_in_short and str(tmp_path) not in catalogue.faults_in_short
+
+
+def test_only_model_that_is_broken_stops_the_start(tmp_path: Path, write: Write) -> None:
+    write("models/eros.yaml", "- a\n")
+    with pytest.raises(CatalogueError, match=r"eros\.yaml: expected a mapping"):
         load(tmp_path)
-    assert str(tmp_path / file) in str(mistake.value)
-    assert said in str(mistake.value)
-    assert "\n" not in str(mistake.value)
+
+
+def test_character_of_a_broken_model_is_offered_for_its_other_models(tmp_path: Path, write: Write) -> None:
+    write("models/alto.yaml", MODEL)
+    write("characters/zoe.yaml", CHARACTER.replace("[eros]", "[eros, alto]"))
+    write("models/eros.yaml", "a: [")
+    catalogue = load(tmp_path)
+    assert {name: each.models for name, each in catalogue.characters.items()} == {"zoe": ("alto",)}
+    assert [fault.name for fault in catalogue.faults] == ["eros"]
+
+
+def test_order_that_names_a_broken_model_is_not_drawn_by_another(tmp_path: Path, write: Write) -> None:
+    write("models/alto.yaml", MODEL)
+    write("models/eros.yaml", "a: [")
+    catalogue = load(tmp_path)
+    assert catalogue.model("nobody").name == catalogue.model(None).name == "alto"
+    with pytest.raises(ApiError, match="Generation failed") as refused:
+        catalogue.model("eros")
+    assert refused.value.status == 502
+    assert refused.value.detail == "model eros cannot draw at present; these can draw: alto"
+
+
+def test_character_in_two_folders_is_offered_by_neither(tmp_path: Path, write: Write) -> None:
+    """Nobody can tell whose rights count, also where one of the two is broken."""
+    write("characters/zoe.yaml", CHARACTER)
+    added = tmp_path / "added"
+    (added / "characters").mkdir(parents=True)
+    for text in (CHARACTER, "a: ["):
+        (added / "characters" / "aya.yaml").write_text(text)
+        catalogue = load(tmp_path, added)
+        assert list(catalogue.characters) == ["zoe"]
+        assert f"not in {tmp_path / 'characters' / 'aya.yaml'} too: remove one" in catalogue.faults[-1].line
+
+
+def test_model_in_two_folders_is_the_first_ones(tmp_path: Path, write: Write) -> None:
+    added = tmp_path / "added"
+    (added / "models").mkdir(parents=True)
+    (added / "models" / "eros.yaml").write_text(MODEL.replace("label: Eros", "label: Another"))
+    (added / "models" / "mine.yaml").write_text(MODEL)
+    catalogue = load(tmp_path, added)
+    assert {name: each.label for name, each in catalogue.models.items()} == {"eros": "Eros", "mine": "Eros"}
+    assert str(added / "models" / "eros.yaml") in catalogue.faults[0].line
+
+
+def test_what_has_no_weights_is_known_and_not_offered(tmp_path: Path, write: Write) -> None:
+    write("models/alto.yaml", MODEL + "order: 1\n")
+    write("characters/zoe.yaml", CHARACTER.replace("[eros]", "[alto, eros]"))
+    write("characters/kim.yaml", CHARACTER.replace("[eros]", "[alto]"))
+    left = load(tmp_path).without(Lacking(frozenset({"alto"}), frozenset({("eros", "aya")})))
+    assert left.response["characters"] == ["zoe"] and list(left.response["models"]) == ["eros"]
+    assert left.characters["zoe"].models == ("eros",)
+    assert left.model(None).name == "eros"
+    with pytest.raises(ApiError, match="Generation failed"):
+        left.model("alto")
+    none = load(tmp_path).without(Lacking(frozenset({"alto", "eros"})))
+    assert none.response == {"characters": [], "models": {}}
+    with pytest.raises(ApiError, match="Generation failed"):
+        none.model(None)
 
 
 def test_consent_with_a_reference_is_a_right(tmp_path: Path, write: Write) -> None:

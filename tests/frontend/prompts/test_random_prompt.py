@@ -2,10 +2,13 @@ import math
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
 from frontend.catalogue.catalogue import load
 from frontend.common.errors import ApiError, CatalogueError
+from frontend.prompts.built_in_grammar import BUILT_IN, open_grammar
 from frontend.prompts.prompt import format as canonical_form
 from frontend.prompts.prompt import parse
 from frontend.prompts.random_prompt import Grammar, load_grammar, random_prompt
@@ -91,3 +94,28 @@ def test_mistake_in_the_grammar_names_file_and_place(tmp_path: Path, text: str, 
         load_grammar(path)
     assert str(path) in str(mistake.value)
     assert said in str(mistake.value)
+
+
+def test_without_a_file_there_is_a_small_grammar_of_our_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert open_grammar(tmp_path / "random.yaml") is BUILT_IN and not caplog.records
+    written = tmp_path / "random.yaml"
+    written.write_bytes(yaml.safe_dump(msgspec.to_builtins(BUILT_IN, str_keys=True)).encode())
+    assert load_grammar(written) == BUILT_IN  # so it is one that the API takes
+    written.write_text("forms: [")
+    assert open_grammar(written) is BUILT_IN
+    assert [record.getMessage()[:40] for record in caplog.records] == [
+        "`random` draws from the built-in grammar"
+    ]
+
+
+def test_prompts_of_our_own_grammar_differ_and_name_who_was_asked_for() -> None:
+    drawn = {
+        canonical_form(random_prompt(BUILT_IN, CATALOGUE, "aya", random.Random(seed))) for seed in range(50)
+    }
+    assert len(drawn) > 25 and all(text.startswith("@aya ") for text in drawn)
+    nobody = {
+        canonical_form(random_prompt(BUILT_IN, CATALOGUE, "", random.Random(seed))) for seed in range(50)
+    }
+    assert len(nobody) > 25 and not any("@" in text or "{" in text for text in nobody)

@@ -1,0 +1,184 @@
+"""How much memory a model's pictures take on a CPU, before any is drawn, and how much there is.
+
+An engine's row is measured (docs/export.md says how); what it does not say follows from the network's shape.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contract.description import BadDescription, Description, read_description
+from contract.names import DECODER, DENOISER, PARTS, network_name
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, find_network
+from contract.sizes import SIZES
+
+FP32 = 4  # bytes
+GUIDED = 2  # the denoiser runs on the prompt and on the negative one
+WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
+CONFIGS = {DENOISER: "checkpoint/unet/config.json", DECODER: "checkpoint/vae/config.json"}
+MAX_CONFIG_BYTES = 4 << 20
+GPU = Path("/dev/nvidia0")
+MEMORY = "IMGEN_MEMORY_MB"  # in the environment of Triton: what its networks may take, in MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineMemory:
+    """Of one network in a process of its own, which keeps what its largest picture needed."""
+
+    weights: float  # bytes in memory for each byte of its files
+    loading: float  # the same, for the moment in which it is loaded
+    scores: float  # copies of attention's table of scores held at once; 0 where it is never whole
+    maps: float  # copies of the largest map of features held at once
+    process: int  # bytes before anything is loaded
+
+
+ENGINES: Mapping[str, EngineMemory] = {
+    "onnxruntime": EngineMemory(weights=2.1, loading=2.7, scores=1.1, maps=5.5, process=90 << 20),
+}
+"""By the backend in config.pbtxt. What is not here is not estimated, and never refused: engines of GPUs."""
+
+
+@dataclass(frozen=True)
+class ModelMemory:
+    loaded: int  # bytes of its networks, without pictures
+    loading: int  # while they are loaded
+    pictures: Mapping[tuple[int, int], int] = field(default_factory=dict)  # bytes beside, by (width, height)
+
+
+def memory_of(folders: Sequence[Path], model: str) -> ModelMemory | None:
+    """None where it cannot be told: another engine, a GPU, or a model of another origin than our export."""
+    networks = {part: find_network(folders, network_name(model, part)) for part in PARTS}
+    found = {part: folder for part, folder in networks.items() if folder}
+    engines = {part: ENGINES.get(_backend(folder)) for part, folder in found.items()}
+    known = {part: engine for part, engine in engines.items() if engine}
+    if len(known) < len(PARTS) or GPU.exists():
+        return None
+    try:
+        description = read_description(found[DENOISER] / DESCRIPTION_FILE)
+        unet, vae = (_config(found[part] / CONFIGS[part]) for part in (DENOISER, DECODER))
+        pictures = {
+            size: _denoising(unet, _latents(description, size), known[DENOISER])
+            + _decoding(vae, _latents(description, size), known[DECODER])
+            for size in SIZES
+        }
+    except (OSError, ValueError, TypeError, KeyError, BadDescription):
+        return None
+    processes = sum(known[part].process for part in PARTS)
+    loaded = processes + sum(int(known[part].weights * _stored(found[part])) for part in PARTS)
+    loading = processes + sum(int(known[part].loading * _stored(found[part])) for part in PARTS)
+    return ModelMemory(loaded, loading, pictures)
+
+
+def refusals(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict[str, dict[str, str]]:
+    """For each of the models, all of which are loaded: sizes (1024x1024) that do not fit `limit`, and why."""
+    memories = {model: memory for model in models if (memory := memory_of(folders, model))}
+    loaded = sum(memory.loaded for memory in memories.values())
+    found: dict[str, dict[str, str]] = {model: {} for model in models}
+    for model, memory in memories.items():
+        for size, needed in memory.pictures.items():
+            if loaded + needed > limit:
+                found[model][f"{size[0]}x{size[1]}"] = words_of_refusal(model, size, loaded + needed, limit)
+    return found
+
+
+def loaded_characters(stored: int) -> int:
+    """Bytes that characters' own networks take, of `stored` bytes in files: as while they load, since what
+    their pictures need is kept in processes of their own."""
+    return int(ENGINES["onnxruntime"].loading * stored)
+
+
+def characters_that_fit(memories: Collection[ModelMemory], limit: int) -> int:
+    """Bytes of files of characters that there is room for beside these models and their largest picture."""
+    largest = max((max(one.pictures.values()) for one in memories), default=0)
+    room = limit - largest - sum(one.loaded for one in memories)
+    return int(max(room, 0) / ENGINES["onnxruntime"].loading)
+
+
+def memory_limit(environ: Mapping[str, str]) -> int:
+    """Bytes that this machine has, or the control group of this process; MEMORY comes first."""
+    if (told := environ.get(MEMORY, "")).isdecimal() and int(told):
+        return int(told) << 20
+    (total,) = re.findall(r"^MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return min((int(total) << 10, *_group_limits()))
+
+
+def words_of_refusal(model: str, size: tuple[int, int], needed: int, limit: int) -> str:
+    width, height = size
+    return f"{width}x{height} with {model} takes about {gib(needed)} of memory; there is {gib(limit)}"
+
+
+def gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB"
+
+
+def _group_limits() -> Iterator[int]:
+    """Of this process's control groups and those above them, versions 2 and 1."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        root, file = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
+        place = Path("/sys/fs/cgroup", root, path.lstrip("/"))
+        for folder in (place, *place.parents):
+            try:
+                text = (folder / file).read_text().strip()
+            except OSError:
+                continue
+            if text.isdecimal():
+                yield int(text)
+
+
+def _backend(folder: Path) -> str:
+    found = re.search(
+        r'^backend: "([^"]+)"', (folder / CONFIG_FILE).read_text(errors="replace"), re.MULTILINE
+    )
+    return found[1] if found else ""
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        found = json.loads(file.read(MAX_CONFIG_BYTES))
+    if not isinstance(found, dict):
+        raise TypeError(f"{path} is no object")
+    return found
+
+
+def _stored(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "1").glob("*") if path.is_file())
+
+
+def _latents(description: Description, size: tuple[int, int]) -> int:
+    """How many places a picture's latents have."""
+    return (size[0] // description.downscale) * (size[1] // description.downscale)
+
+
+def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
+    """Bytes of one step of one picture."""
+    widths, kinds = config["block_out_channels"], config["down_block_types"]
+    # diffusers' name for the number of heads, but for networks that say both.
+    heads = config.get("num_attention_heads") or config.get("attention_head_dim") or 8
+    scores, maps = 0, 0
+    for level, (width, kind) in enumerate(zip(widths, kinds, strict=True)):
+        places = latents // 4**level
+        attends = "Attn" in kind or level == len(widths) - 1  # the middle block is at the last level
+        count = heads[level] if isinstance(heads, list) else heads
+        scores = max(scores, count * places**2 if attends else 0)
+        maps = max(maps, places * width * (WIDEST if attends else 3))
+    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+
+
+def _decoding(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
+    """Bytes of one picture. Each level but the last doubles the sides of what it hands on."""
+    widths = list(reversed(config["block_out_channels"]))
+    maps = [
+        latents * 4**level * max(widths[level - 1 : level + 1] or widths[:1]) for level in range(len(widths))
+    ]
+    scores = latents**2 if config.get("mid_block_add_attention", True) else 0
+    return int(FP32 * (engine.scores * scores + engine.maps * max(maps)))
