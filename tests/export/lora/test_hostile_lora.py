@@ -122,9 +122,10 @@ def test_peft_imports_nothing_that_its_settings_name(tiny_folder: Path, tmp_path
     path = saved(pair("base_model.model.mid_block.attentions.0.proj_in"), tmp_path)
     (tmp_path / "this_ran.py").write_text("raise SystemExit('this ran')")
     hostile = {"megatron_config": {"a": 1}, "megatron_core": "this_ran", "target_modules": "(a+)+$"}
-    settings = {"r": 2, "lora_alpha": 2, "init_lora_weights": "pissa", "bias": "all", **hostile}
+    settings = {"r": 2, "lora_alpha": 2, "init_lora_weights": "gaussian", "bias": "all", **hostile}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     checkpoint = open_checkpoint(tiny_folder)
+    weight = checkpoint.unet.mid_block.attentions[0].proj_in.weight
+    before = weight.detach().clone()
     apply_lora(path, Strength(), checkpoint)
-    changed = checkpoint.unet.mid_block.attentions[0].proj_in
-    assert set(changed.lora_B["default"].weight.ravel().tolist()) == {1.0}
+    torch.testing.assert_close(weight.detach(), before + 2)  # a rank of 2, all ones
