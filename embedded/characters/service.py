@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -20,9 +21,17 @@ import yaml
 
 from contract.acs import Depiction
 from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
+from contract.peft_files import settings_of_copy
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import SUFFIX, check_lora_file, copy_lora_file, sha256_of
+from embedded.characters.lora_file import (
+    SUFFIX,
+    check_lora_file,
+    copies_of,
+    copy_lora_file,
+    find_lora_file,
+    sha256_of,
+)
 from embedded.characters.merge import Tell, merge
 from embedded.child import run_all
 from frontend.catalogue.catalogue import RIGHTS, Catalogue, load, read_mapping
@@ -75,24 +84,30 @@ class CharacterService:
         replace: bool,
         compare: bool,
         tell: Tell | None = None,
-    ) -> None:
-        """`compare` as of `merge`; `tell` is called with how far it is.
+    ) -> list[str]:
+        """`lora`: a file, or a folder that one was saved into. `compare` as of `merge`; `tell` is called with
+        how far it is. Returns notes on the LoRA for people.
 
         Raises CharacterError, PartError and CatalogueError, with nothing changed in what is served.
         """
+        lora = find_lora_file(lora)
         self._check(name, declaration, lora, replace)
         copy = Path(LORAS) / f"{name}-{sha256_of(lora)[:12]}{SUFFIX}"
         declaration = msgspec.structs.replace(declaration, lora=str(copy))
         character = declaration.character(name)
         text = yaml.safe_dump(msgspec.to_builtins(declaration), sort_keys=False, allow_unicode=True)
         # All that may fill a disk is written before anything counts.
-        with _new_file(_file(self.added, name)) as file, _new_file(self.added / copy) as weights:
+        with ExitStack() as files:
+            file = files.enter_context(_new_file(_file(self.added, name)))
             with _as_character_error(self.added / copy):
                 file.write(text.encode())
                 file.flush()
-                copy_lora_file(lora, weights)
-            for model in declaration.models:
-                await merge(
+                for source, target in copies_of(lora, self.added / copy):
+                    copy_lora_file(source, files.enter_context(_new_file(target)))
+            notes = [
+                note
+                for model in declaration.models
+                for note in await merge(
                     model,
                     character,
                     lora,
@@ -101,6 +116,8 @@ class CharacterService:
                     compare=compare,
                     tell=tell,
                 )
+            ]
+        return list(dict.fromkeys(notes))
 
     def record_depiction(self, name: str, depicts: Depiction) -> None:
         """Of a character that was added. Raises CharacterError and CatalogueError, with nothing changed."""
@@ -163,8 +180,10 @@ class CharacterService:
             for model in catalogue.models
             for part in CHARACTER_PARTS
         )
+        own = [path for path in copies if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", path.stem)]
         return [
-            *(path for path in copies if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", path.stem)),
+            *own,
+            *filter(Path.is_file, map(settings_of_copy, own)),
             *(path for path in merged if path.is_dir()),
         ]
 
