@@ -39,7 +39,7 @@ class Merge:
     strength: Strength
     base: Family
     layers: Mapping[str, tuple[Target, str]]  # by initialiser: what it is, and the LoRA's layer for it
-    changed: set[str] = field(default_factory=set)  # of these, what is not as it was
+    changed: set[str] = field(default_factory=set)  # one of these that is not as it was, if any is
 
     @classmethod
     def of(
@@ -82,7 +82,7 @@ class Merge:
                 + advise(self.lora.made_for, self.base)
             )
         stored = _change_weight(weight, target, layer, self.strength.of(target.full_path))
-        if not np.array_equal(stored, weight):
+        if not self.changed and not np.array_equal(stored, weight):  # one is enough, and this reads it all
             self.changed.add(initialiser)
         return stored
 

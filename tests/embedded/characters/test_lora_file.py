@@ -6,7 +6,7 @@ import pytest
 
 from contract.limits import MAX_LORA_BYTES
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import check_lora_file
+from embedded.characters.lora_file import check_lora_file, copies_of, find_lora_file
 from frontend.settings import ROOT
 
 
@@ -56,3 +56,39 @@ def test_folder_and_missing_file_are_refused(tmp_path: Path) -> None:
     for name in ("folder.safetensors", "none.safetensors"):
         with pytest.raises(CharacterError, match="there is no file"):
             check_lora_file(tmp_path / name)
+
+
+def peft_folder(folder: Path, key: str = "base_model.model.conv_in.lora_A.weight") -> Path:
+    """What PEFT leaves; its weights are none."""
+    folder.mkdir()
+    entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    text = json.dumps({key: entry}).encode()
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    (folder / "adapter_config.json").write_text("{}")
+    return folder
+
+
+def test_folder_with_one_lora_is_that_lora(tmp_path: Path) -> None:
+    folder = peft_folder(tmp_path / "saved")
+    assert find_lora_file(folder) == folder / "adapter_model.safetensors"
+    assert find_lora_file(folder / "adapter_model.safetensors") == folder / "adapter_model.safetensors"
+
+
+@pytest.mark.parametrize(("count", "named"), [(0, "none"), (9, "0.safetensors, 1.safetensors")])
+def test_folder_with_none_or_several_is_refused(tmp_path: Path, count: int, named: str) -> None:
+    for number in range(count):
+        (tmp_path / f"{number}.safetensors").touch()
+    with pytest.raises(CharacterError, match=rf"has {count} \.safetensors files \({named}") as caught:
+        find_lora_file(tmp_path)
+    assert str(caught.value).count(".safetensors") <= 6
+
+
+def test_settings_are_copied_with_a_lora_of_pefts_and_with_no_other(tmp_path: Path) -> None:
+    folder, target = peft_folder(tmp_path / "saved"), tmp_path / "nova-0123.safetensors"
+    lora = folder / "adapter_model.safetensors"
+    settings = folder / "adapter_config.json", tmp_path / "nova-0123.adapter_config.json"
+    assert list(copies_of(lora, target)) == [(lora, target), settings]
+    other = peft_folder(tmp_path / "other", "unet.conv_in.lora_A.weight") / "adapter_model.safetensors"
+    renamed = other.rename(other.with_name("nova.safetensors"))
+    assert list(copies_of(renamed, target)) == [(renamed, target)]
