@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from export.graphs.storage import (
 )
 from export.lora.lora_file import Lora, read_lora
 from export.lora.merge import Merge
+from export.lora.notes import merge_notes
 from export.lora.strength import Strength, strength_of_options
 from export.lora.targets import UNET, Root, text_encoder_roots
 from export.progress_lines import OnProgress, count_steps, ignore_progress, print_progress
@@ -45,8 +46,6 @@ from export.repository.triton_config import check_name, rename_config
 from frontend.common.printable import printable
 
 REPORT_FILE = "merge.json"
-B_LORA = ("unet.up_blocks.0.attentions.0", "unet.up_blocks.0.attentions.1")
-"""The two blocks of SDXL that a B-LoRA changes, and nothing else: content and style."""
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 Check = Callable[[Path], None]
 
@@ -96,7 +95,7 @@ def merge_character(
             merges.append(write(of_encoder, new_encoder, names=of_text, roots=roots)[1])
         paths = [path for merge in merges for path in merge.paths]
         strength.check(paths)
-        notes = (*layers.notes, *_describe(merges, paths))
+        notes = (*layers.notes, *merge_notes(merges))
         write_hashes(new, engine, base=read_engine_digest(base_model_dir), lora=origin["lora"][0])
         report = {"origin": origin, "layers": len(paths), "text_encoder": bool(of_text), "notes": notes}
         report["compared"] = check is not None  # with torch; else nobody has
@@ -111,17 +110,6 @@ def merge_character(
             encoder.rename(folder / "unneeded")
         publish(new, target_dir)
     return MergeReport(target_dir, len(paths), notes, written=True)
-
-
-def _describe(merges: Sequence[Merge], paths: Sequence[str]) -> Iterator[str]:
-    """What a merge is that went well and yet may not be what people think."""
-    if not any(merge.changed for merge in merges):
-        yield "the LoRA changes nothing: every change in it is zero, or too small for the base's weights"
-    if paths and all(path.startswith(B_LORA) for path in paths):
-        yield (
-            f"a B-LoRA: {B_LORA[0]} is what it shows and {B_LORA[1]} how it looks; "
-            f"--block {B_LORA[0]}=0 leaves one out"
-        )
 
 
 def _family_of(base: Path) -> Family:

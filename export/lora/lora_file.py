@@ -20,6 +20,7 @@ from export.errors import ExportError
 from export.lora.adapters import Array, Layer, kind_of, layer_of
 from export.lora.keys import LayerKeys, group_keys, list_keys, refuse_unsupported, split_embeddings
 from export.lora.made_for import made_for
+from export.lora.notes import embedding_notes
 from export.lora.peft_settings import NONE, PeftSettings, find_settings_of, settings_of
 
 __all__ = ["Lora", "read_lora"]
@@ -29,7 +30,6 @@ TYPES = ("F64", "F32", "F16", "BF16", *FP8)
 INTEGERS = ("I64", "I32", "I16", "I8", "U8")  # of alphas alone: some converters count the rank
 MAX_LAYER_VALUES = 1 << 27
 """Of one layer's tensors; the largest weight of SDXL has half as many."""
-MAX_NAMES = 5  # of embeddings, in a note
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _layers(file: OpenFile) -> Lora:
         sources,
         made_for(layers, header.shapes),
         find_settings_of(header.metadata, path, keys),
-        _notes(embeddings, header),
+        embedding_notes(embeddings, header.shapes),
     )
 
 
@@ -143,18 +143,6 @@ def _check(found: LayerKeys, header: SafetensorsHeader, settings: PeftSettings) 
         raise ExportError(
             f"LoRA layer {found.name} has {values:,} values; expected at most {MAX_LAYER_VALUES:,}"
         )
-
-
-def _notes(embeddings: Mapping[str, list[str]], header: SafetensorsHeader) -> tuple[str, ...]:
-    if not embeddings:
-        return ()
-    tokens = {name: (header.shapes[key] or (1,))[0] for name, (key, *_) in embeddings.items()}
-    shown = [f"{name[:40]} ({count} tokens)" for name, count in list(tokens.items())[:MAX_NAMES]]
-    more = f" and {len(tokens) - MAX_NAMES:,} more" if len(tokens) > MAX_NAMES else ""
-    return (
-        f"left out the trained embeddings {', '.join(shown)}{more}: the trigger draws with the LoRA alone,"
-        " and their words are plain words",
-    )
 
 
 def _layer(file: OpenFile, found: LayerKeys, settings: PeftSettings) -> Layer:

@@ -42,7 +42,7 @@ def advise(found: str, base: Family) -> str:
     """What to do where layers have no target or another size; `found` as of made_for."""
     if found and found != base.title:
         return f"it was made for {found}, and this model is {base.title}: add it to one of its own kind"
-    return f"it was made for another {base.title} than this one: add it to the checkpoint it was trained on"
+    return f"it was made for another model than this {base.title}: add it to the one that it was trained on"
 
 
 def _text_width(flat: str, keys: LayerKeys, shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -201,7 +201,7 @@ def test_sizes_of_another_checkpoint_are_refused(repository: Path, tmp_path: Pat
     name = "unet.down_blocks.1.attentions.0.proj_in"
     tensors = {f"{name}.lora_A.weight": torch.ones(4, 17), f"{name}.lora_B.weight": torch.ones(16, 4)}
     line = refusal(repository, saved(tensors, tmp_path))
-    assert "makes [16, 17], its target is [16, 16]; it was made for another SDXL than this one" in line
+    assert "makes [16, 17], its target is [16, 16]; it was made for another model than this SDXL" in line
 
 
 def alphas_that_differ() -> LoraDraft:
