@@ -36,6 +36,7 @@ SIDE = frozenset({"alpha", "magnitude"})  # may go with any kind that is scaled
 MERGE_IT = "merge it into its checkpoint with the tool that made it, and export that"
 NO_LORA = "it is no LoRA; a character needs one"
 UNSUPPORTED = {
+    "first_stage_model.": ("A whole checkpoint", "`imgen export` takes it"),
     "lora_controlnet": ("A control-LoRA", NO_LORA),
     "lllite_": ("ControlNet-LLLite", NO_LORA),
     "ip_adapter": ("IP-Adapter", NO_LORA),

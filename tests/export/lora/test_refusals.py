@@ -93,6 +93,10 @@ KINDS: Mapping[str, tuple[Tensors, str]] = {
         "Custom Diffusion is not supported",
     ),
     "IP-Adapter": ({"ip_adapter.1.to_k_ip.weight": torch.ones(2, 2)}, "IP-Adapter is not supported"),
+    "whole checkpoint": (
+        {"first_stage_model.x": torch.ones(1), "model.diffusion_model.out.0.weight": torch.ones(1)},
+        "A whole checkpoint is not supported (1 keys, such as first_stage_model.x): `imgen export` takes it",
+    ),
     "textual inversion": (
         {"clip_l": torch.ones(2, 32), "clip_g": torch.ones(2, 64)},
         "lora.safetensors is an embedding (textual inversion), no LoRA: clip_g, clip_l",
