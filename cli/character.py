@@ -55,10 +55,7 @@ def _add_adder(verbs: Commands) -> None:
     adder = verbs.add_parser("add", help="merge a LoRA into a model and offer it as @NAME")
     adder.add_argument("name", help="what clients write after @: a-z, 0-9 and dashes")
     adder.add_argument(
-        "--lora",
-        type=Path,
-        required=True,
-        help=".safetensors file: kohya, diffusers or PEFT; or PEFT's folder",
+        "--lora", type=Path, required=True, help="its .safetensors file, or the folder that it is in"
     )
     adder.add_argument("--model", action="append", required=True, help="the model that it was trained on")
     adder.add_argument("--trigger", required=True, help="the words that the LoRA was trained on")
@@ -98,7 +95,9 @@ def _add(given: argparse.Namespace) -> int:
         adding = CharacterService.of(settings).add(
             given.name, declaration, given.lora, replace=given.replace, compare=compare, tell=tell
         )
-        asyncio.run(adding)
+        notes = asyncio.run(adding)
+    for note in notes:
+        out.print(note)
     if compare:
         out.print("its pictures are torch's: the same noise, two prompts, two sizes, four steps")
     else:

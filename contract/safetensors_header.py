@@ -25,6 +25,8 @@ class BadSafetensors(Exception):
 @dataclass(frozen=True)
 class SafetensorsHeader:
     shapes: Mapping[str, tuple[int, ...]]  # of each tensor by its name
+    types: Mapping[str, str]  # F32, BF16, F8_E4M3, …
+    starts: Mapping[str, int]  # bytes behind the header
     metadata: Mapping[str, str]
     data_bytes: int  # that follow it
 
@@ -51,13 +53,22 @@ def read_header(path: Path) -> SafetensorsHeader:
     return header
 
 
+def data_start(path: Path) -> int:
+    """Where the first tensor begins, in bytes, in a file that read_header has read."""
+    with path.open("rb") as file:
+        return LENGTH_BYTES + int.from_bytes(file.read(LENGTH_BYTES), "little")
+
+
 def parse_header(data: bytes) -> SafetensorsHeader:
     """`data`: without its length. Where the tensors lie is left to who reads them. Raises BadSafetensors."""
     try:
         found = json.loads(data)
         metadata = found.pop(METADATA, {})
         shapes = {name: _sizes(entry["shape"]) for name, entry in found.items()}
-        ends = [_sizes(entry["data_offsets"])[1] for entry in found.values()]
+        types = {name: str(entry["dtype"]) for name, entry in found.items()}
+        places = {name: _sizes(entry["data_offsets"]) for name, entry in found.items()}
+        starts = {name: place[0] for name, place in places.items()}
+        ends = [place[1] for place in places.values()]
         texts = all(isinstance(text, str) for text in metadata.values())
     except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
         raise BadSafetensors("it does not begin with a header of safetensors") from None
@@ -68,7 +79,7 @@ def parse_header(data: bytes) -> SafetensorsHeader:
     for name in shapes:
         if not name.isprintable() or len(name) > MAX_NAME_CHARACTERS:
             raise BadSafetensors(f"it has a tensor with a name that cannot be printed: {name[:80]!r}")
-    return SafetensorsHeader(shapes, metadata, max(ends, default=0))
+    return SafetensorsHeader(shapes, types, starts, metadata, max(ends, default=0))
 
 
 def _sizes(found: Any) -> tuple[int, ...]:

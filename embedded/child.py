@@ -62,7 +62,7 @@ async def _insist(attempt: Callable[[], Coroutine[Any, Any, object]]) -> None:
         raise cancelled
 
 
-async def run_all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def run_all(work: Iterable[Coroutine[Any, Any, object]]) -> None:
     """Side by side; the first that fails cancels the others, and so does a cancellation of ours.
 
     Raises the first error once all have ended: asyncio.gather would leave the others behind.

@@ -11,12 +11,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from contract.description import BadDescription, read_description
+from contract.families import Family
 from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.engines.package import add_character_package
@@ -33,13 +35,15 @@ from export.graphs.storage import (
     read_graph_digest,
     write_hashes,
 )
-from export.lora.lora_file import ADAPTER_FILE, Lora, read_lora
+from export.lora.lora_file import Lora, read_lora
 from export.lora.merge import Merge
+from export.lora.notes import merge_notes
 from export.lora.strength import Strength, strength_of_options
 from export.lora.targets import UNET, Root, text_encoder_roots
 from export.progress_lines import OnProgress, count_steps, ignore_progress, print_progress
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, rename_config
+from frontend.common.printable import printable
 
 REPORT_FILE = "merge.json"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
@@ -50,6 +54,7 @@ Check = Callable[[Path], None]
 class MergeReport:
     folder: Path
     layers: int  # of the LoRA
+    notes: tuple[str, ...]  # what people should know of it
     written: bool  # False: the folder was already made of these files
 
 
@@ -72,24 +77,28 @@ def merge_character(
     if not lora.is_file():
         raise ExportError(f"There is no {lora}")
     check_character_plan(base_model_dir)
-    layers = read_lora(lora)
-    roots = _text_encoder_roots(base_model_dir)
-    of_text = [name for name in layers.names if any(root.names(name) for root in roots)]
-    of_unet = [name for name in layers.names if name not in of_text]
-    origin = _origin(base_model_dir, lora, strength, bool(of_text))
+    layers, family = read_lora(lora), _family_of(base_model_dir)
+    roots = text_encoder_roots(family)
+    of_text = [name for name in layers.names if any(root.path_of(name) is not None for root in roots)]
+    of_unet = sorted(set(layers.names).difference(of_text))
+    origin = _origin(base_model_dir, lora, layers.settings_file, strength, bool(of_text))
     made = _read_report(target_dir)
     if made.get("origin") == origin and (made.get("compared") or check is None):
-        return MergeReport(target_dir, made["layers"], written=False)
+        return MergeReport(target_dir, made["layers"], tuple(made["notes"]), written=False)
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        engine, changed = _write(base_model_dir, new, layers, of_unet, strength, (UNET,), on_progress)
+        write = partial(_write, lora=layers, strength=strength, family=family, on_progress=on_progress)
+        engine, merge = write(base_model_dir, new, names=of_unet, roots=(UNET,))
+        merges = [merge]
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)
-            changed += _write(of_encoder, new_encoder, layers, of_text, strength, roots, on_progress)[1]
-        strength.check(changed)
+            merges.append(write(of_encoder, new_encoder, names=of_text, roots=roots)[1])
+        paths = [path for merge in merges for path in merge.paths]
+        strength.check(paths)
+        notes = (*layers.notes, *merge_notes(merges))
         write_hashes(new, engine, base=read_engine_digest(base_model_dir), lora=origin["lora"][0])
-        report = {"origin": origin, "layers": len(changed), "text_encoder": bool(of_text)}
+        report = {"origin": origin, "layers": len(paths), "text_encoder": bool(of_text), "notes": notes}
         report["compared"] = check is not None  # with torch; else nobody has
         (new / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
         if check:
@@ -101,12 +110,12 @@ def merge_character(
         elif encoder.exists():
             encoder.rename(folder / "unneeded")
         publish(new, target_dir)
-    return MergeReport(target_dir, len(changed), written=True)
+    return MergeReport(target_dir, len(paths), notes, written=True)
 
 
-def _text_encoder_roots(base: Path) -> tuple[Root, ...]:
+def _family_of(base: Path) -> Family:
     try:
-        return text_encoder_roots(read_description(base / DESCRIPTION_FILE).family)
+        return read_description(base / DESCRIPTION_FILE).family
     except BadDescription as error:
         raise ExportError(f"{error}: export the model again") from None
 
@@ -122,17 +131,19 @@ def text_encoder_of(denoiser: Path) -> Path:
 def _write(
     base: Path,
     new: Path,
+    *,
     lora: Lora,
     names: list[str],
     strength: Strength,
+    family: Family,
     roots: Sequence[Root],
     on_progress: OnProgress,
-) -> tuple[str | None, list[str]]:
-    """One network with its part of the LoRA; returns its digest where it runs as ONNX, and the paths of the
-    weights that changed."""
+) -> tuple[str | None, Merge]:
+    """One network with its part of the LoRA; returns its digest where it runs as ONNX, and what became of
+    it."""
     _must_have_base(base)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
-    merge = Merge.of(model, lora, names, strength, roots)
+    merge = Merge.of(model, lora, names, strength, family, roots)
     with count_steps(on_progress, f"merge into {base.name}", len(model.graph.initializer)) as one:
 
         def change(name: str, weight: Array) -> Array | None:
@@ -147,20 +158,20 @@ def _write(
         add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
         add_character_package(new, base, merge.paths)
     as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
-    return made.made if as_onnx else None, merge.paths
+    return made.made if as_onnx else None, merge
 
 
-def _origin(base: Path, lora: Path, strength: Strength, text: bool) -> dict[str, Any]:
+def _origin(base: Path, lora: Path, settings: Path | None, strength: Strength, text: bool) -> dict[str, Any]:
     """What decides a merge's outcome: SHA-256 of what is read (of a base, as its export noted it), and the
     strength."""
     return {
-        "format": 6,
+        "format": 7,
         "base": [
             read_graph_digest(base),
             *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
             *([read_graph_digest(text_encoder_of(base))] if text else []),
         ],
-        "lora": _digests(lora, lora.parent / ADAPTER_FILE),
+        "lora": _digests(lora, *([settings] if settings else [])),
         "strength": strength.whole,
         "blocks": dict(strength.blocks),
     }
@@ -195,7 +206,8 @@ def _read_report(target: Path) -> dict[str, Any]:
     whole = isinstance(made, dict) and (target / "1" / MODEL_FILE).is_file()
     if whole and made.get("text_encoder"):
         whole = (text_encoder_of(target) / "1" / MODEL_FILE).is_file()
-    return made if whole and isinstance(made.get("layers"), int) else {}
+    whole = whole and isinstance(made.get("layers"), int) and isinstance(made.get("notes"), list)
+    return made if whole else {}
 
 
 def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:
@@ -208,7 +220,7 @@ def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Chec
         report = compare_character(given.lora, strength, given.model, given.repository, folder, report_folder)
         if report.failure:
             raise ExportError(
-                f"{given.name} does not draw as torch with PEFT does: {report.failure}; see {report_folder}"
+                f"{given.name} does not draw as torch does: {report.failure}; see {report_folder}"
             )
 
     return check
@@ -218,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(
         prog="python -m export.character", description="Merge a LoRA into a denoiser"
     )
-    options.add_argument("lora", type=Path, help=".safetensors file with kohya's, diffusers' or PEFT's keys")
+    options.add_argument("lora", type=Path, help=".safetensors file; docs/export.md lists the layouts")
     options.add_argument("--name", required=True, help="the character's name, such as aya")
     options.add_argument("--model", required=True, help="the model's name, such as eros")
     options.add_argument("--repository", required=True, type=Path, help="where {model}-denoiser is")
@@ -243,6 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ExportError, OSError) as error:
         print_error(error)
         return 2
+    for note in report.notes:
+        print(json.dumps({"note": printable(note)}) if given.progress else printable(note))
     print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
     return 0
 

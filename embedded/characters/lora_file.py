@@ -1,33 +1,34 @@
-"""A LoRA from outside: checked before anything reads it whole, and copied piece by piece."""
+"""A LoRA file from outside: checked before anything reads it whole, and copied piece by piece."""
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from contract.limits import MAX_LORA_BYTES
+from contract.peft_files import find_settings, settings_of_copy
 from contract.safetensors_header import BadSafetensors, read_header
 from embedded.characters.errors import CharacterError
-from frontend.common.atomic_write import atomic_write
 
 SUFFIX = ".safetensors"
-PEFT_WEIGHTS = "adapter_model.safetensors"
-PEFT_SETTINGS = "adapter_config.json"
+MAX_NAMES = 5  # of files, in an error
 MAX_SETTINGS_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class LoraFile:
     path: Path
-    settings: bytes | None  # what PEFT keeps of it in a file beside it: without it the LoRA is another one
+    settings: Path | None  # what PEFT keeps of it in a file beside it: without it the LoRA is another one
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """`path`: the file, or PEFT's folder. Raises CharacterError for what is no safetensors file of a size
-        that we take. Reads its header."""
-        if path.is_dir():
-            path /= PEFT_WEIGHTS
+        """`path`: of the file, or of the folder that PEFT or diffusers saved one into, and no other.
+
+        Reads its header. Raises CharacterError for what is no safetensors file of a size that we take.
+        """
+        path = _find_file(path)
         if not path.is_file() or not os.access(path, os.R_OK):
             raise CharacterError(f"there is no file {path} that can be read")
         if path.suffix != SUFFIX:
@@ -37,45 +38,45 @@ class LoraFile:
         if path.stat().st_size > MAX_LORA_BYTES:
             raise CharacterError(f"{path.name} is larger than {MAX_LORA_BYTES >> 30} GiB")
         try:
-            read_header(path)
+            settings = find_settings(path, read_header(path).shapes)
         except (BadSafetensors, OSError) as error:
             raise CharacterError(f"Cannot read {path.name}: {error}") from None
-        return cls(path, _read_settings(path.parent / PEFT_SETTINGS))
+        if settings is not None and settings.stat().st_size > MAX_SETTINGS_BYTES:
+            raise CharacterError(f"{settings.name} is larger than {MAX_SETTINGS_BYTES >> 20} MiB")
+        return cls(path, settings)
 
-    def name_for(self, character: str) -> Path:
-        """Of a copy. With PEFT's settings it has a folder of its own: their file is always named the same."""
-        weights = sha256_of(self.path)
-        if self.settings is None:
-            return Path(f"{character}-{weights[:12]}{SUFFIX}")
-        both = hashlib.sha256(bytes.fromhex(weights) + self.settings).hexdigest()
-        return Path(f"{character}-{both[:12]}") / PEFT_WEIGHTS
-
-    def copy(self, target: BinaryIO) -> None:
-        """Raises OSError."""
-        with self.path.open("rb") as source:
-            while chunk := source.read(1 << 20):
-                target.write(chunk)
-        target.flush()
-
-    def copy_settings(self, folder: Path) -> None:
-        """Raises OSError."""
+    def name_for(self, character: str) -> str:
+        """Of a copy: another one for other weights or settings."""
+        digest = sha256_of(self.path)
         if self.settings is not None:
-            atomic_write(folder / PEFT_SETTINGS, self.settings)
+            digest = hashlib.sha256(f"{digest}{sha256_of(self.settings)}".encode()).hexdigest()
+        return f"{character}-{digest[:12]}{SUFFIX}"
+
+    def copies(self, target: Path) -> Iterator[tuple[Path, Path]]:
+        """What is to be copied, and where to: many copies share a folder."""
+        yield self.path, target
+        if self.settings is not None:
+            yield self.settings, settings_of_copy(target)
 
 
-def _read_settings(path: Path) -> bytes | None:
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file:
-            settings = file.read(MAX_SETTINGS_BYTES + 1)
-    except OSError as error:
-        raise CharacterError(f"Cannot read {path.name}: {error.strerror}") from None
-    if len(settings) > MAX_SETTINGS_BYTES:
-        raise CharacterError(f"{path.name} is larger than {MAX_SETTINGS_BYTES >> 20} MiB")
-    return settings
+def copy_file(path: Path, target: BinaryIO) -> None:
+    """Raises OSError."""
+    with path.open("rb") as source:
+        while chunk := source.read(1 << 20):
+            target.write(chunk)
+    target.flush()
 
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find_file(path: Path) -> Path:
+    if path.suffix == SUFFIX or not path.is_dir():
+        return path
+    found = sorted(path.glob(f"*{SUFFIX}"))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:MAX_NAMES]) or "none"
+        raise CharacterError(f"{path} has {len(found):,} {SUFFIX} files ({names}): name the LoRA's own")
+    return found[0]

@@ -13,11 +13,12 @@ from frontend.settings import ROOT
 
 
 class MergeProgress(msgspec.Struct, frozen=True):
-    """A line of `export.character --progress`."""
+    """A line of `export.character --progress`; it has a stage or a note."""
 
-    stage: str
-    done: float  # of the stage, 0 to 1
-    gib: float  # the most memory so far
+    stage: str = ""
+    done: float = 0.0  # of the stage, 0 to 1
+    gib: float = 0.0  # the most memory so far
+    note: str = ""  # what people should know of the LoRA
 
 
 Tell = Callable[[MergeProgress], None]
@@ -37,9 +38,9 @@ async def merge(
     merged: Path,
     compare: bool = False,
     tell: Tell | None = None,
-) -> None:
+) -> list[str]:
     """Writes the character's networks for `model`, from repository `base` into `merged`; nothing where they
-    are there already. Raises PartError.
+    are there already. Returns notes on the LoRA for people. Raises PartError.
 
     `compare`: with torch, and nothing is written that it draws differently.
     """
@@ -51,7 +52,7 @@ async def merge(
         f"--strength={character.strength}",
         *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
         *(("--compare",) if compare else ()),
-        *(("--progress",) if tell else ()),
+        "--progress",
         cwd=ROOT,
         env=inherit_environment("CUDA_*", "NVIDIA_*"),
         umask=UMASK,
@@ -61,15 +62,23 @@ async def merge(
         assert process.stdout and process.stderr
         async with asyncio.TaskGroup() as group:
             errors = group.create_task(process.stderr.read())
-            group.create_task(_listen(process.stdout, tell))
+            notes = group.create_task(_listen(process.stdout, tell))
         await process.wait()
     if process.returncode:
         reason = errors.result().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
         raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
+    return notes.result()
 
 
-async def _listen(lines: asyncio.StreamReader, tell: Tell | None) -> None:
-    """The last line is the result, for people."""
+async def _listen(lines: asyncio.StreamReader, tell: Tell | None) -> list[str]:
+    """Returns the notes. The last line is the result, for people."""
+    notes = []
     async for line in lines:
-        if tell and line.startswith(b"{"):
-            tell(msgspec.json.decode(line, type=MergeProgress))
+        if not line.startswith(b"{"):
+            continue
+        told = msgspec.json.decode(line, type=MergeProgress)
+        if told.note:
+            notes.append(told.note)
+        elif tell:
+            tell(told)
+    return notes

@@ -12,6 +12,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -21,9 +22,10 @@ import yaml
 
 from contract.acs import Depiction
 from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
+from contract.peft_files import settings_of_copy
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
-from embedded.characters.lora_file import SUFFIX, LoraFile, sha256_of
+from embedded.characters.lora_file import LoraFile, copy_file, sha256_of
 from embedded.characters.merge import Tell, merge
 from embedded.characters.networks import NetworkFolders
 from embedded.child import run_all
@@ -100,8 +102,9 @@ class CharacterService:
         replace: bool,
         compare: bool,
         tell: Tell | None = None,
-    ) -> None:
-        """`compare` as of `merge`; `tell` is called with how far it is.
+    ) -> list[str]:
+        """`lora`: a file, or a folder that one was saved into. `compare` as of `merge`; `tell` is called with
+        how far it is. Returns notes on the LoRA for people.
 
         Raises CharacterError, PartError and CatalogueError, with nothing changed in what is served.
         """
@@ -112,13 +115,17 @@ class CharacterService:
         character = declaration.character(name)
         text = yaml.safe_dump(msgspec.to_builtins(declaration), sort_keys=False, allow_unicode=True)
         # All that may fill a disk is written before anything counts.
-        with _new_file(_file(self.added, name)) as file, _new_file(self.added / copy) as weights:
+        with ExitStack() as files:
+            file = files.enter_context(_new_file(_file(self.added, name)))
             with _as_character_error(self.added / copy):
                 file.write(text.encode())
                 file.flush()
-                given.copy(weights)
-            for model in declaration.models:
-                await merge(
+                for source, target in given.copies(self.added / copy):
+                    copy_file(source, files.enter_context(_new_file(target)))
+            notes = [
+                note
+                for model in declaration.models
+                for note in await merge(
                     model,
                     character,
                     given.path,
@@ -127,9 +134,10 @@ class CharacterService:
                     compare=compare,
                     tell=tell,
                 )
+            ]
+            for model in declaration.models:
                 self.networks.show(model, name)
-            with _as_character_error(self.added / copy):
-                given.copy_settings((self.added / copy).parent)
+        return list(dict.fromkeys(notes))
 
     def record_depiction(self, name: str, depicts: Depiction) -> None:
         """Of a character that was added. Raises CharacterError and CatalogueError, with nothing changed."""
@@ -203,9 +211,10 @@ class CharacterService:
             for model in catalogue.models
             for part in CHARACTER_PARTS
         )
-        pattern = re.compile(rf"{name}-[0-9a-f]{{12}}({re.escape(SUFFIX)})?")
+        own = [path for path in copies if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", path.stem)]
         return [
-            *(path for path in copies if pattern.fullmatch(path.name)),
+            *own,
+            *filter(Path.is_file, map(settings_of_copy, own)),
             *(path for path in merged if path.is_dir()),
         ]
 

@@ -46,6 +46,7 @@ class Layer:
 
     name: str  # as in the file, without the tensors' suffixes
     product: Product
+    tensors: Tensors  # that the product is of
     scale: float
     magnitude: Array | None = None  # DoRA's: [out], or for each output [out, 1, …] or input [1, in, 1, …]
 
@@ -61,7 +62,9 @@ class Layer:
             return change
         plain: Array = weight.astype(np.float32)
         changed = plain + change.reshape(plain.shape)
-        per_input = self.magnitude.shape[0] == 1 < plain.shape[0]
+        per_input = (
+            self.magnitude.shape[0] == 1 < plain.shape[0] and self.magnitude.shape[1] == plain.shape[1]
+        )
         axes = tuple(axis for axis in range(plain.ndim) if axis != int(per_input))
         norm = np.sqrt(np.square(changed).sum(axis=axes, keepdims=True)) + np.finfo(np.float32).eps
         return np.asarray(changed * (self.magnitude.reshape(norm.shape) / norm) - plain, np.float32)
@@ -74,7 +77,8 @@ class Layer:
         if self.magnitude is None:
             return True
         given, ones = self.magnitude.shape, (1,) * (len(shape) - 2)
-        return len(shape) > 1 and given in ((shape[0],), (shape[0], 1, *ones), (1, shape[1], *ones))
+        known = ((shape[0],), (shape[0], 1, *ones), (1, shape[0], *ones), (1, shape[1], *ones))
+        return len(shape) > 1 and given in known
 
 
 def _trim(shape: Shape) -> Shape:
@@ -105,7 +109,7 @@ def layer_of(
     values = [*tensors.values(), *([] if magnitude is None else [magnitude])]
     if not math.isfinite(factor) or not all(np.isfinite(value).all() for value in values):
         raise ExportError(f"LoRA layer {name} holds a value that is not a finite number")
-    return Layer(name, product, factor, magnitude)
+    return Layer(name, product, tensors, factor, magnitude)
 
 
 def _demand(fits: bool) -> None:

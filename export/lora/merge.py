@@ -1,19 +1,31 @@
 """A LoRA's changes to the weights of an exported network, one weight after the other."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
+from contract.families import Family
 from export.errors import ExportError
 from export.graphs.storage import MAX_FP16
 from export.lora.adapters import Layer
-from export.lora.lora_file import Lora, list_keys
+from export.lora.keys import list_keys
+from export.lora.lora_file import Lora
+from export.lora.made_for import advise
 from export.lora.strength import Strength
-from export.lora.targets import UNET, Root, Target, by_file_name, targets_of, unused_layer, vectors_of
+from export.lora.targets import (
+    UNET,
+    Root,
+    Target,
+    by_flat_path,
+    is_of_some_text_encoder,
+    is_unused,
+    targets_of,
+    vectors_of,
+)
 
 STRIP = 1 << 18  # values
 Array = npt.NDArray[Any]
@@ -25,7 +37,9 @@ class Merge:
 
     lora: Lora
     strength: Strength
+    base: Family
     layers: Mapping[str, tuple[Target, str]]  # by initialiser: what it is, and the LoRA's layer for it
+    changed: set[str] = field(default_factory=set)  # one of these that is not as it was, if any is
 
     @classmethod
     def of(
@@ -34,15 +48,25 @@ class Merge:
         lora: Lora,
         names: Sequence[str],
         strength: Strength,
+        base: Family,
         roots: Sequence[Root] = (UNET,),
     ) -> "Merge":
         """`names`: of the LoRA's layers that are for this network; `roots`: the checkpoint's networks that
         are in the graph. Raises ExportError for a layer without a target, or two for one."""
-        return cls(lora, strength, _pairs(list(names), model, roots))
+        pairs, lost = _pairs(names, model, roots)
+        if lost:
+            advice = advise(lora.made_for, base)
+            if any(map(is_of_some_text_encoder, lost)):
+                encoders = " or ".join(f"{encoder.name}." for encoder in base.text_encoders)
+                advice = f"put {encoders} in front of the keys of the text encoder that they are for"
+            raise ExportError(
+                f"{len(lost):,} LoRA layers have no target in the model: {list_keys(lost)}; {advice}"
+            )
+        return cls(lora, strength, base, pairs)
 
     @property
     def paths(self) -> list[str]:
-        """Of the weights that change."""
+        """Of the weights that the LoRA has layers for."""
         return [target.full_path for target, _ in self.layers.values()]
 
     def __call__(self, initialiser: str, weight: Array) -> Array | None:
@@ -51,28 +75,46 @@ class Merge:
         if initialiser not in self.layers:
             return None
         target, name = self.layers[initialiser]
-        return _change_weight(weight, target, self.lora.layer(name), self.strength.of(target.full_path))
+        layer, shape = self.lora.layer(name), target.shape[::-1] if target.transposed else target.shape
+        if not layer.fits(shape):
+            raise ExportError(
+                f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}; "
+                + advise(self.lora.made_for, self.base)
+            )
+        stored = _change_weight(weight, target, layer, self.strength.of(target.full_path))
+        if not self.changed and not np.array_equal(stored, weight):  # one is enough, and this reads it all
+            self.changed.add(initialiser)
+        return stored
 
 
-def _pairs(names: list[str], model: onnx.ModelProto, roots: Sequence[Root]) -> dict[str, tuple[Target, str]]:
-    known: dict[str, Target] = {}
+def _pairs(
+    names: Iterable[str], model: onnx.ModelProto, roots: Sequence[Root]
+) -> tuple[dict[str, tuple[Target, str]], list[str]]:
+    """What Merge.layers is, and the names that have no target."""
+    found: dict[str, tuple[Target, str]] = {}
+    lost = set(names)
     for root in roots:
         targets = targets_of(model, root)
-        known |= by_file_name(targets) | by_file_name(vectors_of(model, root))
-        names = [name for name in names if not unused_layer(name, root, targets)]
-    lost = [name for name in names if name not in known]
-    if lost:
-        raise ExportError(f"{len(lost)} LoRA layers have no target in the model: {list_keys(lost)}")
-    pairs = {known[name].initialiser: (known[name], name) for name in names}
-    if len(pairs) < len(names):
-        raise ExportError("The LoRA changes a layer of the model under two names")
-    return pairs
+        known = targets | vectors_of(model, root)
+        paths = by_flat_path(known, root)
+        for name in sorted(lost):
+            path = root.path_of(name)
+            if path is None or not (path in paths or is_unused(path, root, targets)):
+                continue
+            lost.remove(name)
+            if path in paths:
+                target = known[paths[path]]
+                if target.initialiser in found:
+                    raise ExportError(
+                        f"The LoRA changes a layer of the model under two names: "
+                        f"{list_keys([found[target.initialiser][1], name])}"
+                    )
+                found[target.initialiser] = target, name
+    return found, sorted(lost)
 
 
 def _change_weight(weight: Array, target: Target, layer: Layer, strength: float) -> Array:
     shape = target.shape[::-1] if target.transposed else target.shape
-    if not layer.fits(shape):
-        raise ExportError(f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}")
     change = layer.change(weight.T if target.transposed else weight).reshape(shape)
     stored = _sum(weight, change.T if target.transposed else change, strength)
     if stored is None:

@@ -7,16 +7,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contract.peft_files import ADAPTER_FILE, PEFT_PREFIX, find_settings, is_peft
 from export.errors import ExportError
 from export.json_file import parse_json, read_json
 
-ADAPTER_FILE = "adapter_config.json"
-PREFIX = "base_model.model."
+METADATA = "lora_adapter_metadata"
+"""Where diffusers puts them in a file, by network where it has several."""
 NETWORK = re.compile(r"(?:unet|text_encoder(?:_\d+)?)\.")
 """Of each, diffusers keeps the settings apart."""
 KINDS = ("LORA", "LOHA", "LOKR")
 PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")
 """A pattern of module names without repetition, so that no file can make matching slow."""
+BASE_CHANGED = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Ways to begin a training that change the base's weights: what was trained fits no other base."""
 MAX_PATTERNS = 2_048
 """Of one network; diffusers writes one for each layer, and SDXL's UNet has about a thousand."""
 
@@ -33,18 +36,16 @@ class PeftSettings:
     def _patterns(self) -> list[tuple[re.Pattern[str], float]]:
         return [(re.compile(rf"(.*\.)?({pattern})$"), alpha) for pattern, alpha in self.alphas.items()]
 
-    def alpha_of(self, name: str, rank: int) -> float:
+    def told_alpha(self, name: str) -> float | None:
         """PEFT takes the first pattern that a module's path ends with."""
         network = NETWORK.match(name)
-        path = name.removeprefix(network[0] if network else PREFIX)
-        for pattern, alpha in self._patterns:
-            if pattern.match(path):
-                return alpha
-        return rank if self.alpha is None else self.alpha
+        path = name.removeprefix(network[0] if network else "").removeprefix(PEFT_PREFIX)
+        return next((alpha for pattern, alpha in self._patterns if pattern.match(path)), self.alpha)
 
     def whole_scale(self, name: str) -> float:
         """Of a change that has no rank: PEFT divides by the settings' one, others do not scale at all."""
-        return 1.0 if self.rank is None else self.alpha_of(name, int(self.rank)) / self.rank
+        told = self.told_alpha(name)
+        return 1.0 if self.rank is None or told is None else told / self.rank
 
 
 NONE = PeftSettings()
@@ -53,17 +54,27 @@ NONE = PeftSettings()
 def settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> dict[str, PeftSettings]:
     """By how the keys begin that they are for. `path`, `keys`: the file and what is in it."""
     try:
-        if "lora_adapter_metadata" in metadata:
-            given = parse_json(metadata["lora_adapter_metadata"], f"{path.name}'s PEFT settings", dict)
+        if METADATA in metadata:
+            given = parse_json(metadata[METADATA], f"{path.name}'s PEFT settings", dict)
             parts = {found[0] for key in given if (found := NETWORK.match(key))}
+            if not parts and given.keys() & {"r", "lora_alpha", "alpha"}:
+                parts = {""}  # a network's own save_lora_adapter
             return {part: _settings(_part_of(given, part)) for part in parts}
-        if keys[0].startswith(PREFIX):
-            if not (path.parent / ADAPTER_FILE).is_file():
-                raise ExportError(f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it")
-            return {PREFIX: _settings(read_json(path.parent / ADAPTER_FILE))}
+        if file := find_settings(path, keys):
+            return {"": _settings(read_json(file))}
+        if is_peft(path, keys) and not any(key.endswith(".alpha") for key in keys):
+            raise ExportError(
+                f"{path.name} needs the {ADAPTER_FILE} that PEFT wrote beside it, where its alpha is: put it "
+                "into the same folder"
+            )
         return {}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ExportError(f"{path.name}: its PEFT settings cannot be read ({error!r})") from None
+
+
+def find_settings_of(metadata: Mapping[str, str], path: Path, keys: list[str]) -> Path | None:
+    """The file that settings_of reads, if any."""
+    return None if METADATA in metadata else find_settings(path, keys)
 
 
 def _part_of(given: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -94,6 +105,12 @@ def _settings(options: Mapping[str, Any]) -> PeftSettings:
     unknown = ("lora_bias", *(["rank_pattern"] if kind == "LOKR" else []))
     if refused := [name for name in unknown if options.get(name)]:
         raise ExportError(f"The LoRA's option {refused[0]} is not supported")
+    begun = options.get("init_lora_weights")
+    if isinstance(begun, str) and begun.startswith(BASE_CHANGED):
+        raise ExportError(
+            f"The LoRA's base was changed when its training began (init_lora_weights is {begun[:40]!r}): "
+            "save it with PEFT's path_initial_model_for_weight_conversion"
+        )
     for name in ("alpha_pattern", "rank_pattern"):
         _check_patterns(name, options.get(name) or {})
     alphas = {key: float(value) for key, value in (options.get("alpha_pattern") or {}).items()}

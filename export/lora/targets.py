@@ -1,5 +1,11 @@
-"""Where the weights that a LoRA changes lie in an exported network, and what LoRA files call them."""
+"""Where the weights that a LoRA changes lie in an exported network, and what LoRA files call them.
 
+A name in a file is a prefix, which says of which network the layer is, and a module's path there in
+diffusers' or Stability's words. Dots and underscores mean the same (export.lora.keys.flatten): kohya's names
+have none but underscores, and all paths stay different without dots.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -7,39 +13,72 @@ import onnx
 
 from contract.families import Family
 from export.graphs.weight_names import parameter_of
+from export.lora.keys import flatten
 from export.lora.stability_names import sgm_names
 
 WEIGHT, BIAS = ".weight", ".bias"
+PEFT = "(?:base_model_model_)?"
+TEXT_BARE = "(?=text_model_|encoder_layers_)"
+CLIP = ("clip_l", "clip_g")  # ComfyUI's and OneTrainer's names of the text encoders, in a family's order
+BLOCK = re.compile(r"text_model_encoder_layers_(\d+)_")
 
 
 @dataclass(frozen=True)
 class Root:
     """One network of a checkpoint, and what stands in front of its modules' paths."""
 
-    graph: str  # in an exported graph, and in diffusers' files
-    kohya: tuple[str, ...]  # then the path with _ for .
-    dotted: tuple[str, ...]  # then the path as it is
+    graph: str  # in an exported graph
+    prefix: re.Pattern[str]  # of a layer's flat name
     last_unused: bool = False  # whether nothing reads what the last block makes, so that the graph lacks it
 
-    def names(self, layer: str) -> bool:
-        """Whether the name of a LoRA's layer says that it is of this network."""
-        return layer.startswith((*self.kohya, *filter(None, self.dotted)))
+    def path_of(self, layer: str) -> str | None:
+        """The flat path of a layer's module, if the name says that it is of this network."""
+        flat = flatten(layer)
+        found = self.prefix.match(flat)
+        return None if found is None else _modern(flat[found.end() :])
 
 
-UNET = Root("unet.", ("lora_unet_", "lycoris_"), ("unet.", "base_model.model.", "diffusion_model.", ""))
+UNET = Root("unet.", re.compile(f"{PEFT}(?:(?:lora_unet|lycoris|unet|(?:model_)?diffusion_model)_{PEFT})?"))
 
 
 def text_encoder_roots(family: Family) -> tuple[Root, ...]:
-    """kohya's trainers count them from 1, and not at all where there is one."""
+    """Trainers count them from 1, and not at all where there is one; then they may have no prefix."""
+    count = len(family.text_encoders)
     return tuple(
         Root(
             f"{encoder.name}.",
-            (f"lora_te{number}_", *(("lora_te_",) if number == 1 else ())),
-            (f"{encoder.name}.", f"te{number}."),
+            re.compile(f"{PEFT}(?:(?:{_spellings(encoder.name, number)})_{PEFT}{_or_bare(count)})"),
             last_unused=encoder.layer == "penultimate" and not encoder.pooled,
         )
         for number, encoder in enumerate(family.text_encoders, 1)
     )
+
+
+def _spellings(encoder: str, number: int) -> str:
+    clip = [f"(?:text_encoders_)?{name}(?:_transformer)?" for name in CLIP[number - 1 : number]]
+    alone = ["lora_te", "te"] if number == 1 else []
+    return "|".join([f"lora_te{number}", f"te{number}", rf"{encoder}(?!_\d+_)", *clip, *alone])
+
+
+def _or_bare(count: int) -> str:
+    return f"|{TEXT_BARE}" if count == 1 else ""
+
+
+def is_of_some_text_encoder(layer: str) -> bool:
+    """Whether a name without prefix is of a text encoder, and does not say of which."""
+    return re.match(PEFT + TEXT_BARE, flatten(layer)) is not None
+
+
+def _modern(path: str) -> str:
+    """What diffusers before 0.22 called attention's layers, and transformers from 5.6 on a text encoder's."""
+    path = re.sub(r"_processor_(?=to_)", "_", path)
+    path = re.sub(r"_self_attn_to_(?:([qkv])|out(?:_0)?)$", _projection, path)
+    path = re.sub(r"_to_out(?=$|_bias$)", "_to_out_0", path)
+    return re.sub(r"^(?=encoder_layers_|final_layer_norm|embeddings_)", "text_model_", path)
+
+
+def _projection(found: re.Match[str]) -> str:
+    return f"_self_attn_{found[1] or 'out'}_proj"
 
 
 @dataclass(frozen=True)
@@ -57,7 +96,7 @@ class Target:
 
 
 def targets_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
-    """Every linear layer and convolution of a network, by module path. names.py gave them their names."""
+    """Every linear layer and convolution of a network, by module path; weight_names.py named them."""
     found = (_target(tensor, root) for tensor in model.graph.initializer)
     return {target.path: target for target in found if target is not None}
 
@@ -73,29 +112,28 @@ def vectors_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
     return found
 
 
-def by_file_name(targets: Mapping[str, Target]) -> dict[str, Target]:
-    """The same targets by every name that a LoRA file may use for them, without the suffix of its tensors."""
-    names: dict[str, Target] = {}
-    theirs = sgm_names({target.path for target in targets.values() if target.root is UNET})
-    for key, target in targets.items():
-        for name in _spellings(target.root, target.path, theirs.get(target.path)):
-            names[name + key.removeprefix(target.path)] = target
-    return names
+def by_flat_path(paths: Iterable[str], root: Root) -> dict[str, str]:
+    """The same paths, which may end with .bias, by every flat path that root.path_of may return for them."""
+    known = list(paths)
+    theirs = sgm_names({path.removesuffix(BIAS) for path in known}) if root is UNET else {}
+    found = {}
+    for path in known:
+        module = path.removesuffix(BIAS)
+        for spelled in (module, theirs.get(module, module)):
+            found[_modern(flatten(spelled + path.removeprefix(module)))] = path
+    return found
 
 
-def unused_layer(name: str, root: Root, targets: Mapping[str, Target]) -> bool:
-    """Whether a LoRA's layer is of a text encoder's last block where that is never run.
-
-    Trainers write it all the same; the exported graph ends one block earlier.
-    """
-    layers = "text_model.encoder.layers."
-    blocks = {path.removeprefix(layers).partition(".")[0] for path in targets if path.startswith(layers)}
-    block = f"{layers}{len(blocks)}."
-    spelled = (
-        *(prefix + block.replace(".", "_") for prefix in root.kohya),
-        *(prefix + block for prefix in root.dotted),
-    )
-    return root.last_unused and bool(blocks) and name.startswith(spelled)
+def is_unused(path: str, root: Root, targets: Mapping[str, Target]) -> bool:
+    """Whether a flat path is of what a text encoder has and its pipeline never runs, so that the graph lacks
+    it: the last block and the norm behind it, a projection that nothing reads. Trainers write them all the
+    same."""
+    found = (BLOCK.match(_modern(flatten(path))) for path in targets)
+    blocks = {block[1] for block in found if block}
+    last = (f"text_model_encoder_layers_{len(blocks)}_", "text_model_final_layer_norm")
+    if root is UNET or not blocks:
+        return False
+    return (root.last_unused and path.startswith(last)) or path.removesuffix("_bias") == "text_projection"
 
 
 def _target(tensor: onnx.TensorProto, root: Root) -> Target | None:
@@ -109,16 +147,3 @@ def _module_of(initialiser: str, root: Root) -> tuple[str, str]:
     """The module's path and which of its parameters this is (.weight, .bias); neither for another root's."""
     path, dot, kind = parameter_of(initialiser)[0].rpartition(".")
     return (path.removeprefix(root.graph), dot + kind) if path.startswith(root.graph) else ("", "")
-
-
-def _spellings(root: Root, path: str, sgm: str | None) -> Iterable[str]:
-    for prefix in root.kohya:
-        yield prefix + path.replace(".", "_")
-        if sgm is not None:
-            yield prefix + sgm.replace(".", "_")
-    for prefix in root.dotted:
-        yield prefix + path
-        # diffusers before 0.22 named the attention's processor, and to_out without its index.
-        block, _, layer = path.removesuffix(".0").rpartition(".")
-        if layer in ("to_q", "to_k", "to_v", "to_out"):
-            yield f"{prefix}{block}.processor.{layer}"

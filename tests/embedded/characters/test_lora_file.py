@@ -58,20 +58,57 @@ def test_folder_and_missing_file_are_refused(tmp_path: Path) -> None:
             LoraFile.open(tmp_path / name)
 
 
-def test_settings_of_peft_belong_to_the_lora(tmp_path: Path) -> None:
-    weights, settings = tmp_path / "adapter_model.safetensors", tmp_path / "adapter_config.json"
-    weights.write_bytes(header())
-    plain = LoraFile.open(weights)
-    assert str(plain.name_for("nova")).endswith(".safetensors") and plain.settings is None
-    names = {plain.name_for("nova")}
-    for given in (b'{"lora_alpha": 8}', b'{"lora_alpha": 16}'):
-        settings.write_bytes(given)
-        for path in (weights, tmp_path):  # the file, and PEFT's folder
-            opened = LoraFile.open(path)
-            assert (opened.path, opened.settings) == (weights, given)
-        names.add(opened.name_for("nova"))
-        assert opened.name_for("nova").name == "adapter_model.safetensors"
-    assert len(names) == 3
-    os.truncate(settings, MAX_SETTINGS_BYTES + 1)
+def peft_folder(folder: Path, key: str = "base_model.model.conv_in.lora_A.weight") -> Path:
+    """What PEFT leaves; its weights are none."""
+    folder.mkdir()
+    entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    text = json.dumps({key: entry}).encode()
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    (folder / "adapter_config.json").write_text("{}")
+    return folder
+
+
+def test_folder_with_one_lora_is_that_lora(tmp_path: Path) -> None:
+    folder = peft_folder(tmp_path / "saved")
+    weights = folder / "adapter_model.safetensors"
+    assert (
+        LoraFile.open(folder) == LoraFile.open(weights) == LoraFile(weights, folder / "adapter_config.json")
+    )
+
+
+@pytest.mark.parametrize(("count", "named"), [(0, "none"), (9, "0.safetensors, 1.safetensors")])
+def test_folder_with_none_or_several_is_refused(tmp_path: Path, count: int, named: str) -> None:
+    for number in range(count):
+        (tmp_path / f"{number}.safetensors").touch()
+    with pytest.raises(CharacterError, match=rf"has {count} \.safetensors files \({named}") as caught:
+        LoraFile.open(tmp_path)
+    assert str(caught.value).count(".safetensors") <= 6
+
+
+def test_settings_are_copied_with_a_lora_of_pefts_and_with_no_other(tmp_path: Path) -> None:
+    folder, target = peft_folder(tmp_path / "saved"), tmp_path / "nova-0123.safetensors"
+    lora = folder / "adapter_model.safetensors"
+    settings = folder / "adapter_config.json", tmp_path / "nova-0123.adapter_config.json"
+    assert list(LoraFile.open(lora).copies(target)) == [(lora, target), settings]
+    other = peft_folder(tmp_path / "other", "unet.conv_in.lora_A.weight") / "adapter_model.safetensors"
+    renamed = other.rename(other.with_name("nova.safetensors"))
+    assert list(LoraFile.open(renamed).copies(target)) == [(renamed, target)]
+
+
+def test_other_settings_make_another_copy(tmp_path: Path) -> None:
+    folder = peft_folder(tmp_path / "saved")
+    names = set()
+    for text in ('{"lora_alpha": 8}', '{"lora_alpha": 16}'):
+        (folder / "adapter_config.json").write_text(text)
+        names.add(LoraFile.open(folder).name_for("nova"))
+    (folder / "adapter_config.json").unlink()
+    names.add(LoraFile.open(folder).name_for("nova"))
+    assert len(names) == 3 and all(name.startswith("nova-") for name in names)
+
+
+def test_settings_of_a_size_that_none_have_are_refused(tmp_path: Path) -> None:
+    folder = peft_folder(tmp_path / "saved")
+    os.truncate(folder / "adapter_config.json", MAX_SETTINGS_BYTES + 1)
     with pytest.raises(CharacterError, match=r"adapter_config\.json is larger than 4 MiB"):
-        LoraFile.open(weights)
+        LoraFile.open(folder)

@@ -52,6 +52,22 @@ def test_as_many_patterns_as_are_taken_are_matched_in_no_time(tmp_path: Path) ->
     assert time.process_time() - began < MAX_SECONDS
 
 
+@pytest.mark.parametrize("name", ["a_" * 200, "down_blocks_" * 35, "x" * 420 + "_transformer_blocks_"])
+def test_many_long_names_are_read_in_no_time(tmp_path: Path, name: str) -> None:
+    keys = [f"{name}{number}.lora_{end}.weight" for number in range(10_000) for end in ("down", "up")]
+    places = ([2 * number, 2 * number + 2] for number in range(len(keys)))
+    entries = {
+        key: {"dtype": "F16", "shape": [1, 1], "data_offsets": place}
+        for key, place in zip(keys, places, strict=True)
+    }
+    path = with_header(tmp_path, json.dumps(entries, separators=(",", ":")).encode())
+    with path.open("ab") as file:
+        file.write(bytes(2 * len(keys)))
+    began = time.process_time()
+    assert len(read_lora(path).names) == 10_000
+    assert time.process_time() - began < MAX_SECONDS
+
+
 @pytest.mark.parametrize("pattern", [r"\q", "a\\", r"\d\g"])
 def test_pattern_that_is_none_is_refused(tmp_path: Path, pattern: str) -> None:
     path = saved(pair(), tmp_path, **{"unet.lora_alpha": 1, "unet.alpha_pattern": {pattern: 1}})
@@ -122,9 +138,10 @@ def test_peft_imports_nothing_that_its_settings_name(tiny_folder: Path, tmp_path
     path = saved(pair("base_model.model.mid_block.attentions.0.proj_in"), tmp_path)
     (tmp_path / "this_ran.py").write_text("raise SystemExit('this ran')")
     hostile = {"megatron_config": {"a": 1}, "megatron_core": "this_ran", "target_modules": "(a+)+$"}
-    settings = {"r": 2, "lora_alpha": 2, "init_lora_weights": "pissa", "bias": "all", **hostile}
+    settings = {"r": 2, "lora_alpha": 2, "init_lora_weights": "gaussian", "bias": "all", **hostile}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     checkpoint = open_checkpoint(tiny_folder)
+    weight = checkpoint.unet.mid_block.attentions[0].proj_in.weight
+    before = weight.detach().clone()
     apply_lora(path, Strength(), checkpoint)
-    changed = checkpoint.unet.mid_block.attentions[0].proj_in
-    assert set(changed.lora_B["default"].weight.ravel().tolist()) == {1.0}
+    torch.testing.assert_close(weight.detach(), before + 2)  # a rank of 2, all ones

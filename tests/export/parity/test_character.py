@@ -1,4 +1,4 @@
-"""The merged networks beside torch with PEFT, as `imgen character add` compares them."""
+"""The merged networks beside torch, as `imgen character add` compares them."""
 
 import json
 import shutil
@@ -93,7 +93,7 @@ def test_command_publishes_nothing_that_torch_draws_differently(
     lora = save_kohya(state, tmp_path / "lora.safetensors")
     assert main(command(tmp_path / "repository", lora, tmp_path / "out")) == 2
     error = capsys.readouterr().err
-    assert error.startswith("export: aya does not draw as torch with PEFT does: the decoder's")
+    assert error.startswith("export: aya does not draw as torch does: the decoder's")
     assert not list((tmp_path / "out").glob("eros-*"))
 
 
