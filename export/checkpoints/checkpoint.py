@@ -32,6 +32,7 @@ from export.families.family import TorchFamily, torch_family
 
 STORED = {"F16": torch.float16, "BF16": torch.bfloat16}
 WHOLE = ("I64", "I32")  # types of position ids
+FLOATS = ("F64", "F32", *STORED, "F8_E4M3", "F8_E5M2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,7 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
     kind, file = family.networks[name], family.weights_file(name)
     config, weights = read_config(folder, kind.__name__), find_weights(folder, file)
     check_size(folder, family.empty_network(name, config), weights)
+    _check_types(folder, weights)
     try:
         with clean_folder(kind, config, weights, file) as clean:
             network, report = kind.from_pretrained(
@@ -155,6 +157,18 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
         if not torch.isfinite(weight).all():
             raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
     return network.eval().requires_grad_(False)
+
+
+def _check_types(folder: Path, weights: WeightFiles) -> None:
+    """A loader would take quantised weights for numbers as they stand. Raises ExportError."""
+    for path in weights.paths.values():
+        with safe_open(path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118, it is no mapping
+                if file.get_slice(key).get_dtype() not in FLOATS and not key.endswith("position_ids"):
+                    raise ExportError(
+                        f"{folder} holds whole numbers as weights, in {key}, as quantised models do; "
+                        "take the file with fp16 or fp32 weights"
+                    )
 
 
 def _stored_type(weights: WeightFiles) -> torch.dtype:

@@ -180,6 +180,11 @@ def not_finite(tensors: dict[str, torch.Tensor]) -> None:
     tensors["model.diffusion_model.out.2.bias"] = torch.full((4,), torch.nan)
 
 
+def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
+    key = "model.diffusion_model.out.2.weight"
+    tensors[key] = (100 * tensors[key]).to(torch.int8)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -193,6 +198,7 @@ def not_finite(tensors: dict[str, torch.Tensor]) -> None:
         (cut("transformer.text_model.encoder.layers.1.mlp"), "is not whole, or not of the sizes"),
         (cut("resblocks.2.attn"), "is not whole, or not of the sizes"),
         (not_finite, "holds values that are not finite numbers, in conv_out.bias"),
+        (whole_numbers, "holds whole numbers as weights, in conv_out.weight"),
     ],
 )
 def test_file_that_is_not_whole_is_one_line_and_leaves_nothing(
