@@ -38,6 +38,11 @@ PUBLISHED = {
     "steps_offset": 1,
 }
 """Of SDXL and SD 1.5."""
+READ = (
+    *("_class_name", "prediction_type", "beta_start", "beta_end", "beta_schedule", "timestep_spacing"),
+    *("steps_offset", "rescale_betas_zero_snr", "shift", "flow_shift", "use_dynamic_shifting", "max_shift"),
+)
+"""Of a config; a sampler's own options, which a stranger wrote, might be refused in diffusers' own words."""
 # Options of samplers that have nothing to do with the trained noise levels.
 EULER_ONLY = {
     "use_karras_sigmas": False,
@@ -78,7 +83,7 @@ class Witness:
         """Set to STEPS steps."""
         with warnings.catch_warnings():
             # diffusers turns tensors into arrays in a way that numpy 2 deprecates.
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
             found = self._flow() if self._predicts_flow() else self._euler()
             if isinstance(found, FlowMatchEulerDiscreteScheduler):
                 levels = [1 - step / STEPS for step in range(STEPS)]
@@ -116,9 +121,10 @@ class Witness:
         imposed = {WORDS[name]: WORDS.get(str(value), value) for name, value in self.imposed.items()}
         if config.get("steps_offset") not in (None, 0, 1):  # which no model was trained with
             imposed["steps_offset"] = 1
-        return EulerDiscreteScheduler.from_config(
-            theirs.from_config(dict(config)).config, **{**EULER_ONLY, **imposed}
-        )
+        original = theirs.from_config(dict(config)).config
+        # A default of the original's class would give way to Euler's own.
+        usual = {"timestep_spacing": original.get("timestep_spacing", "linspace")}
+        return EulerDiscreteScheduler.from_config(original, **{**EULER_ONLY, **usual, **imposed})
 
 
 def read_witness(original: Path, like: Path | None, imposed: Mapping[str, Any]) -> Witness:
@@ -136,7 +142,9 @@ def _config_of(folder: Path | None) -> dict[str, Any]:
     found = json.loads(file.read_bytes())
     if found.get("timestep_spacing") not in ("leading", "trailing", "linspace"):
         found.pop("timestep_spacing", None)
-    return {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    if not isinstance(found.get("max_shift"), int | float):
+        found.pop("max_shift", None)
+    return {name: found[name] for name in READ if isinstance(found.get(name), str | int | float)}
 
 
 def _says(path: Path) -> dict[str, Any]:

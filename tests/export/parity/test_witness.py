@@ -14,7 +14,7 @@ from contract.description import Description
 from contract.repositories import DESCRIPTION_FILE
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, ScaledLinearSchedule
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from export.checkpoints.scheduler import read_diffusion
+from export.checkpoints.scheduler import FLOW_SAMPLERS, SPACING_OF, read_diffusion
 from export.checkpoints.tokenizer import open_tokenizers
 from export.graphs.storage import save_model
 from export.graphs.weight_names import name_weights
@@ -28,7 +28,8 @@ from tests.export.tiny import BETAS
 EPSILON = {"_class_name": "EulerDiscreteScheduler", "prediction_type": "epsilon", **BETAS}
 V = {**EPSILON, "prediction_type": "v_prediction"}
 ZERO_SNR = {**V, "timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
-DEIS = {**EPSILON, "_class_name": "DEISMultistepScheduler", "use_karras_sigmas": True}
+OWN = {"use_karras_sigmas": True, "solver_order": "odd", "algorithm_type": "odd", "max_shift": "odd"}
+DEIS = {**EPSILON, "_class_name": "DEISMultistepScheduler", **OWN}
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 Says = dict[str, Any]
 
@@ -163,6 +164,31 @@ def test_single_file_is_read_a_second_time(
     assert scale == pytest.approx(expected.schedule.init_noise_sigma(wanted), rel=3e-4)
     kind = getattr(witness.scheduler().config, "prediction_type", "flow")
     assert kind == {"v": "v_prediction"}.get(expected.prediction, expected.prediction)
+
+
+BARE = {name: value for name, value in EPSILON.items() if name != "timestep_spacing"}
+
+
+@pytest.mark.parametrize("name", [*SPACING_OF, *FLOW_SAMPLERS])
+@pytest.mark.parametrize(
+    "says",
+    [
+        {},
+        {"timestep_spacing": "trailing"},
+        {"timestep_spacing": "odd", "steps_offset": 7},
+        {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
+        {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 5.0, "shift": 2.0},
+        {"use_karras_sigmas": True, "sigma_min": 0.03, "shift_terminal": 0.1},
+    ],
+)
+def test_both_readings_of_any_sampler_are_the_same(says: Says, name: str, tmp_path: Path) -> None:
+    """As published configs are: most say no spacing, which is then their class's own."""
+    folder = written(tmp_path, {**BARE, **says, "_class_name": name})
+    schedule = read_diffusion(folder / "scheduler" / "scheduler_config.json").schedule
+    found = schedule.sigmas(4)
+    sigmas, scale = read_witness(folder, None, {}).levels()
+    torch.testing.assert_close(torch.from_numpy(found), sigmas, rtol=5e-4, atol=1e-6)
+    assert schedule.init_noise_sigma(found) == pytest.approx(scale, rel=5e-4)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
