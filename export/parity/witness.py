@@ -131,7 +131,10 @@ def read_witness(original: Path, like: Path | None, imposed: Mapping[str, Any]) 
     """`original`, `like`: as given to the export."""
     config = _config_of(original if original.is_dir() else like)
     if original.is_file():
-        config = {**config, **_says(original)}
+        says = _says(original)
+        flow = str(config.get("_class_name")).startswith("FlowMatch")
+        other = flow and says.get("prediction_type") in ("epsilon", "v_prediction")
+        config = {**(PUBLISHED if other else config), **says}
     return Witness(config, imposed)
 
 

@@ -166,6 +166,13 @@ def test_single_file_is_read_a_second_time(
     assert kind == {"v": "v_prediction"}.get(expected.prediction, expected.prediction)
 
 
+def test_file_that_says_v_prediction_has_no_noise_levels_of_flow(tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    save_file({"x": torch.zeros(1), "v_pred": torch.zeros(0)}, path)
+    sigmas, _ = read_witness(path, written(tmp_path / "like", FLOW), {}).levels()
+    torch.testing.assert_close(sigmas, torch.from_numpy(leveled("leading").sigmas(4)), rtol=3e-4, atol=1e-6)
+
+
 BARE = {name: value for name, value in EPSILON.items() if name != "timestep_spacing"}
 
 
