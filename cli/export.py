@@ -10,11 +10,12 @@ from cli.first_picture import first_picture
 from cli.help import Commands, command
 from cli.instance import Instance
 from cli.repository import choose_output
+from contract.schedules import SPACINGS
 from embedded.part import python_of
 from frontend.common.printable import printable_lines
 from frontend.settings import ROOT, load
 
-OPTIONAL = ("precision", "prediction", "like", "sizes", "workspace_mb")
+OPTIONAL = ("precision", "prediction", "spacing", "like", "vae", "sizes", "workspace_mb")
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +34,13 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
-    parser.add_argument("--prediction", choices=("epsilon", "v", "flow"), help="of a single file's UNet")
+    predictions = ("epsilon", "v_prediction", "v", "flow")
+    parser.add_argument("--prediction", choices=predictions, help="of the UNet, whatever the checkpoint says")
+    parser.add_argument("--spacing", choices=SPACINGS, help="of the noise levels; trailing for few steps")
+    parser.add_argument(
+        "--zero-snr", action=argparse.BooleanOptionalAction, help="whether drawing begins at noise alone"
+    )
+    parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
     parser.add_argument(
         "--engine", choices=("onnx", "tensorrt", "inductor"), default="onnx", help="what Triton runs"
@@ -60,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             if (value := getattr(arguments, option))
             for part in (f"--{option.replace('_', '-')}", str(value))
         ),
+        *({True: ["--zero-snr"], False: ["--no-zero-snr"]}.get(arguments.zero_snr, [])),
     ]
     code = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
     if code:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.limits import MAX_BATCH
+from contract.schedules import SPACINGS
 from contract.sizes import SIZES
 from export.checkpoints.early_check import check_early
+from export.checkpoints.schedule_choice import ScheduleOptions
+from export.checkpoints.scheduler import PREDICTION_WORDS
 from export.engines.builder import load_builder
 from export.engines.recipe import WORKSPACE_MB, EngineOptions
 from export.errors import ExportError, print_error
 from export.repository.triton_config import check_name
+
+PREDICTIONS = ("epsilon", "v_prediction", "v", "flow")
 
 
 def _sizes(text: str | None) -> Sequence[tuple[int, int]]:
@@ -47,8 +52,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--prediction",
-        choices=("epsilon", "v", "flow"),
-        help="what a single file's UNet predicts, where the file does not say (default epsilon)",
+        choices=PREDICTIONS,
+        help="what the UNet predicts, in place of what the checkpoint says (v is v_prediction)",
+    )
+    options.add_argument(
+        "--spacing",
+        choices=SPACINGS,
+        help="which noise levels are visited, in place of what the checkpoint says; few steps want trailing",
+    )
+    options.add_argument(
+        "--zero-snr",
+        action=argparse.BooleanOptionalAction,
+        help="whether the last noise level is noise alone, in place of what the checkpoint says",
+    )
+    options.add_argument(
+        "--vae",
+        type=Path,
+        help="VAE in place of the checkpoint's own: a .safetensors file or a folder",
     )
     options.add_argument(
         "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
@@ -85,7 +105,10 @@ def _export(given: argparse.Namespace, engine_options: EngineOptions) -> Sequenc
         engine=given.engine,
         engine_options=engine_options,
         like=given.like,
-        prediction=given.prediction,
+        vae=given.vae,
+        schedule=ScheduleOptions(
+            prediction=PREDICTION_WORDS.get(given.prediction), spacing=given.spacing, zero_snr=given.zero_snr
+        ),
     )
     return export_checkpoint(given.checkpoint, given.name, given.output, options)
 
@@ -97,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb
         )
         check_name(given.name)
-        check_early(given.checkpoint)
+        check_early(given.checkpoint, given.vae)
         if given.engine == "tensorrt":
             load_builder()
         folders = _export(given, engine_options)

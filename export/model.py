@@ -12,22 +12,24 @@ from typing import Any
 from contract.description import Description
 from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
-from contract.schedules import Prediction
-from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from export.checkpoints.checkpoint import Checkpoint, open_checkpoint, schedule_of_folder
 from export.checkpoints.clean_folder import read_config, written_config
+from export.checkpoints.early_check import check_early
+from export.checkpoints.schedule_choice import NO_OPTIONS, ScheduleChoice, ScheduleOptions
 from export.checkpoints.scheduler import scheduler_config
-from export.checkpoints.single_file import unpack
+from export.checkpoints.single_file import replace_vae, schedule_of_file, unpack
 from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
 from export.engines.kinds import KINDS, EngineName, EngineOrder
 from export.engines.recipe import EngineOptions
 from export.errors import ExportError
 from export.graphs.storage import Storage, save_model, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
-from export.networks.networks import Network, network_of, networks_of
+from export.networks.networks import Network, networks_of
 from export.networks.precision import LIMITS, Precision, cast, precision_of
 from export.networks.trace import declare_outputs, trace, weights_of
 from export.parity.comparison import compare, report_not_compared
-from export.progress_bars import stages
+from export.parity.witness import Witness, read_witness, witness_of
+from export.progress_bars import print_line, stages
 from export.repository.finished_stages import KEY_FILE, FinishedStages, digests, key
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
@@ -43,7 +45,8 @@ class ExportOptions:
     engine: EngineName = "onnx"
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
-    prediction: Prediction | None = None  # of a single file that does not say
+    schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
+    vae: Path | None = None  # in place of the checkpoint's own
 
     @property
     def stored(self) -> str:
@@ -63,22 +66,32 @@ class Export:
     output: Path
     options: ExportOptions
     work: FinishedStages
+    choice: ScheduleChoice
+    original: Path  # as it was given
 
     @cached_property
     def opened(self) -> Checkpoint:
         """When the first stage needs it, if any does. What casts its weights opens its own."""
-        return open_checkpoint(self.checkpoint, as_stored=True)
+        return self.open()
+
+    def open(self) -> Checkpoint:
+        return open_checkpoint(self.checkpoint, as_stored=True, diffusion=self.choice.diffusion)
+
+    @property
+    def witness(self) -> Witness:
+        return read_witness(self.original, self.options.like, self.choice.imposed)
 
     def reference(self, part: str) -> Network:
-        return network_of(open_checkpoint(self.checkpoint, as_stored=True), part)
+        return witness_of(self.open(), part, self.witness)
 
     def key(self, part: str, **more: Any) -> str:
-        options = {**asdict(self.options), "like": None}
+        options = {**asdict(self.options), "like": None, "vae": None}
+        more["schedule"] = scheduler_config(self.choice.diffusion)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
 
     def network(self, number: int) -> Network:
         """In the precision asked for. Casting changes a network, so each has its own checkpoint."""
-        opened = open_checkpoint(self.checkpoint, as_stored=True)
+        opened = self.open()
         network = list(networks_of(opened))[number]
         upcast = bool(opened.vae.config.force_upcast)
         cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
@@ -130,10 +143,13 @@ def export_checkpoint(
     if options.precision == "bf16" and options.engine == "onnx":
         raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
     KINDS[options.engine].describe_builder()  # better refused now than after an hour
+    choice = _choose(checkpoint, options)
+    for line in choice.lines:
+        print_line(f"Export {name}: {line}")
     work = FinishedStages(output, name)
     with stages(f"Export {name}", len(STAGES)) as step:
         step(STAGES[0])
-        export = _read(checkpoint, name, output, options, work)
+        export = _read(checkpoint, name, output, options, work, choice)
         made = {}
         for number, part in enumerate(PARTS):
             step(part)
@@ -150,18 +166,42 @@ def export_checkpoint(
         return list(published.values())
 
 
-def _read(checkpoint: Path, name: str, output: Path, options: ExportOptions, work: FinishedStages) -> Export:
-    sources = digests(checkpoint)
-    if checkpoint.is_file():
-        like = digests(options.like) if options.like else {}
-        found = key(part="checkpoint", sources=dict(sources), like=dict(like), prediction=options.prediction)
+def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
+    """Raises ExportError for a file that is refused, too."""
+    check_early(checkpoint, options.vae)
+    if checkpoint.is_dir():
+        return schedule_of_folder(checkpoint, options.schedule)
+    return schedule_of_file(checkpoint, options.like, options.schedule)
+
+
+def _read(
+    checkpoint: Path,
+    name: str,
+    output: Path,
+    options: ExportOptions,
+    work: FinishedStages,
+    choice: ScheduleChoice,
+) -> Export:
+    original, sources = checkpoint, digests(checkpoint)
+    if checkpoint.is_file() or options.vae:
+        others = {what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))}
+        schedule = scheduler_config(choice.diffusion)
+        found = key(part="checkpoint", sources=dict(sources), schedule=schedule, **others)
 
         def make(folder: Path) -> None:
-            unpack(checkpoint, folder, options.like, options.prediction)
+            """Opened as soon as it is there, so that nothing is left of what cannot be used."""
+            if options.vae and original.is_dir():
+                replace_vae(original, folder, options.vae)
+            else:
+                unpack(original, folder, options.like, options.schedule, options.vae)
+            try:
+                open_tokenizers(open_checkpoint(folder, as_stored=True, diffusion=choice.diffusion))
+            except ExportError as error:
+                raise ExportError(str(error).replace(str(folder), str(original))) from None
 
         sources = {"file": found}
         checkpoint = work.stage("checkpoint", found, make)
-    return Export(checkpoint, sources, name, output, options, work)
+    return Export(checkpoint, sources, name, output, options, work, choice, original)
 
 
 def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions) -> None:
@@ -207,12 +247,16 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         if options.precision == "bf16" and options.engine != "inductor":
             report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
-            report = compare(made, checkpoint, open_tokenizers(checkpoint), limit, new, export.reference)
+            tokenizers = open_tokenizers(checkpoint)
+            report = compare(made, checkpoint, tokenizers, limit, new, export.reference, export.witness)
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )
         publish(new, target)
+    for remark in report.remarks:
+        print_line(f"Export {export.name}: {remark}")
     if report.failure is not None:
+        export.work.finish()  # another try needs other options or another checkpoint
         raise ExportError(f"{export.name} does not draw as torch does: {report.failure}; see {target}")
 
 

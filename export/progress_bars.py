@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from frontend.common.printable import printable
+
 Step = Callable[[str], None]  # called with a stage's name when it begins
 
 
@@ -22,6 +24,11 @@ class PeakMemoryColumn(ProgressColumn):
 def peak_memory_gib() -> float:
     """Of this process so far; Linux reports KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def print_line(text: str) -> None:
+    """Beside the bars; names of strangers may be in it."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -13,13 +13,26 @@ from contract.families import Sizes, TextEncoder
 from contract.parts import ModelPart
 from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import WeightFiles, check_size, clean_folder, find_weights, read_config
-from export.checkpoints.early_check import INDEX_FILE, class_name_of, family_of_index, read_index
-from export.checkpoints.scheduler import read_diffusion
+from export.checkpoints.early_check import (
+    INDEX_FILE,
+    class_name_of,
+    family_of_index,
+    pipeline_of,
+    read_index,
+)
+from export.checkpoints.schedule_choice import (
+    SCHEDULER_FILE,
+    ScheduleChoice,
+    ScheduleOptions,
+    choose_schedule,
+)
+from export.checkpoints.scheduler import SAY_PREDICTION, read_diffusion
 from export.errors import ExportError, first_line
 from export.families.family import TorchFamily, torch_family
 
 STORED = {"F16": torch.float16, "BF16": torch.bfloat16}
 WHOLE = ("I64", "I32")  # types of position ids
+FLOATS = ("F64", "F32", *STORED, "F8_E4M3", "F8_E5M2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +91,12 @@ class Checkpoint:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
-def open_checkpoint(folder: Path, *, as_stored: bool = False) -> Checkpoint:
+def open_checkpoint(
+    folder: Path, *, as_stored: bool = False, diffusion: Diffusion | None = None
+) -> Checkpoint:
     """With weights in fp32; or in their files' type, which takes no memory until they are used.
+
+    `diffusion`: in place of what the folder's scheduler says.
 
     Raises ExportError for anything but a whole folder of a known family with safetensors weights.
     """
@@ -88,7 +105,7 @@ def open_checkpoint(folder: Path, *, as_stored: bool = False) -> Checkpoint:
         folder=folder,
         family=family,
         networks={name: _load(folder / name, family, name, as_stored) for name in family.networks},
-        diffusion=read_diffusion(folder / "scheduler" / "scheduler_config.json"),
+        diffusion=diffusion or read_diffusion(folder / SCHEDULER_FILE),
     )
 
 
@@ -98,14 +115,29 @@ def family_of(folder: Path) -> TorchFamily:
     family = torch_family(family_of_index(index, folder))
     for name, kind in family.networks.items():
         if class_name_of(index, name) != kind.__name__:
-            raise ExportError(f"{folder / INDEX_FILE} must name {kind.__name__} as {name}")
+            raise ExportError(
+                f"{folder / INDEX_FILE} must name {kind.__name__} as {name}; it is of {pipeline_of(index)}"
+            )
     return family
+
+
+def schedule_of_folder(folder: Path, options: ScheduleOptions) -> ScheduleChoice:
+    """Raises ExportError."""
+    index, config = read_index(folder), folder / SCHEDULER_FILE
+    if not config.exists() and options.prediction is None:
+        raise ExportError(f"{config} is missing; {SAY_PREDICTION}")
+    # In a cache of the hub, the model's name is two folders up.
+    parts = folder.resolve().parts[-3 if folder.resolve().parent.name == "snapshots" else -1 :]
+    names = [*parts, str(index.get("_name_or_path", ""))]
+    found = config if config.exists() else None
+    return choose_schedule(family_of_index(index, folder), options, config=found, names=names)
 
 
 def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
     kind, file = family.networks[name], family.weights_file(name)
     config, weights = read_config(folder, kind.__name__), find_weights(folder, file)
     check_size(folder, family.empty_network(name, config), weights)
+    _check_types(folder, weights)
     try:
         with clean_folder(kind, config, weights, file) as clean:
             network, report = kind.from_pretrained(
@@ -125,6 +157,18 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
         if not torch.isfinite(weight).all():
             raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
     return network.eval().requires_grad_(False)
+
+
+def _check_types(folder: Path, weights: WeightFiles) -> None:
+    """A loader would take quantised weights for numbers as they stand. Raises ExportError."""
+    for path in weights.paths.values():
+        with safe_open(path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118, it is no mapping
+                if file.get_slice(key).get_dtype() not in FLOATS and not key.endswith("position_ids"):
+                    raise ExportError(
+                        f"{folder} holds whole numbers as weights, in {key}, as quantised models do; "
+                        "take the file with fp16 or fp32 weights"
+                    )
 
 
 def _stored_type(weights: WeightFiles) -> torch.dtype:

@@ -1,97 +1,220 @@
-"""A checkpoint's scheduler config: what its denoiser predicts, and over which noise levels."""
+"""A diffusers scheduler's config: what a denoiser predicts, and over which noise levels.
 
+Of a scheduler only that is used. How its steps are taken is the sampler's business, and ours are Euler steps:
+classes and options that concern the sampler alone are left out, and told.
+"""
+
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.schedules import Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
+from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.errors import ExportError
 from export.json_file import read_json
 
-FLOW = "FlowMatchEulerDiscreteScheduler"
-# Samplers that share the variance-preserving noise schedule, with diffusers' default of timestep_spacing.
-# Their own steps are not exported: the denoiser makes Euler steps.
+EULER, FLOW_EULER = "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"
+FLOW_SAMPLERS = (FLOW_EULER, "FlowMatchHeunDiscreteScheduler")
 SPACING_OF = {
-    "EulerDiscreteScheduler": "linspace",
+    EULER: "linspace",
     "EulerAncestralDiscreteScheduler": "linspace",
     "DDIMScheduler": "leading",
+    "DDIMParallelScheduler": "leading",
+    "DDPMScheduler": "leading",
+    "DDPMParallelScheduler": "leading",
     "PNDMScheduler": "leading",
+    "TCDScheduler": "leading",
+    "DEISMultistepScheduler": "linspace",
     "DPMSolverMultistepScheduler": "linspace",
+    "DPMSolverSDEScheduler": "linspace",
+    "DPMSolverSinglestepScheduler": "linspace",
+    "HeunDiscreteScheduler": "linspace",
+    "KDPM2DiscreteScheduler": "linspace",
+    "KDPM2AncestralDiscreteScheduler": "linspace",
+    "LMSDiscreteScheduler": "linspace",
+    "SASolverScheduler": "linspace",
     "UniPCMultistepScheduler": "linspace",
 }
-PREDICTION_OF: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v"}
+"""Samplers over Stable Diffusion's noise levels, with diffusers' default of timestep_spacing."""
+NOT_EULER = {
+    "LCMScheduler": "a consistency model's sampler, which adds new noise in each step",
+    "FlowMatchLCMScheduler": "a consistency model's sampler, which adds new noise in each step",
+    "CMStochasticIterativeScheduler": "a consistency model's sampler, which adds new noise in each step",
+}
+EDM = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
+EDM_WORDS = "an EDM model (as CosXL and Playground 2.5 are): its noise levels are not supported"
+PREDICTION_WORDS: Mapping[str, Prediction] = {
+    "epsilon": "epsilon",
+    "eps": "epsilon",
+    "noise": "epsilon",
+    "v": "v",
+    "v_prediction": "v",
+    "v_pred": "v",
+    "vpred": "v",
+    "velocity": "v",
+    "flow": "flow",
+    "flow_prediction": "flow",
+    "flow_matching": "flow",
+    "rectified_flow": "flow",
+}
+"""What people and programs call it, in lower case with `_` between the words."""
+DIFFUSERS_WORD: Mapping[Prediction, str] = {"epsilon": "epsilon", "v": "v_prediction", "flow": "flow"}
+SAY_PREDICTION = "say what the model predicts: --prediction epsilon, v_prediction or flow"
 TRAIN_STEPS = 1000
-# Options that change the schedule in ways that pipeline.json cannot say.
-REFUSED = (
-    "trained_betas",
-    "use_dynamic_shifting",
-    "shift_terminal",
-    "invert_sigmas",
+# Noise levels of the sampler's own choice, in place of the trained ones.
+SAMPLER_OPTIONS = (
     "use_karras_sigmas",
     "use_exponential_sigmas",
     "use_beta_sigmas",
+    "use_lu_lambdas",
+    "use_dynamic_shifting",
+    "shift_terminal",
 )
+# What changes the trained noise levels in ways that pipeline.json cannot say.
+REFUSED = ("trained_betas", "invert_sigmas")
+MAX_SHIFT = 1.15  # diffusers' default of max_shift
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerSays:
+    """None: it does not say, or it is not of its kind."""
+
+    prediction: Prediction
+    spacing: str | None = None
+    zero_snr: bool | None = None
+    steps_offset: int = 0
+    betas: tuple[float, float] | None = None  # first, last
+    shift: float | None = None
+    sampler: str = EULER
+    left_out: tuple[str, ...] = ()  # options of the sampler alone
+
+    @property
+    def remark(self) -> str | None:
+        """How the sampler differs from ours, in one line."""
+        if self.sampler in (EULER, FLOW_EULER) and not self.left_out:
+            return None
+        options = f" with {', '.join(self.left_out)}" if self.left_out else ""
+        return f"the sampler {self.sampler}{options} is left out: pictures are drawn in Euler steps"
 
 
 def read_diffusion(config: Path) -> Diffusion:
     """From a checkpoint's scheduler/scheduler_config.json. Raises ExportError."""
-    return parse_diffusion(read_json(config))
+    says = read_scheduler(config)
+    try:
+        return diffusion_of(says)
+    except ValueError as error:
+        raise ExportError(f"{config}: {error}") from None
 
 
-def parse_diffusion(options: Mapping[str, Any]) -> Diffusion:
+def diffusion_of(says: SchedulerSays) -> Diffusion:
+    """Raises ValueError for what does not go together."""
+    if says.betas is None or says.spacing is None:
+        return Diffusion("flow", FlowSchedule(1.0 if says.shift is None else says.shift))
+    schedule = ScaledLinearSchedule(
+        beta_start=says.betas[0],
+        beta_end=says.betas[1],
+        train_steps=TRAIN_STEPS,
+        spacing=says.spacing,
+        steps_offset=says.steps_offset,
+        zero_snr=bool(says.zero_snr),
+    )
+    return Diffusion(says.prediction, schedule)
+
+
+def read_scheduler(config: Path) -> SchedulerSays:
     """The keys that are read here are all that is used of it. Raises ExportError."""
+    options = read_json(config)
+    try:
+        return _scheduler(options)
+    except ValueError as error:
+        raise ExportError(f"{config}: {error}") from None
+
+
+def _scheduler(options: Mapping[str, Any]) -> SchedulerSays:
+    kind = options.get("_class_name")
+    if kind in EDM or options.get("timestep_type") == "continuous":
+        raise ValueError(f"{kind} is of {EDM_WORDS}")
+    if not isinstance(kind, str) or kind in NOT_EULER or kind not in (*FLOW_SAMPLERS, *SPACING_OF):
+        reason = NOT_EULER.get(str(kind), "not known")
+        raise ValueError(
+            f"the scheduler {str(kind)[:80]!r} is {reason}; if Euler steps draw the model, {SAY_PREDICTION}"
+        )
     for name in REFUSED:
         if options.get(name):
-            raise ExportError(f"The scheduler's option {name} is not supported")
-    steps = options.get("num_train_timesteps", TRAIN_STEPS)
-    if steps != TRAIN_STEPS:
-        raise ExportError(f"The scheduler has {steps} training steps; only {TRAIN_STEPS} are supported")
-    kind = options.get("_class_name")
-    if not isinstance(kind, str) or (kind != FLOW and kind not in SPACING_OF):
-        known = ", ".join((FLOW, *SPACING_OF))
-        raise ExportError(f"Unknown scheduler {kind!r}; known: {known}")
-    try:
-        if kind == FLOW:
-            return Diffusion("flow", FlowSchedule(float(options.get("shift", 1.0))))
-        return _variance_preserving(options, SPACING_OF[kind])
-    except KeyError as error:
-        raise ExportError(f"The scheduler's config lacks {error}") from None
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ExportError(f"The scheduler's config: {error}") from None
+            raise ValueError(f"the option {name} is not supported")
+    steps = options.get("num_train_timesteps")
+    if steps not in (None, TRAIN_STEPS):
+        raise ValueError(f"{str(steps)[:20]} training steps are not supported, only {TRAIN_STEPS}")
+    left_out = tuple(name for name in SAMPLER_OPTIONS if options.get(name))
+    prediction = _prediction(options, kind in FLOW_SAMPLERS)
+    if prediction == "flow":
+        shift = _shift(options, "shift" if kind in FLOW_SAMPLERS else "flow_shift")
+        return SchedulerSays(prediction="flow", shift=shift, sampler=kind, left_out=left_out)
+    return _variance_preserving(options, kind, prediction, left_out)
 
 
-def _variance_preserving(options: Mapping[str, Any], spacing: str) -> Diffusion:
-    prediction = PREDICTION_OF.get(str(options.get("prediction_type", "epsilon")))
-    if prediction is None:
-        raise ExportError(f"Unknown prediction_type {options['prediction_type']!r} in the scheduler's config")
+def _prediction(options: Mapping[str, Any], flow: bool) -> Prediction:
+    """diffusers' own words only: these files are its own."""
+    said = options.get("prediction_type")
+    if flow or (said == "flow_prediction" and options.get("use_flow_sigmas")):
+        return "flow"
+    if said not in (None, "epsilon", "v_prediction"):
+        raise ValueError(f"prediction_type {str(said)[:80]!r} is not epsilon or v_prediction")
+    return PREDICTION_WORDS[said or "epsilon"]
+
+
+def _shift(options: Mapping[str, Any], name: str) -> float:
+    if options.get("use_dynamic_shifting"):  # by the picture's size: that of a picture of a megapixel
+        return math.exp(min(_number(options, "max_shift", MAX_SHIFT), 4.0))
+    return _number(options, name, 1.0)
+
+
+def _variance_preserving(
+    options: Mapping[str, Any], kind: str, prediction: Prediction, left_out: tuple[str, ...]
+) -> SchedulerSays:
     if options.get("beta_schedule") != "scaled_linear":
-        raise ExportError(f"The beta_schedule {options.get('beta_schedule')!r} is not scaled_linear")
-    schedule = ScaledLinearSchedule(
-        beta_start=float(options["beta_start"]),
-        beta_end=float(options["beta_end"]),
-        train_steps=TRAIN_STEPS,
-        spacing=options.get("timestep_spacing", spacing),
-        steps_offset=int(options.get("steps_offset", 0)),
-        zero_snr=bool(options.get("rescale_betas_zero_snr")),
+        raise ValueError(f"beta_schedule {str(options.get('beta_schedule'))[:80]!r} is not scaled_linear")
+    spacing = options.get("timestep_spacing")
+    if spacing not in (None, *SPACINGS):
+        left_out, spacing = (*left_out, f"timestep_spacing {str(spacing)[:20]!r}"), None
+    offset = options.get("steps_offset") or 0
+    if offset not in (0, 1):
+        left_out, offset = (*left_out, f"steps_offset {str(offset)[:20]}"), 1
+    zero_snr = options.get("rescale_betas_zero_snr") or False
+    if not isinstance(zero_snr, bool):
+        raise ValueError(f"rescale_betas_zero_snr is {str(zero_snr)[:20]}, expected true or false")
+    return SchedulerSays(
+        prediction=prediction,
+        spacing=spacing or SPACING_OF[kind],
+        zero_snr=zero_snr,
+        steps_offset=int(offset),
+        betas=(_number(options, "beta_start"), _number(options, "beta_end")),
+        sampler=kind,
+        left_out=left_out,
     )
-    return Diffusion(prediction, schedule)
+
+
+def _number(options: Mapping[str, Any], name: str, usual: float | None = None) -> float:
+    value = options.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {'missing' if value is None else str(value)[:20]}, expected a number")
+    return float(min(max(value, -1e6), 1e6))  # of JSON's endless integers
 
 
 def scheduler_config(diffusion: Diffusion) -> dict[str, Any]:
     """What read_diffusion reads as this."""
     schedule = diffusion.schedule
     if isinstance(schedule, FlowSchedule):
-        return {"_class_name": FLOW, "shift": schedule.shift}
+        return {"_class_name": FLOW_EULER, "shift": schedule.shift}
     return {
-        "_class_name": "EulerDiscreteScheduler",
+        "_class_name": EULER,
         "beta_start": schedule.beta_start,
         "beta_end": schedule.beta_end,
         "beta_schedule": "scaled_linear",
         "timestep_spacing": schedule.spacing,
         "steps_offset": schedule.steps_offset,
         "num_train_timesteps": schedule.train_steps,
-        "prediction_type": next(
-            said for said, meant in PREDICTION_OF.items() if meant == diffusion.prediction
-        ),
+        "prediction_type": DIFFUSERS_WORD[diffusion.prediction],
         **({"rescale_betas_zero_snr": True} if schedule.zero_snr else {}),
     }

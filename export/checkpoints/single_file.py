@@ -5,8 +5,7 @@ tokenizers from CLIP; or both from a folder in diffusers' layout that the caller
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +13,97 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from contract.families import Family
-from contract.safetensors_header import BadSafetensors, read_header
-from contract.schedules import Diffusion, FlowSchedule, Prediction
+from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.early_check import INDEX_FILE, UNET_PREFIX, begins, describe_other
+from export.checkpoints.early_check import INDEX_FILE, family_of_index, read_index
+from export.checkpoints.fp8 import scaled
+from export.checkpoints.other_kinds import UNET_PREFIX, begins, check_file, describe_other, open_header
+from export.checkpoints.schedule_choice import (
+    NO_OPTIONS,
+    SCHEDULER_FILE,
+    ScheduleChoice,
+    ScheduleOptions,
+    choose_schedule,
+)
+from export.checkpoints.schedule_marks import read_marks
 from export.checkpoints.scheduler import scheduler_config
 from export.checkpoints.tokenizer import copy_tokenizer
+from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
-from export.families.family import TorchFamily, torch_families
-
-FLOW_SHIFT = 3.0  # of a file that is said to predict flow
+from export.families.family import Tensors, TorchFamily, torch_families, torch_family
 
 
-def unpack(path: Path, folder: Path, like: Path | None = None, prediction: Prediction | None = None) -> None:
-    """Writes `folder`, which must not exist. `like`: a folder whose configs and tokenizers are taken.
+def unpack(
+    path: Path,
+    folder: Path,
+    like: Path | None = None,
+    options: ScheduleOptions = NO_OPTIONS,
+    vae: Path | None = None,
+) -> None:
+    """Writes `folder`, which must not exist.
 
-    Raises ExportError for anything but a whole checkpoint of a family that is published in this form.
+    `like`: a folder whose configs and tokenizers are taken; `vae`: in place of the file's own. Raises
+    ExportError for anything but a whole checkpoint of a family that is published in this form.
     """
+    header = open_header(path)
+    check_file(path, header, has_vae=vae is not None)
+    family, diffusion = _family(path, header.shapes), schedule_of_file(path, like, options).diffusion
     try:
-        header = read_header(path)
-        family = _family(path, header.shapes)
-        diffusion = _diffusion(family.row, header.shapes, header.metadata, prediction)
         with safe_open(path, framework="pt") as file:
             for name in family.networks:
-                _unpack_network(name, family, file, _config(name, family, like), folder / name)
-    except (OSError, SafetensorError, BadSafetensors) as error:
+                config = _config(name, family, like)
+                if name == "vae" and vae:
+                    config, state = read_vae(vae, family, config)
+                else:
+                    state = _read_state(file, family.single_file.sources[name].prefix)  # type: ignore[union-attr]
+                _unpack_network(name, family, state, config, folder / name)
+    except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
-    except (KeyError, RuntimeError, IndexError) as error:  # what the conversions raise of half a file
-        raise ExportError(f"{path} is not whole, or of another size: {first_line(error)}") from None
+    except BadSize as error:
+        named = f"the configs in {like}" if like else f"{family.row.title} as published"
+        blamed = vae if vae and not (folder / "vae").exists() and (folder / "unet").exists() else path
+        raise ExportError(
+            f"{blamed} is not whole, or not of the sizes of {named}: {error}; "
+            "name a folder in diffusers' layout that has its configs: --like FOLDER"
+        ) from None
     _write_rest(folder, family, like, diffusion)
+
+
+def replace_vae(checkpoint: Path, folder: Path, vae: Path) -> None:
+    """Fills `folder` with links to a checkpoint in diffusers' layout, and another VAE. Raises ExportError."""
+    family = torch_family(family_of_index(read_index(checkpoint), checkpoint))
+    if not family.single_file:
+        raise ExportError(f"--vae is not for {family.row.title}; put its files into {checkpoint / 'vae'}")
+    own = checkpoint / "vae"
+    usual = (
+        read_config(own, "AutoencoderKL") if (own / CONFIG_FILE).exists() else _config("vae", family, None)
+    )
+    config, state = read_vae(vae, family, usual)
+    try:
+        _unpack_network("vae", family, state, config, folder / "vae")
+    except BadSize as error:
+        raise ExportError(f"{vae} is not whole, or not of this checkpoint's sizes: {error}") from None
+    for path in checkpoint.iterdir():
+        if path.is_dir() and path.name != "vae":
+            (folder / path.name).symlink_to(path.resolve())
+    index = {**read_index(checkpoint), "vae": ["diffusers", "AutoencoderKL"]}
+    (folder / INDEX_FILE).write_text(json.dumps(index) + "\n")
+
+
+class BadSize(Exception):
+    """Which weight is missing or has another shape, in a few words."""
+
+
+def schedule_of_file(path: Path, like: Path | None, options: ScheduleOptions) -> ScheduleChoice:
+    """Raises ExportError."""
+    header = open_header(path)
+    family = _family(path, header.shapes)
+    marks = read_marks(path, header)
+    config = like / SCHEDULER_FILE if like else None
+    if config and not config.exists():
+        config = None
+    return choose_schedule(family.row, options, config=config, marks=marks, names=[path.stem])
 
 
 def _family(path: Path, keys: Collection[str]) -> TorchFamily:
@@ -54,38 +113,37 @@ def _family(path: Path, keys: Collection[str]) -> TorchFamily:
     raise ExportError(describe_other(path, keys))
 
 
-def _diffusion(
-    family: Family, keys: Iterable[str], metadata: Mapping[str, str], prediction: Prediction | None
-) -> Diffusion:
-    """By what the file's makers marked it with, else as the family was published."""
-    says_v = "v_pred" in keys or metadata.get("modelspec.prediction_type") == "v"
-    predicts = prediction or ("v" if says_v else family.diffusion.prediction)
-    usual = family.diffusion.schedule
-    if predicts == "flow":
-        return Diffusion("flow", usual if isinstance(usual, FlowSchedule) else FlowSchedule(FLOW_SHIFT))
-    try:
-        if "ztsnr" in keys and not isinstance(usual, FlowSchedule):
-            # Its first step must be the last timestep, which is what such a model was trained for.
-            usual = replace(usual, zero_snr=True, spacing="trailing")
-        return Diffusion(predicts, usual)
-    except ValueError as error:
-        raise ExportError(f"{error} (for a file: --prediction v)") from None
-
-
 def _unpack_network(
-    name: str, family: TorchFamily, file: Any, config: Mapping[str, Any], folder: Path
+    name: str, family: TorchFamily, state: dict[str, torch.Tensor], config: Mapping[str, Any], folder: Path
 ) -> None:
-    """One at a time, so that no more than one is in memory. Weights keep their type."""
+    """One at a time, so that no more than one is in memory. Weights keep their type. Raises BadSize."""
     assert family.single_file
-    source = family.single_file.sources[name]
     network = family.empty_network(name, config)
-    state = {key: file.get_tensor(key) for key in file.keys() if key.startswith(source.prefix)}  # noqa: SIM118
-    converted = source.convert(network, state)
+    try:
+        converted = family.single_file.sources[name].convert(network, state)
+    except Exception as error:  # what the conversions raise of half a file: many kinds
+        raise BadSize(f"{name}: {first_line(error)}") from None
     wanted = network.state_dict()
     kept = {key: value.contiguous() for key, value in converted.items() if key in wanted}
+    _check_sizes(name, kept, wanted)
     folder.mkdir(parents=True)
     _save(kept, folder / family.weights_file(name))
     (folder / CONFIG_FILE).write_text(written_config(family.networks[name], config))
+
+
+def _check_sizes(name: str, found: Tensors, wanted: Tensors) -> None:
+    """Raises BadSize."""
+    missing = [key for key in wanted if key not in found]
+    if missing:
+        raise BadSize(f"{len(missing)} weights of its {name} are missing, such as {missing[0]}")
+    for key, value in wanted.items():
+        if found[key].shape != value.shape:
+            raise BadSize(f"its {name}'s {key} is {[*found[key].shape]}, expected {[*value.shape]}")
+
+
+def _read_state(file: Any, prefix: str) -> dict[str, torch.Tensor]:
+    keys = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
+    return scaled({key: file.get_tensor(key) for key in keys})
 
 
 def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:

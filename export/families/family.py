@@ -1,5 +1,6 @@
 """What the exporter needs of a model family beside its row in contract/families.py."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +14,9 @@ from export.errors import ExportError, first_line
 Tensors = Mapping[str, torch.Tensor]
 ATTENTION = "sdpa"
 """torch's own, in every text encoder, whatever a checkpoint asks for."""
+FLAT = re.compile(r"^(embeddings\.|encoder\.|final_layer_norm\.)")
+"""How CLIP's weights begin where nothing stands for its text model: before transformers nested it, and again
+from transformers 5.6 on. Else they begin with text_model."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ class TorchFamily:
         """Of its class's from_pretrained. `kind`: type of the weights."""
         if self.library(network) == "diffusers":
             return {"torch_dtype": kind}
-        return {"dtype": kind, "attn_implementation": ATTENTION, "trust_remote_code": False}
+        return {
+            "dtype": kind,
+            "attn_implementation": ATTENTION,
+            "trust_remote_code": False,
+            "key_mapping": {FLAT.pattern: r"text_model.\1"},
+        }
 
 
 def torch_family(row: Family) -> TorchFamily:

@@ -4,13 +4,15 @@ Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable
 renaming of a single file's weights is diffusers' own.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from diffusers.loaders import single_file_utils as conversions
 
-from export.families.family import Source, Tensors
+from export.checkpoints.other_kinds import UNET_PREFIX, VAE_PREFIX
+from export.families.family import FLAT, Source, Tensors
 
 CLIP: Mapping[str, Any] = {
     "vocab_size": 49408,
@@ -44,15 +46,29 @@ def _unet(network: Any, state: dict[str, torch.Tensor]) -> Tensors:
 
 
 def _vae(network: Any, state: dict[str, torch.Tensor]) -> Tensors:
+    if any(".up_blocks." in key for key in state):  # diffusers' names already, perhaps those before its 0.13
+        return {OLD.sub(_attention, key.removeprefix(VAE_PREFIX)): value for key, value in state.items()}
     found: Tensors = conversions.convert_ldm_vae_checkpoint(state, network.config)
     return found
 
 
+OLD = re.compile(r"(attentions\.0\.)(query|key|value|proj_attn)\.")
+
+
+def _attention(match: re.Match[str]) -> str:
+    names = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+    return f"{match[1]}{names[match[2]]}."
+
+
 def clip_source(prefix: str) -> Source:
-    return Source(prefix, lambda _, state: conversions.convert_ldm_clip_checkpoint(state, prefix))
+    def convert(_: Any, state: dict[str, torch.Tensor]) -> Tensors:
+        found = conversions.convert_ldm_clip_checkpoint(state, prefix)
+        return {FLAT.sub(r"text_model.\1", key): value for key, value in found.items()}
+
+    return Source(prefix, convert)
 
 
 UNET_AND_VAE: Mapping[str, Source] = {
-    "unet": Source("model.diffusion_model.", _unet),
-    "vae": Source("first_stage_model.", _vae),
+    "unet": Source(UNET_PREFIX, _unet),
+    "vae": Source(VAE_PREFIX, _vae),
 }

@@ -90,7 +90,7 @@ class Denoiser(PartModule):
             torch.cat([scaled, scaled]),
             torch.cat([timestep, timestep]),
             torch.cat([inputs["negative_embeddings"], inputs["embeddings"]]).to(dtype),
-            **self._conditions(_double(inputs, dtype)),
+            **self._conditions(double(inputs, dtype)),
             return_dict=False,
         )[0].float()
         # Not chunk: torch.export cannot tell that a batch of any size has two halves.
@@ -100,7 +100,7 @@ class Denoiser(PartModule):
         return latents + slope * (inputs["sigma_next"] - sigma)[:, :, None, None]
 
 
-def _double(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def double(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """What a family has beside the embeddings: for the negative prompt, then for the prompt."""
     found = {}
     if "pooled" in inputs:

@@ -14,27 +14,33 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from contract.description import read_description
 from contract.names import DECODER, DENOISER, TEXT_ENCODER
 from contract.parts import ModelPart
-from contract.schedules import FlowSchedule, NoiseSchedule
+from contract.repositories import DESCRIPTION_FILE
 from export.checkpoints.checkpoint import Checkpoint
 from export.checkpoints.tokenizer import Tokenizers
 from export.graphs.storage import PLAN_FILE
 from export.networks.networks import Network, network_of
 from export.networks.precision import Limit
 from export.parity.runners import runner_of
+from export.parity.witness import STEPS, Witness, doubt
 
 PROMPTS = (
     ("a red fox reading a book under a tree, warm lighting", "rain"),
     ("three yellow houses at a lake, watercolour", ""),
 )
 SIDES = ((256, 256), (320, 192))  # width, height in pixels: small, since torch draws them on a CPU too
-STEPS, GUIDANCE, SEED = 4, 4.0, 0
+GUIDANCE, SEED = 4.0, 0
 NOT_RUN = "plan not run here"
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, torch.Tensor]
 Reference = Callable[[str], Network]
 """A part's name → torch's network for it in fp32."""
+
+
+Levels = tuple[torch.Tensor, float]
+"""STEPS + 1 falling noise levels, the last 0, and what the first noise is multiplied by."""
 
 
 class RunPart(Protocol):
@@ -67,6 +73,7 @@ class Drawing:
     tokens: tuple[Tensors, Tensors]  # of the prompt and the negative prompt
     size: tuple[int, int]  # width, height in pixels
     checkpoint: Checkpoint
+    levels: Levels
     conditions: Tensors = field(default_factory=dict)
     latents: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     pixels: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
@@ -84,10 +91,13 @@ class ParityReport:
     parts: dict[str, PartDeviation] = field(default_factory=dict)
     pictures: list[PictureComparison] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    levels: str | None = None  # how the noise levels differ from the original's, if they do
 
     @property
     def failure(self) -> str | None:
         """Which part drifted, in one line; None for a report that is within its limit."""
+        if self.levels:
+            return self.levels
         for part, error in self.parts.items():
             if not error.mean <= self.limit.mean:
                 return (
@@ -117,20 +127,31 @@ def compare(
     limit: Limit,
     folder: Path,
     reference: Reference | None = None,
+    witness: Witness | None = None,
 ) -> ParityReport:
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
     `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
-    loads it when asked; without one it is the checkpoint's. Raises ExportError if a graph does not run.
+    loads it when asked; without one it is the checkpoint's. With a witness torch draws over its noise levels,
+    and `reference` takes its steps. Raises ExportError if a graph does not run.
     """
     report = ParityReport(limit)
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
         report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
-    wanted, found = ([*_drawings(checkpoint, tokenizers)] for _ in range(2))
+    ours = _levels(parts[DENOISER], checkpoint)
+    theirs = witness.levels() if witness else ours
+    report.levels = _difference(ours, theirs)
+    if report.levels:  # pictures over other levels are other pictures
+        report.write(folder)
+        return report
+    wanted = [*_drawings(checkpoint, tokenizers, theirs)]
+    found = [*_drawings(checkpoint, tokenizers, ours)]
     for part, advance in ADVANCE.items():
         network = reference(part) if reference else network_of(checkpoint, part)
         calls = _run_torch(network, advance, wanted)
         declared = network.part
+        if said := doubt(checkpoint.diffusion.prediction, getattr(network.module, "likeness", None)):
+            report.remarks.append(said)
         del network
         release_memory()
         _run_engine(parts[part], declared, advance, found, calls, report)
@@ -143,11 +164,11 @@ def compare(
     return report
 
 
-def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Iterator[Drawing]:
+def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers, levels: Levels) -> Iterator[Drawing]:
     for prompt, negative in PROMPTS:
         for width, height in SIDES:
             tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
-            yield Drawing(prompt, tokens, (width, height), checkpoint)
+            yield Drawing(prompt, tokens, (width, height), checkpoint, levels)
 
 
 def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[RecordedCall]:
@@ -200,11 +221,10 @@ def _denoise(run: RunPart, drawing: Drawing) -> None:
     conditions = dict(drawing.conditions)
     conditions["guidance"] = torch.tensor([[GUIDANCE]])
     conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
-    sigmas = _sigmas(checkpoint.diffusion.schedule)
+    sigmas, scale = drawing.levels
     random = np.random.Generator(np.random.Philox(SEED))
     shape = (1, checkpoint.sizes.channels, height // checkpoint.downscale, width // checkpoint.downscale)
     noise = random.standard_normal(shape, np.float32)
-    scale = 1.0 if checkpoint.diffusion.prediction == "flow" else float(sigmas[0])
     latents = torch.from_numpy(noise) * scale
     for step in range(STEPS):
         levels = {"sigma": sigmas[step : step + 1, None], "sigma_next": sigmas[step + 1 : step + 2, None]}
@@ -227,15 +247,21 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _sigmas(schedule: NoiseSchedule) -> torch.Tensor:
-    """STEPS + 1 falling levels, the last 0. Any will do, so long as both sides get the same."""
-    if isinstance(schedule, FlowSchedule):
-        levels = np.linspace(1, 1 / STEPS, STEPS, dtype=np.float32)
-        levels = schedule.shift * levels / (1 + (schedule.shift - 1) * levels)
-    else:
-        steps = np.linspace(schedule.train_steps - 1, schedule.train_steps // STEPS, STEPS).astype(int)
-        levels = np.exp(schedule.log_sigmas()[steps])
-    return torch.from_numpy(np.append(levels, 0).astype(np.float32))
+def _levels(denoiser: Path, checkpoint: Checkpoint) -> Levels:
+    """Those that Triton draws over, by the exported model's description; a character has its base's."""
+    path = denoiser / DESCRIPTION_FILE
+    schedule = (read_description(path).diffusion if path.exists() else checkpoint.diffusion).schedule
+    sigmas = schedule.sigmas(STEPS)
+    return torch.from_numpy(sigmas), schedule.init_noise_sigma(sigmas)
+
+
+def _difference(ours: Levels, theirs: Levels) -> str | None:
+    found, wanted = (torch.cat([sigmas, torch.tensor([scale])]) for sigmas, scale in (ours, theirs))
+    # Near the end of a zero-SNR schedule diffusers' rounding shows.
+    if torch.allclose(found, wanted, rtol=2e-3, atol=1e-5):
+        return None
+    first, other = (", ".join(f"{value:.3g}" for value in one) for one in (found, wanted))
+    return f"its noise levels are {first}; the original's, as diffusers reads it, {other}"
 
 
 def _tokens(text: str, tokenizers: Tokenizers) -> Tensors:

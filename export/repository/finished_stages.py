@@ -23,6 +23,7 @@ class FinishedStages:
 
     def __init__(self, output: Path, name: str) -> None:
         self._output, self._name = output, name
+        self._made = not output.exists()
         self._folder = output / f".{name}.work"
 
     def stage(self, part: str, key: str, make: Callable[[Path], None]) -> Path:
@@ -36,6 +37,8 @@ class FinishedStages:
         finally:
             with suppress(OSError):
                 self._folder.rmdir()  # which goes if nothing was finished
+                if self._made:
+                    self._output.rmdir()
         return kept
 
     def _make(self, kept: Path, key: str, part: str, make: Callable[[Path], None]) -> None:

@@ -192,6 +192,10 @@ def pickled(path: Path) -> None:
     (path / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04")
 
 
+def gguf(path: Path) -> None:
+    path.write_bytes(b"GGUF" + bytes(99))
+
+
 def whole(path: Path) -> None:
     """As it is."""
 
@@ -211,11 +215,27 @@ def demo_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+SINGLE_FILE = {
+    "model.diffusion_model.input_blocks.0.0.weight": np.zeros((8, 4, 3, 3), np.float32),
+    "conditioner.embedders.1.model.ln_final.weight": np.zeros(8, np.float32),
+    "conditioner.embedders.1.model.text_projection": np.zeros((8, 8), np.float32),
+    "first_stage_model.decoder.conv_in.bias": np.zeros(8, np.float32),
+}
+"""As much of SDXL in Stability's layout as is looked at before anything is loaded."""
+
+
+def without(begin: str) -> Tensors:
+    return {key: value for key, value in SINGLE_FILE.items() if not key.startswith(begin)}
+
+
 CHECKPOINTS = (
     Case("a LoRA; `imgen character add` takes it", writes(pair(NAME))),
     Case("Cannot read", damaged(lambda data: data[:-100])),
     Case("Cannot read ", damaged(lambda data: (1 << 40).to_bytes(8, "little") + data[8:])),
     Case("convert it to safetensors first", pickled),
+    Case("it is GGUF, whose weights are quantised", gguf),
+    Case("has no VAE; name the file of one, of the same family: --vae FILE", writes(without("first_stage"))),
+    Case("lacks its second text encoder's projection", writes(without("conditioner.embedders.1.model.text"))),
     Case("no diffusers checkpoint", folder_of(lambda path: None)),
     Case("not finite numbers, in ", not_a_number, restored=True),
     Case("make room", whole, file_limit=100_000, restored=True),
@@ -238,6 +258,20 @@ def test_bad_checkpoint_changes_nothing(
     refused(done, case.message)
     after = {name: digest for name, digest in contents(served).items() if ".work/" not in name}
     assert after == before  # finished stages are kept for the next run, where nothing serves them
+
+
+def test_schedule_that_was_said_is_told_before_the_work(served: Path, tmp_path: Path) -> None:
+    """By the options of `imgen export`; the file is then refused for its sizes, which leaves nothing."""
+    checkpoint = tmp_path / "turbo.safetensors"
+    writes(SINGLE_FILE)(checkpoint)
+    before = contents(served)
+    options = ["--prediction", "v_prediction", "--spacing", "linspace", "--zero-snr"]
+    command = [sys.executable, "-m", "cli.main", "export", str(checkpoint), "--name", "nova", *options]
+    done = run([*command, "--output", str(served / "base")], {}, None)
+    refused(done, "name a folder in diffusers' layout that has its configs: --like FOLDER")
+    line = "predicts v_prediction (--prediction), linspace spacing (--spacing), zero SNR (--zero-snr)"
+    assert done.stderr.splitlines()[0] == f"Export nova: {line}"
+    assert contents(served) == before and not list((served / "base").glob(".*"))
 
 
 def test_plan_of_another_gpu_gets_no_character_here(served: Path) -> None:

@@ -6,8 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from export.checkpoints.checkpoint import open_checkpoint
+from contract.schedules import ScaledLinearSchedule
+from export.checkpoints.checkpoint import open_checkpoint, schedule_of_folder
+from export.checkpoints.early_check import check_early
+from export.checkpoints.schedule_choice import ScheduleOptions
 from export.errors import ExportError
+from tests.export.tiny import BETAS
 
 UNET = "diffusion_pytorch_model.safetensors"
 
@@ -76,6 +80,69 @@ def test_remote_code_that_a_config_asks_for_does_not_run(folder: Path) -> None:
     (folder / "text_encoder" / "custom.py").write_text("raise SystemExit('this ran')")
     edit(folder / "text_encoder" / "config.json", auto_map={"AutoModel": "custom.Custom"})
     assert type(open_checkpoint(folder).networks["text_encoder"]).__name__ == "CLIPTextModel"
+
+
+@pytest.mark.parametrize("encoder", ["text_encoder", "text_encoder_2"])
+def test_text_encoder_of_newer_transformers_is_read(folder: Path, encoder: str) -> None:
+    """From 5.6 on it writes no text_model."""
+    file = folder / encoder / "model.safetensors"
+    weights = load_file(file)
+    save_file({key.removeprefix("text_model."): value for key, value in weights.items()}, file)
+    found = open_checkpoint(folder).networks[encoder].state_dict()
+    assert all(torch.equal(found[key], value) for key, value in weights.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"in_channels": 9}, "is an inpainting model: its UNet takes 9 channels"),
+        ({"in_channels": 8}, "is an edit model"),
+        ({"time_cond_proj_dim": 16}, "is a consistency model whose guidance is an input of its UNet"),
+    ],
+)
+def test_unet_of_another_use_is_refused_by_name(folder: Path, changes: dict[str, int], reason: str) -> None:
+    edit(folder / "unet" / "config.json", **changes)
+    with pytest.raises(ExportError, match=reason) as caught:
+        check_early(folder)
+    assert str(caught.value).startswith(str(folder)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "encoder"),
+    [
+        ("StableDiffusion3Pipeline", "T5EncoderModel"),
+        ("FluxPipeline", "T5EncoderModel"),
+        ("KolorsPipeline", "ChatGLM"),
+    ],
+)
+def test_folder_of_another_family_is_refused_by_its_name(folder: Path, pipeline: str, encoder: str) -> None:
+    edit(folder / "model_index.json", _class_name=pipeline, text_encoder_3=["transformers", encoder])
+    with pytest.raises(ExportError, match=f"is of {pipeline}; only SDXL or SD 1.5 can be exported"):
+        check_early(folder)
+
+
+def test_quantised_weights_of_a_folder_are_refused_by_name(folder: Path) -> None:
+    weights = load_file(folder / "unet" / UNET)
+    key = "mid_block.attentions.0.proj_in.weight.quant_state.bitsandbytes__nf4"
+    save_file({**weights, key: torch.zeros(4, dtype=torch.uint8)}, folder / "unet" / UNET)
+    with pytest.raises(ExportError, match=r"holds quantised weights \(nf4 of bitsandbytes: "):
+        check_early(folder)
+
+
+def test_folder_without_a_scheduler_is_asked_for_the_prediction(folder: Path) -> None:
+    (folder / "scheduler" / "scheduler_config.json").unlink()
+    with pytest.raises(ExportError, match=r"scheduler_config\.json is missing; say .*--prediction"):
+        schedule_of_folder(folder, ScheduleOptions())
+    assert schedule_of_folder(folder, ScheduleOptions(prediction="v")).diffusion.prediction == "v"
+
+
+def test_folder_in_a_cache_of_the_hub_is_known_by_its_models_name(folder: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "models--somebody--sdxl-turbo" / "snapshots" / "0a1b"
+    cached.parent.mkdir(parents=True)
+    folder.rename(cached)
+    edit(cached / "scheduler" / "scheduler_config.json", **BETAS, _class_name="EulerDiscreteScheduler")
+    found = schedule_of_folder(cached, ScheduleOptions()).diffusion.schedule
+    assert isinstance(found, ScaledLinearSchedule) and found.spacing == "trailing"
 
 
 def test_unet_of_another_family_is_refused(folder: Path) -> None:

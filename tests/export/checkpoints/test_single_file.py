@@ -1,4 +1,7 @@
 import json
+import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,7 @@ def test_single_file_is_exported_as_its_folder_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [({}, "epsilon"), ({"modelspec.prediction_type": "v"}, "v"), ("v_pred", "v")]
+    ("said", "expected"), [({}, "epsilon"), ({"modelspec.predict_key": "v"}, "v"), ("v_pred", "v")]
 )
 def test_prediction_is_read_where_the_file_says_it(said, expected: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = save_tiny(tmp_path / "folder", prediction="epsilon")
@@ -82,24 +85,8 @@ def test_zero_snr_without_v_prediction_is_refused(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "folder", prediction="epsilon")
     path = write_single_file(folder, tmp_path / "one.safetensors")
     save_file({**load_file(path), "ztsnr": torch.zeros(0)}, path)
-    with pytest.raises(ExportError, match="goes with v prediction only"):
+    with pytest.raises(ExportError, match="only: --prediction v_prediction or --no-zero-snr"):
         export_checkpoint(path, "eros", tmp_path / "out", ExportOptions(like=folder))
-
-
-@pytest.mark.parametrize(
-    ("key", "reason"),
-    [
-        ("cond_stage_model.model.ln_final.weight", "is Stable Diffusion 2"),
-        ("conditioner.embedders.0.model.ln_final.weight", "is the SDXL refiner"),
-        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "is FLUX"),
-        ("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight", "is a LoRA"),
-        ("other", "is no SDXL or SD 1.5 checkpoint"),
-    ],
-)
-def test_another_kind_of_file_is_refused_by_name(key: str, reason: str, tmp_path: Path) -> None:
-    save_file({key: torch.zeros(2)}, tmp_path / "one.safetensors")
-    with pytest.raises(ExportError, match=reason):
-        unpack(tmp_path / "one.safetensors", tmp_path / "unpacked")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "huge header", "text", "empty"])
@@ -118,6 +105,119 @@ def test_broken_file_is_one_line(damage: str, tmp_path: Path) -> None:
         export_checkpoint(path, "eros", tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not [path for path in (tmp_path / "out").glob("*") if path.name[0] != "."]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A tiny SDXL folder and the same as one file; not to be written to."""
+    folder = save_tiny(tmp_path_factory.mktemp("sdxl") / "folder", prediction="epsilon")
+    return folder, write_single_file(folder, folder.parent / "one.safetensors")
+
+
+def changed(path: Path, target: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Path:
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, target)
+    return target
+
+
+def flatten(tensors: dict[str, torch.Tensor]) -> None:
+    """As SD 1.5's files were before transformers nested its modules."""
+    for key in [key for key in tensors if ".transformer.text_model." in key]:
+        tensors[key.replace("text_model.", "")] = tensors.pop(key)
+
+
+def scale_to_fp8(tensors: dict[str, torch.Tensor], name: str = "scale_weight") -> None:
+    """As ComfyUI's converters do."""
+    tensors["model.diffusion_model.scaled_fp8"] = torch.zeros(2, dtype=torch.float8_e4m3fn)
+    for key, value in list(tensors.items()):
+        if key.startswith("model.diffusion_model.") and key.endswith(".weight") and value.ndim == 2:
+            scale = value.float().abs().max() / 448
+            tensors[key] = (value.float() / scale).to(torch.float8_e4m3fn)
+            tensors[key.removesuffix("weight") + name] = scale.reshape(1)
+
+
+def scale_newly(tensors: dict[str, torch.Tensor]) -> None:
+    scale_to_fp8(tensors, "weight_scale")
+
+
+def test_old_names_of_the_text_encoder_are_read(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, path = whole
+    unpack(changed(path, tmp_path / "old.safetensors", flatten), tmp_path / "unpacked", like=folder)
+    wanted = load_file(folder / "text_encoder" / "model.safetensors")
+    found = load_file(tmp_path / "unpacked" / "text_encoder" / "model.safetensors")
+    assert all(torch.equal(found[key].float(), value) for key, value in wanted.items())
+
+
+@pytest.mark.parametrize("scale", [scale_to_fp8, scale_newly])
+def test_scaled_fp8_is_scaled(scale, whole: tuple[Path, Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder, path = whole
+    unpack(changed(path, tmp_path / "fp8.safetensors", scale), tmp_path / "unpacked", like=folder)
+    wanted = load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    found = load_file(tmp_path / "unpacked" / "unet" / "diffusion_pytorch_model.safetensors")
+    for key, value in wanted.items():
+        # e4m3 has three bits of mantissa, and none for what is far below the largest.
+        torch.testing.assert_close(found[key].float(), value, rtol=0.07, atol=2e-3, msg=key)
+
+
+def test_other_sizes_are_told_to_name_their_configs(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """The file is a whole one, only not of the published sizes."""
+    with pytest.raises(ExportError, match=r"not of the sizes of SDXL as published: .*: --like") as caught:
+        export_checkpoint(whole[1], "eros", tmp_path / "out")
+    assert str(whole[1]) in str(caught.value) and "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def cut(*parts: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        for key in [key for key in tensors if any(part in key for part in parts)]:
+            del tensors[key]
+
+    return change
+
+
+def not_finite(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["model.diffusion_model.out.2.bias"] = torch.full((4,), torch.nan)
+
+
+def whole_numbers(tensors: dict[str, torch.Tensor]) -> None:
+    key = "model.diffusion_model.out.2.weight"
+    tensors[key] = (100 * tensors[key]).to(torch.int8)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (cut("first_stage_model."), "has no VAE; name the file of one, of the same family: --vae FILE"),
+        (cut("text_projection"), "lacks its second text encoder's projection"),
+        (cut("conditioner."), "is a UNet without its text encoders"),
+        (cut("model.diffusion_model.", "conditioner."), "is a VAE; --vae takes it"),
+        (cut("middle_block"), "is not whole, or not of the sizes"),
+        (cut("output_blocks.1"), "is not whole, or not of the sizes"),
+        (cut("decoder.mid"), "is not whole, or not of the sizes"),
+        (cut("transformer.text_model.encoder.layers.1.mlp"), "is not whole, or not of the sizes"),
+        (cut("resblocks.2.attn"), "is not whole, or not of the sizes"),
+        (not_finite, "holds values that are not finite numbers, in conv_out.bias"),
+        (whole_numbers, "holds whole numbers as weights, in conv_out.weight"),
+    ],
+)
+def test_file_that_is_not_whole_is_one_line_and_leaves_nothing(
+    change: Callable[[dict[str, torch.Tensor]], None],
+    reason: str,
+    whole: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, path = whole
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    bad = changed(path, tmp_path / "bad.safetensors", change)
+    with pytest.raises(ExportError, match=reason) as caught:
+        export_checkpoint(bad, "eros", tmp_path / "out", ExportOptions(like=folder))
+    line = str(caught.value)
+    assert line.startswith(str(bad)) and "\n" not in line and len(line) < 500
+    assert not re.search("[0-9a-f]{64}", line)
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["bad.safetensors", "temporary"]
 
 
 def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:

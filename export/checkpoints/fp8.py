@@ -1,0 +1,20 @@
+"""Weights in 8-bit floats with a scale each, as ComfyUI and its converters write them."""
+
+import torch
+
+EIGHT_BITS = (torch.float8_e4m3fn, torch.float8_e5m2)
+SCALES = ("scale_weight", "weight_scale")
+"""Names of a weight's scale beside it: one number, or one for each row."""
+
+
+def scaled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """With the scaled ones as fp16: weight times scale. What has no scale stays as it is."""
+    found = dict(state)
+    for key, weight in state.items():
+        if weight.dtype in EIGHT_BITS and key.endswith("weight"):
+            stem = key.removesuffix("weight")
+            scale = next((state[stem + name] for name in SCALES if stem + name in state), None)
+            if scale is not None:
+                rows = scale.float().reshape(-1, *[1] * (weight.ndim - 1))
+                found[key] = (weight.float() * rows).half()
+    return found

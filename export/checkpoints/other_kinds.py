@@ -1,0 +1,166 @@
+"""What a file or folder is that cannot be exported: by name, from its first bytes, keys and shapes alone."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from contract.families import family_titles
+from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
+from export.errors import ExportError
+
+PICKLE = "it is a pickle, which can run code when it is loaded; convert it to safetensors first"
+# By the first bytes of what is no safetensors file.
+MAGIC = {
+    b"GGUF": "it is GGUF, whose weights are quantised; take the .safetensors file of the model",
+    b"PK\x03\x04": PICKLE,
+    b"\x80\x02": PICKLE,
+    b"\x80\x04": PICKLE,
+    b"version https://git-lfs": "it is Git LFS' note of the file; fetch the file itself (git lfs pull)",
+    b"<": "it is a web page, not the file; download it again",
+}
+UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
+"""How the keys of a UNet and of a VAE begin in a single file."""
+OPEN_CLIP_PREFIX, CLIP_PREFIX = "conditioner.embedders.1.model.", "cond_stage_model.transformer."
+"""The same of SDXL's second text encoder, and of SD 1.5's only one."""
+# What else a file may be, by how some of its keys begin; the first that fits.
+OTHERS = {
+    "lora_": "a LoRA; `imgen character add` takes it",
+    "cond_stage_model.model.": "Stable Diffusion 2",
+    "conditioner.embedders.0.model.": "the SDXL refiner",
+    f"{UNET_PREFIX}joint_blocks.": "Stable Diffusion 3",
+    "joint_blocks.": "Stable Diffusion 3",
+    "text_encoders.t5xxl.": "Stable Diffusion 3 or FLUX",
+    f"{UNET_PREFIX}distilled_guidance_layer.": "Chroma",
+    "distilled_guidance_layer.": "Chroma",
+    f"{UNET_PREFIX}double_blocks.": "FLUX",
+    "double_blocks.": "FLUX",
+    "single_transformer_blocks.": "FLUX",
+    f"{UNET_PREFIX}double_layers.": "AuraFlow",
+    f"{UNET_PREFIX}double_stream_blocks.": "HiDream",
+    f"{UNET_PREFIX}cap_embedder.": "Lumina 2 or Z-Image",
+    "cap_embedder.": "Lumina 2 or Z-Image",
+    f"{UNET_PREFIX}txt_norm.": "Qwen-Image",
+    "txt_norm.": "Qwen-Image",
+    f"{UNET_PREFIX}clip_txt_mapper.": "Stable Cascade",
+    f"{UNET_PREFIX}mlp_t5.": "Hunyuan-DiT",
+    f"{UNET_PREFIX}patch_embedding.": "Wan",
+    "patch_embedding.": "Wan",
+    f"{UNET_PREFIX}input_blocks.1.0.time_stack.": "Stable Video Diffusion",
+    "control_model.": "a ControlNet",
+    "controlnet_cond_embedding.": "a ControlNet",
+    "controlnet_": "a ControlNet",
+    "input_hint_block.": "a ControlNet",
+    "adapter.body.": "a T2I adapter",
+    "image_proj.": "an IP-Adapter",
+    "ip_adapter.": "an IP-Adapter",
+    "emb_params": "a trained embedding",
+    "clip_g": "a trained embedding",
+    UNET_PREFIX: "a UNet without its text encoders",
+    "down_blocks.": "a UNet of diffusers alone; export the folder that it belongs to",
+    "conv_in.": "a UNet of diffusers alone; export the folder that it belongs to",
+    VAE_PREFIX: "a VAE; --vae takes it",
+    "decoder.": "a VAE; --vae takes it",
+    "text_model.": "a text encoder",
+}
+REFINER_OR_2 = ("cond_stage_model.model.", "conditioner.embedders.0.model.")
+# How keys of quantised weights end.
+QUANTISED = {
+    "bitsandbytes__nf4": "nf4 of bitsandbytes",
+    "bitsandbytes__fp4": "fp4 of bitsandbytes",
+    ".absmax": "bitsandbytes",
+    ".SCB": "int8 of bitsandbytes",
+    ".qweight": "GPTQ, AWQ or SVDQuant",
+    ".weight._data": "quanto",
+    ".weight_scale_2": "nvfp4",
+}
+CHANNELS = {
+    5: "a model of depth pictures",
+    7: "an upscaler",
+    8: "an edit model (as instruct-pix2pix and CosXL Edit are)",
+    9: "an inpainting model",
+}
+"""What a UNet's input is for that has more channels than the latents."""
+
+
+def open_header(path: Path) -> SafetensorsHeader:
+    """Raises ExportError."""
+    try:
+        return read_header(path)
+    except OSError as error:
+        raise ExportError(f"Cannot read {path}: {error.strerror}") from None
+    except BadSafetensors as error:
+        raise ExportError(f"Cannot read {path}: {_by_magic(path) or error}") from None
+
+
+def _by_magic(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        begin = file.read(64).lstrip()
+    return next((what for magic, what in MAGIC.items() if begin.startswith(magic)), None)
+
+
+def describe_other(path: Path, keys: Collection[str]) -> str:
+    """Of a single file that no family knows."""
+    for prefix, kind in OTHERS.items():
+        if begins(keys, prefix):
+            return f"{path} is {kind}; only {family_titles()} can be exported"
+    return f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or UNet's keys"
+
+
+def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
+    """`has_vae`: whether another is given. Raises ExportError; what passes may be refused later."""
+    keys = header.shapes.keys()
+    check_quantised(path, keys)
+    encoders = any(begins(keys, prefix) for prefix in (OPEN_CLIP_PREFIX, CLIP_PREFIX))
+    refiner = any(begins(keys, prefix) for prefix in REFINER_OR_2)
+    if not begins(keys, f"{UNET_PREFIX}input_blocks.") or not encoders or refiner:
+        raise ExportError(describe_other(path, keys))
+    first = header.shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight", ())
+    if len(first) == 4:
+        check_channels(path, first[1])
+    if any(".cond_proj." in key for key in keys if key.startswith(UNET_PREFIX)):
+        raise ExportError(f"{path} is {GUIDANCE_INSIDE}")
+    if begins(keys, OPEN_CLIP_PREFIX) and not begins(keys, f"{OPEN_CLIP_PREFIX}text_projection"):
+        raise ExportError(
+            f"{path} lacks its second text encoder's projection ({OPEN_CLIP_PREFIX}text_projection); "
+            "take a file of the model that is whole"
+        )
+    if not has_vae and not begins(keys, f"{VAE_PREFIX}decoder."):
+        raise ExportError(f"{path} has no VAE; {SAY_VAE}")
+
+
+SAY_VAE = "name the file of one, of the same family: --vae FILE"
+GUIDANCE_INSIDE = (
+    "a consistency model whose guidance is an input of its UNet (time_cond_proj_dim): not supported"
+)
+
+
+def check_channels(path: Path, channels: int) -> None:
+    """`channels`: of the UNet's input. Raises ExportError for those of known kinds that are not supported."""
+    if channels in CHANNELS:
+        raise ExportError(
+            f"{path} is {CHANNELS[channels]}: its UNet takes {channels} channels; not supported"
+        )
+
+
+def check_quantised(path: Path, keys: Collection[str]) -> None:
+    """Raises ExportError."""
+    for key in keys:
+        for end, kind in QUANTISED.items():
+            if key.endswith(end):
+                raise ExportError(
+                    f"{path} holds quantised weights ({kind}: {key}); take the file with fp16 or fp32 weights"
+                )
+
+
+def check_unet_config(path: Path, config: Mapping[str, object]) -> None:
+    """`config`: a UNet's; `path`: of its checkpoint. Raises ExportError."""
+    channels = config.get("in_channels")
+    if isinstance(channels, int):
+        check_channels(path, channels)
+    if config.get("time_cond_proj_dim"):
+        raise ExportError(f"{path} is {GUIDANCE_INSIDE}")
+
+
+def begins(keys: Collection[str], prefix: str) -> bool:
+    return any(key.startswith(prefix) for key in keys)
