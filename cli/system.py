@@ -16,6 +16,7 @@ from cli.welcome import welcome
 from embedded.characters.service import CharacterService
 from embedded.part import UMASK, PartError
 from embedded.plan import plan
+from embedded.stores import check_stores
 from embedded.supervisor import Say, SupervisedPart, supervise
 from frontend.common.printable import PrintableFormatter, log_to_stderr
 from frontend.common.redis_connection import connect
@@ -69,6 +70,7 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
 
 
 async def _serve(settings: Settings, instance: Instance, options: UpOptions, say: Say) -> None:
+    await check_stores(settings)
     models = [] if settings.triton_urls else await CharacterService.of(settings).merge_all(say)
     parts = await plan(
         settings, models, llm=options.llm, given=options.given, triton_port=options.triton_port

@@ -22,7 +22,9 @@ from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
 from frontend.common.fair_limiter import FairLimiter
-from frontend.common.redis_connection import connect
+from frontend.common.probe import WRITE_FRESH_S, NotReady, Probe
+from frontend.common.redis_connection import connect, connect_to_probe
+from frontend.common.redis_probe import check_redis
 from frontend.common.supervised import in_background
 from frontend.common.version import __version__
 from frontend.domain.job import CredentialTexts
@@ -40,6 +42,7 @@ from frontend.inference.tls import triton_tls
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
 from frontend.jobs.memory import RedisMemory
+from frontend.jobs.picture_store import PictureStore
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
@@ -84,7 +87,6 @@ class TritonModels(TextToImage, Infers, Protocol):
     """What Triton does for this server: pictures, and the prompt encoder's vectors."""
 
 
-Probes = Mapping[str, Callable[[], Awaitable[object]]]
 OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 
 
@@ -92,12 +94,17 @@ OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 async def open_services(
     settings: Settings, draw_with: OpenInference = open_inference
 ) -> AsyncIterator[Services]:
-    """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
+    """The services of one process, from opening to closing.
+
+    Raises SettingError, CatalogueError, and RedisError where Redis does not answer.
+    """
     _check_urls(settings)
     for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
         log.warning("%s", words)
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        prober = await enter(contextlib.aclosing(connect_to_probe(settings.redis_url)))
+        await prober.ping()
         redis = await enter(contextlib.aclosing(connect(settings.redis_url)))
         cells = await enter(Cells.open(FOREIGN_BYTES, CELL_LIMITS, CELLS))
         acs = await enter(
@@ -135,10 +142,13 @@ async def open_services(
             settings.acs_timeout_s,
         )
         stack.push_async_callback(reviews.close)
-        workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, storage), settings))
+        storing = Probe(storage.check, WRITE_FRESH_S)
+        await _warn_of(storing)
+        pictures = PictureStore(storage, storing)
+        workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, pictures), settings))
         bodies = await enter(BodyParser.open())
         enhancer, gate = _enhancer(settings, llm), Gate()
-        probes = _probes(redis, inference, storage, reviewer, enhancer)
+        probes = _probes(prober, inference, storing, reviewer, enhancer)
         max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
             max_body_bytes=max_body,
@@ -210,20 +220,28 @@ async def _open_workers(context: WorkerContext, settings: Settings) -> AsyncIter
         await workers.stop()
 
 
+async def _warn_of(storing: Probe) -> None:
+    """At the start: a store that is away may come, and wrong settings do not mend themselves."""
+    try:
+        await storing.check()
+    except NotReady as error:
+        log.warning("no picture can be stored: %s", error)
+
+
 def _probes(
-    redis: "Redis", inference: TritonModels, storage: Storage, reviewer: Reviewer, enhancer: Enhancer
-) -> Probes:
+    prober: "Redis", inference: TritonModels, storing: Probe, reviewer: Reviewer, enhancer: Enhancer
+) -> Mapping[str, Probe]:
     return {
-        "redis": redis.ping,
-        "triton": inference.ready,
-        "storage": storage.ready,
-        "acs": reviewer.ready,
-        "llm": enhancer.ready,
+        "redis": Probe(partial(check_redis, prober), WRITE_FRESH_S),
+        "triton": Probe(inference.ready),
+        "storage": storing,
+        "acs": Probe(reviewer.ready),
+        "llm": Probe(enhancer.ready),
     }
 
 
 def _health(
-    probes: Probes,
+    probes: Mapping[str, Probe],
     workers: Workers,
     cache: Cache,
     gate: Gate,

@@ -54,8 +54,7 @@ class Signs:
     async def exists(self, key: str) -> bool:
         return True
 
-    async def ready(self) -> bool:
-        return True
+    async def check(self) -> None: ...
 
 
 class NoCache:
