@@ -14,9 +14,8 @@ from cli.console import console
 from cli.instance import Instance, Serving
 from cli.welcome import welcome
 from embedded.characters.service import CharacterService
-from embedded.part import UMASK, PartError
+from embedded.part import PartError
 from embedded.plan import plan
-from embedded.stores import check_stores
 from embedded.supervisor import Say, SupervisedPart, supervise
 from frontend.common.printable import PrintableFormatter, log_to_stderr
 from frontend.common.redis_connection import connect
@@ -45,7 +44,6 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
     out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    os.umask(UMASK)
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -70,7 +68,6 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
 
 
 async def _serve(settings: Settings, instance: Instance, options: UpOptions, say: Say) -> None:
-    await check_stores(settings)
     models = [] if settings.triton_urls else await CharacterService.of(settings).merge_all(say)
     parts = await plan(
         settings, models, llm=options.llm, given=options.given, triton_port=options.triton_port

@@ -64,9 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     for words in filter(None, (only_local(settings), *plain_text_warnings(settings), catalogue.warning)):
         print_error(words)
+    # Here, because the other commands need none of what a system is made of.
+    from embedded.part import UMASK
+    from embedded.stores import check_stores
+
+    os.umask(UMASK)
+    asyncio.run(check_stores(settings))
     if arguments.detach:
         return _detach(instance, arguments)
-    # Here, because the other commands need none of what a system is made of.
     from cli.system import UpOptions, run_system
 
     settings = replace(settings, port=_port(settings))

@@ -311,6 +311,8 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     default = None if item.default is MISSING else item.default
     try:
         value = _to_type(default, raw)
+    except RuntimeError:  # of expanduser
+        raise SettingError(f"{where}: ~ stands for a home folder, and HOME is not set") from None
     except (TypeError, ValueError, KeyError):
         kind = _KINDS.get(type(default), type(default).__name__)
         shown = "the value" if item.metadata["secret"] else repr(raw)

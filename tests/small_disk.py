@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,10 +40,12 @@ class SmallDisk:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, mib: int) -> Iterator[SmallDisk]:
-    """Mounted at `folder`. Skips the test where this user may not mount."""
+def small_disk(folder: Path, mib: int, owner: int | None = None) -> Iterator[SmallDisk]:
+    """Mounted at `folder`, for `owner` (None: this user). Skips the test where this user may not mount."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "tmpfs", str(folder)]
+    uid = os.getuid() if owner is None else owner
+    options = f"size={mib}m,mode=700,uid={uid},gid={uid}"
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no file system of its own can be mounted: {done.stderr.strip()}")

@@ -53,7 +53,8 @@ def _move(program: Path, to: Path) -> None:
 
 
 def make_environment(folder: Path, pythons: Path) -> Path:
-    """An environment that uv makes of the Python below `pythons`, with our packages and parts; its python."""
+    """An environment that uv makes of the Python below `pythons`, with our packages, and one for each part;
+    its python."""
     version = f"3.{sys.version_info.minor}"
     command = [str(Path(sys.prefix) / "bin" / "uv"), "venv", "--quiet", "--offline", "--no-config"]
     subprocess.run(
@@ -63,5 +64,9 @@ def make_environment(folder: Path, pythons: Path) -> Path:
     )
     packages = sysconfig.get_path("purelib")
     (folder / "lib" / NAME / "site-packages" / "ours.pth").write_text(f"{packages}\n")
-    (folder / "parts").symlink_to(Path(sys.prefix) / "parts")
+    for part in (Path(sys.prefix) / "parts").iterdir():
+        own = folder / "parts" / part.name
+        shutil.copytree(folder / "bin", own / "bin", symlinks=True)
+        shutil.copy(folder / "pyvenv.cfg", own)
+        (own / "lib").symlink_to(part / "lib")
     return folder / "bin" / "python"
