@@ -47,6 +47,7 @@ from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
 from frontend.keys.rates import Rates, rates_of
+from frontend.net.client_origin import ClientOrigins
 from frontend.net.http_endpoint import HttpService, open_http_service
 from frontend.net.networks import networks
 from frontend.net.plain_text import plain_text_warnings
@@ -149,6 +150,8 @@ async def open_services(
         bodies = await enter(BodyParser.open())
         enhancer, gate = _enhancer(settings, llm), Gate()
         probes = _probes(prober, inference, storing, reviewer, enhancer)
+        proxies = networks("trusted_proxies", settings.trusted_proxies)
+        origins = ClientOrigins(settings, proxies)
         max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
             max_body_bytes=max_body,
@@ -176,8 +179,9 @@ async def open_services(
             anonymous_body_budget=ByteBudget(max(budget // 8, max_body), share=max_body),
             body_reader=BodyReader(settings.body_timeout_s),
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
-            proxies=networks("trusted_proxies", settings.trusted_proxies),
-            health=_health(probes, workers, cache, gate, certificate, catalogue, memory),
+            proxies=proxies,
+            origins=origins,
+            health=_health(probes, workers, cache, gate, certificate, catalogue, memory, origins),
             metrics=_metrics(redis, cache, certificate),
         )
 
@@ -248,6 +252,7 @@ def _health(
     certificate: Certificate,
     catalogue: LiveCatalogue,
     memory: RedisMemory,
+    origins: ClientOrigins,
 ) -> Health:
     return Health(
         version=__version__,
@@ -259,7 +264,15 @@ def _health(
             "credentials": lambda: not certificate.has_ended(_now()),
         },
         warnings=lambda: list(
-            filter(None, (certificate.warning(_now()), catalogue.current.warning, *memory.warnings()))
+            filter(
+                None,
+                (
+                    certificate.warning(_now()),
+                    catalogue.current.warning,
+                    *memory.warnings(),
+                    origins.warning,
+                ),
+            )
         ),
     )
 

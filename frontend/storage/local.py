@@ -39,13 +39,14 @@ class LocalStorage:
             raise StorageError(f"folder put: {error.strerror}") from error
         return ""
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         media_type_of(file.filename)
         check_key(file.key)
         expires, signature = self._signer.sign(file, self._life_s)
+        base = f"{origin}/files" if origin else self._files_url
         # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
         return SignedUrl(
-            f"{self._files_url}/{file.key}?expires={expires}&filename={file.filename}"
+            f"{base}/{file.key}?expires={expires}&filename={file.filename}"
             f"&sha256={file.sha256}&signature={signature}"
         )
 

@@ -32,9 +32,10 @@ class Storage(Protocol):
         The version that the store keeps it as, "" where it keeps none.
         """
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         """A GET URL of `settings.url_life_s` seconds that shows the object under the file's name.
 
+        `origin`: what a link to this server begins with, for who asks; "": as the settings say.
         Pinned to the file's bytes: a folder serves those of its hash only, a bucket with versions that one.
         Made without asking whether the object exists.
         """

@@ -97,7 +97,7 @@ class S3Storage:
         version: str = answer.get("VersionId", "")
         return "" if version == UNPINNED else version
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         params = {
             "Bucket": self._bucket,
             "Key": check_key(file.key),
