@@ -6,6 +6,12 @@ UV := .venv/bin/uv
 ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 endif
+# A user without a home has no folder either for what uv keeps between two runs.
+ifndef UV_CACHE_DIR
+ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$${HOME:-/nonexistent}}" && echo writable),writable)
+export UV_CACHE_DIR := $(CURDIR)/.venv/.uv-cache
+endif
+endif
 ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif

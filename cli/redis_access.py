@@ -19,16 +19,19 @@ async def open_redis() -> "AsyncIterator[tuple[Settings, Redis]]":
     # Here, because most commands talk to no Redis.
     from redis.exceptions import RedisError
 
-    from frontend.common.redis_connection import connect
+    from frontend.common.redis_connection import connect, connect_to_probe
+    from frontend.common.redis_probe import redis_fault
 
     settings = load()
     if not settings.redis_url:
         serving = Instance(settings.data_dir).running()
         settings = replace(settings, redis_url=serving.redis_url, public_url=serving.url)
-    redis = connect(settings.redis_url)
     try:
-        yield settings, redis
+        async with (
+            contextlib.aclosing(connect_to_probe(settings.redis_url)) as prober,
+            contextlib.aclosing(connect(settings.redis_url)) as redis,
+        ):
+            await prober.ping()
+            yield settings, redis
     except (RedisError, OSError) as error:
-        raise UserError(f"Redis does not answer ({type(error).__name__}); check IMGEN_REDIS_URL") from None
-    finally:
-        await redis.aclose()
+        raise UserError(redis_fault(error)) from None

@@ -17,11 +17,16 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     # Here, because the other commands need none of what a server is made of.
+    from redis.exceptions import RedisError
+
+    from frontend.common.redis_probe import redis_fault
     from frontend.serve import serve
 
     settings = load()
     try:
         serve(settings)
+    except RedisError as error:
+        raise UserError(redis_fault(error)) from None
     except OSError as error:
         raise UserError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
     return 0

@@ -15,7 +15,7 @@ from cli.instance import Instance, Serving
 from cli.warnings_told import tell_warnings
 from cli.welcome import welcome
 from embedded.characters.service import CharacterService
-from embedded.part import UMASK, PartError
+from embedded.part import PartError
 from embedded.plan import plan
 from embedded.supervisor import Say, SupervisedPart, supervise
 from frontend.common.printable import PrintableFormatter, log_to_stderr
@@ -46,7 +46,6 @@ async def run_system(settings: Settings, instance: Instance, options: UpOptions)
     out, stop = console(stderr=True), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    os.umask(UMASK)
     began = time.monotonic()
 
     def say(text: str) -> None:

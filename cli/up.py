@@ -68,10 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
         print_error(words)
     for fault in catalogue.faults:
         print_error(f"left out: {fault.line}")
+    # Here, because the other commands need none of what a system is made of.
+    from embedded.part import UMASK
+    from embedded.stores import check_stores
+
+    os.umask(UMASK)
+    asyncio.run(check_stores(settings))
     told = frozenset((catalogue.faults_in_short, catalogue.warning))
     if arguments.detach:
         return _detach(settings, instance, arguments, told)
-    # Here, because the other commands need none of what a system is made of.
     from cli.system import UpOptions, run_system
 
     settings = replace(settings, port=_port(settings))

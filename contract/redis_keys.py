@@ -40,6 +40,8 @@ RULESETS = "imgen:rulesets"
 """hash: ruleset → the version that stands"""
 INVISIBLE_KEYS = "imgen:mark:keys"
 """hash: version → SHA-256 of the key that invisible marks were laid with"""
+READY = "imgen:ready"
+"""string, for a minute: written by whoever asks whether Redis takes writes"""
 
 
 def lua_locals() -> str:

@@ -9,8 +9,6 @@ import logging
 import os
 import re
 import shutil
-import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from contract.repositories import CONFIG_FILE, BadRepositories, base_models, fin
 from embedded.part import PartError, SystemPart, python_of
 from embedded.plain_path import plain, socket_path
 from embedded.shared_memory import keep_shared_memory_private, region_prefix, remove_shared_memory
+from embedded.stub_python import library_folders, link_python
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +75,7 @@ def triton_part(
     models = _choose_models(sources, backends, memory_limit({**os.environ, **own_limit}))
     folders = [plain(folder, own) for folder in sources]
     site = plain(_bring_contract(own), own)
+    python = plain(link_python(own / "bin"), own)
     remove_shared_memory(data_dir)
     address, url, listens_at = _address(port, data_dir)
     command = (
@@ -103,7 +103,8 @@ def triton_part(
         listens_at=listens_at,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, site, folders, own / "tmp", resident_mb, threads) | own_limit,
+        environment=_environment(install, python, site, folders, own / "tmp", resident_mb, threads)
+        | own_limit,
         inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS", MEMORY),
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
@@ -262,6 +263,7 @@ def _bring_contract(folder: Path) -> Path:
 
 def _environment(
     install: _Install,
+    python: Path,
     site: Path,
     folders: Sequence[Path],
     tmp: Path,
@@ -270,10 +272,10 @@ def _environment(
 ) -> dict[str, str]:
     shutil.rmtree(tmp, ignore_errors=True)
     tmp.mkdir(parents=True)
-    libraries = [str(install.libraries), str(sysconfig.get_config_var("LIBDIR"))]
+    libraries = [str(install.libraries), *library_folders()]
     environment = {
-        # A stub takes its standard library from beside the `python3` that it finds; another's does not fit.
-        "PATH": os.pathsep.join([f"{sys.base_prefix}/bin", os.environ.get("PATH", os.defpath)]),
+        # Its stubs are started by bash, which a bare PATH may lack.
+        "PATH": os.pathsep.join([str(python), *filter(None, [os.environ.get("PATH")]), os.defpath]),
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
         "IMGEN_TRITON_SITE": f"{install.site}{os.pathsep}{site}",

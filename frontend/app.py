@@ -12,7 +12,6 @@ from frontend.actions.context import SERVICES, Services
 from frontend.actions.files import files
 from frontend.http import metrics
 from frontend.http.body import go_on_later
-from frontend.http.health import is_ready
 from frontend.http.middleware import json_response, middleware
 from frontend.services import OpenInference, open_inference, open_services
 from frontend.settings import Settings
@@ -24,9 +23,14 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     health = request.app[SERVICES].health
-    parts = await health.check()
-    told = {"version": health.version, "parts": parts, "warnings": health.warnings()}
-    return json_response(told, status=200 if is_ready(parts) else 503)
+    found = await health.check()
+    told = {
+        "version": health.version,
+        "parts": found.parts,
+        "reasons": found.reasons,
+        "warnings": health.warnings(),
+    }
+    return json_response(told, status=200 if found.complete else 503)
 
 
 async def metrics_page(request: web.Request) -> web.Response:

@@ -22,7 +22,9 @@ from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits
 from frontend.common.errors import SettingError
 from frontend.common.fair_limiter import FairLimiter
-from frontend.common.redis_connection import connect
+from frontend.common.probe import WRITE_FRESH_S, NotReady, Probe
+from frontend.common.redis_connection import connect, connect_to_probe
+from frontend.common.redis_probe import check_redis
 from frontend.common.supervised import in_background
 from frontend.common.version import __version__
 from frontend.domain.job import CredentialTexts
@@ -41,10 +43,12 @@ from frontend.inference.tls import triton_tls
 from frontend.invisible_mark.agreement import agree_on_keys
 from frontend.jobs import metrics as job_metrics
 from frontend.jobs.memory import RedisMemory
+from frontend.jobs.picture_store import PictureStore
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import TextToImage, WorkerContext, Workers
 from frontend.keys.api_keys import Keys
 from frontend.keys.rates import Rates, rates_of
+from frontend.net.client_origin import ClientOrigins
 from frontend.net.http_endpoint import HttpService, open_http_service
 from frontend.net.networks import networks
 from frontend.net.plain_text import plain_text_warnings
@@ -85,7 +89,6 @@ class TritonModels(TextToImage, Infers, TellsInventory, Protocol):
     """What Triton does for this server: pictures, the prompt encoder's vectors, what it has weights of."""
 
 
-Probes = Mapping[str, Callable[[], Awaitable[object]]]
 OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 
 
@@ -93,12 +96,17 @@ OpenInference = Callable[[Settings], AbstractAsyncContextManager[TritonModels]]
 async def open_services(
     settings: Settings, draw_with: OpenInference = open_inference
 ) -> AsyncIterator[Services]:
-    """The services of one process, from opening to closing. Raises SettingError and CatalogueError."""
+    """The services of one process, from opening to closing.
+
+    Raises SettingError, CatalogueError, and RedisError where Redis does not answer.
+    """
     _check_urls(settings)
     for words in [*filter(None, [only_local(settings)]), *plain_text_warnings(settings)]:
         log.warning("%s", words)
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        prober = await enter(contextlib.aclosing(connect_to_probe(settings.redis_url)))
+        await prober.ping()
         redis = await enter(contextlib.aclosing(connect(settings.redis_url)))
         cells = await enter(Cells.open(FOREIGN_BYTES, CELL_LIMITS, CELLS))
         acs = await enter(
@@ -137,10 +145,15 @@ async def open_services(
             settings.acs_timeout_s,
         )
         stack.push_async_callback(reviews.close)
-        workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, storage), settings))
+        storing = Probe(storage.check, WRITE_FRESH_S)
+        await _warn_of(storing)
+        pictures = PictureStore(storage, storing)
+        workers = await enter(_open_workers(WorkerContext(jobs, inference, finisher, pictures), settings))
         bodies = await enter(BodyParser.open())
         enhancer, gate = _enhancer(settings, llm), Gate()
-        probes = _probes(redis, inference, storage, reviewer, enhancer)
+        probes = _probes(prober, inference, storing, reviewer, enhancer)
+        proxies = networks("trusted_proxies", settings.trusted_proxies)
+        origins = ClientOrigins(settings, proxies)
         max_body, budget = settings.max_body_mb << 20, settings.body_budget_mb << 20
         yield Services(
             max_body_bytes=max_body,
@@ -168,8 +181,9 @@ async def open_services(
             anonymous_body_budget=ByteBudget(max(budget // 8, max_body), share=max_body),
             body_reader=BodyReader(settings.body_timeout_s),
             anonymous=AnonymousRateLimiter(settings.verify_per_minute),
-            proxies=networks("trusted_proxies", settings.trusted_proxies),
-            health=_health(probes, workers, cache, gate, certificate, catalogue, memory),
+            proxies=proxies,
+            origins=origins,
+            health=_health(probes, workers, cache, gate, certificate, catalogue, memory, origins),
             metrics=_metrics(redis, cache, certificate),
         )
 
@@ -220,26 +234,35 @@ async def _open_workers(context: WorkerContext, settings: Settings) -> AsyncIter
         await workers.stop()
 
 
+async def _warn_of(storing: Probe) -> None:
+    """At the start: a store that is away may come, and wrong settings do not mend themselves."""
+    try:
+        await storing.check()
+    except NotReady as error:
+        log.warning("no picture can be stored: %s", error)
+
+
 def _probes(
-    redis: "Redis", inference: TritonModels, storage: Storage, reviewer: Reviewer, enhancer: Enhancer
-) -> Probes:
+    prober: "Redis", inference: TritonModels, storing: Probe, reviewer: Reviewer, enhancer: Enhancer
+) -> Mapping[str, Probe]:
     return {
-        "redis": redis.ping,
-        "triton": inference.ready,
-        "storage": storage.ready,
-        "acs": reviewer.ready,
-        "llm": enhancer.ready,
+        "redis": Probe(partial(check_redis, prober), WRITE_FRESH_S),
+        "triton": Probe(inference.ready),
+        "storage": storing,
+        "acs": Probe(reviewer.ready),
+        "llm": Probe(enhancer.ready),
     }
 
 
 def _health(
-    probes: Probes,
+    probes: Mapping[str, Probe],
     workers: Workers,
     cache: Cache,
     gate: Gate,
     certificate: Certificate,
     catalogue: LiveCatalogue,
     memory: RedisMemory,
+    origins: ClientOrigins,
 ) -> Health:
     return Health(
         version=__version__,
@@ -252,7 +275,15 @@ def _health(
             "credentials": lambda: not certificate.has_ended(_now()),
         },
         warnings=lambda: list(
-            filter(None, (certificate.warning(_now()), *catalogue.warnings, *memory.warnings()))
+            filter(
+                None,
+                (
+                    certificate.warning(_now()),
+                    *catalogue.warnings,
+                    *memory.warnings(),
+                    origins.warning,
+                ),
+            )
         ),
     )
 

@@ -27,8 +27,16 @@ def row(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     secret: bool = False,
+    may_be_empty: bool = False,  # IMGEN_<NAME>= means nothing, where that is another thing than the default
 ) -> Any:
-    metadata = {"help": text, "low": low, "high": high, "choices": choices, "secret": secret}
+    metadata = {
+        "help": text,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "secret": secret,
+        "may_be_empty": may_be_empty,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -51,7 +59,9 @@ class Settings:
         ROOT / "demo" / "models",
         "Triton model repository of the base models, for the Triton that `imgen up` starts",
     )
-    cors_origins: tuple[str, ...] = row(("*",), "Browser origins that may call the API; * for all")
+    cors_origins: tuple[str, ...] = row(
+        ("*",), "Browser origins that may call the API; * for all", may_be_empty=True
+    )
     max_body_mb: int = row(8, "Largest request body, in MiB", low=1, high=64)
     body_timeout_s: float = row(
         60.0, "Seconds that a request's body may take to arrive; longer is answered 408", low=0.1, high=3_600
@@ -85,7 +95,9 @@ class Settings:
         high=10_000,
     )
     trusted_proxies: tuple[str, ...] = row(
-        (), "Networks (10.0.0.0/8, …) of your own proxies, whose X-Forwarded-For is believed"
+        (),
+        "Networks (10.0.0.0/8, …) of your own proxies, whose X-Forwarded-For, X-Forwarded-Host and "
+        "X-Forwarded-Proto are believed",
     )
     private_networks: tuple[str, ...] = row(
         (), "Networks that clients' URLs may lead to although they are not public"
@@ -264,10 +276,14 @@ class Settings:
     tsa_required: bool = row(False, "Whether a picture fails without a timestamp; else it is signed without")
     tsa_timeout_s: float = row(5.0, "Seconds that one timestamp may take", low=0.1, high=20)
     cs_author: str = row("", "Author in the content credentials where a request names none")
-    cs_title: str = row("AI Image", "Title in the content credentials where a request names none")
+    cs_title: str = row(
+        "AI Image", "Title in the content credentials where a request names none", may_be_empty=True
+    )
     cs_description: str = row("", "Description in the content credentials where a request names none")
     cs_organization: str = row("", "Organization in the content credentials where a request names none")
-    cs_vendor: str = row("imgen", "Vendor in the content credentials where a request names none")
+    cs_vendor: str = row(
+        "imgen", "Vendor in the content credentials where a request names none", may_be_empty=True
+    )
     log_level: str = row("info", "How much is logged", choices=("debug", "info", "warning", "error"))
 
 
@@ -299,8 +315,8 @@ def given(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def _means_default(item: "Field[Any]", raw: str) -> bool:
-    """IMGEN_WORKERS= is how Compose passes a variable that nobody set; of text, empty is a value."""
-    return not raw.strip() and isinstance(item.default, int | float)
+    """IMGEN_HOST= is how Compose passes a variable that nobody set."""
+    return not raw.strip() and not item.metadata["may_be_empty"]
 
 
 def _toml(path: str) -> dict[str, Any]:
@@ -318,6 +334,8 @@ def _convert(item: "Field[Any]", raw: Any, where: str) -> Any:
     default = None if item.default is MISSING else item.default
     try:
         value = _to_type(default, raw)
+    except RuntimeError:  # of expanduser
+        raise SettingError(f"{where}: ~ stands for a home folder, and HOME is not set") from None
     except (TypeError, ValueError, KeyError):
         kind = _KINDS.get(type(default), type(default).__name__)
         shown = "the value" if item.metadata["secret"] else repr(raw)

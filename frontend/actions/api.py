@@ -36,7 +36,8 @@ async def _with_key(request: web.Request, services: Services, key: KeyRecord) ->
             raise ApiError(400, "Unknown action")
         if name in RATE_CLASSES:
             await services.rates.admit(key, RATE_CLASSES[name])
-        return await action(Call(services, key, body, request.headers.get(IDEMPOTENCY_KEY)))
+        repeat, origin = request.headers.get(IDEMPOTENCY_KEY), services.origins.of(request)
+        return await action(Call(services, key, body, repeat, origin))
 
 
 async def _without_key(request: web.Request, services: Services) -> Mapping[str, Any]:

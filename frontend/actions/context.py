@@ -21,6 +21,7 @@ from frontend.jobs.memory import RedisMemory
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import KeyRecord, Keys
 from frontend.keys.rates import Rates
+from frontend.net.client_origin import ClientOrigins
 from frontend.net.networks import Network
 from frontend.prompts.enhancer import Enhancer
 from frontend.prompts.random_prompt import Grammar
@@ -64,6 +65,7 @@ class Services:
     body_reader: BodyReader
     anonymous: AnonymousRateLimiter
     proxies: tuple[Network, ...]  # our own, whose X-Forwarded-For is believed
+    origins: ClientOrigins
     health: Health
     metrics: Sequence[Callable[[], Awaitable[None]]]  # see http/metrics.py
 
@@ -73,6 +75,7 @@ class Call(msgspec.Struct, frozen=True):
     key: KeyRecord
     body: Body
     idempotency_key: str | None  # the header of that name
+    origin: str = ""  # what links begin with for this client, see net/client_origin.py
 
 
 class Visit(msgspec.Struct, frozen=True):

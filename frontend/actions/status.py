@@ -45,10 +45,11 @@ async def status(call: Call) -> dict[str, Any]:
         case Reviewing():
             return {"status": "IN_PROGRESS", "progress": 1.0}
         case Completed():
-            return completed_body(state, await services.links.for_client(state))
+            return completed_body(state, await services.links.for_client(state, call.origin))
         case Blocked():
             told = call.key.unsafe_url
-            return blocked_body(state, await services.links.for_moderator(state) if told else None)
+            link = await services.links.for_moderator(state, call.origin) if told else None
+            return blocked_body(state, link)
         case Failed(reason=reason):
             return {"status": "FAILED", "error": reason or "Generation failed"}
         case TimedOut():

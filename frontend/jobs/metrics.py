@@ -7,6 +7,10 @@ from contract.redis_keys import OPEN, WAITING
 
 WAITING_JOBS = Gauge("imgen_jobs_waiting", "Jobs in the queue, over all servers")
 UNFINISHED_JOBS = Gauge("imgen_jobs_unfinished", "Jobs waiting or at work, over all servers")
+UNSTORED_PICTURES = Gauge(
+    "imgen_pictures_unstored",
+    "Finished pictures of this server that are being stored, or wait to be",
+)
 
 
 async def refresh(redis: "Redis") -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
 from redis.exceptions import RedisError
 
 from frontend.common.supervised import SupervisedLoop
@@ -27,16 +26,16 @@ from frontend.domain.picture import (
 from frontend.jobs.claim import Claim
 from frontend.jobs.instructions import credentials, encoding, locate, order, timings, watermark
 from frontend.jobs.lease import LeaseLost, hold_lease
+from frontend.jobs.picture_store import PictureStore
 from frontend.jobs.settings import JobSettings
 from frontend.jobs.store import JobStore
-from frontend.storage import Storage, StorageError
+from frontend.storage import StorageError
 
 log = logging.getLogger(__name__)
 WAIT_MS = 250  # how long one look into the queue waits, and so how long a stop may take
 STOP_AGAIN_S = 5.0  # longer than it takes to give a job back
 PAUSE_S = 1.0  # before a part that just failed is asked again
 SWEEP_EVERY_S = 1.0
-STORE_TRIES = 4
 
 
 class TextToImage(Protocol):
@@ -64,7 +63,7 @@ class WorkerContext:
     jobs: JobStore
     inference: TextToImage
     finisher: Finishes
-    storage: Storage
+    pictures: PictureStore
 
 
 class Workers:
@@ -128,6 +127,7 @@ class Workers:
         await self._free.acquire()
         claim = None
         try:
+            await self._context.pictures.until_working()
             claim = await self._next()
         finally:
             if claim is None:
@@ -190,6 +190,9 @@ async def attempt(context: WorkerContext, claim: Claim) -> FailureScope | None:
     except InferenceError as error:
         log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, error)
         return error.scope
+    except StorageError as error:
+        log.warning("job %s attempt %d: %s", claim.job.id, claim.attempt, error)
+        return FailureScope.WORK
     except Exception:
         log.exception("job %s attempt %d", claim.job.id, claim.attempt)
         return FailureScope.WORK
@@ -198,6 +201,16 @@ async def attempt(context: WorkerContext, claim: Claim) -> FailureScope | None:
 
 async def make(context: WorkerContext, claim: Claim) -> None:
     """The stages of a picture, each named for what it adds."""
+    located, finished = await draw(context, claim)
+    stored = await context.pictures.put(located, finished)
+    if not await record(context.jobs, claim, stored):
+        await context.pictures.delete(stored)
+        raise LeaseLost
+    log.info("job %s attempt %d: made, ms: %s", claim.job.id, claim.attempt, stored.timings_ms)
+
+
+async def draw(context: WorkerContext, claim: Claim) -> tuple[StoredPicture, Finished]:
+    """Where the finished picture will lie, and its files; its pixels need not wait with it."""
     job = claim.job
     picture = await context.inference.text_to_image(order(job), _reporter(context.jobs, claim))
     # Unguessable, and never used twice: a later attempt's picture is another picture.
@@ -206,11 +219,7 @@ async def make(context: WorkerContext, claim: Claim) -> None:
         picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
     )
     located = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
-    stored = await store(context.storage, located, finished)
-    if not await record(context.jobs, claim, stored):
-        await context.storage.delete([stored.key, stored.thumbnail_key])
-        raise LeaseLost
-    log.info("job %s attempt %d: made, ms: %s", job.id, claim.attempt, stored.timings_ms)
+    return located, finished
 
 
 def _reporter(jobs: JobStore, claim: Claim) -> Callable[[float], Awaitable[None]]:
@@ -231,20 +240,3 @@ async def record(jobs: JobStore, claim: Claim, picture: StoredPicture) -> bool:
         except RedisError as error:
             log.warning("job %s attempt %d is made, but not recorded: %s", claim.job.id, claim.attempt, error)
             await asyncio.sleep(PAUSE_S)
-
-
-async def store(storage: Storage, stored: StoredPicture, finished: Finished) -> StoredPicture:
-    """Both files; with the versions that the store gave them. One that is away for a moment does not cost
-    the picture."""
-    for left in reversed(range(STORE_TRIES)):
-        try:
-            version, thumbnail_version = await asyncio.gather(
-                storage.put(stored.key, finished.picture.data, finished.picture.media_type),
-                storage.put(stored.thumbnail_key, finished.thumbnail.data, finished.thumbnail.media_type),
-            )
-            break
-        except StorageError:
-            if not left:
-                raise
-            await asyncio.sleep(PAUSE_S * (STORE_TRIES - left))
-    return msgspec.structs.replace(stored, version=version, thumbnail_version=thumbnail_version)

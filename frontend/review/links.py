@@ -26,27 +26,30 @@ class Links:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def for_client(self, state: Completed) -> ClientLinks:
-        """Freshly signed URLs of a picture that was found safe. Raises Unreviewed."""
-        return await self._links(state)
+    async def for_client(self, state: Completed, origin: str = "") -> ClientLinks:
+        """Freshly signed URLs of a picture that was found safe. `origin`: as of Storage.url.
 
-    async def for_moderator(self, state: Blocked) -> ClientUrl | None:
+        Raises Unreviewed.
+        """
+        return await self._links(state, origin)
+
+    async def for_moderator(self, state: Blocked, origin: str = "") -> ClientUrl | None:
         """Of a blocked picture. None: the minors rule did it, and nobody gets a link. Raises Unreviewed."""
-        return None if about_minors(state.verdict) else (await self._links(state)).picture
+        return None if about_minors(state.verdict) else (await self._links(state, origin)).picture
 
-    async def _links(self, state: Completed | Blocked) -> ClientLinks:
+    async def _links(self, state: Completed | Blocked, origin: str) -> ClientLinks:
         """Freshly signed URLs of a judged picture. Raises Unreviewed."""
         picture = state.picture
         if state.verdict.sha256 != picture.sha256:
             raise Unreviewed(state.job.id)
         return ClientLinks(
-            picture=await self._mint(picture.file),
-            thumbnail=await self._mint(picture.thumbnail),
+            picture=await self._mint(picture.file, origin),
+            thumbnail=await self._mint(picture.thumbnail, origin),
         )
 
     async def for_reviewer(self, picture: StoredPicture) -> SignedUrl:
         """What the ACS fetches the picture by; no answer can hold it."""
         return await self._storage.url(picture.file)
 
-    async def _mint(self, file: StoredFile) -> ClientUrl:
-        return ClientUrl((await self._storage.url(file)).reveal())
+    async def _mint(self, file: StoredFile, origin: str) -> ClientUrl:
+        return ClientUrl((await self._storage.url(file, origin)).reveal())

@@ -2,6 +2,6 @@
 
 from frontend.storage.local import LocalStorage
 from frontend.storage.open_storage import open_storage
-from frontend.storage.protocol import Storage, StorageError
+from frontend.storage.protocol import ObjectRefused, Storage, StorageError
 
-__all__ = ["LocalStorage", "Storage", "StorageError", "open_storage"]
+__all__ = ["LocalStorage", "ObjectRefused", "Storage", "StorageError", "open_storage"]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from yarl import URL
 
 from frontend.common.atomic_write import atomic_write, sync_folder
+from frontend.common.probe import NotReady
 from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
 from frontend.storage.signature import Signer
@@ -17,7 +19,7 @@ from frontend.storage.signed_url import SignedUrl
 
 KEEP_DAYS = 30
 """As in deploy/s3-lifecycle.json, the bucket's rule."""
-
+ROOM_BYTES = 4 << 20  # more than the largest picture takes without loss, with its thumbnail
 _WRITING = ".writing"  # no key starts with a dot
 
 
@@ -27,6 +29,7 @@ class LocalStorage:
         self._signer = signer
         self._files_url = str(URL(public_url) / "files")
         self._life_s = life_s
+        self._checking: asyncio.Future[None] | None = None
 
     async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
@@ -36,13 +39,14 @@ class LocalStorage:
             raise StorageError(f"folder put: {error.strerror}") from error
         return ""
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         media_type_of(file.filename)
         check_key(file.key)
         expires, signature = self._signer.sign(file, self._life_s)
+        base = f"{origin}/files" if origin else self._files_url
         # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
         return SignedUrl(
-            f"{self._files_url}/{file.key}?expires={expires}&filename={file.filename}"
+            f"{base}/{file.key}?expires={expires}&filename={file.filename}"
             f"&sha256={file.sha256}&signature={signature}"
         )
 
@@ -60,8 +64,14 @@ class LocalStorage:
         except OSError as error:
             raise StorageError(f"folder exists: {error.strerror}") from error
 
-    async def ready(self) -> bool:
-        return await asyncio.to_thread(self._writable)
+    async def check(self) -> None:
+        # One at a time: a file system that hangs would otherwise take one thread after the other.
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.ensure_future(asyncio.to_thread(self._try_to_write))
+        try:
+            await asyncio.shield(self._checking)
+        except OSError as error:
+            raise NotReady(f"IMGEN_DATA_DIR: no picture can be stored there: {error.strerror}") from error
 
     def locate(self, file: StoredFile, expires: int, signature: str) -> Path | None:
         """Where the file of a link should lie; None if the link is not genuine or has expired."""
@@ -73,13 +83,14 @@ class LocalStorage:
         limit = (time.time() if now is None else now) - KEEP_DAYS * 86_400
         await asyncio.to_thread(_remove_older, self._folder, limit)
 
-    def _writable(self) -> bool:
-        folder = self._folder / _WRITING
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return False
-        return os.access(folder, os.W_OK | os.X_OK)
+    def _try_to_write(self) -> None:
+        """As a picture is written, with as much room as a large one takes."""
+        drafts = self._folder / _WRITING
+        drafts.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=drafts, buffering=0) as file:
+            os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+            file.write(b"ready")
+            os.fsync(file.fileno())
 
     def _write(self, path: Path, data: bytes) -> None:
         """Written beside, forced to disk, then renamed: a reader sees the old object or the new one."""

@@ -11,7 +11,7 @@ from frontend.common.errors import SettingError
 from frontend.common.supervised import SupervisedLoop, in_background
 from frontend.domain.picture import StoredFile
 from frontend.storage.local import LocalStorage
-from frontend.storage.protocol import Storage
+from frontend.storage.protocol import Storage, StorageError
 from frontend.storage.settings import StorageSettings
 from frontend.storage.signature import Signer, load_secret
 
@@ -25,7 +25,7 @@ _ENCRYPTION = ("", "AES256", "aws:kms")
 async def open_storage(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
     """S3 where a bucket is set, else a folder in the data folder, served below `public_url`.
 
-    Raises SettingError or StorageError.
+    Raises SettingError.
     """
     async with _open(settings, public_url) as storage:
         if isinstance(storage, LocalStorage):
@@ -48,7 +48,10 @@ async def where_links_lead(settings: StorageSettings, public_url: str) -> str:
 @contextlib.asynccontextmanager
 async def _open(settings: StorageSettings, public_url: str) -> AsyncIterator[Storage]:
     if not settings.s3_bucket:
-        secret = await asyncio.to_thread(load_secret, settings.data_dir / "files.key")
+        try:
+            secret = await asyncio.to_thread(load_secret, settings.data_dir / "files.key")
+        except StorageError as error:
+            raise SettingError(f"IMGEN_DATA_DIR: {error}") from None
         folder = settings.data_dir / "files"
         yield LocalStorage(folder, Signer(secret), public_url, settings.url_life_s)
         return

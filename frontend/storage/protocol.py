@@ -19,6 +19,10 @@ class StorageError(Exception):
     """One line for the log: what was tried and which error came back. Never a URL or a secret."""
 
 
+class ObjectRefused(StorageError):
+    """Not an object to store: no other try can change that."""
+
+
 class Storage(Protocol):
     """Every method raises StorageError, within a bounded time."""
 
@@ -28,9 +32,10 @@ class Storage(Protocol):
         The version that the store keeps it as, "" where it keeps none.
         """
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         """A GET URL of `settings.url_life_s` seconds that shows the object under the file's name.
 
+        `origin`: what a link to this server begins with, for who asks; "": as the settings say.
         Pinned to the file's bytes: a folder serves those of its hash only, a bucket with versions that one.
         Made without asking whether the object exists.
         """
@@ -41,14 +46,15 @@ class Storage(Protocol):
     async def exists(self, key: str) -> bool:
         """Whether the object is there."""
 
-    async def ready(self) -> bool:
-        """Whether objects can be stored at this moment. Does not raise."""
+    async def check(self) -> None:
+        """Raises NotReady, which names the setting to look at, unless objects can be stored at this moment:
+        it stores one."""
 
 
 def check_filename(name: str) -> str:
     """`name`, if it is 1 to 200 characters of A-Z a-z 0-9 _ - . that do not start with a dot or a dash."""
     if not _FILENAME.fullmatch(name):
-        raise StorageError("refused: a file name outside the permitted characters")
+        raise ObjectRefused("refused: a file name outside the permitted characters")
     return name
 
 
@@ -56,7 +62,7 @@ def check_key(key: str) -> str:
     """`key`, if it is up to 16 file names joined by slashes, which no folder can be escaped with."""
     parts = key.split("/")
     if len(key) > _MAX_KEY or len(parts) > _MAX_DEPTH or not all(map(_FILENAME.fullmatch, parts)):
-        raise StorageError("refused: a key outside the permitted characters")
+        raise ObjectRefused("refused: a key outside the permitted characters")
     return key
 
 
@@ -66,12 +72,12 @@ def media_type_of(filename: str) -> str:
     try:
         return BY_EXTENSION[check_filename(filename).rpartition(".")[2]].media_type
     except KeyError:
-        raise StorageError("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
+        raise ObjectRefused("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
 
 
 def check_object(key: str, data: bytes, media_type: str) -> None:
     """Raises StorageError unless this object may be stored under this key."""
     if media_type_of(check_key(key).rpartition("/")[2]) != media_type:
-        raise StorageError("refused: the media type does not fit the key's extension")
+        raise ObjectRefused("refused: the media type does not fit the key's extension")
     if len(data) > MAX_OBJECT_BYTES:
-        raise StorageError(f"refused: more than {MAX_OBJECT_BYTES} bytes")
+        raise ObjectRefused(f"refused: more than {MAX_OBJECT_BYTES} bytes")

@@ -14,8 +14,11 @@ from aiohttp import ClientError as HttpError
 from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 
+from frontend.common.errors import SettingError
+from frontend.common.probe import NotReady
 from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+from frontend.storage.s3_fault import s3_fault
 from frontend.storage.settings import StorageSettings
 from frontend.storage.signed_url import SignedUrl
 
@@ -23,6 +26,8 @@ CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 20
 ATTEMPTS = 3
 TOTAL_TIMEOUT_S = 45.0
+CHECK_TIMEOUT_S = 2.5  # less than readiness waits, so that the error is told
+CHECK_KEY = "pictures/ready.png"  # below what a key's policy and the bucket's lifecycle rule are for
 CONNECTIONS = 32
 # Its own lines hold session tokens, and signatures of links to pictures that nobody has reviewed yet.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -30,10 +35,14 @@ UNPINNED = "null"  # S3's word for the version of an object that the next one of
 
 
 class S3Storage:
-    """`client` talks to the server; `signer` only computes URLs, for the name that clients know it by."""
+    """`client` talks to the server; `prober` too, and never tries twice; `signer` only computes URLs, for the
+    name that clients know it by."""
 
-    def __init__(self, client: Any, signer: Any, settings: StorageSettings, timeout_s: float) -> None:
+    def __init__(
+        self, client: Any, prober: Any, signer: Any, settings: StorageSettings, timeout_s: float
+    ) -> None:
         self._client = client
+        self._prober = prober
         self._signer = signer
         self._bucket = settings.s3_bucket
         self._life_s = settings.url_life_s
@@ -50,18 +59,26 @@ class S3Storage:
         resolver: AbstractResolver | None = None,
     ) -> AsyncIterator["S3Storage"]:
         """With credentials from where the AWS tools look for them: environment, profile, instance role.
+        Raises SettingError.
 
         `timeout_s` bounds each call with all its retries; `resolver` finds the server's address (None: DNS).
         """
-        session, config = aioboto3.Session(), _config(settings, resolver)
+        config, once = _config(settings, resolver, ATTEMPTS), _config(settings, resolver, 1)
         public = settings.s3_public_endpoint or settings.s3_endpoint
         async with contextlib.AsyncExitStack() as stack:
-            with _one_error("open"):
-                client = await stack.enter_async_context(
-                    _client(session, settings, settings.s3_endpoint, config)
-                )
-                signer = await stack.enter_async_context(_client(session, settings, public, config))
-            yield cls(client, signer, settings, timeout_s)
+            try:
+                session = aioboto3.Session()
+                client, prober, signer = [
+                    await stack.enter_async_context(_client(session, settings, endpoint, how))
+                    for endpoint, how in (
+                        (settings.s3_endpoint, config),
+                        (settings.s3_endpoint, once),
+                        (public, config),
+                    )
+                ]
+            except (BotoCoreError, ValueError) as error:
+                raise SettingError(s3_fault(error)) from error
+            yield cls(client, prober, signer, settings, timeout_s)
 
     async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
@@ -80,7 +97,7 @@ class S3Storage:
         version: str = answer.get("VersionId", "")
         return "" if version == UNPINNED else version
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         params = {
             "Bucket": self._bucket,
             "Key": check_key(file.key),
@@ -123,24 +140,34 @@ class S3Storage:
             raise
         return True
 
-    async def ready(self) -> bool:
+    async def check(self) -> None:
         try:
-            with _one_error("ready"):
-                async with asyncio.timeout(min(self._timeout_s, CONNECT_TIMEOUT_S)):
-                    await self._client.head_bucket(Bucket=self._bucket)
-        except StorageError:
-            return False
-        return True
+            with _one_error("check"):
+                async with asyncio.timeout(min(self._timeout_s, CHECK_TIMEOUT_S)):
+                    await self._write_and_read()
+        except StorageError as error:
+            raise NotReady(s3_fault(error.__cause__)) from error
+
+    async def _write_and_read(self) -> None:
+        """One small object, always the same: what cannot be read is of no use to clients."""
+        named = {"Bucket": self._bucket, "Key": CHECK_KEY}
+        answer = await self._prober.put_object(**named, Body=b"ready", **self._encryption)
+        body = (await self._prober.get_object(**named))["Body"]
+        async with body:
+            await body.read()
+        if (version := answer.get("VersionId", UNPINNED)) != UNPINNED:
+            with contextlib.suppress(ClientError):  # the bucket's lifecycle removes it, too
+                await self._prober.delete_object(**named, VersionId=version)
 
 
-def _config(settings: StorageSettings, resolver: AbstractResolver | None) -> Any:
+def _config(settings: StorageSettings, resolver: AbstractResolver | None, attempts: int) -> Any:
     return AioConfig(
         {"resolver": resolver} if resolver else None,
         signature_version="s3v4",
         s3={"addressing_style": settings.s3_addressing},
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        retries={"total_max_attempts": attempts, "mode": "standard"},
         max_pool_connections=CONNECTIONS,
         # Newer checksums are sent as trailers, which many S3-compatible servers refuse.
         request_checksum_calculation="when_required",

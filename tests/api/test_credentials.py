@@ -16,7 +16,6 @@ from redis.asyncio import Redis
 
 from frontend.finishing.certificate import Certificate, load_certificate
 from frontend.finishing.manifest import GENERATION
-from frontend.http import health
 from tests.api.harness import PROMPT, Api, api
 from tests.api.test_verify import verified
 from tests.frontend.finishing.pictures import data_uri, file_of, scene
@@ -129,5 +128,5 @@ async def test_certificate_that_ends_soon_is_told_and_serves_on(
 async def test_server_whose_certificate_has_ended_is_not_ready(server: Api, tmp_path: Path) -> None:
     ended = Certificate(chain=self_signed(days=-1)[0], algorithm=b"es256")
     flags = {**server.services.health.flags, "credentials": lambda: not ended.has_ended(datetime.now(UTC))}
-    parts = await replace(server.services.health, flags=flags).check()
-    assert (parts["credentials"], health.is_ready(parts)) == (False, False)
+    found = await replace(server.services.health, flags=flags).check()
+    assert (found.parts["credentials"], found.complete) == (False, False)

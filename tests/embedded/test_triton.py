@@ -4,7 +4,6 @@ import re
 import shutil
 import signal
 import stat
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,11 +93,6 @@ async def test_model_that_triton_cannot_load_stops_no_other_one(
 
 async def test_nothing_that_does_not_listen_is_ready(tmp_path: Path) -> None:
     assert not await triton_part(data_dir=tmp_path, repositories=[]).ready()
-
-
-def test_python_of_a_stub_is_ours_whatever_comes_first_on_the_path(tmp_path: Path) -> None:
-    part = triton_part(data_dir=tmp_path, repositories=[])
-    assert shutil.which("python3", path=part.environment["PATH"]) == f"{sys.base_prefix}/bin/python3"
 
 
 async def test_only_grpc_listens_and_only_on_a_socket_for_this_user(triton: RunningTriton) -> None:

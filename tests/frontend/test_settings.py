@@ -1,7 +1,11 @@
 """Settings fail loudly on a bad value, and the README's table is the code's."""
 
-from dataclasses import fields
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,12 +42,27 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.acs_timeout_s, settings.triton_urls) == (2.0, ("a:1", "b:2"))
 
 
-def test_empty_number_is_the_default_and_empty_text_is_text() -> None:
-    empty = {f"IMGEN_{name}": "" for name in ("WORKERS", "JOB_LEASE_S", "CACHE_SHARED", "CS_TITLE")}
-    settings, default = load(empty), Settings()
-    assert (settings.workers, settings.job_lease_s) == (default.workers, default.job_lease_s)
-    assert settings.cache_shared is default.cache_shared
-    assert settings.cs_title == "" != default.cs_title
+@pytest.mark.parametrize("empty", ["", " "])
+def test_empty_variable_is_the_default_but_where_empty_has_a_meaning(empty: str) -> None:
+    found = load({f"IMGEN_{item.name.upper()}": empty for item in fields(Settings)})
+    meant: dict[str, Any] = {"cors_origins": (), "cs_title": "", "cs_vendor": ""}
+    assert found == replace(Settings(), **meant)
+
+
+def test_home_folder_of_a_user_without_one_is_told() -> None:
+    code = "from frontend.settings import load; load({'IMGEN_DATA_DIR': '~/imgen'})"
+    if os.getuid() != 0:
+        pytest.skip("only root can become a user without a home")
+    child = f"import os; os.setgroups([]); os.setgid(987654); os.setuid(987654); {code}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import frontend.settings; {child}"],
+        env={},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith("SettingError: IMGEN_DATA_DIR: ~ stands for a home folder, and HOME is not set")
 
 
 def test_what_was_set_is_known_wherever_it_was_set(tmp_path: Path) -> None:

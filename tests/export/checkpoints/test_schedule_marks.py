@@ -12,7 +12,7 @@ from export.errors import ExportError
 
 
 def marks(path: Path, tensors: tuple[str, ...] = (), metadata: Mapping[str, str] = {}) -> FileMarks:
-    return read_marks(path, SafetensorsHeader(dict.fromkeys(tensors, (0,)), metadata, 0))
+    return read_marks(path, SafetensorsHeader(dict.fromkeys(tensors, (0,)), {}, {}, metadata, 0))
 
 
 def says(path: Path, tensors: tuple[str, ...] = (), metadata: Mapping[str, str] = {}) -> dict[str, object]:

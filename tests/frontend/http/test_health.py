@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from frontend.http.health import FRESH_S, Health
+from frontend.common.probe import FRESH_S, Probe
+from frontend.http.health import Health, Readiness
 from tests.api.harness import api
 
 if TYPE_CHECKING:
@@ -22,26 +23,26 @@ async def test_many_who_ask_at_once_are_one_question_for_the_other_parts() -> No
         return works
 
     flag = True
-    health = Health(version="1", probes={"part": probe}, flags={"own": lambda: flag}, warnings=list)
+    health = Health(version="1", probes={"part": Probe(probe)}, flags={"own": lambda: flag}, warnings=list)
     for _ in range(3):
         told = await asyncio.gather(*(health.check() for _ in range(50)))
-        assert told == [{"part": True, "own": True}] * 50
+        assert told == [Readiness({"part": True, "own": True}, {})] * 50
     assert asked == 1
     works = flag = False
-    assert await health.check() == {"part": True, "own": False}
+    assert await health.check() == Readiness({"part": True, "own": False}, {})
     async with asyncio.timeout(10):
-        while (await health.check())["part"]:
+        while (await health.check()).parts["part"]:
             await asyncio.sleep(FRESH_S / 10)
 
 
 async def test_one_who_goes_away_leaves_the_question_to_the_others() -> None:
     go = asyncio.Event()
-    health = Health(version="1", probes={"part": go.wait}, flags={}, warnings=list)
+    health = Health(version="1", probes={"part": Probe(go.wait)}, flags={}, warnings=list)
     first, second = asyncio.create_task(health.check()), asyncio.create_task(health.check())
     await asyncio.sleep(0)
     first.cancel()
     go.set()
-    assert await second == {"part": True}
+    assert await second == Readiness({"part": True}, {})
 
 
 async def test_strangers_who_ask_for_readiness_make_no_work_for_the_reviewer(

@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from frontend.common.probe import Probe
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.job import Job
 from frontend.domain.job_state import Failed, JobState, Reviewing, Running, StoredState
 from frontend.finishing.finish import Finisher
 from frontend.invisible_mark.keys import load_keys
 from frontend.jobs.claim import Claim
+from frontend.jobs.picture_store import PictureStore
 from frontend.jobs.store import JobStore
 from frontend.jobs.worker import WorkerContext, Workers
 from frontend.net.public_url import public_url
 from frontend.settings import Settings
-from frontend.storage import open_storage
+from frontend.storage import Storage, open_storage
 from tests.fakes import FakeTriton
 from tests.frontend.jobs.orders import a_job
 from tests.lossy_redis import wired
@@ -31,6 +33,7 @@ class Shop:
     jobs: JobStore
     triton: FakeTriton
     workers: Workers
+    checks: int = 0  # whether pictures can be stored
 
     async def order(self) -> Job:
         job = a_job()
@@ -48,20 +51,30 @@ class Shop:
 async def shop(
     redis: "Redis", folder: Path, store: Callable[["Redis", Settings], JobStore] = JobStore, **changes: Any
 ) -> AsyncIterator[Shop]:
+    """`storage` among the changes takes the place of what the settings tell."""
+    chosen: Storage | None = changes.pop("storage", None)
     settings = replace(Settings(data_dir=folder, workers=2), **changes)
     keys = load_keys(settings.mark_key, settings.data_dir)
     async with (
         Finisher.open(settings, keys) as finisher,
-        open_storage(settings, public_url(settings)) as storage,
+        open_storage(settings, public_url(settings)) as opened,
     ):
+        storage = chosen or opened
         triton, jobs = FakeTriton(), store(redis, settings)
+
+        async def check() -> None:
+            opened_shop.checks += 1
+            await storage.check()
+
+        pictures = PictureStore(storage, Probe(check), pause_s=0.1)
         await jobs.prepare()
         workers = Workers(
-            WorkerContext(jobs, triton, finisher, storage), settings, pause_s=0.1, stop_again_s=0.5
+            WorkerContext(jobs, triton, finisher, pictures), settings, pause_s=0.1, stop_again_s=0.5
         )
+        opened_shop = Shop(jobs, triton, workers)
         workers.start()
         try:
-            yield Shop(jobs, triton, workers)
+            yield opened_shop
         finally:
             triton.gate.set()
             await workers.stop()

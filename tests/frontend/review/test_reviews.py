@@ -38,7 +38,7 @@ class Signs:
     fails: bool = False
     hangs: bool = False
 
-    async def url(self, file: StoredFile) -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
         if self.hangs:
             await asyncio.sleep(3600)
         if self.fails:
@@ -54,8 +54,7 @@ class Signs:
     async def exists(self, key: str) -> bool:
         return True
 
-    async def ready(self) -> bool:
-        return True
+    async def check(self) -> None: ...
 
 
 class NoCache:

@@ -22,9 +22,15 @@ class Loopback(AbstractResolver):
 
 async def rclone(folder: Path, *, path_style: bool) -> AsyncIterator[str]:
     """Serves the subfolders of `folder` as buckets; yields its URL under a made-up host name."""
-    (folder / "buckets" / BUCKET).mkdir(parents=True)
-    port = free_port()
-    part = SystemPart(
+    part = rclone_part(folder, free_port(), path_style=path_style)
+    async with running(part, folder):
+        yield part.url
+
+
+def rclone_part(folder: Path, port: int, *, path_style: bool = True) -> SystemPart:
+    """It may be started again and again."""
+    (folder / "buckets" / BUCKET).mkdir(parents=True, exist_ok=True)
+    return SystemPart(
         name="rclone",
         url=f"http://s3.test:{port}",
         command=(
@@ -42,8 +48,6 @@ async def rclone(folder: Path, *, path_style: bool) -> AsyncIterator[str]:
         environment={"RCLONE_AUTH_KEY": f'"{ACCESS_KEY},{SECRET_KEY}"'},
         ready=lambda: _answers(f"http://127.0.0.1:{port}/"),
     )
-    async with running(part, folder):
-        yield part.url
 
 
 async def moto(folder: Path) -> AsyncIterator[str]:

@@ -1,13 +1,16 @@
 import os
+import resource
 import stat
 from pathlib import Path
 
 import pytest
 
+from frontend.common.probe import NotReady
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.local import KEEP_DAYS
 from frontend.storage.signature import Signer
 from tests.frontend.storage.keys import JPEG, KEY, stored
+from tests.small_disk import small_disk
 
 
 @pytest.fixture
@@ -35,7 +38,8 @@ async def test_full_or_closed_folder_is_a_storage_error(tmp_path: Path) -> None:
     blocked = LocalStorage(tmp_path / "files", Signer(bytes(32)), "http://127.0.0.1:8080", 60)
     with pytest.raises(StorageError, match="folder put"):
         await blocked.put(KEY, b"x", JPEG)
-    assert not await blocked.ready()
+    with pytest.raises(NotReady, match=r"^IMGEN_DATA_DIR: no picture can be stored there: "):
+        await blocked.check()
 
 
 async def test_failed_put_keeps_the_old_object(local: LocalStorage, tmp_path: Path) -> None:
@@ -65,3 +69,56 @@ async def test_stored_file_is_a_plain_file_that_cannot_be_run(local: LocalStorag
     mode = (tmp_path / "files" / KEY).stat().st_mode
     assert stat.S_ISREG(mode)
     assert not mode & 0o111
+
+
+async def fault_of(storage: LocalStorage) -> str:
+    with pytest.raises(NotReady) as caught:
+        await storage.check()
+    return str(caught.value)
+
+
+async def test_full_disk_is_not_ready_until_there_is_room_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=16) as disk:
+        storage = LocalStorage(disk.folder / "files", Signer(bytes(32)), "http://127.0.0.1:8080", 60)
+        await storage.check()
+        assert files_in(disk.folder) == []
+        disk.fill()
+        assert (await fault_of(storage)).endswith("No space left on device")
+        disk.free()
+        await storage.check()
+
+
+async def test_disk_with_room_for_no_picture_is_not_ready(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=2) as disk:
+        storage = LocalStorage(disk.folder / "files", Signer(bytes(32)), "http://127.0.0.1:8080", 60)
+        assert (await fault_of(storage)).endswith("No space left on device")
+
+
+async def test_folder_that_became_read_only_is_not_ready(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=16) as disk:
+        storage = LocalStorage(disk.folder / "files", Signer(bytes(32)), "http://127.0.0.1:8080", 60)
+        await storage.check()
+        disk.remount("ro")
+        assert (await fault_of(storage)).endswith("Read-only file system")
+        disk.remount("rw")
+        await storage.check()
+
+
+async def test_limit_of_file_sizes_is_told(local: LocalStorage) -> None:
+    """As of a quota, and without rights to mount anything."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        assert await fault_of(local) == "IMGEN_DATA_DIR: no picture can be stored there: File too large"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    await local.check()
+
+
+async def test_folder_on_another_disk_behind_a_link_takes_pictures(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", mib=16) as disk:
+        (tmp_path / "files").symlink_to(disk.folder)
+        storage = LocalStorage(tmp_path / "files", Signer(bytes(32)), "http://127.0.0.1:8080", 60)
+        await storage.check()
+        await storage.put(KEY, b"x", JPEG)
+        assert await storage.exists(KEY)

@@ -8,6 +8,7 @@ import pytest
 from yarl import URL
 
 from embedded.part import free_port
+from frontend.common.probe import NotReady
 from frontend.settings import Settings
 from frontend.storage import StorageError
 from frontend.storage.s3 import S3Storage
@@ -35,10 +36,11 @@ async def silent_server() -> AsyncIterator[str]:
 
 async def each_call_fails(storage: S3Storage) -> None:
     """All at once: each may try again for seconds."""
-    calls = storage.put(KEY, b"x", JPEG), storage.delete([KEY]), storage.exists(KEY), storage.ready()
-    *failed, ready = await asyncio.gather(*calls, return_exceptions=True)
+    calls = storage.put(KEY, b"x", JPEG), storage.delete([KEY]), storage.exists(KEY), storage.check()
+    *failed, check = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(error) for error in failed] == [StorageError] * 3
-    assert ready is False
+    assert isinstance(check, NotReady)
+    assert str(check).startswith("IMGEN_S3_ENDPOINT: nothing answers there (")
 
 
 async def test_closed_port_is_an_error_within_seconds() -> None:
@@ -62,8 +64,9 @@ async def test_wrong_secret_is_an_error_that_does_not_show_it(
     async with S3Storage.opened(s3_settings(rclone_by_path), resolver=Loopback()) as storage:
         with pytest.raises(StorageError, match="SignatureDoesNotMatch") as caught:
             await storage.put(KEY, b"x", JPEG)
-        assert not await storage.ready()
-    assert "another-secret" not in str(caught.value)
+        with pytest.raises(NotReady, match=r"^AWS_SECRET_ACCESS_KEY: .* \(SignatureDoesNotMatch\)$") as told:
+            await storage.check()
+    assert "another-secret" not in str(caught.value) + str(told.value)
 
 
 async def test_absent_credentials_are_a_storage_error(
@@ -78,6 +81,8 @@ async def test_absent_credentials_are_a_storage_error(
             await storage.put(KEY, b"x", JPEG)
         with pytest.raises(StorageError, match="NoCredentialsError"):
             (await storage.url(stored(b"x"))).reveal()
+        with pytest.raises(NotReady, match=r"^AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: there are none"):
+            await storage.check()
 
 
 async def test_missing_bucket_is_an_error_and_not_ready(moto: str) -> None:
@@ -85,7 +90,8 @@ async def test_missing_bucket_is_an_error_and_not_ready(moto: str) -> None:
     async with S3Storage.opened(settings, resolver=Loopback()) as storage:
         with pytest.raises(StorageError, match="NoSuchBucket"):
             await storage.put(KEY, b"x", JPEG)
-        assert not await storage.ready()
+        with pytest.raises(NotReady, match=r"^IMGEN_S3_BUCKET: there is no such bucket \(NoSuchBucket\)$"):
+            await storage.check()
 
 
 async def test_link_names_the_public_endpoint_and_holds_there(

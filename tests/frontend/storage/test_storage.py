@@ -145,4 +145,5 @@ async def test_expired_link_is_refused(stand: Stand) -> None:
 
 
 async def test_storage_in_order_is_ready(stand: Stand) -> None:
-    assert await stand.storage.ready()
+    await stand.storage.check()
+    await stand.storage.check()
