@@ -18,6 +18,8 @@ from frontend.cache.log import Log
 from frontend.cache.replica import Replica
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.prompt_intent import PromptIntent
+from frontend.prompts.intent import intent_of
+from frontend.prompts.prompt import read
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.signature import Signer
@@ -166,3 +168,24 @@ async def test_picture_is_offered_with_a_safe_verdict_alone(redis: "Redis", tmp_
         assert await one.cache.offer(a_job(), a_verdict()) is None
         one.encoder.fails = True
         assert await one.cache.offer(job, a_verdict()) is None
+
+
+async def test_what_was_left_out_of_a_prompt_counts(redis: "Redis", tmp_path: Path) -> None:
+    """Who asked for a LoRA by its tag wanted more than who did not."""
+
+    def asked(text: str) -> PromptIntent:
+        return intent_of(read(text, ()), "")
+
+    made = asked("a car, <lora:foo:1>")
+    await enter(redis, made.positive, intent=made)
+    async with stand(redis, tmp_path) as one:
+        await until(holds(one.replica, 1))
+        for text, hits in (
+            ("a car, <lora:foo:1>", True),
+            ("A car,  <lora:foo:1>", True),
+            ("a car, <lora:foo:0.1>", False),
+            ("a car, <lora:bar:1>", False),
+            ("a car", False),
+        ):
+            found = await one.find("a car", intent=asked(text))
+            assert (found is not None) == hits, text
