@@ -6,7 +6,9 @@ import logging
 import re
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
 
 from frontend.common.errors import ApiError
 from frontend.domain.picture import StoredFile
@@ -46,7 +48,18 @@ async def serve_file(storage: LocalStorage, request: web.Request) -> web.StreamR
         "Cache-Control": "private",
         "X-Content-Type-Options": "nosniff",
     }
-    return web.FileResponse(path, headers=headers)
+    return PictureResponse(path, headers=headers)
+
+
+class PictureResponse(web.FileResponse):
+    """The whole file where several ranges are asked for, which every client understands."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if "," in request.headers.get(hdrs.RANGE, ""):
+            headers = CIMultiDict(request.headers)
+            del headers[hdrs.RANGE]
+            request = request.clone(headers=headers)
+        return await super().prepare(request)
 
 
 def _sha256_of(path: Path) -> str:

@@ -30,6 +30,15 @@ async def test_head_answers_without_the_picture(folder: Stand) -> None:
         assert (answer.status, answer.headers["Content-Length"], await answer.read()) == (200, "9", b"")
 
 
+async def test_several_ranges_are_answered_with_the_whole(folder: Stand) -> None:
+    link = await folder.link(PICTURE)
+    for ranges in ("bytes=0-3,5-6", "bytes=0-3, 5-", "bytes=-2,0-0"):
+        status, body, headers = await folder.get(link, Range=ranges)
+        assert (status, body) == (200, PICTURE) and "content-range" not in headers
+    assert (await folder.get(link, Range="bytes=2-3"))[:2] == (206, b"pi")
+    assert (await folder.get(link, Range="bytes=99-"))[0] == 416
+
+
 async def test_refusal_is_the_same_whether_or_not_the_object_exists(folder: Stand) -> None:
     for key in (KEY, "never/stored.jpg"):
         url = URL(await folder.link(PICTURE, key)).update_query(signature="0" * 64)
