@@ -188,7 +188,9 @@ def pickled(path: Path) -> None:
     }
     path.mkdir()
     (path / "model_index.json").write_text(json.dumps(index))
+    (path / "vae").mkdir()
     (path / "text_encoder").mkdir()
+    (path / "text_encoder" / "config.json").write_text("{}")
     (path / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04")
 
 
