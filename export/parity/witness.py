@@ -18,6 +18,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
+from diffusers.loaders.single_file_utils import SCHEDULER_DEFAULT_CONFIG
 from safetensors import safe_open
 from torch import Tensor
 
@@ -29,15 +30,12 @@ from export.networks.networks import Network, network_of
 from export.networks.part_module import PartModule
 
 STEPS = 4
+_FROM_DIFFUSERS = ("beta_start", "beta_end", "beta_schedule", "timestep_spacing", "steps_offset")
 PUBLISHED = {
     "_class_name": "EulerDiscreteScheduler",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "timestep_spacing": "leading",
-    "steps_offset": 1,
+    **{name: SCHEDULER_DEFAULT_CONFIG[name] for name in _FROM_DIFFUSERS},
 }
-"""Of SDXL and SD 1.5."""
+"""Of SDXL and SD 1.5, as diffusers has it."""
 READ = (
     *("_class_name", "prediction_type", "beta_start", "beta_end", "beta_schedule", "timestep_spacing"),
     *("steps_offset", "rescale_betas_zero_snr", "shift", "flow_shift", "use_dynamic_shifting", "max_shift"),

@@ -63,7 +63,7 @@ async def _accept(call: Call) -> dict[str, Any]:
         return known
     job = plan(request, asked, catalogue, services.default_texts, call.key.id)
     if request.use_cache:
-        if found := await _from_cache(call, request, job, intent_of(asked, request.negative), repeat):
+        if found := await _from_cache(call, request, job, intent_of(prompt, request.negative), repeat):
             return await _answer(call, found)
         if request.cache_only:
             raise ApiError(404, "No cached result found")
@@ -160,7 +160,7 @@ def plan(
         watermark=request.watermark,
         texts=_texts(request.texts, default_texts),
         notes=asked.notes,
-        intent=None if request.own_look else intent_of(asked, request.negative),
+        intent=None if request.own_look else intent_of(asked.prompt, request.negative),
         recipe=recipe(model, style, character),
     )
 

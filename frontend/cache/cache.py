@@ -167,6 +167,6 @@ def rejection_reason(question: CacheQuery, similarity: float, made: Candidate) -
         return "floor"
     if shown := unmet(question.demands, made) or conflict(question.intent, made.intent):
         return shown
-    if question.intent.notes != made.intent.notes:  # what was left out may have been meant
+    if question.job.notes != made.notes:  # what was left out may have been meant
         return "notes"
     return "drawn" if shows(made.drawn, question.intent.negatives) else None

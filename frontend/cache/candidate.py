@@ -27,6 +27,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     weights: str  # digest of the model's and the character's
     ruleset: str
     ruleset_version: str
+    notes: tuple[str, ...] = ()  # what its client was told of the prompt
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -52,6 +53,7 @@ def candidate(entry: str, cached: CachedPicture) -> Candidate | None:
         weights=weights_digest(cached.picture),
         ruleset=verdict.ruleset,
         ruleset_version=verdict.ruleset_version,
+        notes=job.notes,
     )
 
 

@@ -6,4 +6,3 @@ import msgspec
 class PromptIntent(msgspec.Struct, frozen=True, array_like=True):
     positive: str  # comma-separated terms, without @character
     negatives: tuple[str, ...] = ()  # without their dashes; those of the field `negative` too
-    notes: tuple[str, ...] = ()  # what of it was left out or read as something else, in sentences

@@ -45,7 +45,7 @@ async def enter(
     """One picture in the log; its gen_id. `changes`: of the job, of the verdict's `version`, of `fields`."""
     version, fields = changes.pop("version", ""), changes.pop("fields", {})
     weights = changes.pop("weights", {})
-    job = msgspec.structs.replace(a_job(), **{"intent": PromptIntent(text, ()), **changes})
+    job = msgspec.structs.replace(a_job(), intent=PromptIntent(text, ()), **changes)
     picture = msgspec.structs.replace(a_picture(), weights=weights)
     verdict = msgspec.structs.replace(a_verdict(), ruleset_version=version)
     record = {

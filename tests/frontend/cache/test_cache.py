@@ -18,7 +18,6 @@ from frontend.cache.log import Log
 from frontend.cache.replica import Replica
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.prompt_intent import PromptIntent
-from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import read
 from frontend.settings import Settings
 from frontend.storage import LocalStorage, StorageError
@@ -173,11 +172,10 @@ async def test_picture_is_offered_with_a_safe_verdict_alone(redis: "Redis", tmp_
 async def test_what_was_left_out_of_a_prompt_counts(redis: "Redis", tmp_path: Path) -> None:
     """Who asked for a LoRA by its tag wanted more than who did not."""
 
-    def asked(text: str) -> PromptIntent:
-        return intent_of(read(text, ()), "")
+    def told(text: str) -> tuple[str, ...]:
+        return read(text, ()).notes
 
-    made = asked("a car, <lora:foo:1>")
-    await enter(redis, made.positive, intent=made)
+    await enter(redis, "a car", notes=told("a car, <lora:foo:1>"))
     async with stand(redis, tmp_path) as one:
         await until(holds(one.replica, 1))
         for text, hits in (
@@ -187,5 +185,5 @@ async def test_what_was_left_out_of_a_prompt_counts(redis: "Redis", tmp_path: Pa
             ("a car, <lora:bar:1>", False),
             ("a car", False),
         ):
-            found = await one.find("a car", intent=asked(text))
+            found = await one.find("a car", job={"notes": told(text)})
             assert (found is not None) == hits, text

@@ -9,7 +9,7 @@ from frontend.catalogue.recipe import recipe
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.prompts.intent import intent_of
-from frontend.prompts.prompt import read
+from frontend.prompts.prompt import parse
 from frontend.settings import ROOT
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 
@@ -68,9 +68,7 @@ def test_recipe_is_another_one_when_the_catalogue_says_something_else() -> None:
 
 
 def test_intent_is_what_the_client_wrote_with_all_its_negatives() -> None:
-    asked = read("@aya reading under a tree, night, -rain", {"aya"})
-    assert intent_of(asked, "fog, wind") == PromptIntent(
+    prompt = parse("@aya reading under a tree, night, -rain", {"aya"})
+    assert intent_of(prompt, "fog, wind") == PromptIntent(
         "reading under a tree, night", ("rain", "fog", "wind")
     )
-    tagged = intent_of(read("a car, <lora:foo:1>", ()), "")
-    assert tagged.positive == "a car" and "<lora:foo:1>" in tagged.notes[0]
