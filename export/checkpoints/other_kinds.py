@@ -6,6 +6,7 @@ from pathlib import Path
 from contract.families import family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
+from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
 
 PICKLE = "it is a pickle, which can run code when it is loaded; convert it to safetensors first"
 # By the first bytes of what is no safetensors file.
@@ -17,8 +18,6 @@ MAGIC = {
     b"version https://git-lfs": "it is Git LFS' note of the file; fetch the file itself (git lfs pull)",
     b"<": "it is a web page, not the file; download it again",
 }
-UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
-"""How the keys of a UNet and of a VAE begin in a single file."""
 OPEN_CLIP_PREFIX, CLIP_PREFIX = "conditioner.embedders.1.model.", "cond_stage_model.transformer."
 """The same of SDXL's second text encoder, and of SD 1.5's only one."""
 # What else a file may be, by how some of its keys begin; the first that fits.

@@ -18,7 +18,7 @@ from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_co
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.early_check import INDEX_FILE, family_of_index, read_index
 from export.checkpoints.fp8 import scaled
-from export.checkpoints.other_kinds import UNET_PREFIX, begins, check_file, describe_other, open_header
+from export.checkpoints.other_kinds import begins, check_file, describe_other, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     SCHEDULER_FILE,
@@ -32,6 +32,7 @@ from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
 from export.families.family import Tensors, TorchFamily, torch_families, torch_family
+from export.single_file_keys import UNET_PREFIX
 
 
 def unpack(

@@ -9,9 +9,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from export.checkpoints.clean_folder import CONFIG_FILE, find_weights, read_config
-from export.checkpoints.other_kinds import VAE_PREFIX, begins, check_quantised, open_header
+from export.checkpoints.other_kinds import begins, check_quantised, open_header
 from export.errors import ExportError, first_line
 from export.families.family import TorchFamily
+from export.single_file_keys import VAE_PREFIX
 
 DECODER = "decoder."
 

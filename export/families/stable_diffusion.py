@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from diffusers.loaders import single_file_utils as conversions
 
-from export.checkpoints.other_kinds import UNET_PREFIX, VAE_PREFIX
 from export.families.family import FLAT, Source, Tensors
+from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
 
 CLIP: Mapping[str, Any] = {
     "vocab_size": 49408,

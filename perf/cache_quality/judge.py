@@ -8,7 +8,7 @@ import numpy as np
 from frontend.cache.normal_form import embedded_text
 from frontend.cache.rules.table import conflict
 from perf.cache_quality.encoder import Encode
-from perf.cache_quality.pairs import Pair, intent
+from perf.cache_quality.pairs import Pair, asked
 from perf.cache_quality.share import Share
 
 FLOOR = 0.95
@@ -37,15 +37,15 @@ def judge(pairs: Sequence[Pair], encode: Encode) -> list[Judged]:
 
 
 def _judged(pair: Pair, encode: Encode) -> Judged:
-    (character, asked), (other, made) = intent(pair.asked), intent(pair.made)
-    texts = (asked.positive, made.positive)
+    one, other = asked(pair.asked), asked(pair.made)
+    texts = (one.intent.positive, other.intent.positive)
     typed, normal = encode(texts), encode([embedded_text(text) for text in texts])
     return Judged(
         pair,
-        character == other,
+        one.character == other.character,
         float(np.dot(typed[0], typed[1])),
         float(np.dot(normal[0], normal[1])),
-        conflict(asked, made),
+        conflict(one.intent, other.intent) or ("notes" if one.notes != other.notes else None),
     )
 
 

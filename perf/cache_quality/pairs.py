@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frontend.domain.prompt_intent import PromptIntent
-from frontend.prompts.prompt import parse
+from frontend.prompts.intent import intent_of
+from frontend.prompts.prompt import read
 
 HALVES = {
     "development": Path(__file__).with_name("development.tsv"),
@@ -56,7 +57,15 @@ def _pair(row: Sequence[str], where: str) -> Pair:
         raise ValueError(f"{where}: {error}") from None
 
 
-def intent(raw: str) -> tuple[str, PromptIntent]:
-    """The character, "" for none, and what the rules see of a raw prompt."""
-    prompt = parse(raw, {name.lower() for name in _NAME.findall(raw)})
-    return prompt.character, PromptIntent(", ".join(prompt.positive), prompt.negative)
+@dataclass(frozen=True)
+class Asked:
+    """What the cache sees of a raw prompt."""
+
+    character: str  # "" for none
+    intent: PromptIntent
+    notes: tuple[str, ...]  # what was left out of it
+
+
+def asked(raw: str) -> Asked:
+    reading = read(raw, {name.lower() for name in _NAME.findall(raw)})
+    return Asked(reading.prompt.character, intent_of(reading.prompt, ""), reading.notes)

@@ -11,6 +11,7 @@ ORDER = (
     "errors",
     "json_file",
     "tokenizer_file",
+    "single_file_keys",
     "graphs",  # ONNX files; neither torch nor Triton
     "repository",  # Triton's folders and configs
     "families",  # what distinguishes checkpoints, in torch

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from frontend.prompts.prompt import Prompt, parse
+from frontend.prompts.prompt import Prompt, parse, read
 
 TABLE = Path(__file__).parents[2] / "perf" / "cache_quality" / "held_out.tsv"
 CHARACTERS = ("aya", "bella", "mira", "tomo")
@@ -70,7 +70,11 @@ def test_pair_that_must_miss_differs_in_more_than_order_and_capitals() -> None:
     for pair in pairs():
         if pair.kind in MISSES:
             asked, made = (
-                (Counter(map(str.casefold, prompt.positive)), Counter(map(str.casefold, prompt.negative)))
-                for prompt in _prompts(pair)
+                (
+                    Counter(map(str.casefold, reading.prompt.positive)),
+                    Counter(map(str.casefold, reading.prompt.negative)),
+                    reading.notes,
+                )
+                for reading in (read(pair.asked, CHARACTERS), read(pair.made, CHARACTERS))
             )
             assert asked != made, pair

@@ -87,7 +87,7 @@ def test_diffusers_own_loader_agrees_with_the_formulas(name: str, tmp_path: Path
 def load_with_diffusers(path: Path, networks: Mapping[str, Any]) -> None:
     pipeline, config = StableDiffusionXLPipeline, networks["unet"].config
     state, alphas, metadata = pipeline.lora_state_dict(
-        str(path), unet_config=config, return_lora_metadata=True
+        str(path.parent), weight_name=path.name, unet_config=config, return_lora_metadata=True
     )
     given = {"network_alphas": alphas, "metadata": metadata}
     pipeline.load_lora_into_unet(state, unet=networks["unet"], **given)
