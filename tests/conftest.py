@@ -4,6 +4,7 @@ The server's packages are imported where they are used: the tests of a part run 
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,15 @@ __all__ = [
     "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_configure",
     "pytest_runtest_protocol", "redis", "redis_url", "tiny_repository", "triton",
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _kept_umask() -> Iterator[None]:
+    """`imgen up` sets it for good; called in this process, it would do so for all tests that follow."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

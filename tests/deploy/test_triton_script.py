@@ -118,7 +118,11 @@ async def test_real_triton_started_like_this_is_closed_to_everybody(
     command = (*kept, *(f"{name}={value}" for name, value in given.items() if any(n in name for n in named)))
     inference = Inference([part.url], timeout_s=30, tls=triton_tls(chain, *known))
     stranger = Inference([part.url], timeout_s=30, tls=triton_tls(chain, Path(), Path()))
-    async with running(replace(part, command=command, ready=inference.ready), tmp_path):
+
+    async def ready() -> bool:
+        return await inference.ready() and await listens(http)  # HTTP begins after gRPC
+
+    async with running(replace(part, command=command, ready=ready), tmp_path):
         assert not await stranger.ready()
         for header in (
             "Closed to everybody: al\nways",
@@ -132,6 +136,15 @@ async def test_real_triton_started_like_this_is_closed_to_everybody(
         assert b" 200 OK" in await ask(http, "GET /v2/health/live", "Closed-to-everybody: no")
     await inference.close()
     await stranger.close()
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
 
 
 async def ask(port: int, request: str, header: str) -> bytes:
