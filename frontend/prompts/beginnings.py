@@ -41,7 +41,11 @@ _ENDED = re.compile(
     r"(?:\s{0,3}[;|\uff1b\uff5c\u061b]\s{0,3}|(?<=[!?\u2026\u3002\uff0e\uff01\uff1f\u061f\u0964])\s{0,3}|(?<=\.)\s{1,3})"
     rf"(?=[{DASHES}]{_LETTER})"
 )
-_INSIDE = re.compile(rf"(?<=[^\s{_ENDS}()\[\]{{}}][ \t])([{DASHES}]{_LETTER}[^\s{_ENDS}]*)")
+_INSIDE = re.compile(rf"(?<=[^{DASHES}\s{_ENDS}()\[\]{{}}][ \t])([{DASHES}]{_LETTER}[^\s{_ENDS}]*)")
+_BARE_WEIGHT = re.compile(
+    rf"[^\s{_ENDS}]{{0,40}}(?:{_LETTER}|\)):(?:-[0-9.]{{1,6}}|[0-2]?\.[0-9]{{1,3}})(?=[ \t]*(?:[{_ENDS}]|\Z))"
+    rf"|\):[+-]?[0-9.]{{1,6}}(?![^\s{_ENDS}])"
+)
 
 
 def begin_terms(text: str) -> str:
@@ -59,6 +63,8 @@ def without_blanks(text: str) -> str:
     return _JOINS_NOTHING.sub("", _BLANK.sub(" ", text))
 
 
-def tell_of_dashes_inside(text: str, tell: Tell) -> None:
+def tell_of_text(text: str, tell: Tell) -> None:
     for match in _INSIDE.finditer(text):
         tell("{} is read as text: it refuses only at a term's beginning, behind a comma", match[1])
+    for match in _BARE_WEIGHT.finditer(text):
+        tell("{} is read as text: weights stand in brackets, (red car:1.2)", match[0])

@@ -12,7 +12,7 @@ from contract.emphasis import BREAK, LINE_BREAKS, is_weighted, plain
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-from frontend.prompts.beginnings import begin_terms, tell_of_dashes_inside, without_blanks
+from frontend.prompts.beginnings import begin_terms, tell_of_text, without_blanks
 from frontend.prompts.dialects import translate
 from frontend.prompts.mentions import find_mentions, without_at
 from frontend.prompts.notes import Notes, Tell
@@ -160,7 +160,7 @@ def _read(
     if mentions.weighted:
         tell("A weight of {} has no meaning and is left out", f"@{mentions.names[0]}")
     character = _character(mentions.names, characters)
-    tell_of_dashes_inside(mentions.text, tell)
+    tell_of_text(mentions.text, tell)
     for term in ended_by_a_line_break(mentions.text):
         tell("{} ends with its line: what follows is wished for", f"-{term}")
     terms = read_terms(mentions.text, tell)

@@ -116,6 +116,11 @@ def test_negatives_under_a_label_are_refused_and_settings_left_out(text: str) ->
     assert prompt.negative == ("rain", "hat")
 
 
+def test_dashes_apart_are_one_refusal_and_nothing_to_tell() -> None:
+    reading = read("car, - - -rain", ())
+    assert (canonical_form(reading.prompt), reading.notes) == ("car, -rain", ())
+
+
 def test_object_in_json_tells_what_is_left_out_of_it() -> None:
     reading = read('{"prompt": "car", "negative_prompt": "rain", "steps": 20}', ())
     assert canonical_form(reading.prompt) == "car, -rain"
@@ -129,9 +134,15 @@ def test_dash_within_a_term_is_text_and_told(text: str) -> None:
     assert any("behind a comma" in note for note in reading.notes)
 
 
+@pytest.mark.parametrize("text", ["car:1.2, tree", "car, rain:-1.5", "(car):1.3 tree, (hat):1.3"])
+def test_weight_without_brackets_is_text_and_told(text: str) -> None:
+    assert any("weights stand in brackets" in note for note in read(text, ()).notes)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "f:1.8 lens, ISO:100, 5:30, 16:9",
         "コーヒー, ラーメン",
         "ㅡㅡ, ㅡㅅㅡ",
         "ー_ー",
