@@ -36,12 +36,16 @@ _WRAPPED = re.compile(
     rf"({_BEGIN})[\"'`*\u201c\u2018\u00ab\u300c\u300e\u3010\uff3b<]{{1,3}}([{DASHES}]\s?{_LETTER}[^{_ENDS}]*?)"
     rf"[\"'`*\u201d\u2019\u00bb\u300d\u300f\u3011\uff3d>]{{0,3}}(?=[ \t]*(?:[{_ENDS}]|\Z))"
 )
+_QUOTED = r"(?P<quoted>\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|「[^」\n]{1,400}」|«[^»\n]{1,400}»)"
 # `a car; -rain`: nothing that is wished for begins like that.
 _ENDED = re.compile(
-    r"(?:\s{0,3}[;|\uff1b\uff5c\u061b]\s{0,3}|(?<=[!?\u2026\u3002\uff0e\uff01\uff1f\u061f\u0964])\s{0,3}|(?<=\.)\s{1,3})"
+    _QUOTED + r"|(?:\s{0,3}[;|\uff1b\uff5c\u061b]\s{0,3}"
+    r"|(?<=[!?\u2026\u3002\uff0e\uff01\uff1f\u061f\u0964])\s{0,3}|(?<=\.)\s{1,3})"
     rf"(?=[{DASHES}]{_LETTER})"
 )
-_INSIDE = re.compile(rf"(?<=[^{DASHES}\s{_ENDS}()\[\]{{}}][ \t])([{DASHES}]{_LETTER}[^\s{_ENDS}]*)")
+_INSIDE = re.compile(
+    _QUOTED + rf"|(?<=[^{DASHES}\s{_ENDS}()\[\]{{}}][ \t])([{DASHES}]{_LETTER}[^\s{_ENDS}]*)"
+)
 _BARE_WEIGHT = re.compile(
     rf"[^\s{_ENDS}]{{0,40}}(?:{_LETTER}|\)):(?:-[0-9.]{{1,6}}|[0-2]?\.[0-9]{{1,3}})(?=[ \t]*(?:[{_ENDS}]|\Z))"
     rf"|\):[+-]?[0-9.]{{1,6}}(?![^\s{_ENDS}])"
@@ -56,7 +60,7 @@ def begin_terms(text: str) -> str:
     text = _LOOKS_LIKE_A_DASH.sub(r"\1-", text)
     text = _NUMBERED.sub(r"\1", text)
     text = _WRAPPED.sub(r"\1\2", text)
-    return _ENDED.sub(", ", text)
+    return _ENDED.sub(lambda found: found["quoted"] or ", ", text)
 
 
 def without_blanks(text: str) -> str:
@@ -65,6 +69,7 @@ def without_blanks(text: str) -> str:
 
 def tell_of_text(text: str, tell: Tell) -> None:
     for match in _INSIDE.finditer(text):
-        tell("{} is read as text: it refuses only at a term's beginning, behind a comma", match[1])
+        if not match["quoted"]:
+            tell("{} is read as text: it refuses only at a term's beginning, behind a comma", match[2])
     for match in _BARE_WEIGHT.finditer(text):
         tell("{} is read as text: weights stand in brackets, (red car:1.2)", match[0])

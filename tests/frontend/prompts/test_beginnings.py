@@ -154,6 +154,8 @@ def test_weight_without_brackets_is_text_and_told(text: str) -> None:
         r"https://example.com/\(a\)?x=\[2\]",
         'a sign that says "-20 °C"',
         "cold; -20 °C",
+        'a card that says "Love; -Mom"',
+        "a card that says “Stop! –Bob”, 「海。-山」",
         "the years 1990–2000, x-ray, a - b",
         "*-*, '-'",
         "#1, 50% off; a * b",
