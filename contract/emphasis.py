@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 2.0
 BREAK = "BREAK"
-COMMAS = ",\uff0c\u3001\u060c"  # also full-width, ideographic and Arabic
+# Also full-width, ideographic, Arabic, Ethiopic and Armenian; half-width, small and vertical forms.
+COMMAS = ",\uff0c\u3001\u060c\u1363\u055d\uff64\ufe10\ufe11\ufe50\ufe51"
 LINE_BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 # What keyboards and word processors put for a dash: hyphens, figure, en and em dash, bar, minus, and the
 # small and full-width forms.

@@ -34,7 +34,9 @@ def _once(positive: str) -> str:
         if one.encoded and one.kind not in _UNSAID:
             parts[-1].append(one)
     said = sorted({" ".join(map(_spell, drop_implied(part))) for part in parts if part})
-    return ", ".join([*said, *(f'"{quote}"' for quote in quotes)]) or " ".join(text.split())
+    return ", ".join([*said, *(f'"{quote}"' for quote in quotes)]) or " ".join(
+        (text if text.strip() else positive).split()
+    )
 
 
 def _spell(one: Token) -> str:

@@ -16,7 +16,11 @@ BOTTOM_RIGHT = Anchor(1.0, 1.0)
 _VERTICAL = {"top": 0.0, "upper": 0.0, "north": 0.0, "bottom": 1.0, "lower": 1.0, "south": 1.0}
 _HORIZONTAL = {"left": 0.0, "west": 0.0, "right": 1.0, "east": 1.0}
 _MIDDLE = dict.fromkeys(("center", "centre", "middle"), 0.5)
-_SHORT = {"tl": (0.0, 0.0), "tr": (1.0, 0.0), "bl": (0.0, 1.0), "br": (1.0, 1.0), "c": (0.5, 0.5)}
+_SHORT = {"tl": (0.0, 0.0), "tr": (1.0, 0.0), "bl": (0.0, 1.0), "br": (1.0, 1.0), "c": (0.5, 0.5),
+          "n": (0.5, 0.0), "s": (0.5, 1.0), "w": (0.0, 0.5), "e": (1.0, 0.5),
+          "nw": (0.0, 0.0), "ne": (1.0, 0.0), "sw": (0.0, 1.0), "se": (1.0, 1.0),
+          "lt": (0.0, 0.0), "rt": (1.0, 0.0), "lb": (0.0, 1.0), "rb": (1.0, 1.0),
+          "t": (0.5, 0.0), "b": (0.5, 1.0), "l": (0.0, 0.5), "r": (1.0, 0.5)}  # fmt: skip
 
 
 def _table() -> dict[str, Anchor]:
@@ -48,4 +52,5 @@ def anchor(position: str) -> Anchor:
     `bottom-right`, `BOTTOM_RIGHT`, `bottomRight`, `right bottom` and `south-east` are one place; `top` is the
     middle of the upper edge. What names no place is the bottom right corner.
     """
-    return _PLACES.get(re.sub("[^a-z]", "", position[:64].lower()), BOTTOM_RIGHT)
+    letters = re.sub("[^a-z]", "", position[:64].lower())
+    return _PLACES.get(re.sub("(?:corner|edge)$", "", letters), BOTTOM_RIGHT)

@@ -16,7 +16,7 @@ from frontend.prompts.parameters import take_parameters
 from frontend.prompts.terms import COMMA, END, is_negative, last_term, refuses
 
 _SYNTAX = re.compile(
-    rf"[()\[\]{{}}<>\\:\uff08|$]|--|\+\+|[\u2013\u2014]|__|[A-Z]{{3}}|[{DASHES}]\s?[\"“«「『]"
+    rf"[()\[\]{{}}<>\\:\uff08|$]|--|\+\+|[\u2013\u2014]|__|[A-Z]{{3}}|[{DASHES}]\s?[\"“«「『'‘`【<]|[{DASHES}]{{2}}|AND_|\A\s*[/!]|\s-n[eo]|\s-without|\uff09"
 )
 # Also across commas, which end a term in quotes, too.
 _QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
@@ -25,15 +25,22 @@ _IN_QUOTES = "|".join(
 )
 # -"rain, hat": both.
 _QUOTED_TERMS = "|".join(
-    rf"{first}([^{first}{last}{LINE_BREAKS}]{{0,400}}){last}(?!\w)" for first, last in _QUOTES
+    rf"{first}([^{first}{last}{LINE_BREAKS}]{{0,400}}){last}(?!\w)"
+    for first, last in (*_QUOTES, ("'", "'"), ("‘", "’"), ("`", "`"), ("【", "】"), ("<", ">"))
 )
 _QUOTED_REFUSAL = re.compile(rf"((?:\A|[{COMMAS}{LINE_BREAKS}])\s{{0,8}}[{DASHES}]\s?)(?:{_QUOTED_TERMS})")
-_MASKED = re.compile(rf"{_IN_QUOTES}|{LITERAL.pattern}|\\[^\w\s]")
+_URL_PART = rf"[^\s()\[\]:{COMMAS}]"
+_URL = rf"https?://(?:{_URL_PART}{{0,500}}(?:\({_URL_PART}{{0,100}}\)|\[{_URL_PART}{{0,100}}\])){{1,8}}{_URL_PART}{{0,500}}"
+_MASKED = re.compile(rf"{_URL}|{_IN_QUOTES}|{LITERAL.pattern}|\\[^\w\s]")
 _MASK = re.compile("\x01([0-9]+)\x02")  # clean text has no such characters
 _UNESCAPED = re.compile(r"(?<!\\)[()\[\]]")
 
 _TAG = re.compile(r"<\s{0,3}[A-Za-z][\w-]{0,30}\s{0,3}:[^<>]{0,300}>|<\|[^<>|]{0,40}\|>")
-_EMBEDDING = re.compile(r"(?<![\w.])embedding:[\w.\\/-]{1,100}", re.IGNORECASE)
+_EMBEDDING = re.compile(
+    r"(?<![\w.])(?:\{\s{0,3}embedding:[\w.\\/-]{1,100}\s{0,3}\}|embedding:[\w.\\/-]{1,100}(?::[0-9.]{1,6}+(?!\s*\)))?)",
+    re.IGNORECASE,
+)
+_COMMAND = re.compile(r"\A\s*[/!](?:imagine|dream|generate|draw|create|txt2img)(?!\w)", re.IGNORECASE)
 _WILDCARD = re.compile(r"(?<!\w)__[\w*./-]{1,60}?__(?!\w)|\$\{[^{}]{0,200}\}")
 _JOINED = re.compile(
     r'\(\s*((?:"[^"]*"\s*,?\s*)+)\)\s*\.\s*(?:and|blend)\s*\(([^()]*)\)', re.IGNORECASE
@@ -46,16 +53,22 @@ _BEHIND = re.compile(rf"(\+{{1,20}}|-{{1,20}}|[0-9]{{1,2}}\.[0-9]{{1,4}}){_ENDIN
 _WORD_BEHIND = re.compile(
     rf"(?<![\w+'\u2019@\uff20-])(?!(?i:notepad)\+)([^\W\d_]{{2}}\w{{0,60}}|{_MASK.pattern})(\+{{2,20}}|-{{2,20}}){_ENDING}"
 )
+# −−no of word processors, and (rain:−1).
+_DOUBLE_DASH = re.compile(rf"(?<![^\s{COMMAS}])[\u2010-\u2012\u2212\ufe58\ufe63\uff0d]{{2}}(?=\s?[A-Za-z])")
+_MINUS = re.compile(rf"(?<=:)(\s{{0,3}})[{DASHES}](?=[0-9.]{{1,8}}\s{{0,8}}\)|(?<=::[{DASHES}])[0-9.])")
 _UP, _DOWN = 1.1, 0.9  # of compel: one plus, one minus
-_NOVELAI = re.compile(rf"(?<![\w:.])(-?{_NUMBER})::([^:]{{1,2000}}?)::")  # 1.3::a b::
+# 1.3::a b::, or up to the end.
+_NOVELAI = re.compile(
+    rf"(?<![\w:.])(-?{_NUMBER})::([^:]{{1,2000}}?)::|(?:\A|(?<=[{COMMAS}\n]))\s{{0,8}}(-?{_NUMBER})::([^:]{{1,4000}})\Z"
+)
 _PARTS = re.compile(rf"(?<!:)::(?!:|{_NUMBER}\s{{0,8}}\))(-?{_NUMBER})?")
-_AND = re.compile(rf"(?<![^\s)\]{COMMAS}])AND(?![^\s(\[{COMMAS}])")
-_PART_WEIGHT = re.compile(rf"\s:\s{{0,3}}(-?{_NUMBER})\s*\Z")
+_AND = re.compile(rf"(?<![^\s)\]{COMMAS}])AND(?:_PERP|_SALT|_TOPK)?(?![^\s(\[{COMMAS}])")
+_PART_WEIGHT = re.compile(rf"(?:\s|(?<=[^\W\d])):\s{{0,3}}(-?{_NUMBER})\s*\Z")
 _REGION = re.compile(rf"(?<![^\s{COMMAS}])(?:ADDCOMM|ADDBASE|ADDROW|ADDCOL)(?![^\s{COMMAS}])")
-# （x：1.3） of keyboards for Chinese and Japanese, and （-x）.
+# （x：1.3） of keyboards for Chinese and Japanese, and （-x）; also half of it.
 _FULL_WIDTH = re.compile(
-    rf"\uff08\s{{0,3}}((?=[{DASHES}])[^\uff08\uff09]{{1,300}}?|[^\uff08\uff09]{{1,300}}?(?=[:\uff1a]\s?[0-9\uff10-\uff19]))"
-    r"(?:[:\uff1a]\s?([0-9\uff10-\uff19.\uff0e]{1,6}))?\s{0,3}\uff09"
+    rf"[(\uff08]\s{{0,3}}((?=[{DASHES}])[^()\uff08\uff09]{{1,300}}?|[^()\uff08\uff09]{{1,300}}?(?=[:\uff1a]\s?[0-9\uff10-\uff19]))"
+    r"(?:[:\uff1a]\s?([0-9\uff10-\uff19.\uff0e]{1,6}))?\s{0,3}[)\uff09]"
 )
 _NAME_BELOW_0 = re.compile(r"\(\s{0,8}([@\uff20]\w[\w-]{0,64})\s{0,8}:\s{0,8}-[0-9.]{1,9}\s{0,8}\)")
 _WRITTEN_WEIGHT = re.compile(rf":\s{{0,8}}[+-]?{_NUMBER}\s{{0,8}}\)")
@@ -83,8 +96,10 @@ class _Translator:
     def translate(self, text: str) -> Translation:
         text = _QUOTED_REFUSAL.sub(_refuse_each, text)
         text = _MASKED.sub(self._mask, _JOINED.sub(self._joined, text))
-        text = _FULL_WIDTH.sub(_half_width, text)
+        text = _FULL_WIDTH.sub(_half_width, _DOUBLE_DASH.sub("--", text))
+        text = _MINUS.sub(r"\1-", text)
         text = _NAME_BELOW_0.sub(r", -\1,", text)
+        text = self._without(_COMMAND, text, "it is a command of another program")
         text = self._without(_TAG, text, "LoRAs are chosen by @name, and embeddings are part of a model")
         text = self._without(_EMBEDDING, text, "embeddings are part of a model")
         text = self._without(_SWAP, text, "a picture is drawn from one text")
@@ -95,7 +110,7 @@ class _Translator:
         text = take_first(text, self._tell)
         text = _weigh_groups(text)
         text = _WORD_BEHIND.sub(lambda match: f"({match[1]}:{_compel(match[3]):.4f})", text)
-        text = _NOVELAI.sub(lambda match: f"({match[2]}:{match[1]})", text)
+        text = _NOVELAI.sub(lambda match: f"({match[2] or match[4]}:{match[1] or match[3]})", text)
         text = self._composed(self._multi_prompt(text))
         text = self._regions(text)
         return Translation(self._unmask(_spread_dashes(text)), tuple(map(self._unmask, self._refused)))
@@ -177,20 +192,26 @@ def _refuse_each(match: re.Match[str]) -> str:
 
 def _escaped(masked: str) -> str:
     """What was in quotes: a comma ends its term, and so would end what protects its brackets."""
-    if masked[:1] == "\\" or not COMMA.search(masked):
+    if masked[:1] == "\\" or not (COMMA.search(masked) or masked.startswith("http")):
         return masked
     return _UNESCAPED.sub(r"\\\g<0>", masked).replace(BREAK, BREAK.capitalize())
 
 
 def _half_width(match: re.Match[str]) -> str:
+    if not set("\uff08\uff09\uff1a\uff0e") & set(match[0]) and (match[2] or "").isascii():
+        return match[0]
     number = unicodedata.normalize("NFKC", match[2] or "")
     return f"({match[1]}:{number})" if number else f", {match[1]}, "
 
 
 def _weigh_groups(text: str) -> str:
     """Weights that stand behind a bracket, put into it."""
-    parts, at = [], 0
+    parts, at, closed = [], 0, -1
     for token in tokens(text):
+        if token.sign is Sign.OPEN and token.start == closed:  # (car)(tree) are two words
+            parts += [text[at:closed], " "]
+            at = closed
+        closed = token.end if token.sign is Sign.CLOSE else -1
         is_end = token.sign in (Sign.CLOSE, Sign.GLUED) and token.text[-1] == ")"
         if is_end and (behind := _BEHIND.match(text, token.end)):
             weight = float(token.number.replace(",", ".") or 1) * _compel(behind[1])

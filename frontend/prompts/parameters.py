@@ -6,26 +6,31 @@ told. Telephones make a long dash of the two short ones.
 
 import re
 
+from contract.emphasis import COMMAS
 from frontend.prompts.notes import Tell
 
-_REFUSING = "no|neg|negative|negative[_-]prompt|n"
+_REFUSING = "no|not|neg|negatives?|negative[_-]prompts?|n|without|exclude|avoid"
 _VALUE = r"[ \t=]{1,3}"
 _NUMERIC = (
     "ar|aspect|aspect[_-]ratio|v|version|niji|s|stylize|seed|q|quality|c|chaos|w|weird|iw|cw|sw|ow|sv|stop|exp|repeat|r"
-    "|width|height|steps|cfg|cfg[_-]scale|scale|bs|fps|motion|uplight|h|W|H|C|S"
+    "|width|height|steps|cfg|cfg[_-]scale|scale|bs|fps|motion|uplight|h"
 )
 _WORDED = "style|sref|cref|oref|p|profile|sampler|scheduler|model|mode|image|turbo|preset|video"
 _FLAGS = "tile|raw|hd|fast|relax|draft|test|testp|creative|upbeta|vibe|loop|end|public|stealth|styles|help"
 _PARAMETER = re.compile(
-    r"(?<![^\s,\uff0c\u3001\u060c])(?:"
-    rf"(?:--|[\u2014\u2013]{{1,2}})(?:(?P<no>{_REFUSING})(?:(?=\s)|[=:]|\Z)|[ \t](?P<apart>no)(?=\s))"
+    rf"(?<![^\s{COMMAS}])(?:"
+    rf"(?:--|[\u2014\u2013]{{1,2}})(?:(?P<no>{_REFUSING})(?:(?=\s)|[=:{COMMAS}]|\Z)|[ \t](?P<apart>no)(?=\s))"
+    # a car -no rain
+    rf"|(?<=[^\s{COMMAS}][ \t])-(?P<single>no|not|neg|negative|without)(?=[ \t])"
     rf"|(?:--|[\u2014\u2013]{{1,2}})(?:{_NUMERIC}){_VALUE}[0-9][\w.:/x]{{0,20}}"
     rf"|--(?:{_WORDED}){_VALUE}(?:https?://\S{{1,500}}\s*|[0-9]{{1,20}}(?!\S)\s*|(?!-)[\w:.-]{{1,40}})"
     rf"(?:(?:https?://\S{{1,500}}|[0-9]{{1,20}}(?!\S))\s{{0,3}}){{0,8}}"
     rf"|--(?:{_NUMERIC}|{_WORDED}|{_FLAGS})(?![\w-])"
+    rf"|--(?:{_NUMERIC})[0-9][\w.:]{{0,10}}(?!\S)"
     # One that nobody knows, behind other text of its term: where it begins a term, it is a refusal.
-    rf"|(?<=[^\s,\uff0c\u3001\u060c][ \t])--[A-Za-z][\w-]{{0,40}}(?:(?! --)[^,\n\uff0c\u3001\u060c])*"
+    rf"|(?<=[^\s{COMMAS}][ \t])--[A-Za-z][\w-]{{0,40}}(?:(?! --)[^\n{COMMAS}])*"
     rf")",
+    re.IGNORECASE,
 )
 _NEXT = re.compile(r"(?<!\S)--[A-Za-z]|\n")
 
@@ -36,7 +41,7 @@ def take_parameters(text: str, tell: Tell) -> tuple[str, list[str]]:
     while match := _PARAMETER.search(text, at):
         kept.append(text[at : match.start()])
         at = match.end()
-        if match["no"] or match["apart"]:
+        if match["no"] or match["apart"] or match["single"]:
             stop = _NEXT.search(text, at)
             end = stop.start() if stop else len(text)
             refused.append(text[at:end])

@@ -8,10 +8,11 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from contract.emphasis import BREAK, is_weighted, plain
+from contract.emphasis import BREAK, LINE_BREAKS, is_weighted, plain
 from contract.limits import MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
+from frontend.prompts.beginnings import begin_terms, tell_of_text, without_blanks
 from frontend.prompts.dialects import translate
 from frontend.prompts.mentions import find_mentions, without_at
 from frontend.prompts.notes import Notes, Tell
@@ -30,6 +31,7 @@ _DROPPED = re.compile(
 )
 _IN_FULL = f"Written in full, with a weight at each term, it has more than {MAX_PROMPT_CHARACTERS} characters"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_BREAK = re.compile(f"\r\n|[{LINE_BREAKS}]")
 
 
 @dataclass(frozen=True)
@@ -136,13 +138,16 @@ def compose(
 
 
 def clean(text: str, too_long: str, not_unicode: str) -> str:
-    """Trimmed, of bounded length, without control characters. Raises ApiError 400 with the words given."""
+    """Trimmed, of bounded length, without control characters; all line breaks are `\\n`.
+
+    Raises ApiError 400 with the words given.
+    """
     text = text.strip()
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise ApiError(400, too_long)
     if _SURROGATE.search(text):
         raise ApiError(400, not_unicode)
-    return _DROPPED.sub("", text)
+    return _LINE_BREAK.sub("\n", without_blanks(_DROPPED.sub("", text)))
 
 
 def _read(
@@ -150,11 +155,12 @@ def _read(
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     tell = notes.tell
     pasted = read_pasted(_clean(text), tell)
-    translation = translate(pasted.positive, tell)
+    translation = translate(begin_terms(pasted.positive), tell)
     mentions = find_mentions(translation.text, characters)
     if mentions.weighted:
         tell("A weight of {} has no meaning and is left out", f"@{mentions.names[0]}")
     character = _character(mentions.names, characters)
+    tell_of_text(mentions.text, tell)
     for term in ended_by_a_line_break(mentions.text):
         tell("{} ends with its line: what follows is wished for", f"-{term}")
     terms = read_terms(mentions.text, tell)

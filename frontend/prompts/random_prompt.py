@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def _character(catalogue: Catalogue, asked: str | None, rng: random.Random) -> s
     if asked is None:
         ours = sorted(catalogue.characters_of(next(iter(catalogue.models), "")))
         return rng.choice(ours) if ours else ""
-    name = asked.strip().removeprefix("@").lower()
+    name = unicodedata.normalize("NFKC", asked).strip().removeprefix("@").lower()
     if name and name not in catalogue.characters:
         detail = prompt.which_character(name[:MAX_TOLD], catalogue.characters)
         raise ApiError(400, "Invalid character", detail=detail)

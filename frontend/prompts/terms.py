@@ -8,6 +8,7 @@ from contract.emphasis import COMMAS, DASHES, LINE_BREAKS, plain
 END = re.compile(f"[{COMMAS}{LINE_BREAKS}]")
 COMMA = re.compile(f"[{COMMAS}]")
 DASH = re.compile(f"[{DASHES}]")
+_FACE = re.compile("[-\uff0d][_.\uff3f]{1,3}[-\uff0d][^\\w\\s]{0,3}")  # -_-
 
 
 def raw_terms(text: str) -> Iterator[tuple[int, str]]:
@@ -25,7 +26,7 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def is_negative(term: str) -> bool:
-    return bool(DASH.match(term.lstrip()))
+    return bool(DASH.match(term.lstrip())) and not _FACE.fullmatch(term.strip())
 
 
 def refuses(term: str) -> bool:

@@ -32,6 +32,8 @@ _DIGIT = re.compile("\\d")
 _DEGREE = re.compile("(?<=\\d)\\s?\u00ba")
 _UNIT_SPACE = re.compile("(?<=\\d)\\s+(?=[°%‰]|[€$£¥](?!\\d))|(?<=°)\\s+(?=[cf]\\b)")
 _BETWEEN_DIGITS = re.compile("(?<=\\d)(?:\\s+([-:/x\u00d7\u2014])\\s+|([x\u00d7\u2014]))(?=\\d)")
+# 10 000, of which a zero would be none.
+_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?!\d)")
 # Marks and signs of scripts belong to their words; a joiner or a dash ends one.
 _WORD = (
     r"[^\s!-&(-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f"
@@ -55,6 +57,7 @@ def normalise(text: str) -> str:
     text = text.casefold().translate(_SPELLING)
     if _DIGIT.search(text):
         text = _BETWEEN_DIGITS.sub(_tight, _UNIT_SPACE.sub("", text))
+        text = _THOUSANDS.sub(lambda found: found[0].replace(" ", ""), text)
     return text[: 2 * MAX_LENGTH]
 
 

@@ -3,9 +3,37 @@ import pytest
 from frontend.finishing.anchor import anchor, canonical_position
 
 SPELLINGS = [
-    ((0.0, 0.0), ["top-left", "TOP_LEFT", "topLeft", "left top", " Top  Left ", "tl", "north-west"]),
-    ((0.5, 0.0), ["top", "top-center", "top-centre", "topCenter", "center top", "top_middle", "north"]),
-    ((1.0, 0.0), ["top-right", "right-top", "topright", "north east", "tr"]),
+    (
+        (0.0, 0.0),
+        [
+            "top-left",
+            "TOP_LEFT",
+            "topLeft",
+            "left top",
+            " Top  Left ",
+            "tl",
+            "north-west",
+            "nw",
+            "NW",
+            "top-left-corner",
+            "lt",
+        ],
+    ),
+    (
+        (0.5, 0.0),
+        [
+            "top",
+            "top-center",
+            "top-centre",
+            "topCenter",
+            "center top",
+            "top_middle",
+            "north",
+            "t",
+            "top edge",
+        ],
+    ),
+    ((1.0, 0.0), ["top-right", "right-top", "topright", "north east", "tr", "NE"]),
     ((0.0, 0.5), ["left", "center-left", "middle-left", "left center", "middleLeft", "west"]),
     ((0.5, 0.5), ["center", "centre", "middle", "center-center", "middle center", "c"]),
     ((1.0, 0.5), ["right", "center_right", "centre-right", "right middle", "east"]),

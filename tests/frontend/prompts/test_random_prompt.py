@@ -32,7 +32,7 @@ def test_empty_character_is_nobody(grammar: Grammar) -> None:
     assert {each.character for each in drawn} == {""}
 
 
-@pytest.mark.parametrize("asked", ["mira", "Mira", "@mira", " mira "])
+@pytest.mark.parametrize("asked", ["mira", "Mira", "@mira", " mira ", "＠ｍｉｒａ"])
 def test_named_character_is_that_one(grammar: Grammar, asked: str) -> None:
     assert random_prompt(grammar, CATALOGUE, asked).character == "mira"
 

@@ -8,7 +8,9 @@ from frontend.cache.rules.table import conflict
 from frontend.domain.prompt_intent import PromptIntent
 
 SIGNS = st.characters(categories=("P", "S", "No"))
-HARMLESS = set(",&\u2014\u3001\u3002\uff0c\uff06\ufe31\ufe50\ufe51\ufe58\ufe60\uff61\uff64\ufe10\ufe11\ufe12")
+HARMLESS = set(
+    ",&\u2014\u2015\u3001\u3002\uff0c\uff06\ufe31\ufe50\ufe51\ufe58\ufe60\uff61\uff64\ufe10\ufe11\ufe12"
+)
 """Before a word these are a comma or an "and"."""
 
 OTHER_PICTURES = """
@@ -57,6 +59,8 @@ Vienna 20, Oslo 5 ~ Vienna 5, Oslo 20
 2 to 1 ~ 1 to 2
 plus 5 ~ minus 5
 room 101 ~ room 110
+10 000 people ~ 10 000 000 people
+1 000 cats ~ 1 000 000 cats
 girl++ ~ girl+
 (happy)- ~ (happy)+
 player 1 beats player 2 ~ player 2 beats player 1
@@ -94,6 +98,7 @@ a day at 20 ° C ~ a day at 20°C
 “open” sign ~ "open" sign
 „open“ sign ~ "Open" sign
 1990–2000 ~ 1990-2000
+10 000 people ~ 10000 people
 1990 – 2000 ~ 1990-2000
 1990—2000 ~ 1990-2000
 16 × 9 ~ 16x9
