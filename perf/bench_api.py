@@ -1,9 +1,11 @@
-"""Requests a second of one server process: `models` and `status`, beside bare aiohttp and beside FastAPI.
+"""Requests a second of one server process: `models`, `status` and a `generate` that the cache answers, beside
+bare aiohttp and beside FastAPI.
 
 python -m perf.bench_api [--rounds 5] [--seconds 3] [--jobs 200]
 
 In one run, by turns: the real server with the real Redis, aiohttp returning the same bytes without looking at
-the request, and a FastAPI app that reads the same record and builds the same JSON. Medians over the rounds.
+the request, a FastAPI app that reads the same record and builds the same JSON, and what `imgen up` starts,
+asked again and again for a picture that its cache has. Medians over the rounds.
 Without .venv/parts/bench the FastAPI app is left out.
 """
 
@@ -30,13 +32,19 @@ from frontend.common.redis_connection import connect
 from frontend.jobs.store import JobStore
 from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT, Settings
+from perf.cache_hits import HIT_BODY, put_in
 from perf.finished_jobs import NO_TEXTS, finish_jobs
-from perf.processes import cpu_seconds
+from perf.processes import cpu_seconds, descendants, title
 from perf.report import leave_out, machine, median, publish, read_options, table
+from perf.system import BenchError, system_up
 from perf.wrk import CONNECTIONS, HttpLoad, WrkError, wrk, wrk_binary
 
 SMOKE = {"rounds": 1, "seconds": 1, "jobs": 3, "warm_up": 0}
-FASTAPI = "fastapi status"
+FASTAPI, HIT = "fastapi status", "cache hit"
+# Counted as ever, and never too many.
+NO_LIMITS = dict.fromkeys(
+    ("IMGEN_KEY_POLLS_PER_S", "IMGEN_KEY_ORDERS_PER_MINUTE", "IMGEN_KEY_STORED_JOBS"), "1000000"
+)
 _SIGNED = re.compile(rb"(expires=|signature=)[0-9a-f]+")
 
 
@@ -44,6 +52,7 @@ _SIGNED = re.compile(rb"(expires=|signature=)[0-9a-f]+")
 class Contender:
     name: str
     server: "ServerProcess"
+    key: str
     bodies: Path  # one request a line
 
 
@@ -64,8 +73,8 @@ class WrkRun:
 async def compare(rounds: int, seconds: int, jobs: int, warm_up: int) -> dict[str, Any]:
     """The figures; the table is printed. Raises WrkError and PartError."""
     with tempfile.TemporaryDirectory() as name:
-        async with contenders(Path(name), jobs) as (key, everyone):
-            turns = await _by_turns(everyone, key, rounds, seconds, warm_up)
+        async with contenders(Path(name), jobs) as everyone:
+            turns = await _by_turns(everyone, rounds, seconds, warm_up)
     figures = summarise(turns)
     table(
         f"One server process, {CONNECTIONS} connections, medians of {rounds} rounds of {seconds} s",
@@ -76,7 +85,7 @@ async def compare(rounds: int, seconds: int, jobs: int, warm_up: int) -> dict[st
         ],
     )
     table(
-        "Ratios (aims: models_vs_bare 0.6 or more, status_vs_fastapi above 1)",
+        "Ratios (aims: models_vs_bare 0.7, status_vs_fastapi 3, hit_vs_models 0.25 or more)",
         ("", "ratio"),
         [(name, figures[name]) for name in figures if "_vs_" in name],
     )
@@ -84,21 +93,21 @@ async def compare(rounds: int, seconds: int, jobs: int, warm_up: int) -> dict[st
 
 
 async def _by_turns(
-    everyone: list[Contender], key: str, rounds: int, seconds: int, warm_up: int
+    everyone: list[Contender], rounds: int, seconds: int, warm_up: int
 ) -> dict[str, list[WrkRun]]:
     for each in everyone if warm_up else ():
-        await _turn(each, key, warm_up)
+        await _turn(each, warm_up)
     turns: dict[str, list[WrkRun]] = {each.name: [] for each in everyone}
     for _ in range(rounds):
         for each in everyone:
-            turns[each.name].append(await _turn(each, key, seconds))
+            turns[each.name].append(await _turn(each, seconds))
     return turns
 
 
-async def _turn(contender: Contender, key: str, seconds: int) -> WrkRun:
+async def _turn(contender: Contender, seconds: int) -> WrkRun:
     server = contender.server
     before = cpu_seconds(server.pid)
-    load = await wrk(f"{server.url}/api/v2", key, contender.bodies, seconds)
+    load = await wrk(f"{server.url}/api/v2", contender.key, contender.bodies, seconds)
     return WrkRun(load, (cpu_seconds(server.pid) - before) / load.requests * 1e6)
 
 
@@ -117,6 +126,7 @@ def summarise(turns: Mapping[str, list[WrkRun]]) -> dict[str, Any]:
         "models_vs_bare": ratio("models", "bare models"),
         "status_vs_bare": ratio("status", "bare status"),
         **({"status_vs_fastapi": ratio("status", FASTAPI)} if fastapi else {}),
+        "hit_vs_models": ratio(HIT, "models"),
         "left_out": [] if fastapi else [FASTAPI],
         "requests_per_s": {name: median(values, 0) for name, values in rates.items()},
         "cpu_us": {name: median([run.cpu_us for run in runs], 0) for name, runs in turns.items()},
@@ -126,8 +136,8 @@ def summarise(turns: Mapping[str, list[WrkRun]]) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[Contender]]]:
-    """The key, and every server, running and answering alike."""
+async def contenders(folder: Path, jobs: int) -> AsyncIterator[list[Contender]]:
+    """Every server, running and answering alike."""
     async with contextlib.AsyncExitStack() as stack:
         redis = redis_part(folder)
         await stack.enter_async_context(running(redis, folder))
@@ -140,19 +150,30 @@ async def contenders(folder: Path, jobs: int) -> AsyncIterator[tuple[str, list[C
         bare_models = await _started(stack, bare_part("bare-models", folder, models), folder)
         bare_status = await _started(stack, bare_part("bare-status", folder, status), folder)
         everyone = [
-            Contender("models", ours, ask_models),
-            Contender("bare models", bare_models, ask_models),
-            Contender("status", ours, ask_status),
-            Contender("bare status", bare_status, ask_status),
+            Contender("models", ours, key, ask_models),
+            Contender("bare models", bare_models, key, ask_models),
+            Contender("status", ours, key, ask_status),
+            Contender("bare status", bare_status, key, ask_status),
+            await _cache_hit(stack, folder),
         ]
         if Path(python_of("bench")).exists():
             part = fastapi_part(settings, await _passed_on(settings, ids[0], status))
             fastapi = await _started(stack, part, folder)
             check_same(status, await _answer(fastapi.url, key, ask_status))
-            everyone.append(Contender(FASTAPI, fastapi, ask_status))
+            everyone.append(Contender(FASTAPI, fastapi, key, ask_status))
         else:
             leave_out(FASTAPI, python_of("bench"))
-        yield key, everyone
+        yield everyone
+
+
+async def _cache_hit(stack: contextlib.AsyncExitStack, folder: Path) -> Contender:
+    """A whole system, whose cache has the picture that is asked for. Raises BenchError."""
+    system = await stack.enter_async_context(system_up(folder / "system", NO_LIMITS))
+    await put_in(system)
+    asked = folder / "hit.jsonl"
+    asked.write_bytes(orjson.dumps(HIT_BODY) + b"\n")
+    (server,) = (pid for pid in descendants(system.pid) if title(pid) == "cli.main serve")
+    return Contender(HIT, ServerProcess(system.url, server), system.key, asked)
 
 
 def settings_beside(folder: Path, redis_url: str) -> Settings:
@@ -173,7 +194,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "IMGEN_REDIS_URL": settings.redis_url,
         "IMGEN_TRITON_URLS": ",".join(settings.triton_urls),
         "IMGEN_ACS_URL": settings.acs_url,
-        "IMGEN_KEY_POLLS_PER_S": "1000000",  # counted as ever, and never too many
+        **NO_LIMITS,
     }
 
 
@@ -280,7 +301,7 @@ def main() -> None:
         where = machine()
         figures = asyncio.run(compare(given.rounds, given.seconds, given.jobs, given.warm_up))
         publish("api", figures, where, smoke=given.smoke)
-    except (PartError, WrkError) as error:
+    except (BenchError, PartError, WrkError) as error:
         sys.exit(f"bench-api: {error}")
 
 

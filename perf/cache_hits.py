@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from perf.report import median
 from perf.system import BenchError, System, system_up
 
 PROMPT = "a red car on the beach, sunny day"
-SAME = "sunny day, a red car on the beach"  # other words in another order: the encoder has to work
+SAME = "sunny day, a red car on the beach"  # the same in another order
+HIT_BODY = {"action": "generate", "prompt": SAME, "use_cache": True, "cache_only": True}
 WARM = 30
 PATIENCE_S = 10.0
 
@@ -35,15 +37,15 @@ async def hits(rounds: int) -> Hits:
     """Raises BenchError."""
     with tempfile.TemporaryDirectory() as folder:
         async with system_up(Path(folder), os.environ) as system:
-            await system.draw(PROMPT)
-            await _entered(system)
+            await put_in(system)
             times = [(await _hit(system), await _models(system)) for _ in range(WARM + rounds)][WARM:]
     hit, models = zip(*times, strict=True)
     return Hits(median(hit), median(models))
 
 
-async def _entered(system: System) -> None:
-    """The picture is in the cache a moment after its verdict."""
+async def put_in(system: System) -> None:
+    """Draws a picture and waits until the cache has it, a moment after its verdict. Raises BenchError."""
+    await system.draw(PROMPT)
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -55,15 +57,14 @@ async def _entered(system: System) -> None:
 
 
 async def _hit(system: System) -> float:
-    body = {"action": "generate", "prompt": SAME, "use_cache": True, "cache_only": True}
-    return await _timed(system, body)
+    return await _timed(system, HIT_BODY)
 
 
 async def _models(system: System) -> float:
     return await _timed(system, {"action": "models"})
 
 
-async def _timed(system: System, body: dict[str, Any]) -> float:
+async def _timed(system: System, body: Mapping[str, Any]) -> float:
     """Milliseconds."""
     began = time.perf_counter()
     await system.call(body)

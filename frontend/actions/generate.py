@@ -9,7 +9,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from frontend.actions.context import Call
-from frontend.actions.generate_request import GenerateRequest, idempotency_key
+from frontend.actions.generate_request import GenerateRequest, idempotency_key, is_repeatable
 from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
@@ -76,6 +76,9 @@ async def _accept(call: Call) -> dict[str, Any]:
 
 async def _repeat_of(call: Call) -> IdempotencyKey | None:
     """Raises ApiError."""
+    if not is_repeatable(call.body, call.idempotency_key):
+        return None
+    # Digests of megabytes: not on the event loop.
     return await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
 
 

@@ -126,6 +126,11 @@ def _texts(body: Body) -> CredentialTexts:
     return CredentialTexts(**{name: text(body, f"cs_{name}") for name in names})
 
 
+def is_repeatable(body: Body, header: str | None) -> bool:
+    """Whether the request has an idempotency key."""
+    return header is not None or body.get("idempotency_key") is not None
+
+
 def idempotency_key(body: Body, header: str | None, owner: str) -> IdempotencyKey | None:
     """The idempotency key of a request, from its header or its body, bound to the rest of the body.
 

@@ -15,7 +15,7 @@ from frontend.cache.demands import Demands, unmet
 from frontend.cache.index.index import CacheIndex
 from frontend.cache.index.item import Match, Vector
 from frontend.cache.log import Log
-from frontend.cache.normal_form import embedded_text
+from frontend.cache.prompt_vectors import PromptVectors
 from frontend.cache.replica import EncodesPrompts, Replica
 from frontend.cache.rules.table import conflict, shows
 from frontend.common.outage_log import OutageLog
@@ -67,6 +67,7 @@ class Cache:
         self._source = source
         self._replica = replica
         self._encoder = encoder
+        self._vectors = PromptVectors(encoder)
         self._exists = exists
         self._shared = shared
         self._finding = OutageLog(log, "cache: look-ups miss")
@@ -89,8 +90,7 @@ class Cache:
             return None
         try:
             async with asyncio.timeout(OFFER_S):
-                text = await asyncio.to_thread(embedded_text, job.intent.positive)
-                vector = await self._encoder.encode(text)
+                vector = await self._vectors.vector_of(job.intent.positive)
                 encoder = await self._encoder.identity()
         except Exception as error:
             self._offering.failed(error)
@@ -116,18 +116,18 @@ class Cache:
         copy = self._replica.copy
         if copy is None:
             return _Answer(outcome="not ready")
-        # The longest prompts take the rules some 20 ms each: not on the event loop.
-        text = await asyncio.to_thread(embedded_text, question.intent.positive)
-        vector = await self._encoder.encode(text)
-        matches = await asyncio.to_thread(self._search, copy.index, question.job, vector)
-        good, outcome = await asyncio.to_thread(self._choose, question, matches)
+        vector = await self._vectors.vector_of(question.intent.positive)
+        good, outcome = await asyncio.to_thread(self._search, copy.index, question, vector)
         for made in good:
             if picture := await self._whole(made):
                 return _Answer(outcome="hit", picture=picture)
         return _Answer(outcome="gone" if good else outcome)
 
-    def _search(self, index: CacheIndex, job: Job, vector: Vector) -> list[Match]:
-        """The nearest pictures that this job's owner may be handed, best first."""
+    def _search(self, index: CacheIndex, question: CacheQuery, vector: Vector) -> tuple[list[Candidate], str]:
+        return self._choose(question, self._nearest(index, question.job, vector))
+
+    def _nearest(self, index: CacheIndex, job: Job, vector: Vector) -> list[Match]:
+        """Those that this job's owner may be handed, best first."""
         places = dict.fromkeys(candidates.partition(job, shared=shared) for shared in (self._shared, False))
         matches = [match for place in places for match in index.search(place, vector, MAX_CANDIDATES)]
         return sorted(matches, key=lambda match: -match.similarity)[:MAX_CANDIDATES]

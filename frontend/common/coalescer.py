@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 MAX_KEYS = 500  # keys of one read: Redis answers nobody else meanwhile
+BEAT_S = 0.001  # from the beginning of a read that several waited for to the next: so more of them share it
 
 
 class Coalescer(Generic[K, V]):
@@ -33,10 +34,15 @@ class Coalescer(Generic[K, V]):
         return await future
 
     async def _read_all(self) -> None:
+        now = asyncio.get_running_loop().time
         try:
             while self._asked:
+                began = now()
                 keys = list(itertools.islice(self._asked, MAX_KEYS))
-                await self._read(keys, [self._asked.pop(key) for key in keys])
+                askers = [self._asked.pop(key) for key in keys]
+                await self._read(keys, askers)
+                if len(askers) > 1 or len(askers[0]) > 1:  # who is alone never waits
+                    await asyncio.sleep(max(0.0, began + BEAT_S - now()))
         finally:
             self._reader = None
 

@@ -40,7 +40,8 @@ _NO_COLON = r"[\"'*\])]{0,3}(?=\s|\Z)(?:\s{0,3}[-\u2013\u2014](?=\s))?"
 # ### Negative; **Negative**; the first line of what PNG files hold
 _HEADING = r"(?<![^\n])[ \t]{0,3}[#*_]{1,6}[ \t]{0,3}%s[ \t*_:]{0,4}(?![^\n])"
 _FIRST_LINE = r"\A\s{0,3}(?:(?:parameters|prompt)[ \t]{0,3}\n|parameters:)"
-_WRAPPING = "[](){}\"'*#, \t"
+_MARKS = "[](){}\"'*#"
+_WRAPPING = f"{_MARKS}, \t"
 _NEGATIVE = (
     rf"{_HEADING % 'negatives?'}|{_BEFORE}negative[ _-]?prompts?(?:{_BEHIND}|{_NO_COLON})"
     r"|(?:(?<![^\n.;,])|(?=[|([{\"'*#]))[ \t]{0,3}[|\[({\"'*#]{0,4}[ \t]{0,3}"
@@ -81,7 +82,8 @@ def read_pasted(text: str, tell: Tell) -> PastedPrompt:
             continue
         parts[kind].append(_unwrapped(text[begin : label.start()], wrapping))
         kind = str(label.lastgroup)
-        wrapping = _WRAPPING if label[0].strip()[0] in _WRAPPING or label[0][-1] in _WRAPPING else ""
+        said = label[0].strip()
+        wrapping = _WRAPPING if said[0] in _MARKS or said[-1] in _MARKS else ""
         begin = label.start() if kind == "settings" else label.end()
     parts[kind].append(_unwrapped(text[begin:], wrapping))
     for settings in parts["settings"]:

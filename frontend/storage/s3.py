@@ -19,6 +19,7 @@ from frontend.common.probe import NotReady
 from frontend.domain.picture import StoredFile
 from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
 from frontend.storage.s3_fault import s3_fault
+from frontend.storage.s3_links import BucketAddress, S3Links
 from frontend.storage.settings import StorageSettings
 from frontend.storage.signed_url import SignedUrl
 
@@ -35,15 +36,23 @@ UNPINNED = "null"  # S3's word for the version of an object that the next one of
 
 
 class S3Storage:
-    """`client` talks to the server; `prober` too, and never tries twice; `signer` only computes URLs, for the
-    name that clients know it by."""
+    """`client` talks to the server; `prober` too, and never tries twice; `signer` knows it by the name that
+    clients do. All are of `session`."""
 
     def __init__(
-        self, client: Any, prober: Any, signer: Any, settings: StorageSettings, timeout_s: float
+        self,
+        session: Any,
+        client: Any,
+        prober: Any,
+        signer: Any,
+        settings: StorageSettings,
+        timeout_s: float,
     ) -> None:
         self._client = client
         self._prober = prober
         self._signer = signer
+        self._session = session
+        self._links: S3Links | None = None
         self._bucket = settings.s3_bucket
         self._life_s = settings.url_life_s
         self._timeout_s = timeout_s
@@ -78,7 +87,7 @@ class S3Storage:
                 ]
             except (BotoCoreError, ValueError) as error:
                 raise SettingError(s3_fault(error)) from error
-            yield cls(client, prober, signer, settings, timeout_s)
+            yield cls(session, client, prober, signer, settings, timeout_s)
 
     async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
@@ -98,19 +107,24 @@ class S3Storage:
         return "" if version == UNPINNED else version
 
     async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
-        params = {
-            "Bucket": self._bucket,
-            "Key": check_key(file.key),
-            "ResponseContentType": media_type_of(file.filename),
-            "ResponseContentDisposition": f'inline; filename="{file.filename}"',
-            **({"VersionId": file.version} if file.version else {}),
+        parameters = {
+            "response-content-type": media_type_of(file.filename),
+            "response-content-disposition": f'inline; filename="{file.filename}"',
+            **({"versionId": file.version} if file.version else {}),
         }
+        key = check_key(file.key)
         with _one_error("url"):
             async with asyncio.timeout(self._timeout_s):  # temporary credentials may have to be renewed
-                url: str = await self._signer.generate_presigned_url(
-                    "get_object", Params=params, ExpiresIn=self._life_s
-                )
-        return SignedUrl(url)
+                self._links = self._links or await self._open_links(key)
+                return SignedUrl(await self._links.sign(key, parameters, self._life_s))
+
+    async def _open_links(self, key: str) -> S3Links:
+        """With the bucket's address as botocore makes it, for any key."""
+        link: str = await self._signer.generate_presigned_url(
+            "get_object", Params={"Bucket": self._bucket, "Key": key}
+        )
+        credentials = await self._session.get_credentials()
+        return S3Links(BucketAddress.of(link, key), credentials.get_frozen_credentials)
 
     async def delete(self, keys: Sequence[str]) -> None:
         # One request each: bulk deletion needs a checksum on whose kind the servers do not agree.

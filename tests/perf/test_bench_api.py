@@ -17,16 +17,18 @@ def test_ratios_are_taken_within_a_round() -> None:
             "status": runs(400, 40, 400),
             "bare status": runs(1000, 100, 1000),
             "fastapi status": runs(200, 20, 200),
+            "cache hit": runs(150, 15, 165),
         }
     )
     assert figures["models_vs_bare"] == 0.6
     assert figures["status_vs_bare"] == 0.4
     assert figures["status_vs_fastapi"] == 2.0
+    assert figures["hit_vs_models"] == 0.25
     assert figures["requests_per_s"]["models"] == 600
 
 
 def test_absent_contender_is_named_and_has_no_ratio() -> None:
-    names = ("models", "bare models", "status", "bare status")
+    names = ("models", "bare models", "status", "bare status", "cache hit")
     figures = summarise({name: runs(100, 100) for name in names})
     assert figures["left_out"] == ["fastapi status"]
     assert "status_vs_fastapi" not in figures

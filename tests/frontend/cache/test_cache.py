@@ -166,7 +166,9 @@ async def test_picture_is_offered_with_a_safe_verdict_alone(redis: "Redis", tmp_
         assert await one.cache.offer(job, unsafe) is None
         assert await one.cache.offer(a_job(), a_verdict()) is None
         one.encoder.fails = True
-        assert await one.cache.offer(job, a_verdict()) is None
+        assert await one.cache.offer(job, a_verdict()) == offer  # its vector is remembered
+        other = msgspec.structs.replace(a_job(), intent=PromptIntent("a boat"))
+        assert await one.cache.offer(other, a_verdict()) is None
 
 
 async def test_what_was_left_out_of_a_prompt_counts(redis: "Redis", tmp_path: Path) -> None:

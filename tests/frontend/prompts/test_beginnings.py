@@ -185,3 +185,16 @@ def test_what_refuses_nothing_stays_as_it_is(text: str) -> None:
 )
 def test_no_rest_of_syntax_is_drawn(text: str, canonical: str) -> None:
     assert canonical_form(parse(text, ())) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("car\nNegative prompt: (rain:1.2), hat\nSteps: 20, Seed: 1", "car, -(rain:1.2), -hat"),
+        ("car\nNegative prompt: [rain], (hat)", "car, -(rain:0.9091), -(hat:1.1)"),
+        ('car\nNegative prompt: "rain"', "car, -rain"),
+        ("car\n(negative prompt: rain, hat)", "car, -rain, -hat"),
+    ],
+)
+def test_brackets_behind_a_label_are_the_prompts_own(text: str, expected: str) -> None:
+    assert canonical_form(parse(text, ())) == expected
