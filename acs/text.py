@@ -17,6 +17,7 @@ _APART = "\n,\n"  # no phrase reaches over a comma
 # Of emphasis: `:1.2` before a bracket, BREAK with the spaces around it, brackets, backslashes.
 _WEIGHT = re.compile(r":[ \t]{0,8}[+-]?[0-9.,]{1,20}(?:[eE][+-]?[0-9]{1,9})?[ \t]{0,8}(?=[)\]}])")
 _BREAK = re.compile(r"[ \t]{0,8}(?<![^\s()\[\]{}])BREAK(?![^\s()\[\]{}])[ \t]{0,8}")
+_GAP = re.compile(r"(?<=[)\]}])[ \t]{1,8}(?=[(\[{])")  # what stands in two pairs may be one word
 _SIGNS = re.compile(r"[()\[\]{}\\]")
 _NOT_WORD = re.compile(r"\W+")
 # What else stands for a letter. `*` is how people mask vowels.
@@ -55,7 +56,7 @@ def without_signs(text: str) -> str:
 
     No parser: whatever could be a sign goes, so that no other reading of brackets hides a word.
     """
-    return _SIGNS.sub("", _BREAK.sub("", _WEIGHT.sub("", text)))
+    return _SIGNS.sub("", _GAP.sub("", _BREAK.sub("", _WEIGHT.sub("", text))))
 
 
 def readings(texts: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ class ByteBudget:
         self._share = share
         self._held: Counter[str] = Counter()
 
-    def account(self, owner: str) -> "Account":
-        return Account(self, owner)
+    def account(self, owner: str) -> "ByteAccount":
+        return ByteAccount(self, owner)
 
     def take(self, owner: str, count: int) -> None:
         """Raises ApiError 503."""
@@ -30,7 +30,7 @@ class ByteBudget:
             del self._held[owner]
 
 
-class Account:
+class ByteAccount:
     """What one request takes, until its end: `with budget.account(owner) as take`."""
 
     __slots__ = ("_budget", "_owner", "_taken")
