@@ -56,13 +56,17 @@ def without_signs(text: str) -> str:
 
     No parser: whatever could be a sign goes, so that no other reading of brackets hides a word.
     """
-    return _SIGNS.sub("", _GAP.sub("", _BREAK.sub("", _WEIGHT.sub("", text))))
+    return _SIGNS.sub("", _BREAK.sub("", _WEIGHT.sub("", text)))
 
 
 def readings(texts: Iterable[str]) -> str:
     """One normalised text to search: every text, again without the signs of emphasis, and its spelled-out
     words as whole words."""
-    read = [each for text in texts for each in dict.fromkeys((text, without_signs(text)))]
+    read = [
+        each
+        for text in texts
+        for each in dict.fromkeys((text, without_signs(text), without_signs(_GAP.sub("", text))))
+    ]
     text = _APART.join(map(normalise, read))
     spelled = (_NOT_WORD.sub("", match) for match in _SPELLED.findall(text))
     return _APART.join([text, *spelled])
