@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import Prompt, Reading, compose, read
 
 log = logging.getLogger(__name__)
+READ_AT_ONCE = 400  # characters of a prompt, which take the event loop a millisecond or two
 RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
 
 
@@ -55,23 +57,29 @@ async def _accept(call: Call) -> dict[str, Any]:
         if known := await _accepted_before(call, await _repeat_of(call)):
             return known
         raise
-    asked = read(request.prompt, catalogue.characters_of(model.name), request.negative)
-    prompt = asked.prompt
+    asked = await _read_prompt(request, catalogue.characters_of(model.name))
     watermark = await _read_watermark(call, request.wm_image)
     repeat = await _repeat_of(call)
     if known := await _accepted_before(call, repeat):
         return known
     job = plan(request, asked, catalogue, services.default_texts, call.key.id)
     if request.use_cache:
-        if found := await _from_cache(call, request, job, intent_of(prompt, request.negative), repeat):
+        if found := await _from_cache(call, request, job, intent_of(asked), repeat):
             return await _answer(call, found)
         if request.cache_only:
             raise ApiError(404, "No cached result found")
     if request.optimize:
-        better = await services.enhancer.enhance(prompt, call.key.id)
+        better = await services.enhancer.enhance(asked.prompt, call.key.id)
         job = plan(request, asked, catalogue, services.default_texts, call.key.id, better)
     accepted = await services.jobs.accept(job, watermark, repeat)
     return shape(job) if accepted == job.id else await _answer(call, accepted)
+
+
+async def _read_prompt(request: GenerateRequest, characters: Collection[str]) -> Reading:
+    """A long one not on the event loop: it may be read many times, until it stays as it is."""
+    if len(request.prompt) + len(request.negative) <= READ_AT_ONCE:
+        return read(request.prompt, characters, request.negative)
+    return await asyncio.to_thread(read, request.prompt, characters, request.negative)
 
 
 async def _repeat_of(call: Call) -> IdempotencyKey | None:
@@ -133,7 +141,7 @@ def plan(
     model = catalogue.model(request.model)
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
-    composed = compose(prompt, request.negative, model, style, character)
+    composed = compose(prompt, asked.refused, model, style, character)
     width, height = request.size
     return Job(
         id=f"run_{new_id(20)}",
@@ -163,7 +171,7 @@ def plan(
         watermark=request.watermark,
         texts=_texts(request.texts, default_texts),
         notes=asked.notes,
-        intent=None if request.own_look else intent_of(asked.prompt, request.negative),
+        intent=None if request.own_look else intent_of(asked),
         recipe=recipe(model, style, character),
     )
 

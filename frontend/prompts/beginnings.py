@@ -47,9 +47,11 @@ _INSIDE = re.compile(
     _QUOTED + rf"|(?<=[^{DASHES}\s{_ENDS}()\[\]{{}}][ \t])([{DASHES}]{_LETTER}[^\s{_ENDS}]*)"
 )
 _BARE_WEIGHT = re.compile(
-    rf"[^\s{_ENDS}]{{0,40}}(?:{_LETTER}|\)):(?:-[0-9.]{{1,6}}|[0-2]?\.[0-9]{{1,3}})(?=[ \t]*(?:[{_ENDS}]|\Z))"
-    rf"|\):[+-]?[0-9.]{{1,6}}(?![^\s{_ENDS}])"
+    rf"(?:(?<={_LETTER})|(?<=\)))"
+    rf":(?:-[0-9.]{{1,6}}|[0-2]?\.[0-9]{{1,3}})(?=[ \t]*(?:[{_ENDS}]|\Z))"
+    rf"|(?<=\)):[+-]?[0-9.]{{1,6}}(?![^\s{_ENDS}])"
 )
+_WEIGHED = re.compile(rf"[^\s{_ENDS}]{{1,40}}\Z")
 
 
 def begin_terms(text: str) -> str:
@@ -72,4 +74,6 @@ def tell_of_text(text: str, tell: Tell) -> None:
         if not match["quoted"]:
             tell("{} is read as text: it refuses only at a term's beginning, behind a comma", match[2])
     for match in _BARE_WEIGHT.finditer(text):
-        tell("{} is read as text: weights stand in brackets, (red car:1.2)", match[0])
+        word = _WEIGHED.search(text, max(0, match.start() - 40), match.start())
+        weighed = f"{word[0] if word else ''}{match[0]}"
+        tell("{} is read as text: weights stand in brackets, (red car:1.2)", weighed)

@@ -164,16 +164,15 @@ class _Translator:
 
     def _wanted(self, parts: Iterable[tuple[str, str | None]]) -> str:
         """The parts as terms; those of a weight below 0 are refused, and what goes on with a refusal, too."""
-        wanted = ""
+        wanted: list[str] = []
         for part, weight in parts:
             if weight and weight.startswith("-"):
                 self._refused.append(part)
             elif wanted:
-                dash = "-" if refuses(last_term(wanted)) else ""
-                wanted = f"{wanted}, {dash}{part}"
-            else:
-                wanted = part
-        return wanted
+                wanted.append(f"-{part}" if refuses(last_term(wanted[-1])) else part)
+            elif part:
+                wanted.append(part)
+        return ", ".join(wanted)
 
     def _regions(self, text: str) -> str:
         found = _REGION.search(text)

@@ -1,8 +1,8 @@
 """What a prompt asks for, before anything is added to it."""
 
 from frontend.domain.prompt_intent import PromptIntent
-from frontend.prompts.prompt import Prompt, refusals
+from frontend.prompts.prompt import Reading
 
 
-def intent_of(prompt: Prompt, explicit_negative: str) -> PromptIntent:
-    return PromptIntent(", ".join(prompt.positive), prompt.negative + refusals(explicit_negative))
+def intent_of(asked: Reading) -> PromptIntent:
+    return PromptIntent(", ".join(asked.prompt.positive), asked.prompt.negative + asked.refused)

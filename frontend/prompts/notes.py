@@ -20,6 +20,9 @@ class Notes:
     def tell(self, sentence: str, *texts: str) -> None:
         self._sentences.setdefault(sentence.format(*map(_quoted, texts)))
 
+    def add(self, others: "Notes") -> None:
+        self._sentences |= others._sentences
+
     def told(self) -> tuple[str, ...]:
         """At most MAX_NOTES; the last says how many more there are."""
         sentences = tuple(self._sentences)

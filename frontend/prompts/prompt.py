@@ -34,6 +34,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile(f"\r\n|[{LINE_BREAKS}]")
 
 
+_Parts = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Character, positive and negative terms, as in Prompt."""
+
+
+class _ReadsDifferently(ValueError):
+    def __init__(self, parts: _Parts, notes: Notes) -> None:
+        """`parts`: what it reads as."""
+        super().__init__("a term that is not canonical")
+        self.parts, self.notes = parts, notes
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What a raw prompt says. Raises ValueError unless `parse(format(prompt))` gives the same again.
@@ -46,12 +57,13 @@ class Prompt:
     negative: tuple[str, ...]  # without their dashes
 
     def __post_init__(self) -> None:
+        notes = Notes()
         try:
-            again = _read(format(self), (self.character,), Notes())
+            again = _read(format(self), (self.character,), notes)
         except ApiError as error:
             raise ValueError(error.message) from None
         if again != (self.character, self.positive, self.negative):
-            raise ValueError("a term that is not canonical")
+            raise _ReadsDifferently(again, notes)
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class Composed:
 @dataclass(frozen=True)
 class Reading:
     prompt: Prompt
+    refused: tuple[str, ...]  # the terms of the field `negative`
     notes: tuple[str, ...]  # what a client may not have meant, in sentences
 
 
@@ -74,21 +87,27 @@ def read(text: str, characters: Collection[str], explicit_negative: str = "") ->
     Raises ApiError 400.
     """
     notes = Notes()
-    for number in range(MAX_READINGS):
-        try:
-            parts = _read(text, characters, notes)
-        except ApiError as error:
-            if number:  # what is written in full is longer
-                raise ApiError(error.status, error.message, detail=_IN_FULL) from None
-            raise
+    parts = _read(text, characters, notes)
+    for _ in range(MAX_READINGS):
         try:
             prompt = Prompt(*parts)
+        except _ReadsDifferently as found:
+            parts = found.parts
+            notes.add(found.notes)
         except ValueError:
-            text = _format(*parts)
+            parts = _read_in_full(parts, characters, notes)
         else:
-            refusals(explicit_negative, notes.tell)
-            return Reading(prompt, notes.told())
+            refused = refusals(explicit_negative, notes.tell)
+            return Reading(prompt, refused, notes.told())
     raise ApiError(400, "Prompt is too long", detail=_IN_FULL)
+
+
+def _read_in_full(parts: _Parts, characters: Collection[str], notes: Notes) -> _Parts:
+    """What is written in full is longer, and may name other characters. Raises ApiError 400."""
+    try:
+        return _read(_format(*parts), characters, notes)
+    except ApiError as error:
+        raise ApiError(error.status, error.message, detail=_IN_FULL) from None
 
 
 def parse(text: str, characters: Collection[str]) -> Prompt:
@@ -103,11 +122,10 @@ def format(prompt: Prompt) -> str:  # noqa: A001
     return _format(prompt.character, prompt.positive, prompt.negative)
 
 
-def refusals(explicit_negative: str, tell: Tell | None = None) -> tuple[str, ...]:
+def refusals(explicit_negative: str, tell: Tell) -> tuple[str, ...]:
     """The terms of the field `negative`. Raises ApiError 400 where it is too long or no valid Unicode."""
     too_long = f"Invalid negative: expected at most {MAX_PROMPT_CHARACTERS} characters"
     text = clean(explicit_negative, too_long, "Invalid negative: expected valid Unicode text")
-    tell = tell or Notes().tell
     pasted = read_pasted(text, tell)
     terms = (*_refused(pasted.positive, tell), *_refused(pasted.negative, tell))
     if len(", ".join(terms)) > MAX_PROMPT_CHARACTERS * 3 // 2:  # thousands of brackets that are text
@@ -116,12 +134,14 @@ def refusals(explicit_negative: str, tell: Tell | None = None) -> tuple[str, ...
 
 
 def compose(
-    prompt: Prompt, explicit_negative: str, model: Model, style: Style, character: Character | None
+    prompt: Prompt,
+    refused: tuple[str, ...],
+    model: Model,
+    style: Style,
+    character: Character | None,
 ) -> Composed:
-    """Positive: trigger, character, user, style, quality. Negative: base, style, character, user, explicit.
-
-    Raises ApiError 400 for an `explicit_negative` that is too long or no valid Unicode.
-    """
+    """Positive: trigger, character, user, style, quality. Negative: base, style, character, user, `refused`,
+    which are the terms of the field `negative`."""
     trigger, liked, disliked = (
         (character.trigger, character.positive, character.negative) if character else ("", "", "")
     )
@@ -131,9 +151,7 @@ def compose(
     base = (term for text in (model.negative, style.negative, disliked) for term in read_refused(text, tell))
     return Composed(
         positive=_once([*before.wanted, *prompt.positive, *after.wanted]),
-        negative=_once(
-            [*base, *before.refused, *after.refused, *prompt.negative, *refusals(explicit_negative)]
-        ),
+        negative=_once([*base, *before.refused, *after.refused, *prompt.negative, *refused]),
     )
 
 
@@ -150,9 +168,7 @@ def clean(text: str, too_long: str, not_unicode: str) -> str:
     return _LINE_BREAK.sub("\n", without_blanks(_DROPPED.sub("", text)))
 
 
-def _read(
-    text: str, characters: Collection[str], notes: Notes
-) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def _read(text: str, characters: Collection[str], notes: Notes) -> _Parts:
     tell = notes.tell
     pasted = read_pasted(_clean(text), tell)
     translation = translate(begin_terms(pasted.positive), tell)

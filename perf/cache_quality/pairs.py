@@ -68,4 +68,4 @@ class Asked:
 
 def asked(raw: str) -> Asked:
     reading = read(raw, {name.lower() for name in _NAME.findall(raw)})
-    return Asked(reading.prompt.character, intent_of(reading.prompt, ""), reading.notes)
+    return Asked(reading.prompt.character, intent_of(reading), reading.notes)

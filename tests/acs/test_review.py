@@ -88,7 +88,7 @@ WRITTEN = [
 def test_word_that_weights_and_brackets_split_is_read_as_the_server_writes_it(text: str) -> None:
     """From what a client writes, through what the model is given, to the rule that protects minors."""
     prompt = parse(f"a dance, {text}", ())
-    drawn = compose(prompt, "", EMPTY, EMPTY.styles["plain"], None).positive
+    drawn = compose(prompt, (), EMPTY, EMPTY.styles["plain"], None).positive
     seen = {"BUTTOCKS_EXPOSED": 0.31}
     for written in (canonical_form(prompt), drawn):
         assert codes(seen=seen, prompt=written, drawn="") == ("minors.image",)
@@ -199,7 +199,7 @@ def test_demos_characters_are_children_and_none_of_its_styles_speaks_against_tha
         for style in model.styles.values():
             for character in catalogue.characters.values():
                 assert character.depicts == "child"
-                drawn = compose(prompt, "", model, style, character).positive
+                drawn = compose(prompt, (), model, style, character).positive
                 assert codes("strict", drawn=drawn, character=character.name, depicts="child") == ()
 
 

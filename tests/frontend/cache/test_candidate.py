@@ -9,7 +9,7 @@ from frontend.catalogue.recipe import recipe
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.prompt_intent import PromptIntent
 from frontend.prompts.intent import intent_of
-from frontend.prompts.prompt import parse
+from frontend.prompts.prompt import read
 from frontend.settings import ROOT
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 
@@ -68,7 +68,5 @@ def test_recipe_is_another_one_when_the_catalogue_says_something_else() -> None:
 
 
 def test_intent_is_what_the_client_wrote_with_all_its_negatives() -> None:
-    prompt = parse("@aya reading under a tree, night, -rain", {"aya"})
-    assert intent_of(prompt, "fog, wind") == PromptIntent(
-        "reading under a tree, night", ("rain", "fog", "wind")
-    )
+    asked = read("@aya reading under a tree, night, -rain", {"aya"}, "fog, wind")
+    assert intent_of(asked) == PromptIntent("reading under a tree, night", ("rain", "fog", "wind"))

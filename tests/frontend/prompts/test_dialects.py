@@ -10,10 +10,10 @@ from contract.emphasis import MAX_WEIGHT, plain
 from contract.limits import MAX_PROMPT_CHARACTERS, MAX_WINDOWS
 from frontend.common.errors import ApiError
 from frontend.prompts.notes import MAX_NOTES
-from frontend.prompts.prompt import Prompt, compose, parse, read, refusals
+from frontend.prompts.prompt import Prompt, compose, parse, read
 from frontend.prompts.prompt import format as canonical_form
 from frontend.prompts.weights import MAX_WEIGHTED
-from tests.frontend.prompts.test_prompt import AYA, CHARACTERS, MODEL, STYLE, refused
+from tests.frontend.prompts.test_prompt import AYA, CHARACTERS, MODEL, STYLE, refused, refused_terms
 
 
 def canonical(text: str) -> str:
@@ -220,7 +220,7 @@ def test_what_is_not_done_is_told(text: str, expected: str, told: str) -> None:
 def test_what_is_refused_is_never_wished_for(text: str, refused: tuple[str, ...] | None) -> None:
     """`refused` in full, where it is more than the words below that must not be wished for."""
     prompt = parse(text, CHARACTERS)
-    composed = compose(prompt, "", MODEL, STYLE, None)
+    composed = compose(prompt, (), MODEL, STYLE, None)
     said = plain(composed.positive)
     assert not [word for word in ("rain", "hat", "fog", "snow", "Steps", "-") if word in said]
     assert "car" in said
@@ -259,9 +259,14 @@ def test_prompt_that_is_all_left_out_says_why() -> None:
 
 def test_field_of_negatives_takes_the_same_dialects() -> None:
     notes = read("car", (), "(rain:1.3), -hat, <lora:x:1>, fog BREAK snow").notes
-    assert refusals("(rain:1.3), -hat, <lora:x:1>, fog BREAK snow") == ("(rain:1.3)", "hat", "fog", "snow")
+    assert refused_terms("(rain:1.3), -hat, <lora:x:1>, fog BREAK snow") == (
+        "(rain:1.3)",
+        "hat",
+        "fog",
+        "snow",
+    )
     assert "<lora:x:1>" in notes[0] and "BREAK" in notes[1]
-    assert refusals("Negative prompt: rain\nSteps: 20, Sampler: x") == ("rain",)
+    assert refused_terms("Negative prompt: rain\nSteps: 20, Sampler: x") == ("rain",)
 
 
 def test_weights_windows_and_notes_are_bounded() -> None:
@@ -278,7 +283,7 @@ def test_weights_windows_and_notes_are_bounded() -> None:
 
 def test_weights_are_composed_with_those_of_the_catalogue_and_no_term_stands_twice() -> None:
     prompt = parse("@aya (sharp:1.3), tree, (tree:1.2), red scarf BREAK (lake:0.8)", CHARACTERS)
-    composed = compose(prompt, "(rain:1.2), Grain", MODEL, STYLE, AYA)
+    composed = compose(prompt, ("(rain:1.2)", "Grain"), MODEL, STYLE, AYA)
     assert composed.positive == (
         "drawing of aya, red scarf, (sharp:1.3), (tree:1.2) BREAK (lake:0.8), clean lines, best quality"
     )

@@ -10,7 +10,8 @@ from contract.emphasis import plain
 from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_PROMPT_CHARACTERS
 from frontend.catalogue.catalogue import Character, Model, Style
 from frontend.common.errors import ApiError
-from frontend.prompts.prompt import Prompt, compose, parse, read
+from frontend.prompts.notes import Notes
+from frontend.prompts.prompt import Prompt, compose, parse, read, refusals
 from frontend.prompts.prompt import format as canonical_form
 from tests.acs.orders import body
 
@@ -115,6 +116,11 @@ marks = [
 texts = st.one_of(st.text(), st.lists(st.sampled_from(words + marks), max_size=30).map("".join))
 
 
+def refused_terms(negative: str) -> tuple[str, ...]:
+    """Of the field `negative`."""
+    return refusals(negative, Notes().tell)
+
+
 def refused(act: Callable[[], object]) -> str:
     """The words of the refusal, "" where there was none. Anything but ApiError 400 fails the test."""
     try:
@@ -163,7 +169,9 @@ def test_every_prompt_that_can_be_made_survives_its_canonical_form(
 def test_composed_prompts_have_no_stray_commas_and_no_term_twice(text: str, explicit: str) -> None:
     assume(not refused(lambda: parse(text, CHARACTERS)))
     prompt = parse(text, CHARACTERS)
-    composed = compose(prompt, explicit, MODEL, STYLE, AYA if prompt.character == "aya" else None)
+    composed = compose(
+        prompt, refused_terms(explicit), MODEL, STYLE, AYA if prompt.character == "aya" else None
+    )
     for side in (composed.positive, composed.negative):
         terms = side.replace(" BREAK ", ", ").split(", ") if side else []
         assert all(term and term == term.strip() and "," not in term for term in terms)
@@ -344,13 +352,13 @@ def test_prompt_that_could_not_be_written_down_cannot_be_made(
 
 
 def test_composed_in_the_documented_order() -> None:
-    composed = compose(Prompt("aya", ("tree",), ("rain",)), "fog, -snow", MODEL, STYLE, AYA)
+    composed = compose(Prompt("aya", ("tree",), ("rain",)), ("fog", "snow"), MODEL, STYLE, AYA)
     assert composed.positive == "drawing of aya, red scarf, tree, clean lines, Sharp, best quality"
     assert composed.negative == "blurry, lowres, grain, blue scarf, rain, fog, snow"
 
 
 def test_term_that_is_wanted_and_unwanted_stays_on_both_sides() -> None:
-    composed = compose(Prompt("", ("rain",), ("rain",)), "", MODEL, STYLE, None)
+    composed = compose(Prompt("", ("rain",), ("rain",)), (), MODEL, STYLE, None)
     assert composed.positive.startswith("rain, ")
     assert composed.negative.endswith(", rain")
 
@@ -364,14 +372,14 @@ def test_nothing_to_add_leaves_no_commas() -> None:
         guidance=3.0,
         styles={"plain": Style(name="plain", label="Plain")},
     )
-    composed = compose(Prompt("", ("tree",), ()), " , ,", bare, bare.styles["plain"], None)
+    composed = compose(Prompt("", ("tree",), ()), refused_terms(" , ,"), bare, bare.styles["plain"], None)
     assert (composed.positive, composed.negative) == ("tree", "")
 
 
 @pytest.mark.parametrize("negative", ["x" * (MAX_PROMPT_CHARACTERS + 1), "\ud83d"])
 def test_bad_explicit_negative_is_refused(negative: str) -> None:
     with pytest.raises(ApiError, match="Invalid negative: expected") as refusal:
-        compose(Prompt("", ("tree",), ()), negative, MODEL, STYLE, None)
+        refused_terms(negative)
     assert refusal.value.status == 400
 
 
@@ -388,7 +396,7 @@ def test_the_longest_texts_that_can_be_composed_are_taken_by_triton_and_the_revi
     asked = [full(), ",".join(f"-{next(letters)}" for _ in range(MAX_PROMPT_CHARACTERS // 3))]
     for text in asked:
         prompt = parse(text, ())
-        composed = compose(prompt, full(), model, style, character)
+        composed = compose(prompt, refused_terms(full()), model, style, character)
         assert max(len(composed.positive), len(composed.negative)) > 20_000
         assert max(len(composed.positive), len(composed.negative)) <= MAX_COMPOSED_CHARACTERS
         reviewed = {"prompt": text, "positive": composed.positive, "negative": composed.negative}
