@@ -7,10 +7,8 @@ contract/families.py and MODULE is export/families/trio.py; see test_made_up_fam
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +16,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+if TYPE_CHECKING:
+    from tests.export.session import OnnxEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 ROW = """
@@ -113,33 +114,7 @@ def save_lora(path: Path) -> Path:
     return path
 
 
-@dataclass
-class OnnxEngine:
-    """text_to_image's Engine over a repository: each network by onnxruntime."""
-
-    repository: Path
-    given: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # shapes by network and input
-
-    def tensor(self, name: str, array: Array) -> tuple[str, Array]:
-        return name, array
-
-    def rename(self, name: str, tensor: tuple[str, Array]) -> tuple[str, Array]:
-        return name, tensor[1]
-
-    def array(self, tensor: tuple[str, Array]) -> Array:
-        return tensor[1]
-
-    async def run(
-        self, network: str, inputs: Sequence[tuple[str, Array]], outputs: Sequence[str]
-    ) -> list[tuple[str, Array]]:
-        from tests.export.session import session
-
-        self.given[network] = {name: list(array.shape) for name, array in inputs}
-        found = session(self.repository / network).run(list(outputs), dict(inputs))
-        return list(zip(outputs, found, strict=True))
-
-
-def draw(repository: Path, prompt: str, character: str = "") -> tuple[Array, OnnxEngine]:
+def draw(repository: Path, prompt: str, character: str = "") -> tuple[Array, "OnnxEngine"]:
     from order import Order
     from pipeline import Pipeline
     from repositories import Repositories
@@ -161,6 +136,8 @@ def draw(repository: Path, prompt: str, character: str = "") -> tuple[Array, Onn
 
     repositories = Repositories([repository])
     unit = repositories.character("eros", character) if character else None
+    from tests.export.session import OnnxEngine
+
     engine = OnnxEngine(repository)
     pipeline = Pipeline(engine, repositories.base("eros"), repositories.networks(order, unit))
     return asyncio.run(pipeline.paint(order, step_done)).pixels, engine
@@ -182,7 +159,10 @@ def main(folder: Path) -> None:
     other, _ = draw(models, "a lake")
     character, of_character = draw(models, "a red fox", "aya")
     shown = {
-        "given": engine.given,
+        "given": {
+            network: {name: list(array.shape) for name, array in tensors.items()}
+            for network, tensors in engine.given.items()
+        },
         "of_character": list(of_character.given),
         "shape": list(plain.shape),
         "prompt_matters": bool(np.any(plain != other)),

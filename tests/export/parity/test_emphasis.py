@@ -8,8 +8,8 @@ The mean is over the whole tensor of the window, frame and padding included; poo
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from export.model import ExportOptions, export_checkpoint
-from tests.export.session import session
+from tests.export.session import OnnxEngine
 from tests.export.tiny import BEGIN, END, PAD, VOCABULARY, save_tiny, save_tiny_sd15
 
 Array = npt.NDArray[Any]
@@ -35,31 +35,6 @@ WINDOWS: Windows = [
     [("warm lake", 1.1 * 0.7), ("hill", 1.0)],
 ]
 PLAIN = "a warm fox under rain"
-
-
-@dataclass
-class RecordingOnnxEngine:
-    """text_to_image's Engine over a repository, which keeps what goes in and comes out."""
-
-    repository: Path
-    given: dict[str, dict[str, Array]] = field(default_factory=dict)
-    made: dict[str, dict[str, Array]] = field(default_factory=dict)
-
-    def tensor(self, name: str, array: Array) -> tuple[str, Array]:
-        return name, array
-
-    def rename(self, name: str, tensor: tuple[str, Array]) -> tuple[str, Array]:
-        return name, tensor[1]
-
-    def array(self, tensor: tuple[str, Array]) -> Array:
-        return tensor[1]
-
-    async def run(
-        self, network: str, inputs: Sequence[tuple[str, Array]], outputs: Sequence[str]
-    ) -> list[tuple[str, Array]]:
-        found = session(self.repository / network).run(list(outputs), dict(inputs))
-        self.given[network], self.made[network] = dict(inputs), dict(zip(outputs, found, strict=True))
-        return list(self.made[network].items())
 
 
 @dataclass(frozen=True)
@@ -100,7 +75,7 @@ def case(
     return chosen, checkpoint, folder / "models"
 
 
-def conditions(models: Path, prompt: str, negative: str = "rain") -> RecordingOnnxEngine:
+def conditions(models: Path, prompt: str, negative: str = "rain") -> OnnxEngine:
     order = Order(
         prompt=prompt, negative=negative, model="eros", character="",
         width=96, height=64, steps=1, guidance=3.0, seed=7,
@@ -110,7 +85,7 @@ def conditions(models: Path, prompt: str, negative: str = "rain") -> RecordingOn
         assert 0 < share < 1
 
     repositories = Repositories([models])
-    engine = RecordingOnnxEngine(models)
+    engine = OnnxEngine(models)
     pipeline = Pipeline(engine, repositories.base("eros"), repositories.networks(order, None))
     asyncio.run(pipeline.paint(order, step_done))
     return engine
