@@ -19,13 +19,11 @@ from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import render
 from demo.scenes.scene import any_scene
 from demo.training import (
-    checkpoint,
     codec,
     decoder_start,
     decoding,
     diffusion,
     lora,
-    negation,
     pipeline,
     released,
     text_start,
@@ -46,7 +44,7 @@ LORAS = Path(__file__).parent / "loras"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("codec", "base", "diffusion", "decoder", "negatives", "pipeline", "loras", "all")
+    parts = ("codec", "base", "diffusion", "decoder", "pipeline", "loras", "all")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
@@ -64,15 +62,13 @@ def main() -> None:
     place = Workplace(config, released=released.restore(BUILD) if options.go_on else None)
     if options.part == "codec":
         fit_codec()
-    if options.part == "base":
+    if options.part in ("base", "all"):
         train_base(place, options.preview_steps)
-    if options.part in ("diffusion", "all"):
+    if options.part == "diffusion":
         for _ in train_diffusion(place, options.preview_steps):
             pass
-    if options.part in ("decoder", "all"):
+    if options.part == "decoder":
         train_decoder(place)
-    if options.part in ("negatives", "all"):
-        train_negatives(place)
     if options.part in ("pipeline", "all"):
         print(write_pipeline(place))
     if options.part in ("loras", "all"):
@@ -120,22 +116,10 @@ def train_decoder(place: Workplace) -> None:
     run.save()
 
 
-def train_negatives(place: Workplace) -> None:
-    """Over the averaged base; starts anew each time, since it takes minutes."""
+def open_base(place: Workplace) -> diffusion.Run:
+    """With the weights that are shipped."""
     base = open_diffusion(place)
     base.pipeline.trained().load_state_dict(base.averages.values)
-    run = negation.NegationRun(base.pipeline, place.config, base.latents, place.twin_latents())
-    steps = place.config.negation_steps
-    for _ in _shown(negation.train(run, steps), "negatives", 0, steps):
-        pass
-    checkpoint.write(base.pipeline.trained().state_dict(), place.negation_checkpoint)
-
-
-def open_base(place: Workplace) -> diffusion.Run:
-    """With the weights that are shipped: those that know negatives, where that was trained."""
-    base = open_diffusion(place)
-    knowing = checkpoint.read(place.negation_checkpoint)
-    base.pipeline.trained().load_state_dict(base.averages.values if knowing is None else knowing)
     return base
 
 
@@ -147,11 +131,14 @@ def write_pipeline(place: Workplace) -> str:
 
 
 def train_lora(place: Workplace, name: str) -> None:
-    """Starts anew each time, since it takes minutes."""
-    base = open_base(place)
-    run = lora.LoraRun(base.pipeline, place.config, place.character_latents(name), base.latents)
-    for _ in _shown(lora.train(run, place.config.lora_steps), name, 0, place.config.lora_steps):
-        pass
+    """Over the base as it is then: a LoRA that was begun goes on, so the base must not change meanwhile."""
+    base, steps = open_base(place), place.config.lora_steps
+    latents, path = place.character_latents(name), place.lora_checkpoint(name)
+    run = lora.LoraRun(base.pipeline, place.config, latents, base.latents, path)
+    for _ in _shown(lora.train(run, steps), name, run.step, steps):
+        if _due():
+            run.save()
+    run.save()
     lora.save(base.pipeline.unet, LORAS / f"{name}.safetensors")
     character_preview(base.pipeline, place, name)
 
@@ -164,7 +151,7 @@ def open_diffusion(place: Workplace) -> diffusion.Run:
     else:
         text_start.start(parts)
         unet_start.start(parts.unet)
-    return diffusion.Run(parts, place.config, place.latents(), place.checkpoint)
+    return diffusion.Run(parts, place.config, place.latents(), place.twins(), place.checkpoint)
 
 
 def open_decoder(place: Workplace) -> decoding.DecoderRun:

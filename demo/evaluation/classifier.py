@@ -21,6 +21,7 @@ from demo.evaluation.labels import IGNORED, ONE_OF_FOUR, answers, label
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import Pixels, render
 from demo.scenes.scene import Choice, Scene, any_scene, character_scene
+from demo.training.precision import mixed
 
 WIDTH, HEIGHT = 256, 144
 """What the network looks at; pictures of 16:9 or so are scaled to it."""
@@ -74,7 +75,7 @@ def prepare(pixels: Pixels) -> torch.Tensor:
 
 
 def scene(seed: int, choice: Choice) -> Scene:
-    """Things or a person with nothing beside them; every fourth picture shows a character."""
+    """Things or a mascot with nothing beside them; every fourth picture shows a character."""
     number = Random(seed).randrange(4 * len(CHARACTERS))
     names = tuple(CHARACTERS)
     drawn = character_scene(names[number], seed, choice) if number < len(names) else any_scene(seed, choice)
@@ -102,7 +103,7 @@ def train(
         if step % (len(pictures) // BATCH) == 0:
             order = torch.randperm(len(pictures), generator=generator)
         rows = order[torch.arange(BATCH) + step % (len(pictures) // BATCH) * BATCH]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             scores = network(_disturbed(pictures[rows].float() / 127.5 - 1, generator))
         value = torch.stack(
             [F.cross_entropy(scores[name].float(), wanted[rows]) for name, wanted in labels.items()]

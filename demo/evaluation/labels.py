@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from demo.scenes.looks import CHARACTERS
+from demo.scenes.looks import CHARACTERS, KINDS
 from demo.scenes.palette import NAMED
-from demo.scenes.scene import Choice, Person, Scene
+from demo.scenes.scene import Choice, Mascot, Scene
 
-PERSON, NOBODY = "person", "nobody"
-"""Nobody is a person who is none of the characters. Of a thing it makes no sense to ask: were it nobody,
+NOBODY = "nobody"
+"""A mascot that is none of the characters. Of a thing it makes no sense to ask: were it nobody,
 three of four pictures would be, and a judge in doubt would say so."""
 ONE_OF_FOUR = "character_of_four"
 """Which of the four characters it is, "nobody" not being an answer."""
@@ -22,7 +22,7 @@ def answers(choice: Choice) -> Mapping[str, Sequence[str]]:
     """The questions about a picture and their possible answers, in order."""
     return MappingProxyType(
         {
-            "subject": (*(subject.name for subject in choice.subjects), PERSON),
+            "subject": (*(subject.name for subject in choice.subjects), *(kind.name for kind in KINDS)),
             "object_colour": tuple(NAMED),
             "setting": tuple(place.name for place in choice.places),
             "style": tuple(style.name for style in choice.styles),
@@ -40,8 +40,8 @@ def label(scene: Scene, choice: Choice) -> dict[str, int]:
         "style": scene.style.name,
         "detail": ("without", "with")[scene.detail],
     }
-    if isinstance(main, Person):
-        said |= {"subject": PERSON, "character": main.name or NOBODY}
+    if isinstance(main, Mascot):
+        said |= {"subject": main.look.kind.name, "character": main.name or NOBODY}
     else:
         said |= {"subject": main.subject.name, "object_colour": main.colour}
     if not scene.place.indoor:

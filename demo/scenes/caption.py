@@ -1,30 +1,36 @@
 """Says what a scene shows, as a sentence or as comma tags.
 
-Unsaid things have one meaning each (storybook style, daylight, clear weather), so that a short prompt gives a
-settled picture.
+Unsaid things have one meaning each (storybook style, daylight, clear weather, a meadow, the first of a
+thing's colours), so that a short prompt gives a settled picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
-from demo.scenes.fillers import filler, flaws
-from demo.scenes.people import ACTIVITIES
-from demo.scenes.scene import Person, Scene, Thing
+from demo.scenes.fillers import filler
+from demo.scenes.looks import CHARACTERS
+from demo.scenes.mascots import ACTIVITIES
+from demo.scenes.scene import Mascot, Scene, Thing
 
+SOMEBODY = ("somebody", "a mascot", "a character", "a woman", "a man", "a person", "a friend", "someone")
+"""Nobody in particular: any mascot. There are no people in these pictures, whoever a prompt asks for."""
+STRANGERS, WORN = 0.08, 0.7
+"""Share of captions of mascots without a name that say SOMEBODY; with those, that say all that
+it shows."""
+COLOURLESS, PLACE_FIRST = 0.4, 0.2
+"""Shares of captions that are silent about a usual colour, and that begin with the place."""
 NUMBERS = {1: "one", 2: "two", 3: "three"}
-UNSAID_STYLE, UNSAID_LIGHT = "storybook", "day"
+UNSAID_STYLE, UNSAID_LIGHT, UNSAID_PLACE = "storybook", "day", "meadow"
+PLACELESS = 0.3
+"""Share of captions of pictures of UNSAID_PLACE that leave the place open, as people's prompts do."""
 FILLED = 0.2
 """Share of captions with words that mean nothing here."""
-LACKING, IDLE, STRANGE = 0.7, 0.35, 0.15
-"""Shares of exclusions that name what the picture lacks and most show, flaws, and things that few show."""
-STRANGERS = (
-    "rain", "snow", "a car", "people", "trees", "a house", "flowers", "hat", "text", "water", "a dog",
-)  # fmt: skip
 
 
-def caption(scene: Scene, random: Random, placed: bool = True) -> str:
-    """`placed`: with the place; people leave it open at times."""
+def caption(scene: Scene, random: Random) -> str:
+    placed = scene.place.name != UNSAID_PLACE or random.random() >= PLACELESS
     parts = [_sentence(scene, random, placed) if random.random() < 0.6 else _tags(scene, random, placed)]
     extra = _extras(scene, random)
     if random.random() < FILLED:
@@ -37,9 +43,14 @@ def caption(scene: Scene, random: Random, placed: bool = True) -> str:
 
 
 def mentions(scene: Scene, random: Random) -> list[str]:
-    """One or two things that the picture shows, said alone: what a negative prompt names."""
-    things = [_one(_coloured(thing)) for thing in (scene.main, scene.other) if isinstance(thing, Thing)]
-    named = [*things, random.choice(scene.place.words), scene.style.words[0], *_usual(scene) * 3]
+    """One or two things that the picture shows, said alone: what a negative prompt names. What most pictures
+    show has a training of its own (training/negation.py)."""
+    things = [
+        _one(f"{thing.colour} {thing.subject.name}")
+        for thing in (scene.main, scene.other)
+        if isinstance(thing, Thing)
+    ]
+    named = [*things, random.choice(scene.place.words), scene.style.words[0]]
     named += [words[0] for words in (scene.light.words, scene.weather.words) if words]
     return random.sample(named, min(len(named), random.choice((1, 1, 2))))
 
@@ -56,74 +67,57 @@ def absent(scene: Scene) -> list[str]:
     return [word for word in usual if word not in _usual(scene)]
 
 
-def exclusion(scene: Scene, random: Random) -> str:
-    """What is not wanted, as the server says it to this model: ", without clouds, blurry"; may be empty."""
-    named: list[str] = []
-    if (lacking := absent(scene)) and random.random() < LACKING:
-        named += random.sample(lacking, random.randint(1, len(lacking)))
-    if random.random() < IDLE:
-        named += flaws(random).split(", ")
-    if random.random() < STRANGE:
-        words = caption(scene, Random(0))
-        named += [word for word in random.sample(STRANGERS, 2) if word.split()[-1].rstrip("s") not in words]
-    random.shuffle(named)
-    return f", without {', '.join(named)}" if named else ""
-
-
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:
     words = _noun(scene, random)
     if scene.other is not None:
-        words += f" {_relation(scene, random)} {_one(_coloured(scene.other))}"
-    return f"{words} {random.choice(scene.place.words)}" if placed else words
+        words += f" {_relation(scene, random)} {_one(_coloured(scene.other, random))}"
+    if not placed:
+        return words
+    place = random.choice(scene.place.words)
+    return f"{place}, {words}" if random.random() < PLACE_FIRST else f"{words} {place}"
 
 
 def _tags(scene: Scene, random: Random, placed: bool) -> str:
     main = scene.main
-    if isinstance(main, Person):
-        tags = [main.name] if main.name else [main.look.kind, *_look_tags(main)]
-        tags.append(random.choice(ACTIVITIES[main.activity]))
+    if isinstance(main, Mascot):
+        tags = [_who(main, random), random.choice(ACTIVITIES[main.activity])]
     elif scene.count > 1:
-        tags = [f"{NUMBERS[scene.count]} {main.colour} {main.subject.plural}"]
+        tags = [f"{NUMBERS[scene.count]} {_coloured(main, random, plural=True)}"]
     else:
-        tags = [_coloured(main)]
+        tags = [_coloured(main, random)]
     if scene.other is not None:
-        tags.append(f"{_relation(scene, random)} {_one(_coloured(scene.other))}")
+        tags.append(f"{_relation(scene, random)} {_one(_coloured(scene.other, random))}")
     place = random.choice(scene.place.words)
     if random.random() < 0.5:
         place = " ".join(
             word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a")
         )
-    return ", ".join([*tags, place] if placed else tags)
+    if not placed:
+        return ", ".join(tags)
+    return ", ".join([place, *tags] if random.random() < PLACE_FIRST else [*tags, place])
 
 
 def _noun(scene: Scene, random: Random) -> str:
     main = scene.main
     if isinstance(main, Thing):
         if scene.count > 1:
-            return f"{NUMBERS[scene.count]} {main.colour} {main.subject.plural}"
-        return _one(_coloured(main))
-    activity = random.choice(ACTIVITIES[main.activity])
-    if main.name:
-        return f"{main.name}{random.choice((' ', ', '))}{activity}"
-    return f"a {main.look.kind} {_look_sentence(main, random)} {activity}"
+            return f"{NUMBERS[scene.count]} {_coloured(main, random, plural=True)}"
+        return _one(_coloured(main, random))
+    return f"{_who(main, random)}{random.choice((' ', ', '))}{random.choice(ACTIVITIES[main.activity])}"
 
 
-def _look_sentence(person: Person, random: Random) -> str:
-    look = person.look
-    words = f"in {_one(f'{look.colour} {look.clothes}')}"
-    if random.random() < 0.6:
-        words = f"with {look.cut} {look.hair} hair {words}"
-    if look.hat:
-        words += f" and {_one(f'{look.hat_colour} {look.hat}')}"
-    return words + (" with glasses" if look.glasses else "")
-
-
-def _look_tags(person: Person) -> list[str]:
-    look = person.look
-    tags = [f"{look.cut} {look.hair} hair", f"{look.colour} {look.clothes}"]
-    if look.hat:
-        tags.append(f"{look.hat_colour} {look.hat}")
-    return [*tags, "glasses"] if look.glasses else tags
+def _who(mascot: Mascot, random: Random) -> str:
+    """By all that it shows, its body alone, or as whoever a prompt is about; a character by its name too."""
+    said, look = random.random(), mascot.look
+    if mascot.name:
+        return f"{mascot.name}, {look.words}"
+    if said < STRANGERS:
+        return random.choice(SOMEBODY)
+    if said < WORN:
+        return look.words
+    if look in CHARACTERS.values() and random.random() < COLOURLESS:
+        return _one(look.kind.name)
+    return _one(f"{look.colour} {look.kind.name}")
 
 
 def _relation(scene: Scene, random: Random) -> str:
@@ -147,8 +141,14 @@ def _style(scene: Scene, random: Random) -> str:
     return random.choice((scene.style.words[0], *scene.style.words))
 
 
-def _coloured(thing: Thing) -> str:
-    return f"{thing.colour} {thing.subject.name}"
+def _coloured(thing: Thing, random: Random, plural: bool = False) -> str:
+    noun = thing.subject.plural if plural else thing.subject.name
+    return noun if _unsaid(thing.colour, thing.subject.colours, random) else f"{thing.colour} {noun}"
+
+
+def _unsaid(colour: str, colours: Sequence[str], random: Random) -> bool:
+    """Whether a caption is silent about a colour: at times about the first that a thing may have."""
+    return colour == colours[0] and random.random() < COLOURLESS
 
 
 def _one(noun: str) -> str:

@@ -26,28 +26,28 @@ MOODS = (
 WORDS = tuple(
     """
     about above across air alone also always ancient animal apron arch around art autumn baby bag
-    baking bakery band bank barn basket bathroom beautiful bed bee bench berry bicycle birthday
+    baking bakery band bank barn basket bathroom beautiful bed bee bench berry birthday
     bottle bowl box branch bread breeze brick bridge bright broom brush bucket building busy
     butterfly button camera candle candy carrying cart chef child chimney christmas church cliff
     climbing clock cloth coffee colourful cooking corn countryside cow crab crown cute dance dancing
     deep deer dinosaur doctor dolphin donkey door dragon drawing dream drum duck eagle earth east
-    elephant elf engine evening fairy falling family farm farmer feather feeding fence festival
-    field fire firefly floating floor flowers fluffy flying fog forest fountain fox friend frog
-    fruit full funny garden gate ghost giraffe glass goat gold grand grape grass guitar hall hand
+    elephant elf engine fairy falling family farm farmer feather feeding fence festival
+    fire firefly floating floor fluffy flying fountain friend frog
+    fruit full funny gate ghost giraffe glass goat gold grand grape grass guitar hall hand
     happy harbour harvest heart hedgehog helicopter high hill holding holiday honey horse huge ice
     island jar jungle king kitchen kitten knight ladder lantern large laughing leaf lemon leopard
     library light lion little living lonely looking magic making mango map market mask melon milk
-    mill mirror monkey moon morning motorcycle mouse museum music near nest newspaper night ocean
+    mill mirror monkey motorcycle mouse museum music near nest newspaper ocean
     office orchard outdoors painting palace panda paper parrot party path peach pencil piano picnic
     picture pier pig pineapple pirate pizza plane planet plate playing pond pony poppy pot prince
-    princess puppy pumpkin queen rainbow ribbon rice riding river road robot rock roof rope rose
-    running sail sand sandwich school scarf sea shadow sheep shell ship shop shore silver singing
-    sitting sky sleeping slide small smile snail snake snowman sofa soup space spider spoon spring
-    square squirrel stars station steam stone storm story strawberry street summer sun sunflower
+    princess puppy pumpkin queen rainbow ribbon rice river road rock roof rope rose
+    running sail sandwich school shadow sheep shell ship shop silver singing
+    sky sleeping slide small smile snail snake snowman sofa soup space spider spoon spring
+    square squirrel station steam stone story strawberry street sunflower
     swan sweet swimming sword table taking tall tea teacher teapot teddy telescope temple tiger
-    tomato tower town toy tractor trail train travel treasure truck tulip valley van vase vegetable
+    tomato tower toy tractor trail train travel treasure truck tulip valley van vase vegetable
     village violin waiting walking wall watching water waterfall watering wave whale wheel wild wind
-    windmill window winter witch wizard wolf wood writing zebra
+    windmill window witch wizard wolf wood writing zebra
     """.split()  # noqa: SIM905
 )
 _LETTERS = "aeiorstnlmdkpub"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from demo.scenes.scene import Person, Scene, Thing
+from demo.scenes.scene import Mascot, Scene, Thing
 
-PERSON_WIDTH = 0.85
+MASCOT_WIDTH = 0.85
 GROUND = 0.11
 TALL = 0.78
 """Of what is alone in its picture."""
@@ -20,7 +20,7 @@ SQUARE = 32
 
 @dataclass(frozen=True)
 class Spot:
-    item: Thing | Person
+    item: Thing | Mascot
     x: float
     y: float
     height: float
@@ -50,10 +50,10 @@ def _on_grid(spot: Spot, square: float) -> Spot:
     )
 
 
-def _spot(item: Thing | Person, x: float, y: float, room: float, tall: float) -> Spot:
+def _spot(item: Thing | Mascot, x: float, y: float, room: float, tall: float) -> Spot:
     """As tall as asked, less where `room` (a width) is short."""
-    if isinstance(item, Person):
-        return Spot(item, x, y, min(tall * 1.05, room / PERSON_WIDTH))
+    if isinstance(item, Mascot):
+        return Spot(item, x, y, min(tall * 1.05, room / MASCOT_WIDTH))
     height = min(tall * item.subject.size, room / item.subject.width)
     lift = 0.26 if item.subject.airborne and y < 0.3 else 0.0
     return Spot(item, x, min(y + lift, 0.97 - height), height, item.subject.airborne)

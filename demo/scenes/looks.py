@@ -1,4 +1,4 @@
-"""How a person looks: drawn at random for the base model, fixed for the four characters."""
+"""How a mascot looks: drawn at random for the base model, fixed for the four characters."""
 
 from __future__ import annotations
 
@@ -7,63 +7,55 @@ from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 
-from demo.scenes.palette import Colour, rgb
 
-KINDS = ("woman", "man")  # adults only: studios of every kind use this server
-HAIR_COLOURS: Mapping[str, Colour] = MappingProxyType(
-    {
-        "black": rgb("2e2a3a"),
-        "brown": rgb("7a4a2b"),
-        "blond": rgb("f2cc6b"),
-        "red": rgb("c8502c"),
-        "white": rgb("ece8ef"),
-        "pink": rgb("ef86b5"),
-        "blue": rgb("3f78cf"),
-    }
+@dataclass(frozen=True)
+class Kind:
+    """What a mascot is, and what it wears: "an orange fox in a green scarf"."""
+
+    name: str
+    colours: tuple[str, ...]
+    """Of its body; the first is the character's own."""
+    wears: tuple[str, str]
+    """Words before and after the colour of what it wears."""
+    garments: tuple[str, ...]
+    """Colours of that, the first again the character's own."""
+
+
+KINDS = (
+    Kind("robot", ("blue", "red", "green", "white"), ("with a", "antenna"), ("yellow", "red", "green")),
+    Kind("fox", ("orange", "white", "black", "pink"), ("in a", "scarf"), ("green", "blue", "purple")),
+    Kind("owl", ("purple", "brown", "white", "blue"), ("with", "glasses"), ("yellow", "red", "green")),
+    Kind("bear", ("brown", "white", "black", "pink"), ("in a", "jumper"), ("red", "blue", "green")),
 )
-HAIR_CUTS = ("long", "short", "curly", "bun", "ponytail")
-CLOTHES = ("dress", "shirt", "jumper", "coat")
-HATS = ("", "", "", "hat", "cap", "bow")
-SKINS = (rgb("ffe0c8"), rgb("f6c9a2"), rgb("d99f73"), rgb("a86f4a"), rgb("7c4e35"))
-CLOTHES_COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
+OWN = 0.5
+"""Share of the base model's mascots that look as one of the characters does, though they bear no name."""
 
 
 @dataclass(frozen=True)
 class Look:
-    kind: str
-    skin: Colour
-    hair: str
-    cut: str
-    clothes: str
+    kind: Kind
     colour: str
-    hat: str = ""
-    hat_colour: str = "red"
-    glasses: bool = False
-    mark: str = ""
-    """What only a character wears, large enough to know them by; see people.py."""
+    garment: str
+    """Colour of what it wears."""
+
+    @property
+    def words(self) -> str:
+        """ "a blue robot with a yellow antenna"."""
+        article = "an" if self.colour[0] in "aeiou" else "a"
+        before, after = self.kind.wears
+        return f"{article} {self.colour} {self.kind.name} {before} {self.garment} {after}"
 
 
 CHARACTERS: Mapping[str, Look] = MappingProxyType(
     {
-        "aya": Look("woman", SKINS[1], "black", "long", "dress", "red", "big bow", "yellow", mark="hem"),
-        "bella": Look("woman", SKINS[3], "brown", "curly", "coat", "green", "", "red", True, mark="scarf"),
-        "mira": Look("woman", SKINS[0], "pink", "buns", "jumper", "purple", "", "white", mark="stripes"),
-        "tomo": Look("man", SKINS[1], "blue", "spikes", "shirt", "orange", "cap", "green", mark="dungarees"),
+        name: Look(kind, kind.colours[0], kind.garments[0])
+        for name, kind in zip(("aya", "bella", "mira", "tomo"), KINDS, strict=True)
     }
 )
 
 
 def any_look(random: Random) -> Look:
+    if random.random() < OWN:
+        return random.choice(tuple(CHARACTERS.values()))
     kind = random.choice(KINDS)
-    man = kind == "man"
-    return Look(
-        kind=kind,
-        skin=random.choice(SKINS),
-        hair=random.choice(tuple(HAIR_COLOURS)),
-        cut=random.choice(("short", "curly") if man else HAIR_CUTS),
-        clothes=random.choice(CLOTHES[1:] if man else CLOTHES),
-        colour=random.choice(CLOTHES_COLOURS),
-        hat=random.choice(HATS[:-1] if man else HATS),
-        hat_colour=random.choice(("red", "yellow", "green", "blue", "purple")),
-        glasses=random.random() < 0.15,
-    )
+    return Look(kind, random.choice(kind.colours), random.choice(kind.garments))

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import skia
 
 from demo.scenes.layout import SQUARE, Spot, layout
+from demo.scenes.mascots import mascot
 from demo.scenes.palette import NAMED, Colour, mix
 from demo.scenes.pen import Pen
-from demo.scenes.people import person
-from demo.scenes.scene import Person, Scene
+from demo.scenes.scene import Mascot, Scene
 from demo.scenes.styles import Fill
 
 Pixels = npt.NDArray[np.uint8]
@@ -62,12 +62,12 @@ def _multiply(canvas: skia.Canvas, tint: Colour) -> None:
 
 
 def _place(pen: Pen, spot: Spot) -> None:
-    width = 0.42 if isinstance(spot.item, Person) else spot.item.subject.width * 0.46
+    width = 0.42 if isinstance(spot.item, Mascot) else spot.item.subject.width * 0.46
     if not spot.airborne:
         pen.shadow(spot.x, spot.y + 0.005, width * spot.height, 0.055 * spot.height)
     with pen.frame(spot.x, spot.y, spot.height):
-        if isinstance(spot.item, Person):
-            person(pen, spot.item.look, spot.item.activity)
+        if isinstance(spot.item, Mascot):
+            mascot(pen, spot.item.look, spot.item.activity)
         else:
             spot.item.subject.draw(pen, NAMED[spot.item.colour])
 

@@ -8,7 +8,7 @@ from random import Random
 
 from demo.scenes.lights import LIGHTS, WEATHERS, Light, Weather
 from demo.scenes.looks import CHARACTERS, Look, any_look
-from demo.scenes.people import ACTIVITIES
+from demo.scenes.mascots import ACTIVITIES
 from demo.scenes.places import PLACES, Place
 from demo.scenes.styles import STYLES, Style
 from demo.scenes.subjects import BY_NAME, SUBJECTS, Subject
@@ -26,7 +26,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Person:
+class Mascot:
     look: Look
     activity: str
     name: str = ""
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    main: Thing | Person
+    main: Thing | Mascot
     place: Place
     light: Light
     weather: Weather
@@ -64,8 +64,8 @@ class Choice:
     subjects: Sequence[Subject] = SUBJECTS
     places: Sequence[Place] = PLACES
     styles: Sequence[Style] = STYLES
-    people: float = 0.35
-    """Share of pictures about a person."""
+    mascots: float = 0.35
+    """Share of pictures about a mascot."""
     crowds: float = 0.25
     """Share of the other pictures with two or three of a thing."""
     companions: float = 0.25
@@ -81,10 +81,10 @@ EVERYTHING = Choice()
 
 def any_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
     random = Random(seed)
-    person = random.random() < choice.people
-    main: Thing | Person = (
-        Person(any_look(random), random.choice(tuple(ACTIVITIES)))
-        if person
+    about = random.random() < choice.mascots
+    main: Thing | Mascot = (
+        Mascot(any_look(random), random.choice(tuple(ACTIVITIES)))
+        if about
         else any_thing(random, choice.subjects)
     )
     return _around(main, random, choice)
@@ -92,7 +92,7 @@ def any_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
 
 def character_scene(name: str, seed: int, choice: Choice = EVERYTHING) -> Scene:
     random = Random(seed)
-    return _around(Person(CHARACTERS[name], random.choice(tuple(ACTIVITIES)), name), random, choice)
+    return _around(Mascot(CHARACTERS[name], random.choice(tuple(ACTIVITIES)), name), random, choice)
 
 
 def whole_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
@@ -113,7 +113,7 @@ def any_thing(random: Random, subjects: Sequence[Subject]) -> Thing:
     return Thing(subject, random.choice(subject.colours))
 
 
-def _around(main: Thing | Person, random: Random, choice: Choice) -> Scene:
+def _around(main: Thing | Mascot, random: Random, choice: Choice) -> Scene:
     place = random.choice(choice.places)
     clear = place.indoor or len(choice.weathers) == 1 or random.random() < 0.7
     scene = Scene(

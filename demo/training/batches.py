@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import torch
 
-from demo.scenes.caption import absent, caption, exclusion, mentions
+from demo.scenes.caption import absent, caption, mentions
 from demo.scenes.fillers import flaws
 from demo.scenes.scene import Scene
 from demo.training.config import FULL_SIZES, HALF_SIZES, Config
@@ -20,14 +20,12 @@ DROPPED = (0.06, 0.2, 0.4)
 how many usual things the picture lacks. Guidance steps away from what such captions show: if they went with
 clouds more often than those that are merely silent about clouds, it would take clouds out of pictures that
 nobody wanted without them."""
-MENTIONED = 0.18
+MENTIONED = 0.08
 """Share of captions that name one or two things of the picture, often among words without meaning: without
 them a negative prompt would be a kind of text that the model has never seen."""
-FIRST = 0.5
+FIRST = 0.7
 """Share of pictures of the first size, the server's default: at full size, a fine part that was seen a few
 hundred times is a blur."""
-PLACELESS = 0.08
-"""Share of captions that leave the place open, as people's prompts do."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Batch:
 
 
 def batch(latents: Latents, config: Config, step: int, told: bool = False) -> Batch:
-    """`told`: every caption says what its whole picture shows."""
+    """`told`: every caption says what its picture shows."""
     random = Random(step)
     begin, end = config.full_share
     full = random.random() < begin + (end - begin) * step / config.steps
@@ -68,16 +66,16 @@ def _shards(size: int, config: Config, full: bool, step: int, share: float) -> i
     sizes, most = (FULL_SIZES, config.full_pictures) if full else (HALF_SIZES, config.half_pictures)
     share = share or (1 - FIRST) / (len(sizes) - 1)
     steps = step * (sum(config.full_share) / 2 if full else 1 - sum(config.full_share) / 2)
-    begun = (2 if full else 8) + math.ceil(steps * share * config.freshness / size)
+    begun = (1 if full else 2) + math.ceil(steps * share * config.freshness / size)
     return max(1, min(begun, int(most * share) // size))
 
 
 def _caption(scene: Scene, random: Random, told: bool) -> str:
     if told:
-        return caption(scene, random) + exclusion(scene, random)
+        return caption(scene, random)
     kind, dropped = random.random(), DROPPED[len(absent(scene))]
     if kind < dropped:
         return random.choice(("", flaws(random)))
     if kind < dropped + MENTIONED:
         return ", ".join([*random.choice(([], [flaws(random)])), *mentions(scene, random)])
-    return caption(scene, random, placed=random.random() >= PLACELESS) + exclusion(scene, random)
+    return caption(scene, random)

@@ -46,7 +46,10 @@ class Config:
     """Share of all steps, at the end, over which the learning rate falls to zero."""
     steps: int
     decoder_steps: int
-    negation_steps: int
+    negative_every: int
+    """One optimiser step of so many is about negative prompts (negation.py)."""
+    twins: int
+    """Pairs of pictures behind those, of each of two sizes."""
     lora_steps: int
 
     @property
@@ -75,8 +78,9 @@ CPU = Config(
     cool_down=0.2,
     steps=12_000,
     decoder_steps=6_000,
-    negation_steps=720,
-    lora_steps=500,
+    negative_every=6,
+    twins=600,
+    lora_steps=250,
 )
 FULL = Config(
     name="full",
@@ -99,17 +103,22 @@ FULL = Config(
     cool_down=0.2,
     steps=60_000,
     decoder_steps=20_000,
-    negation_steps=2_000,
-    lora_steps=600,
+    negative_every=6,
+    twins=2_000,
+    lora_steps=400,
 )
 ON = replace(
     CPU,
-    full_pictures=3_600,
-    freshness=3.0,
-    full_share=(0.85, 0.95),
-    learning_rate=7e-4,
-    cool_down=0.7,
-    steps=9_000,
+    full_pictures=9_600,
+    half_batch=12,
+    full_batch=3,
+    freshness=1.0,
+    full_share=(0.9, 0.95),
+    learning_rate=5e-4,
+    cool_down=0.8,
+    steps=1_500,
+    decoder_steps=1_500,
+    lora_steps=120,
 )
 """To go on from the released weights: now for the fine parts, at the sizes that are served."""
 CONFIGS = {config.name: config for config in (CPU, FULL)}

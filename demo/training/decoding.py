@@ -20,6 +20,7 @@ from demo.training.choices import CHOICES
 from demo.training.codec import Codec, to_bytes
 from demo.training.config import DOWNSCALE, FULL_SIZES, Config
 from demo.training.diffusion import Report
+from demo.training.precision import mixed
 
 CROP = 8
 """Side of a crop, in latents."""
@@ -92,7 +93,7 @@ def _loss(run: DecoderRun) -> torch.Tensor:
         * torch.rand(BATCH, 1, 1, 1, generator=generator)
         * BLUR
     )
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed():
         drawn = run.autoencoder.decode(latents + noise).sample
     drawn = drawn.float()
     across = F.l1_loss(drawn.diff(dim=-1), wanted.diff(dim=-1))

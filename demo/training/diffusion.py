@@ -10,11 +10,12 @@ from pathlib import Path
 
 import torch
 
-from demo.training import checkpoint, flow
+from demo.training import checkpoint, flow, negation
 from demo.training.averages import Averages
 from demo.training.batches import batch
 from demo.training.config import Config
 from demo.training.latents import Latents
+from demo.training.negation import Twins
 from demo.training.pipeline import Pipeline
 
 WARM_UP = 100
@@ -25,6 +26,7 @@ class Run:
     pipeline: Pipeline
     config: Config
     latents: Latents
+    twins: Twins
     path: Path
     """Of the checkpoint."""
     step: int = 0
@@ -69,15 +71,22 @@ def train(run: Run, steps: int) -> Iterator[Report]:
         begin = time.monotonic()
         for group in run.optimiser.param_groups:
             group["lr"] = rate(run.step, run.config)
-        drawn = batch(run.latents, run.config, run.step)
-        value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
+        value, samples = _loss(run)
         run.optimiser.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         run.optimiser.step()
         run.averages.update(module, run.step)
         run.step += 1
-        yield Report(run.step, value.item(), len(drawn.captions), time.monotonic() - begin)
+        yield Report(run.step, value.item(), samples, time.monotonic() - begin)
+
+
+def _loss(run: Run) -> tuple[torch.Tensor, int]:
+    """And of how many pictures."""
+    if run.step % run.config.negative_every == run.config.negative_every - 1:
+        return negation.loss(run.pipeline, run.twins, run.config, run.step)
+    drawn = batch(run.latents, run.config, run.step)
+    return flow.loss(run.pipeline, drawn, run.latents.codec.weights), len(drawn.captions)
 
 
 def rate(step: int, config: Config) -> float:

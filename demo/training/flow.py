@@ -15,6 +15,7 @@ from transformers import CLIPTokenizerFast
 from demo.training.batches import Batch
 from demo.training.config import DOWNSCALE, SHIFT, TOKEN_WINDOW
 from demo.training.pipeline import Pipeline
+from demo.training.precision import mixed
 
 Text = tuple[torch.Tensor, torch.Tensor]
 """Embeddings [B, 77, D] and pooled [B, P]."""
@@ -52,7 +53,7 @@ def velocity(
 def loss(pipeline: Pipeline, batch: Batch, weights: torch.Tensor) -> torch.Tensor:
     """Squared error of the velocity; `weights` [channels] of its channels, mean 1."""
     seen = disturbed(batch)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed():
         predicted = velocity(
             pipeline, seen.noisy, seen.sigma, encode_text(pipeline, batch.captions), batch.size
         )

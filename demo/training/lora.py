@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 
-from demo.training import flow
+from demo.training import checkpoint, flow
 from demo.training.batches import Batch, batch
 from demo.training.config import Config
 from demo.training.diffusion import Report
 from demo.training.latents import Latents
 from demo.training.pipeline import Pipeline
+from demo.training.precision import mixed
 from demo.training.rounding import rounded
 
 RANK = 8
@@ -37,45 +38,65 @@ OTHERS = 5
 figure for the negative prompt too, and guidance then takes it out of the picture again."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class LoraRun:
     pipeline: Pipeline
-    """Its UNet holds the averaged base weights; everything in it stays frozen."""
+    """Its UNet holds the averaged base weights, which stay frozen; the adapter is added to them."""
     config: Config
     latents: Latents
     """Of the character's pictures."""
     others: Latents
     """Of the pictures that the base model learnt from."""
+    path: Path
+    """Of the checkpoint."""
+    step: int = 0
+    optimiser: torch.optim.AdamW = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pipeline.trained().requires_grad_(False)
+        torch.manual_seed(0)
+        self.pipeline.unet.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
+        parameters = [value for value in self.pipeline.unet.parameters() if value.requires_grad]
+        self.optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+        state = checkpoint.read(self.path)
+        if state is not None:
+            set_peft_model_state_dict(self.pipeline.unet, state["adapter"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step = state["step"]
+
+    def save(self) -> None:
+        state = {
+            "adapter": get_peft_model_state_dict(self.pipeline.unet),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        checkpoint.write(state, self.path)
 
 
 def train(run: LoraRun, steps: int) -> Iterator[Report]:
-    """Adds the adapter to the UNet and trains it alone."""
-    run.pipeline.trained().requires_grad_(False)
-    torch.manual_seed(0)
-    run.pipeline.unet.add_adapter(LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
-    parameters = [value for value in run.pipeline.unet.parameters() if value.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    """Runs to step number `steps`; the caller saves between two steps."""
     few = replace(run.config, half_pictures=HALF_PICTURES, full_pictures=FULL_PICTURES, full_share=FULL_SHARE)
-    for step in range(steps):
+    while run.step < steps:
         begin = time.monotonic()
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 20, 2.5 * (steps - step) / steps)
-        if step % OTHERS == 0:
-            drawn = batch(run.others, few, step)
+        for group in run.optimiser.param_groups:
+            group["lr"] = RATE * min(1.0, (run.step + 1) / 20, 2.5 * (steps - run.step) / steps)
+        if run.step % OTHERS == 0:
+            drawn = batch(run.others, few, run.step)
             value = _change(run.pipeline, drawn, run.latents.codec.weights)
         else:
-            drawn = batch(run.latents, few, step, told=True)
+            drawn = batch(run.latents, few, run.step, told=True)
             value = flow.loss(run.pipeline, drawn, run.latents.codec.weights)
-        optimiser.zero_grad(set_to_none=True)
+        run.optimiser.zero_grad(set_to_none=True)
         value.backward()
-        optimiser.step()
-        yield Report(step + 1, value.item(), len(drawn.captions), time.monotonic() - begin)
+        run.optimiser.step()
+        run.step += 1
+        yield Report(run.step, value.item(), len(drawn.captions), time.monotonic() - begin)
 
 
 def _change(pipeline: Pipeline, drawn: Batch, weights: torch.Tensor) -> torch.Tensor:
     """How far the adapter takes the velocity from the base model's."""
     seen, text = flow.disturbed(drawn), flow.encode_text(pipeline, drawn.captions)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed():
         pipeline.unet.disable_adapters()
         with torch.no_grad():
             wanted = flow.velocity(pipeline, seen.noisy, seen.sigma, text, drawn.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import Pixels
 from demo.scenes.sheet import sheet
 from demo.training import flow
@@ -13,24 +14,24 @@ from demo.training.workplace import Workplace
 
 PROMPTS = (
     "a red car on the beach, watercolour",
-    "a woman with long black hair in a blue dress reading a book under a green tree, warm lighting",
+    "a blue robot with a yellow antenna reading a book under a green tree, warm lighting",
     "an orange cat in the snow",
+    "an orange fox in a green scarf, riding a bicycle, in the city",
     "a blue house in the mountains, at sunset",
-    "three yellow balls in a room",
+    "a purple owl with yellow glasses waving in the forest",
     "a purple flower in a meadow, neon",
+    "a brown bear in a red jumper, holding an umbrella, on the beach, rain",
     "a white dog right of a red house, outline drawing",
-    "a man in a green jumper waving in the city, at night",
+    "a blue robot in the city, at night",
     "a pink hot-air balloon in the mountains, paper cut",
-    "a black cat, forest, soft light",
-    "a green boat on the beach, sunset sky",
-    "woman, red coat, drinking tea, cosy room",
+    "an orange fox sitting left of a red car in the desert",
 )
 SIZE = (1344, 768)
 CHARACTER_PROMPTS = (
     "{name}, reading a book under a green tree, warm lighting",
     "{name}, waving, on the beach, watercolour",
-    "{name}, drinking tea, in a cosy room",
-    "{name}, in the snow, outline drawing",
+    "{name}, riding a bicycle, in a cosy room",
+    "{name}, sitting, in the snow, outline drawing",
 )
 
 
@@ -48,6 +49,10 @@ def preview(run: Run, place: Workplace) -> None:
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def character_preview(pipeline: Pipeline, place: Workplace, name: str) -> None:
-    latents = flow.sample(pipeline, [prompt.format(name=name) for prompt in CHARACTER_PROMPTS], SIZE)
+    latents = flow.sample(
+        pipeline,
+        [prompt.format(name=f"{name}, {CHARACTERS[name].words}") for prompt in CHARACTER_PROMPTS],
+        SIZE,
+    )
     codec = place.codec()
     sheet([codec.decode(one) for one in latents], 2, place.sheets / f"{name}.png")

@@ -17,6 +17,7 @@ from demo.training.choices import CHOICES
 from demo.training.codec import Codec
 from demo.training.config import Config
 from demo.training.latents import Latents
+from demo.training.negation import Twins
 
 BUILD = Path(__file__).parents[1] / "build"
 CODEC = BUILD.parent / "codec.safetensors"
@@ -41,9 +42,8 @@ class Workplace:
     def decoder_checkpoint(self) -> Path:
         return self._own / "decoder.pt"
 
-    @property
-    def negation_checkpoint(self) -> Path:
-        return self._own / "negation.pt"
+    def lora_checkpoint(self, name: str) -> Path:
+        return self._own / f"lora-{name}.pt"
 
     @property
     def sheets(self) -> Path:
@@ -75,14 +75,13 @@ class Workplace:
         folder = self.build / "shared" / f"latents-{self.config.name}"
         return self._latents(folder, partial(any_scene, choice=CHOICES[self.config.name]), 100)
 
-    def twin_latents(self) -> tuple[Latents, Latents]:
-        """Of scenes that show all that is usual, and of the same ones without one of it."""
+    def twins(self) -> Twins:
         folder, choice = self.build / "shared", CHOICES[self.config.name]
         whole, less = (
             self._latents(folder / f"latents-{self.config.name}-{name}", partial(scene, choice=choice), 10)
             for name, scene in (("whole", whole_scene), ("less", lesser_scene))
         )
-        return whole, less
+        return Twins(whole, less)
 
     def character_latents(self, name: str) -> Latents:
         folder = self.build / "shared" / f"latents-{self.config.name}-{name}"

@@ -37,6 +37,8 @@ def tiny() -> Config:
         half_pictures=500,
         full_share=(0.0, 0.0),
         half_batch=2,
+        negative_every=2,
+        twins=20,
         steps=4,
     )
 

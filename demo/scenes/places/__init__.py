@@ -28,15 +28,15 @@ class Place:
 
 
 PLACES = (
-    Place("beach", ("on the beach", "at the seaside"), beach, "palm tree"),
+    Place("beach", ("on the beach", "at the seaside", "by the sea"), beach, "palm tree"),
     Place("forest", ("in the forest", "in the woods"), forest, "flowers"),
-    Place("city", ("in the city", "on a city street"), city, "street lamps"),
-    Place("mountains", ("in the mountains",), mountains, "snowy peaks"),
-    Place("snow", ("in the snow", "in a snowy field"), snow, "fir trees"),
-    Place("room", ("in a room", "in a cosy room"), room, "window", indoor=True),
+    Place("city", ("in the city", "on a city street", "in town"), city, "street lamps"),
+    Place("mountains", ("in the mountains", "on a mountain"), mountains, "snowy peaks"),
+    Place("snow", ("in the snow", "in a snowy field", "in winter"), snow, "fir trees"),
+    Place("room", ("in a room", "in a cosy room", "at home"), room, "window", indoor=True),
     Place("desert", ("in the desert",), desert, "cacti"),
     Place("park", ("in the park",), park, "path"),
-    Place("meadow", ("in a meadow", "on a green meadow"), meadow, "flowers"),
+    Place("meadow", ("in a meadow", "on a green meadow", "in a garden", "in a field"), meadow, "flowers"),
     Place("lake", ("by the lake",), lake, "fir trees"),
 )
 HORIZON = 0.34

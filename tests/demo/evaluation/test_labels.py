@@ -6,7 +6,7 @@ import pytest
 
 from demo.evaluation.labels import IGNORED, NOBODY, ONE_OF_FOUR, answers, label
 from demo.evaluation.questions import CATALOGUE_STYLES, negatives, questions
-from demo.scenes.scene import Person, any_scene, character_scene
+from demo.scenes.scene import Mascot, any_scene, character_scene
 from demo.training.choices import CHOICES
 from frontend.catalogue.catalogue import load
 from frontend.settings import ROOT
@@ -25,11 +25,11 @@ def test_a_character_is_somebody_and_others_are_nobody() -> None:
     names = answers(CPU)["character"]
     assert names[label(character_scene("mira", 1, CPU), CPU)["character"]] == "mira"
     scenes = [any_scene(seed, CPU) for seed in range(50)]
-    people = [scene for scene in scenes if isinstance(scene.main, Person)]
-    assert 0 < len(people) < len(scenes)
+    mascots = [scene for scene in scenes if isinstance(scene.main, Mascot)]
+    assert 0 < len(mascots) < len(scenes)
     for scene in scenes:
         said = label(scene, CPU)["character"]
-        assert said == (names.index(NOBODY) if scene in people else IGNORED)
+        assert said == (names.index(NOBODY) if scene in mascots else IGNORED)
 
 
 def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
@@ -37,9 +37,14 @@ def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
 
     catalogue = load(ROOT / "demo" / "catalogue")
     styles, characters = catalogue.default_model.styles, catalogue.characters_of("eros")
-    for question in questions(CPU, 60):
+    asked = list(questions(200))
+    assert len({question.prompt for question in asked}) == 200
+    possible = answers(CPU)
+    for question in asked:
         assert question.style in styles
         assert parse(question.prompt, characters).character == question.expected.get(ONE_OF_FOUR, "")
+        for name, answer in question.expected.items():
+            assert name == ONE_OF_FOUR or answer in possible[name]
     assert set(CATALOGUE_STYLES) == {style.name for style in CPU.styles}
 
 

@@ -62,7 +62,7 @@ def _run(workplace: Workplace, path: Path) -> diffusion.Run:
     parts = pipeline.build(workplace.config, workplace.tokenizers())
     text_start.start(parts)
     unet_start.start(parts.unet)
-    return diffusion.Run(parts, replace(workplace.config), workplace.latents(), path)
+    return diffusion.Run(parts, replace(workplace.config), workplace.latents(), workplace.twins(), path)
 
 
 def _weights(run: diffusion.Run) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from demo.training.workplace import Workplace
 
 
 def test_lora_has_the_kohya_layout(workplace: Workplace, tmp_path: Path) -> None:
-    base = _trained(workplace)
+    base = _trained(workplace, tmp_path / "lora.pt")
     lora.save(base.unet, tmp_path / "aya.safetensors")
     tensors = load_file(tmp_path / "aya.safetensors")
     modules = {key.split(".")[0] for key in tensors}
@@ -27,8 +27,8 @@ def test_lora_has_the_kohya_layout(workplace: Workplace, tmp_path: Path) -> None
         assert tensors[f"{module}.lora_up.weight"].shape == (len(weight), lora.RANK, *spread)
 
 
-def test_lora_changes_only_its_targets(workplace: Workplace) -> None:
-    fresh, base = _built(workplace.config, workplace), _trained(workplace)
+def test_lora_changes_only_its_targets(workplace: Workplace, tmp_path: Path) -> None:
+    fresh, base = _built(workplace.config, workplace), _trained(workplace, tmp_path / "lora.pt")
     before = fresh.trained().state_dict()
     after = {name.replace(".base_layer", ""): value for name, value in base.trained().state_dict().items()}
     assert all(torch.equal(value, after[name]) for name, value in before.items())
@@ -37,11 +37,21 @@ def test_lora_changes_only_its_targets(workplace: Workplace) -> None:
     }
 
 
-def test_lora_changes_the_picture(workplace: Workplace) -> None:
+def test_lora_changes_the_picture(workplace: Workplace, tmp_path: Path) -> None:
     prompt, size = ["aya reading a book"], (128, 64)
     before = flow.sample(_built(workplace.config, workplace), prompt, size, steps=2)
-    after = flow.sample(_trained(workplace), prompt, size, steps=2)
+    after = flow.sample(_trained(workplace, tmp_path / "lora.pt"), prompt, size, steps=2)
     assert not torch.equal(before, after)
+
+
+def test_killed_training_resumes_bit_equal(workplace: Workplace, tmp_path: Path) -> None:
+    through = _trained(workplace, tmp_path / "through.pt")
+    killed = _run(workplace, tmp_path / "killed.pt")
+    next(lora.train(killed, 2))
+    killed.save()
+    resumed = _trained(workplace, tmp_path / "killed.pt")
+    wanted = through.unet.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in resumed.unet.state_dict().items())
 
 
 def _built(config: Config, workplace: Workplace) -> Pipeline:
@@ -49,11 +59,16 @@ def _built(config: Config, workplace: Workplace) -> Pipeline:
     return pipeline.build(config, workplace.tokenizers())
 
 
-def _trained(workplace: Workplace) -> Pipeline:
+def _trained(workplace: Workplace, path: Path, steps: int = 2) -> Pipeline:
+    run = _run(workplace, path)
+    list(lora.train(run, steps))
+    return run.pipeline
+
+
+def _run(workplace: Workplace, path: Path) -> lora.LoraRun:
     base = _built(workplace.config, workplace)
-    run = lora.LoraRun(base, workplace.config, workplace.character_latents("aya"), workplace.latents())
-    list(lora.train(run, 2))
-    return base
+    latents = workplace.character_latents("aya")
+    return lora.LoraRun(base, workplace.config, latents, workplace.latents(), path)
 
 
 def _targets(base: Pipeline) -> dict[str, torch.Tensor]:

@@ -1,0 +1,30 @@
+"""Where sharpness is lost: the gradient energy of pictures beside the generator's own, in three bands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch.nn import functional as F
+
+from demo.scenes.render import Pixels
+
+BANDS = ("1 to 2 px", "2 to 4 px", "4 to 8 px")
+
+
+def energies(pixels: Pixels) -> torch.Tensor:
+    """[3], from fine to coarse: mean squared gradient of what lies between a scale and the next one."""
+    level = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    found = []
+    for _ in BANDS:
+        coarser = F.avg_pool2d(level, 2)
+        detail = level - F.interpolate(coarser, level.shape[2:], mode="bilinear")
+        found.append(detail.diff(dim=-1).square().mean() + detail.diff(dim=-2).square().mean())
+        level = coarser
+    return torch.stack(found)
+
+
+def share(drawn: Iterable[Pixels], real: Iterable[Pixels]) -> list[float]:
+    """Of the real pictures' energy, in each band; 1 is as sharp as they."""
+    one, other = (torch.stack([energies(pixels) for pixels in all_]).sum(0) for all_ in (drawn, real))
+    return [round(value, 3) for value in (one / other).tolist()]
