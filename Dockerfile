@@ -35,9 +35,10 @@ FROM python AS frontend
 COPY --from=build-frontend /opt/venv /opt/venv
 COPY demo/catalogue demo/catalogue
 COPY contract contract
-COPY deploy/lifecycle.py deploy/s3-lifecycle.json deploy/
+COPY deploy/bucket.py deploy/s3-lifecycle.json deploy/s3-cors.json deploy/
 COPY embedded embedded
 COPY cli cli
+COPY clients/python/imgen_client imgen_client
 COPY frontend frontend
 # docker build --build-arg REVISION=$(git describe --always --dirty --exclude='*' --abbrev=12) …
 ARG REVISION=""

@@ -29,7 +29,7 @@ ALL_PARTS := frontend $(UP_PARTS)
 say = @set -- $(ALL_PARTS); number=1; for name; do [ "$$name" = $(1) ] && break; number=$$((number + 1)); done; \
 	[ $$number -gt $$\# ] && of= || of=" ($$number/$$\#)"; echo "installing $(or $(title_$(1)),$(1))$$of" >&2
 
-.PHONY: help install install-export up down check test test-server test-export test-fast fast-frontend fast-others fuzz coverage clean
+.PHONY: help install install-export up down check sbom audit test test-server test-export test-fast fast-frontend fast-others campaign fuzz coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +45,9 @@ help:
 	@echo "    T=tests/cli       only the tests of these folders, files or single tests"
 	@echo "make test-fast        the tests that need no server, in a minute or two"
 	@echo "make check            lint, types, spelling and locks alone"
+	@echo "make sbom             a bill of materials for each environment and image, CycloneDX, in build/sbom"
+	@echo "make audit            known advisories of everything that the locks name; needs the network"
+	@echo "make campaign         random kills and stops of every part of a fleet under load, audited"
 	@echo "make fuzz             small files of every format, changed at random, read as strangers' are"
 	@echo "make coverage         what the tests of the server's half run, line by line"
 	@echo "make bench-…           measurements: perf/README.md lists them"
@@ -67,7 +70,7 @@ $(UV):
 
 .venv/.installed: requirements/frontend.txt pyproject.toml $(UV)
 	$(call say,frontend)
-	@$(UV) pip install --quiet --python .venv/bin/python -r $<
+	@$(UV) pip install --quiet --compile-bytecode --python .venv/bin/python -r $<
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
@@ -75,7 +78,7 @@ $(UV):
 .venv/parts/%/.installed: requirements/%.txt $(UV)
 	$(call say,$*)
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv/parts/$*
-	@$(UV) pip install --quiet $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
+	@$(UV) pip install --quiet --compile-bytecode $(if $(filter servers,$*),--no-deps,) --python .venv/parts/$*/bin/python -r $<
 	@touch $@
 
 .venv/parts/export/.dev-installed: requirements/export-dev.txt .venv/parts/export/.installed
@@ -83,7 +86,7 @@ $(UV):
 	@touch $@
 
 .venv/.dev-installed: requirements/dev.txt .venv/.installed
-	$(UV) pip install --quiet --python .venv/bin/python -r $<
+	$(UV) pip install --quiet --compile-bytecode --python .venv/bin/python -r $<
 	@touch $@
 
 # The same as .pre-commit-config.yaml.
@@ -94,7 +97,14 @@ check: .venv/.dev-installed
 	.venv/bin/codespell
 	.venv/bin/python requirements/lock.py --check
 	.venv/bin/hadolint Dockerfile
+	.venv/bin/python requirements/licences.py
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+
+sbom: install .venv/.dev-installed
+	@.venv/bin/python requirements/bill.py
+
+audit: .venv/.dev-installed
+	@.venv/bin/python requirements/audit.py
 
 # Two interpreters: export and demo need torch, which nothing else does.
 OF_EXPORT := tests/export tests/demo tests/perf/gpu
@@ -135,6 +145,10 @@ fast-frontend:
 
 fast-others:
 	.venv/bin/python -m pytest -q -m "unit and not slow" $(addprefix --ignore tests/,export demo frontend)
+
+# Random kills and stops of every part of a fleet under load, audited.
+campaign: install .venv/.dev-installed
+	.venv/bin/python -m tests.campaign $(CAMPAIGN)
 
 fuzz: install .venv/.dev-installed .venv/parts/export/.installed
 	.venv/bin/python -m tests.fuzz $(FUZZ)

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from acs.app import ReviewerConfig, make_app
-from acs.nudenet_detector import load_nudenet
+from acs.nudenet_detector import load_nudenet, nudenet_version
 from acs.ruleset import FOLDER
 from acs.strict_yaml import DataError
 
@@ -20,14 +20,15 @@ STOP_S = 5.0  # for reviews that are under way
 def main() -> None:
     options = _parser().parse_args()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    config = ReviewerConfig(
-        rulesets=options.rulesets,
-        fetch_allow=tuple(options.fetch_allow),
-        key=os.environ.get(KEY_VARIABLE, ""),
-    )
     try:
+        config = ReviewerConfig(
+            rulesets=options.rulesets,
+            fetch_allow=tuple(options.fetch_allow),
+            key=os.environ.get(KEY_VARIABLE, ""),
+            detector=nudenet_version(),
+        )
         app = make_app(config, load_nudenet)
-    except (DataError, ValueError) as error:
+    except (DataError, ValueError, ImportError) as error:
         sys.exit(f"acs: {error}")
     where = {"path": options.socket} if options.socket else {"host": options.host, "port": options.port}
     web.run_app(app, **where, print=None, access_log=None, shutdown_timeout=STOP_S)

@@ -52,6 +52,7 @@ class ReviewerConfig:
     rulesets: Path = FOLDER
     fetch_allow: tuple[str, ...] = ()  # URL prefixes; none: every picture is refused
     key: str = ""  # bearer key of those who may ask; empty: whoever gets here
+    detector: str = ""  # name and version of it and of what runs it: part of each ruleset's version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ SERVICES = web.AppKey("services", ReviewerServices)
 
 def make_app(config: ReviewerConfig, load_detector: Callable[[], Detector]) -> web.Application:
     wordlists = load_all()
-    rulesets = load_rulesets(config.rulesets, wordlists)
+    rulesets = load_rulesets(config.rulesets, wordlists, config.detector)
     allowed = tuple(AllowedPrefix(URL(prefix)) for prefix in config.fetch_allow)
 
     async def services(app: web.Application) -> AsyncIterator[None]:

@@ -80,18 +80,21 @@ class Ruleset:
     description: str
     categories: tuple[RulesetCategory, ...]
     precompliance: Precompliance | None
-    version: str  # 16 hex digits: of its file, all word lists and this program's rules
+    version: str  # 16 hex digits: of its file, all word lists, this program's rules and the detector
 
 
-def load_rulesets(folder: Path, wordlists: Mapping[str, Wordlist]) -> Mapping[str, Ruleset]:
-    """By name; one must be called `default`, which the API asks for. Raises DataError."""
-    rulesets = {path.stem: _ruleset(path, wordlists) for path in sorted(folder.glob("*.y*ml"))}
+def load_rulesets(
+    folder: Path, wordlists: Mapping[str, Wordlist], detector: str = ""
+) -> Mapping[str, Ruleset]:
+    """By name; one must be called `default`, which the API asks for. `detector`: what finds what pictures
+    show, with its version. Raises DataError."""
+    rulesets = {path.stem: _ruleset(path, wordlists, detector) for path in sorted(folder.glob("*.y*ml"))}
     if "default" not in rulesets:
         raise DataError(f"{folder.name}: expected a file default.yaml")
     return rulesets
 
 
-def _ruleset(path: Path, wordlists: Mapping[str, Wordlist]) -> Ruleset:
+def _ruleset(path: Path, wordlists: Mapping[str, Wordlist], detector: str) -> Ruleset:
     try:
         msgspec.convert(path.stem, Annotated[str, Meta(pattern=NAME)])
     except msgspec.ValidationError:
@@ -102,12 +105,13 @@ def _ruleset(path: Path, wordlists: Mapping[str, Wordlist]) -> Ruleset:
         RulesetCategory(item.id, item.name, tuple(_rule(rule, wordlists) for rule in item.rules))
         for item in file.categories
     )
-    return Ruleset(path.stem, file.description, categories, file.precompliance, _version(path))
+    return Ruleset(path.stem, file.description, categories, file.precompliance, _version(path, detector))
 
 
-def _version(path: Path) -> str:
-    """Another one whenever another verdict is possible: also where a word list or the code is another."""
-    digest = hashlib.blake2b(digest_size=8)
+def _version(path: Path, detector: str) -> str:
+    """Another one whenever another verdict is possible: also where a word list, the code or what runs the
+    detector is another, whose scores decide."""
+    digest = hashlib.blake2b(detector.encode(), digest_size=8)
     here = Path(__file__).parent
     for source in (path, *sorted(here.glob("*.py")), *sorted((here / "wordlists").glob("*.yaml"))):
         digest.update(source.read_bytes())

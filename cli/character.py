@@ -70,6 +70,11 @@ def _add_adder(verbs: Commands) -> None:
         metavar="PATH=FACTOR",
         help="less or more of one block, such as unet.up_blocks.1=0.5; repeatable",
     )
+    adder.add_argument(
+        "--merge",
+        action="store_true",
+        help="make networks of its own, also where the model has a bank (any rank; gigabytes for SDXL)",
+    )
     adder.add_argument("--positive", default="", help="terms for every picture of it")
     adder.add_argument("--negative", default="", help="terms that its pictures shall not show")
     adder.add_argument("--replace", action="store_true", help="put it in the place of one of this name")
@@ -86,6 +91,7 @@ def _add(given: argparse.Namespace) -> int:
         depicts=given.depicts,
         strength=given.strength,
         blocks=dict(map(_parse_block, given.block)),
+        merged=given.merge,
         positive=given.positive,
         negative=given.negative,
     )
@@ -150,12 +156,13 @@ def _list(characters: CharacterService, as_json: bool = False) -> int:
         raise UserError("there are no characters; see `imgen character add --help`")
     table = Table(
         *("character", "label", "models", "trigger", "rights", "depicts"),
-        *("as torch draws it", "LoRA (SHA-256)"),
+        *("drawn with", "as torch draws it", "LoRA (SHA-256)"),
     )
     for row in rows:
         table.add_row(
             *(f"@{row.name}", row.label, ", ".join(row.models), row.trigger, row.rights),
             row.depicts or "not recorded",
+            ", ".join(dict.fromkeys(row.kinds.values())),
             *("yes" if row.compared else "not compared", row.lora_sha256[:16]),
         )
     console().print(table)

@@ -1,50 +1,29 @@
-"""A small client of the API for the command line."""
+"""The way of the command line to a server: the Python client of the API, told where and as whom."""
 
-import http.client
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING
 
 from cli.errors import UserError
 from cli.instance import Instance
 from frontend.settings import load
 
-T = TypeVar("T")
-TIMEOUT_S = 60.0
+if TYPE_CHECKING:  # an import of a tenth of a second, for commands that ask a server
+    from imgen_client import AsyncClient, Client, ImgenError
+
 RETRY_S = 30.0
-PAUSE_S = 1.0
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
-
-
-class ServerUnreachable(UserError):
-    """No answer came."""
-
-    def __init__(self, message: str, *, refused: bool) -> None:
-        super().__init__(message)
-        self.refused = refused  # nothing listens there, so nothing was asked
-
-
-class ServerRefusal(UserError):
-    """The server's own words."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status  # of HTTP
+POLL_S = 0.4
 
 
 @dataclass(frozen=True)
-class Client:
+class ServerAccess:
     url: str
     key: str  # "" for none
     supervised: bool = False  # a supervisor on this machine starts it again when it ends
 
     @classmethod
-    def find(cls, url: str | None, key: str | None, *, needs_key: bool = True) -> "Client":
+    def find(cls, url: str | None, key: str | None, *, needs_key: bool = True) -> "ServerAccess":
         """The server that was named, else the one that runs here. Raises UserError."""
         if url is None:
             serving = Instance(load().data_dir).running()
@@ -55,60 +34,42 @@ class Client:
             raise UserError("--url needs a key: --key or IMGEN_API_KEY")
         return cls(url.rstrip("/"), key or "")
 
-    def call(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Raises UserError."""
-        headers = {"Content-Type": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(f"{self.url}/api/v2", orjson.dumps(body), headers)  # noqa: S310
+    def open(self, patience_s: float = 0.0) -> "Client":
+        """`patience_s`: for so long is waited for a server that is away. Raises UserError."""
+        from imgen_client import Client
+
         try:
-            answer = orjson.loads(self._fetch(request))
-        except orjson.JSONDecodeError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise UserError(f"{self.url} answers, but not as an imgen server does")
-        return answer
+            return Client(self.url, self.key, patience_s=patience_s, poll_s=POLL_S)
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
-    def download(self, url: str) -> bytes:
-        """A picture by its signed URL, which needs no key."""
-        return self._fetch(urllib.request.Request(url))  # noqa: S310
+    def open_async(self, patience_s: float = RETRY_S) -> "AsyncClient":
+        from imgen_client import AsyncClient
 
-    def _fetch(self, request: urllib.request.Request) -> bytes:
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-                data: bytes = response.read(MAX_PICTURE_BYTES)
-                return data
-        except urllib.error.HTTPError as error:
-            raise ServerRefusal(_read_reason(error), error.code) from None
-        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            cause = getattr(error, "reason", error)
-            refused = isinstance(cause, ConnectionRefusedError)
-            raise ServerUnreachable(f"{self.url} does not answer: {cause}", refused=refused) from None
+            return AsyncClient(self.url, self.key, patience_s=patience_s, poll_s=POLL_S)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    def while_away(self, told: Callable[[], None] | None = None) -> "Callable[[ImgenError], None]":
+        """What is done before an attempt anew. Where nothing listens and nobody starts it, there is none."""
+        from imgen_client import Unreachable
+
+        def away(error: "ImgenError") -> None:
+            if isinstance(error, Unreachable) and error.refused and not self.supervised:
+                raise UserError(str(error))
+            if told:
+                told()
+
+        return away
 
 
-def retry_while_away(
-    ask: Callable[[], T], retry_s: float = RETRY_S, waiting: Callable[[], None] | None = None
-) -> T:
-    """Asks again while the server is away, such as one that is started anew. Raises UserError.
+@contextlib.contextmanager
+def as_user_errors() -> Iterator[None]:
+    """The client's errors as one line each."""
+    from imgen_client import ImgenError
 
-    `waiting` is called before each pause.
-    """
-    deadline = time.monotonic() + retry_s
-    while True:
-        try:
-            return ask()
-        except (ServerUnreachable, ServerRefusal) as error:
-            if (isinstance(error, ServerRefusal) and error.status < 500) or time.monotonic() >= deadline:
-                raise
-            if waiting:
-                waiting()
-            time.sleep(PAUSE_S)
-
-
-def _read_reason(error: urllib.error.HTTPError) -> str:
     try:
-        answer = orjson.loads(error.read(65_536))
-        words = str(answer["error"])
-        return f"{words}: {answer['detail']}" if "detail" in answer else words
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"HTTP {error.code}"
+        yield
+    except ImgenError as error:
+        raise UserError(str(error)) from None

@@ -15,7 +15,7 @@ from embedded.part import python_of
 from frontend.common.printable import printable_lines
 from frontend.settings import ROOT, load
 
-OPTIONAL = ("precision", "prediction", "spacing", "like", "vae", "sizes", "workspace_mb")
+OPTIONAL = ("precision", "prediction", "spacing", "like", "vae", "sizes", "workspace_mb", "adapters")
 
 
 def add(commands: Commands) -> None:
@@ -44,6 +44,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
     parser.add_argument(
         "--engine", choices=("onnx", "tensorrt", "inductor"), default="onnx", help="what Triton runs"
+    )
+    parser.add_argument(
+        "--adapters",
+        metavar="SLOTSxRANK",
+        help="a bank, such as 16x16: characters of it are LoRAs in slots of one engine",
     )
     parser.add_argument("--batch", type=int, default=8, help="largest batch of a plan or package, 1 to 8")
     parser.add_argument("--workspace-mb", type=int, help="memory for a plan's kernels, MiB (default 8192)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.instance import Instance
 from cli.welcome import imgen_command
 from contract.description import read_description
-from contract.memory import GPU, gib, memory_limit, memory_of, refusals
+from contract.memory import CPU_RUNTIME, GPU, gib, memory_limit, memory_of, refusals
 from contract.names import DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE
 from embedded.starter_entry import write_starter_entry
@@ -53,13 +53,14 @@ def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
 
 
 def _memory(settings: Settings, name: str, output: Path) -> str:
-    memory = memory_of([output], name)
+    environ = {**os.environ, CPU_RUNTIME: settings.cpu_runtime}
+    memory = memory_of([output], name, environ)
     if memory is None:
         return "memory: not estimated for this engine"
     limit = settings.memory_mb << 20 or memory_limit(os.environ)
     needed = memory.loaded + max(memory.pictures.values())
     words = f"memory: about {gib(needed)} for its largest picture; there is {gib(limit)}"
-    if refused := refusals([output], [name], limit)[name]:
+    if refused := refusals([output], [name], limit, environ)[name]:
         words += f"; orders of {', '.join(refused)} will be refused"
     return words
 

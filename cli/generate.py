@@ -1,109 +1,128 @@
-"""`imgen generate`: one picture from the command line, through the API like any other client."""
+"""`imgen generate`: pictures from the command line, through the API like any other client."""
 
 import argparse
-import itertools
+import asyncio
+import contextlib
 import os
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
-from cli.client import Client, ServerRefusal, ServerUnreachable, retry_while_away
-from cli.console import console
-from cli.errors import UserError
+from cli.client import ServerAccess
+from cli.console import console, print_json
+from cli.errors import UserError, print_error
 from cli.help import Commands, command
-from cli.order import build_body, check_names
-from cli.waiting import await_picture
-from embedded.characters.service import ADD_WORDS
-from frontend.common.atomic_write import atomic_write
+from cli.order import MAX_COUNT, build_fields, check_names, make_orders, read_prompts
+from cli.order_journal import OrderJournal
+from cli.order_run import DrawnPicture, OrderRun, cancel_orders
+from cli.output_name import FORMATS, OutputName
 from frontend.common.printable import printable
 
-CANCELLED = 130
-MAX_NAME_CHARACTERS = 40
+INTERRUPTED = 130
 
 
 def add(commands: Commands) -> None:
     examples = (
         '  imgen generate "a red car on the beach" -o picture.jpg\n'
         '  imgen generate "@mira waving, in a meadow" --style watercolour --size 768x1344 -o tall.avif\n'
-        '  imgen generate "a lighthouse at night" --seed 7 --url https://imgen.example.com --key imgen_…'
+        '  imgen generate "a lighthouse at night" --seed 7 --url https://imgen.example.com --key imgen_…\n'
+        "  imgen generate \"a white cat\" --count 4 -o 'out/{gen_id}.{ext}'\n"
+        "  imgen generate --file prompts.txt -o 'out/{number}.webp'     goes on where it was stopped\n"
+        "  shuf -n 3 prompts.txt | imgen generate - --json"
     )
-    parser = command(commands, "generate", "Make one picture and save it", examples, run)
-    parser.add_argument("prompt", nargs="+", help="raw prompt in quotes: @character, terms, -negatives")
-    parser.add_argument("-o", "--output", type=Path, help="file to write: .jpg, .png, .webp or .avif")
+    parser = command(commands, "generate", "Make pictures and save them", examples, run)
+    parser.add_argument(
+        "prompt",
+        nargs="*",
+        help="raw prompt in quotes: @character, terms, -negatives; `-`: stdin, one a line",
+    )
+    parser.add_argument("--file", type=Path, help="of prompts, one a line; what is drawn is not drawn again")
+    parser.add_argument(
+        "-o", "--output", help="file to write: .jpg, .png, .webp or .avif; {gen_id}, {number}, {seed}, {ext}"
+    )
+    parser.add_argument("-n", "--count", type=int, default=1, help="pictures of each prompt (default 1)")
     parser.add_argument("--model")
     parser.add_argument("--style")
     parser.add_argument("--size", help="WIDTHxHEIGHT, one of the API's seven sizes (default 1344x768)")
+    parser.add_argument("--format", choices=sorted(set(FORMATS.values())), help="where -o does not say it")
     parser.add_argument("--seed", type=int, help="the same seed and prompt give the same picture")
     parser.add_argument("--optimize", action="store_true", help="let the language model extend the prompt")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each picture")
     parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
     parser.add_argument("--key", help="API key (default: IMGEN_API_KEY, or the local server's)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    body = build_body(arguments)
-    client = Client.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
-    check_names(client, arguments)
+    """1 where one of several could not be drawn."""
+    if not 1 <= arguments.count <= MAX_COUNT:
+        raise UserError(f"--count {arguments.count}: expected 1 to {MAX_COUNT}")
+    if arguments.file is not None and arguments.prompt:
+        raise UserError("give a prompt or --file, not both")
+    prompts = read_prompts(arguments)
+    output = OutputName.parse(arguments.output, many=len(prompts) * arguments.count > 1)
+    fields = build_fields(arguments, output.format)
+    server = ServerAccess.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
+    check_names(server, arguments.model, arguments.style)
+    with _journal_of(arguments.file) as journal:
+        how = (prompts, fields, arguments.count, arguments.seed)
+        orders = list(make_orders(*how, *([journal.key_of] if journal else [])))
+        left = [order for order in orders if not (journal and journal.is_saved(order.key))]
+        if len(left) < len(orders):
+            print(f"{len(orders) - len(left)} of {len(orders)} are drawn already", file=sys.stderr)
+        drawing = OrderRun(server, left, output, journal)
+        tell = _tell_json if arguments.json else _tell
+        try:
+            asyncio.run(drawing.draw(lambda drawn: tell(drawn, single=len(orders) == 1)))
+        except KeyboardInterrupt:
+            return _interrupted(drawing, arguments.file)
+        if journal and not drawing.failed:
+            journal.finish()
+    if drawing.failed and arguments.file:
+        print_error(f"{drawing.failed} of {len(orders)} could not be drawn; the same command tries them anew")
+    return 1 if drawing.failed else 0
+
+
+def _journal_of(file: Path | None) -> contextlib.AbstractContextManager[OrderJournal | None]:
+    return OrderJournal.beside(file) if file else contextlib.nullcontext()
+
+
+def _tell(drawn: DrawnPicture, *, single: bool) -> None:
+    for note in drawn.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
+    if drawn.error:
+        if single:
+            raise drawn.error
+        print_error(f"{drawn.order.prompt}: {drawn.error}")
+    if drawn.file and drawn.meta:
+        facts = f"  {drawn.meta.width}x{drawn.meta.height}  seed {drawn.meta.seed}  "
+        line = Text.assemble((str(drawn.file), "bold"), facts, (drawn.meta.prompt, "dim"))
+        console().print(line, soft_wrap=True)
+
+
+def _tell_json(drawn: DrawnPicture, *, single: bool) -> None:
+    import orjson
+
+    told = {
+        "number": drawn.order.number,
+        "prompt": drawn.order.prompt,
+        **({"notes": list(drawn.notes)} if drawn.notes else {}),
+        **({"error": str(drawn.error)} if drawn.error else {}),
+        **({"categories": list(drawn.categories)} if drawn.categories else {}),
+        **({"file": str(drawn.file)} if drawn.file else {}),
+        **({"meta": drawn.meta.answer} if drawn.meta else {}),
+    }
+    print_json(orjson.dumps(told).decode())
+
+
+def _interrupted(drawing: OrderRun, file: Path | None) -> int:
+    """What nobody waits for is cancelled, but not what the same command would come back for."""
+    if file is not None:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
     try:
-        meta = await_picture(client, submit(client, body))
-    except KeyboardInterrupt:
-        return _cancel(client, body)
-    image = meta["images"][0]
-    data = retry_while_away(lambda: client.download(image["url"]))
-    output = arguments.output or choose_file_name(
-        meta["prompt"], meta["seed"], Path(image["filename"]).suffix
-    )
-    _save(data, output)
-    facts = f"  {meta['width']}x{meta['height']}  seed {meta['seed']}  "
-    line = Text.assemble((str(output), "bold"), facts, (meta["prompt"], "dim"))
-    console().print(line, soft_wrap=True)
-    return 0
-
-
-def submit(client: Client, body: dict[str, Any]) -> str:
-    """The job's id. Sent again where no answer came: by its idempotency key it is one job.
-
-    Raises UserError.
-    """
-    try:
-        answer = client.call(body)
-    except ServerRefusal as error:
-        if str(error).startswith("Invalid character: "):
-            raise UserError(f"{error}; {ADD_WORDS}") from None
-        raise
-    except ServerUnreachable as error:
-        if error.refused and not client.supervised:
-            raise
-        answer = retry_while_away(lambda: client.call(body))
-    for note in answer.get("notes", ()):
-        print(f"note: {printable(str(note))}", file=sys.stderr)
-    return str(answer["id"])
-
-
-def choose_file_name(prompt: str, seed: int, suffix: str) -> Path:
-    """A name after prompt and seed that no file has yet."""
-    words = re.sub(r"[\W_]+", "-", prompt.lower()).strip("-")[:MAX_NAME_CHARACTERS].strip("-")
-    stem = f"{words or 'picture'}-{seed}"
-    names = (Path(f"{stem}{f'-{number}' if number > 1 else ''}{suffix}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
-
-
-def _cancel(client: Client, body: dict[str, Any]) -> int:
-    """Asks for the job's id again, by the same idempotency key: the interrupt may have come before it."""
-    try:
-        job_id = client.call(body)["id"]
-        client.call({"action": "cancel", "id": job_id})
+        cancel_orders(drawing.server, drawing.under_way)
         print("cancelled", file=sys.stderr)
     except UserError as error:
         print(f"not cancelled: {printable(str(error))}", file=sys.stderr)
-    return CANCELLED
-
-
-def _save(data: bytes, output: Path) -> None:
-    try:
-        output.parent.stat()  # a folder that is not there is a typing error
-        atomic_write(output, data)
-    except OSError as error:
-        raise UserError(f"cannot write {output}: {error.strerror}") from None
+    return INTERRUPTED

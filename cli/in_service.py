@@ -2,10 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cli.client import Client
+from cli.client import ServerAccess, as_user_errors
 from cli.errors import UserError
 from cli.instance import Instance
+
+if TYPE_CHECKING:
+    from imgen_client import Client
 
 TIMEOUT_S = 30.0  # a server looks every second; a busy one is slow to answer
 PAUSE_S = 0.2
@@ -20,15 +24,16 @@ def wait_until_taken_up(
         serving = instance.running()
     except UserError:
         return None
-    client = Client(serving.url, serving.key)
     deadline = time.monotonic() + timeout_s
-    while not (done := _offers(client, name) is offered) and time.monotonic() < deadline:
-        time.sleep(PAUSE_S)
+    with ServerAccess(serving.url, serving.key).open() as client:
+        while not (done := _offers(client, name) is offered) and time.monotonic() < deadline:
+            time.sleep(PAUSE_S)
     return done
 
 
-def _offers(client: Client, name: str) -> bool | None:
+def _offers(client: "Client", name: str) -> bool | None:
     try:
-        return name in client.call({"action": "models"})["characters"]
+        with as_user_errors():
+            return name in client.models().characters
     except UserError:  # it is just being started anew
         return None

@@ -4,7 +4,27 @@ import argparse
 import os
 import sys
 
-from cli import cache, character, down, export, export_encoder, generate, keys, serve, takedown, up, verify
+from cli import (
+    audit,
+    cache,
+    catalogue,
+    character,
+    completion,
+    doctor,
+    down,
+    erase,
+    export,
+    export_encoder,
+    generate,
+    keys,
+    serve,
+    takedown,
+    up,
+    usage,
+    verify,
+    webhooks,
+)
+from cli import open as open_page
 from cli.errors import UserError, print_error
 from cli.help import CommandParser
 from cli.order import move_prompt_last
@@ -14,7 +34,10 @@ from frontend.common.errors import CatalogueError, SettingError
 from frontend.common.printable import print_traceback
 from frontend.common.version import version_and_revision
 
-COMMANDS = (up, down, serve, keys, generate, verify, takedown, cache, character, export, export_encoder)
+COMMANDS = (
+    *(up, down, open_page, serve, keys, usage, generate, verify, takedown, webhooks, cache, audit, erase),
+    *(catalogue, character, export, export_encoder, doctor, completion),
+)
 
 
 class _Version(argparse.Action):
@@ -36,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
+    if "_ARGCOMPLETE" in os.environ:
+        completion.answer_shell(parser)
     chosen = parser.parse_args(move_prompt_last(sys.argv[1:] if arguments is None else arguments))
     try:
         code = int(chosen.run(chosen))

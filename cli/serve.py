@@ -1,18 +1,21 @@
-"""`imgen serve`: the API server alone; the other parts are URLs in the settings."""
+"""`imgen serve`: the API server alone, or one of its halves; the other parts are URLs in the settings."""
 
 import argparse
+from dataclasses import replace
 
 from cli.errors import UserError
 from cli.help import Commands, command
-from frontend.settings import load
+from frontend.settings import ROLES, load
 
 
 def add(commands: Commands) -> None:
     examples = (
         "  IMGEN_REDIS_URL=redis://redis:6379 IMGEN_TRITON_URLS=gpu1:8001,gpu2:8001 \\\n"
-        "  IMGEN_ACS_URL=http://acs:8500 IMGEN_S3_BUCKET=pictures imgen serve"
+        "  IMGEN_ACS_URL=http://acs:8500 IMGEN_S3_BUCKET=pictures imgen serve\n"
+        "  imgen serve --role worker                 draws what the servers of --role api accept"
     )
-    command(commands, "serve", "Run the API server alone (production)", examples, run)
+    parser = command(commands, "serve", "Run the API server alone (production)", examples, run)
+    parser.add_argument("--role", choices=ROLES, help="all, or one half of it (default: IMGEN_ROLE)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     from frontend.serve import serve
 
     settings = load()
+    if arguments.role:
+        settings = replace(settings, role=arguments.role)
     try:
         serve(settings)
     except RedisError as error:

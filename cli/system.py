@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.console import console
 from cli.instance import Instance, Serving
-from cli.warnings_told import tell_warnings
+from cli.warnings_told import tell_warnings, wait_until_found
 from cli.welcome import welcome
 from embedded.characters.service import CharacterService
 from embedded.part import PartError
@@ -75,6 +75,8 @@ async def _serve(settings: Settings, instance: Instance, options: UpOptions, say
         settings, models, llm=options.llm, given=options.given, triton_port=options.triton_port
     )
     async with supervise(parts.stages, instance.logs, say) as running:
+        awaited = [name for name, run in running.items() if not run.part.background]
+        await wait_until_found(settings, parts.url, awaited)
         key = await _ensure_local_key(replace(settings, redis_url=parts.redis_url), instance)
         instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
         if not options.quiet:
@@ -93,13 +95,13 @@ async def _wait_until_settled(parts: list[SupervisedPart]) -> None:
 
 
 async def _ensure_local_key(settings: Settings, instance: Instance) -> str:
-    """The key that is printed: the same one at every start, unless it was disabled."""
+    """The key that is printed: the same one at every start, unless it was disabled, replaced or is over."""
     redis = connect(settings.redis_url)
     try:
         keys = Keys(redis)
         secret = instance.secret()
         known = {record.digest: record for record in await keys.all()}
-        if (record := known.get(digest(secret))) and record.disabled:
+        if (record := known.get(digest(secret))) and (record.replaced or not record.valid):
             secret = instance.secret(fresh=True)
         await keys.create("local", secret)
         return secret

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _detach(settings, instance, arguments, told)
     from cli.system import UpOptions, run_system
 
-    settings = replace(settings, port=_port(settings))
+    settings = replace(settings, port=choose_port(settings))
     lock = instance.hold()
     try:
         options = UpOptions(
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         os.close(lock)
 
 
-def _port(settings: Settings) -> int:
+def choose_port(settings: Settings) -> int:
     """A port that can be listened on. Raises UserError where the wanted one is taken."""
     port = settings.port
     try:

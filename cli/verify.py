@@ -1,7 +1,6 @@
 """`imgen verify`: whether a picture was made here."""
 
 import argparse
-import base64
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import orjson
 from rich.text import Text
 
-from cli.client import Client
+from cli.client import ServerAccess, as_user_errors
 from cli.console import console, print_json
 from cli.errors import UserError
 from cli.help import Commands, command
@@ -49,9 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     """0 if it was made here, 1 if not: for scripts."""
     picture = _read(arguments.file)
     key = arguments.key or os.environ.get("IMGEN_API_KEY")
-    client = Client.find(arguments.url, key, needs_key=False)
-    image = f"data:application/octet-stream;base64,{base64.b64encode(picture).decode()}"
-    answer = client.call({"action": "verify", "image": image})
+    server = ServerAccess.find(arguments.url, key, needs_key=False)
+    with as_user_errors(), server.open() as client:
+        answer = dict(client.verify(picture).answer)
     if arguments.json:
         print_json(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
     else:

@@ -1,63 +1,72 @@
-"""Waiting for a picture, with a bar that says what is being done."""
+"""What is told while pictures are awaited: one bar that says what is being done."""
 
-import time
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import RETRY_S, Client, retry_while_away
 from cli.console import console
-from cli.errors import UserError
 
-POLL_S = 0.4
+if TYPE_CHECKING:
+    from imgen_client import Status
+
 DRAWN = 0.9  # the API's progress from which the steps are done: decoding, finishing and review remain
 STEPS_SHARE = 0.75  # of the time that a picture takes
+AWAY = "server away, asking again"
 
 
-def await_picture(client: Client, job_id: str, retry_s: float = RETRY_S) -> dict[str, Any]:
-    """`meta` of the finished job. A server that is away is waited for: jobs outlive it.
+class WaitingBar:
+    """Of `total` pictures together, on a terminal; elsewhere nothing is shown."""
 
-    Raises UserError.
-    """
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task("waiting", total=1.0)
+    def __init__(self, total: int) -> None:
+        out = console(stderr=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+        )
+        self._total = total
+        self._bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+        self._task = self._bar.add_task("waiting", total=float(total))
+        self._shares: dict[int, float] = {}  # by number of the order
+        self._ended = 0
 
-        def ask() -> dict[str, Any]:
-            return client.call({"action": "status", "id": job_id})
+    def __enter__(self) -> "WaitingBar":
+        self._bar.start()
+        return self
 
-        def away() -> None:
-            bar.update(task, description="server away, asking again")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._bar.stop()
 
-        while (state := _ask(ask, away, job_id, retry_s))["status"] in ("IN_QUEUE", "IN_PROGRESS"):
-            words, share = describe_phase(state)
-            bar.update(task, completed=share, description=words)
-            time.sleep(POLL_S)
-    if state["status"] != "COMPLETED" or state.get("compliance") == "unsafe":
-        raise UserError(state.get("error", f"job {job_id} is {state['status']}"))
-    meta: dict[str, Any] = state["meta"]
-    return meta
+    def progress_of(self, number: int) -> "Callable[[Status], None]":
+        def tell(status: "Status") -> None:
+            words, self._shares[number] = describe_phase(status)
+            self._show(words)
+
+        return tell
+
+    def tell_away(self) -> None:
+        self._bar.update(self._task, description=AWAY)
+
+    def end(self, number: int) -> None:
+        self._ended += 1
+        self._shares[number] = 1.0
+        self._show("")
+
+    def _show(self, words: str) -> None:
+        if self._total > 1:
+            words = f"{self._ended} of {self._total} pictures"
+        self._bar.update(self._task, completed=sum(self._shares.values()), description=words)
 
 
-def _ask(
-    ask: Callable[[], dict[str, Any]], away: Callable[[], None], job_id: str, retry_s: float
-) -> dict[str, Any]:
-    try:
-        return retry_while_away(ask, retry_s, away)
-    except UserError as error:
-        raise UserError(f"{error}; the job is {job_id}") from None
-
-
-def describe_phase(state: dict[str, Any]) -> tuple[str, float]:
-    """What is being done, and the share of the time that has gone, of an unfinished job's `status`."""
-    if state["status"] == "IN_QUEUE":
-        return f"waiting, number {state.get('queue_position') or 1} in line", 0.0
-    progress = state.get("progress", 0.0)
+def describe_phase(status: "Status") -> tuple[str, float]:
+    """What is being done, and the share of the time that has gone, of an unfinished job."""
+    if status.status == "IN_QUEUE":
+        return f"waiting, number {status.queue_position or 1} in line", 0.0
+    progress = status.progress
     words = "starting" if progress == 0 else "drawing" if progress < DRAWN else "decoding and checking"
     return words, min(progress / DRAWN, 1.0) * STEPS_SHARE

@@ -1,15 +1,18 @@
-"""What a Triton can draw with: models, and characters of each. Its answer to who sends it orders."""
+"""What a Triton can draw with, and how busy it is: its answer to who sends it orders."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contract.memory import refusals
-from contract.names import DENOISER, PARTS, network_name, split_network_name
-from contract.repositories import CONFIG_FILE, find_network, what_is_missing
+from contract.bank import BANK_FILE, FACTORS_FILE
+from contract.memory import pictures_at_once, refusals
+from contract.names import DENOISER, PARTS, NetworkName, network_name, split_network_name
+from contract.repositories import CONFIG_FILE, find_factors, find_network, what_is_missing
+from contract.runtimes import RUNTIME
 
 MAX_SENTENCE = 300  # characters
+MAX_ORDERS = 64  # that one Triton works on at a time, whatever they are
 
 
 class BadInventory(Exception):
@@ -21,6 +24,11 @@ class ModelStock:
     characters: frozenset[str]  # that have weights for it
     too_large: Mapping[str, str] = field(default_factory=dict)
     """Sizes (1024x1024) whose pictures do not fit the memory, and why: a sentence for clients."""
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    """What runs its parts, by network, as far as they tell."""
+    loaded: frozenset[str] = frozenset()  # characters whose denoiser is in memory
+    at_once: int = MAX_ORDERS  # orders of it alone that this Triton can hold at a time
+    orders: int = 0  # that it works on, whoever sent them
 
 
 Inventory = Mapping[str, ModelStock]  # by model
@@ -29,7 +37,14 @@ Inventory = Mapping[str, ModelStock]  # by model
 def inventory_to_json(inventory: Inventory) -> str:
     return json.dumps(
         {
-            name: {"characters": sorted(one.characters), "too_large": dict(one.too_large)}
+            name: {
+                "characters": sorted(one.characters),
+                "too_large": dict(one.too_large),
+                "runtimes": dict(one.runtimes),
+                "loaded": sorted(one.loaded),
+                "at_once": one.at_once,
+                "orders": one.orders,
+            }
             for name, one in inventory.items()
         }
     )
@@ -42,6 +57,14 @@ def read_inventory(text: bytes) -> Inventory:
             str(name): ModelStock(
                 frozenset(map(str, one["characters"])),
                 {str(size): str(why)[:MAX_SENTENCE] for size, why in one["too_large"].items()},
+                {
+                    str(network): runtime
+                    for network, runtime in one.get("runtimes", {}).items()
+                    if RUNTIME.fullmatch(runtime)
+                },
+                frozenset(map(str, one.get("loaded", ()))),
+                min(max(int(one.get("at_once", MAX_ORDERS)), 1), MAX_ORDERS),
+                max(int(one.get("orders", 0)), 0),
             )
             for name, one in json.loads(text).items()
         }
@@ -49,10 +72,22 @@ def read_inventory(text: bytes) -> Inventory:
         raise BadInventory(f"{type(error).__name__}: {error}") from None
 
 
-def take_stock(folders: Sequence[Path], is_ready: Callable[[str], bool], memory: int) -> Inventory:
+def take_stock(
+    folders: Sequence[Path],
+    is_ready: Callable[[str], bool],
+    memory: int,
+    runtime_of: Callable[[str], str] = lambda network: "",
+    orders: Mapping[str, int] | None = None,
+) -> Inventory:
     """`folders`: the model repositories; `is_ready`: whether Triton has loaded the network of that name;
-    `memory`: bytes that all together may take."""
-    names = {config.parent.name for folder in folders for config in folder.glob(f"*/{CONFIG_FILE}")}
+    `memory`: bytes that all together may take; `runtime_of`: what runs a network, "" where it does not
+    tell; `orders`: that are worked on, by model."""
+    names = {
+        path.parent.name
+        for folder in folders
+        for file in (CONFIG_FILE, FACTORS_FILE)
+        for path in folder.glob(f"*/{file}")
+    }
     networks = [found for name in names if (found := split_network_name(name)) and found.part == DENOISER]
     models = [
         one.model
@@ -61,15 +96,31 @@ def take_stock(folders: Sequence[Path], is_ready: Callable[[str], bool], memory:
         and not what_is_missing(folders, one.model)
         and all(is_ready(network_name(one.model, part)) for part in PARTS)
     ]
-    too_large = refusals(folders, models, memory)
-    return {
-        model: ModelStock(
-            frozenset(
-                one.character
-                for one in networks
-                if one.model == model and one.character and find_network(folders, str(one))
-            ),
-            too_large[model],
+    too_large, at_once = refusals(folders, models, memory), pictures_at_once(folders, models, memory)
+    characters = {
+        model: frozenset(
+            one.character
+            for one in networks
+            if one.model == model and one.character and _can_draw(folders, one)
         )
         for model in models
     }
+    return {
+        model: ModelStock(
+            characters[model],
+            too_large[model],
+            {name: runtime for part in PARTS if (runtime := runtime_of(name := network_name(model, part)))},
+            frozenset(one for one in characters[model] if is_ready(network_name(model, DENOISER, one))),
+            min(at_once[model], MAX_ORDERS),
+            (orders or {}).get(model, 0),
+        )
+        for model in models
+    }
+
+
+def _can_draw(folders: Sequence[Path], character: NetworkName) -> bool:
+    """With networks of its own, or with the model's bank, if there are both that and factors for it."""
+    base = find_network(folders, network_name(character.model, DENOISER))
+    factors = find_factors(folders, character.model, character.character)
+    banked = base is not None and (base / BANK_FILE).is_file() and factors is not None
+    return banked or find_network(folders, str(character)) is not None

@@ -4,15 +4,17 @@ An engine's row is measured (docs/export.md says how); what it does not say foll
 """
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from contract.bank import BadBank, read_bank
 from contract.description import BadDescription, Description, read_description
 from contract.names import DECODER, DENOISER, PARTS, network_name
-from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, find_network
+from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, batch_size, find_network
 from contract.sizes import SIZES
 
 FP32 = 4  # bytes
@@ -20,6 +22,8 @@ GUIDED = 2  # the denoiser runs on the prompt and on the negative one
 WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
 CONFIGS = {DENOISER: "checkpoint/unet/config.json", DECODER: "checkpoint/vae/config.json"}
 MAX_CONFIG_BYTES = 4 << 20
+# One batch of the denoiser is computed, while the orders of another are encoded and decoded or wait for it.
+BATCHES_HELD = 2
 GPU = Path("/dev/nvidia0")
 MEMORY = "IMGEN_MEMORY_MB"  # in the environment of Triton: what its networks may take, in MiB
 
@@ -37,8 +41,12 @@ class EngineMemory:
 
 ENGINES: Mapping[str, EngineMemory] = {
     "onnxruntime": EngineMemory(weights=2.1, loading=2.7, scores=1.1, maps=5.5, process=90 << 20),
+    "openvino": EngineMemory(weights=2.1, loading=4.2, scores=0.0, maps=5.0, process=110 << 20),
 }
-"""By the backend in config.pbtxt. What is not here is not estimated, and never refused: engines of GPUs."""
+"""By what runs a network. What is not here is not estimated, and never refused: engines of GPUs."""
+CPU_RUNTIME = "IMGEN_CPU_RUNTIME"
+"""In the environment: auto, openvino or onnxruntime; what runs graphs of the backend onnxruntime."""
+CPU_PRECISION = "IMGEN_CPU_PRECISION"
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,13 @@ class ModelMemory:
     pictures: Mapping[tuple[int, int], int] = field(default_factory=dict)  # bytes beside, by (width, height)
 
 
-def memory_of(folders: Sequence[Path], model: str) -> ModelMemory | None:
+def memory_of(
+    folders: Sequence[Path], model: str, environ: Mapping[str, str] = os.environ
+) -> ModelMemory | None:
     """None where it cannot be told: another engine, a GPU, or a model of another origin than our export."""
     networks = {part: find_network(folders, network_name(model, part)) for part in PARTS}
     found = {part: folder for part, folder in networks.items() if folder}
-    engines = {part: ENGINES.get(_backend(folder)) for part, folder in found.items()}
+    engines = {part: _engine(_backend(folder), environ) for part, folder in found.items()}
     known = {part: engine for part, engine in engines.items() if engine}
     if len(known) < len(PARTS) or GPU.exists():
         return None
@@ -67,14 +77,17 @@ def memory_of(folders: Sequence[Path], model: str) -> ModelMemory | None:
     except (OSError, ValueError, TypeError, KeyError, BadDescription):
         return None
     processes = sum(known[part].process for part in PARTS)
+    processes += sum(_bank_bytes(folder) for folder in found.values())
     loaded = processes + sum(int(known[part].weights * _stored(found[part])) for part in PARTS)
     loading = processes + sum(int(known[part].loading * _stored(found[part])) for part in PARTS)
     return ModelMemory(loaded, loading, pictures)
 
 
-def refusals(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict[str, dict[str, str]]:
+def refusals(
+    folders: Sequence[Path], models: Sequence[str], limit: int, environ: Mapping[str, str] = os.environ
+) -> dict[str, dict[str, str]]:
     """For each of the models, all of which are loaded: sizes (1024x1024) that do not fit `limit`, and why."""
-    memories = {model: memory for model in models if (memory := memory_of(folders, model))}
+    memories = {model: memory for model in models if (memory := memory_of(folders, model, environ))}
     loaded = sum(memory.loaded for memory in memories.values())
     found: dict[str, dict[str, str]] = {model: {} for model in models}
     for model, memory in memories.items():
@@ -84,17 +97,36 @@ def refusals(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict
     return found
 
 
-def loaded_characters(stored: int) -> int:
+def pictures_at_once(
+    folders: Sequence[Path], models: Sequence[str], limit: int, environ: Mapping[str, str] = os.environ
+) -> dict[str, int]:
+    """For each of the models, all of which are loaded: so many of its pictures a Triton can hold at a
+    time, of the largest size that is not refused. More would only wait for each other there."""
+    memories = {model: memory_of(folders, model, environ) for model in models}
+    room = limit - sum(memory.loaded for memory in memories.values() if memory)
+    found = {}
+    for model, memory in memories.items():
+        denoiser = find_network(folders, network_name(model, DENOISER))
+        held = BATCHES_HELD * (batch_size(denoiser) if denoiser else 1)
+        if memory and (fitting := [needed for needed in memory.pictures.values() if needed <= room]):
+            held = min(held, room // max(fitting))
+        found[model] = max(held, 1)
+    return found
+
+
+def loaded_characters(stored: int, environ: Mapping[str, str] = os.environ) -> int:
     """Bytes that characters' own networks take, of `stored` bytes in files: as while they load, since what
     their pictures need is kept in processes of their own."""
-    return int(ENGINES["onnxruntime"].loading * stored)
+    return int(_of_graphs(environ).loading * stored)
 
 
-def characters_that_fit(memories: Collection[ModelMemory], limit: int) -> int:
+def characters_that_fit(
+    memories: Collection[ModelMemory], limit: int, environ: Mapping[str, str] = os.environ
+) -> int:
     """Bytes of files of characters that there is room for beside these models and their largest picture."""
     largest = max((max(one.pictures.values()) for one in memories), default=0)
     room = limit - largest - sum(one.loaded for one in memories)
-    return int(max(room, 0) / ENGINES["onnxruntime"].loading)
+    return int(max(room, 0) / _of_graphs(environ).loading)
 
 
 def memory_limit(environ: Mapping[str, str]) -> int:
@@ -135,6 +167,15 @@ def _group_limits() -> Iterator[int]:
                 yield int(text)
 
 
+def _engine(backend: str, environ: Mapping[str, str]) -> EngineMemory | None:
+    return _of_graphs(environ) if backend == "onnxruntime" else ENGINES.get(backend)
+
+
+def _of_graphs(environ: Mapping[str, str]) -> EngineMemory:
+    """OpenVINO unless it is known not to run here; a single network that falls back is not foreseen."""
+    return ENGINES["onnxruntime" if environ.get(CPU_RUNTIME) == "onnxruntime" else "openvino"]
+
+
 def _backend(folder: Path) -> str:
     found = re.search(
         r'^backend: "([^"]+)"', (folder / CONFIG_FILE).read_text(errors="replace"), re.MULTILINE
@@ -152,6 +193,15 @@ def _config(path: Path) -> Mapping[str, Any]:
 
 def _stored(folder: Path) -> int:
     return sum(path.stat().st_size for path in (folder / "1").glob("*") if path.is_file())
+
+
+def _bank_bytes(folder: Path) -> int:
+    """With every slot in use."""
+    try:
+        bank = read_bank(folder)
+    except BadBank:
+        return 0
+    return bank.file_bytes if bank else 0
 
 
 def _latents(description: Description, size: tuple[int, int]) -> int:

@@ -63,3 +63,8 @@ def character_name(model: str, character: str) -> str:
 def control_key_file(server: int) -> Path:
     """Where model_control leaves the key that it demands. `server`: tritonserver's process id."""
     return Path(tempfile.gettempdir()) / f"imgen-{server}.key"
+
+
+def order_counts_file(server: int) -> Path:
+    """Where text_to_image tells contract/order_counts.py. `server`: tritonserver's process id."""
+    return Path(tempfile.gettempdir()) / f"imgen-{server}.orders"

@@ -66,6 +66,9 @@ TEXT_TO_IMAGE_PART = ModelPart(
         TensorSpec("image", "UINT8", ("height", "width", 3), "RGB"),
         TensorSpec("timings", "FP32", (len(TIMINGS),), "ms"),
         TensorSpec("weights", "STRING", (1,), "JSON: SHA-256 by role"),
+        TensorSpec(
+            "runtime", "STRING", (1,), "what ran the networks: library, version, precision; may be empty"
+        ),
     ),
 )
 """Without a batch axis. Decoupled: responses with `progress`, then one with all the others."""

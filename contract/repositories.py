@@ -1,10 +1,12 @@
 """Triton's model repositories: folders of models, each with a config.pbtxt."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.bank import FACTORS_FILE
 from contract.description import BadDescription, read_description
 from contract.names import DENOISER, PARTS, TEXT_ENCODER, is_character, network_name, split_network_name
 
@@ -31,6 +33,19 @@ def find_network(folders: Sequence[Path], name: str) -> Path | None:
     """The folder of a network that Triton can load: it has a config.pbtxt and something in it to run."""
     found = (folder / name for folder in folders)
     return next((path for path in found if (path / CONFIG_FILE).is_file() and any(path.glob("1/*"))), None)
+
+
+def batch_size(network: Path) -> int:
+    """How many samples the network in this folder takes at a time."""
+    config = (network / CONFIG_FILE).read_text(errors="replace")
+    found = re.search(r"^max_batch_size: *(\d+)", config, re.MULTILINE)
+    return max(int(found[1]), 1) if found else 1
+
+
+def find_factors(folders: Sequence[Path], model: str, character: str) -> Path | None:
+    """The file of a character's factors, where it is drawn with the model's bank."""
+    found = (folder / network_name(model, DENOISER, character) / FACTORS_FILE for folder in folders)
+    return next((path for path in found if path.is_file()), None)
 
 
 def what_is_missing(folders: Sequence[Path], model: str) -> str:

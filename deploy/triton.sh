@@ -23,6 +23,16 @@ if [ -n "${IMGEN_TRITON_TLS:-}" ]; then
         --grpc-server-key="$IMGEN_TRITON_TLS/server.key" --grpc-root-cert="$IMGEN_TRITON_TLS/ca.pem" "$@"
 fi
 
+# Orders that the frontends trace are told to that collector, and no others (docs/tracing.md).
+if [ -n "${IMGEN_OTLP_URL:-}" ]; then
+    set -- --trace-config=mode=opentelemetry --trace-config=level=TIMESTAMPS --trace-config=rate=2147483647 \
+        "--trace-config=opentelemetry,url=${IMGEN_OTLP_URL%/}/v1/traces" \
+        --trace-config=opentelemetry,resource=service.name=triton "$@"
+fi
+
+# The image's own onnxruntime runs graphs, also where there is no GPU: its memory is what is foreseen.
+export IMGEN_CPU_RUNTIME="${IMGEN_CPU_RUNTIME:-onnxruntime}"
+
 # Beside this script: the image's packages, or a checkout's.
 here=$(cd "$(dirname "$0")" && pwd)
 IFS=:

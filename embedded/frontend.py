@@ -22,6 +22,8 @@ def frontend_part(settings: Settings, environment: Mapping[str, str]) -> SystemP
             "IMGEN_HOST": settings.host,
             "IMGEN_PORT": str(settings.port),
             "IMGEN_DATA_DIR": str(settings.data_dir.resolve()),
+            "IMGEN_ROLE": "all",  # there is no other process that would do the rest
+            "IMGEN_DRAIN_S": "0",  # and no balancer to tell
             **environment,
         },
         # Its settings, the object store's, and how both are reached.

@@ -10,7 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent  # what `llm` is imported from
 
 
 def llm_part(data_dir: Path, *, threads: int = 0) -> SystemPart:
-    """Ready after about 2 s, 4 s the first time. `threads` 0: one for every two cores."""
+    """Ready after about 2 s of what all others leave of a processor, 4 s the first time.
+
+    `threads` 0: one for every two cores.
+    """
     socket = socket_path(data_dir, "llm.sock")
 
     return SystemPart(
@@ -26,4 +29,5 @@ def llm_part(data_dir: Path, *, threads: int = 0) -> SystemPart:
         ready=lambda: answers(f"unix:{socket}:/healthz"),
         # llama.cpp would start a debugger on itself where it fails.
         environment={"PYTHONPATH": str(ROOT), "GGML_NO_BACKTRACE": "1"},
+        start_timeout_s=600.0,  # it loads when there is nothing else to do
     )

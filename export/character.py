@@ -6,21 +6,18 @@ python -m export.character LORA --name aya --model eros --repository REPOSITORY
 """
 
 import argparse
-import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from contract.description import BadDescription, read_description
 from contract.families import Family
-from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
-from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
+from contract.names import DENOISER, network_name
+from contract.repositories import CONFIG_FILE
+from export.bank_character import add_factors, bank_of
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, print_error
@@ -28,9 +25,7 @@ from export.graphs.rewrite import Array, rewrite
 from export.graphs.storage import (
     MODEL_FILE,
     PACKAGE_FILE,
-    PACKAGE_RECORD_FILE,
     PLAN_FILE,
-    PLAN_RECORD_FILE,
     read_engine_digest,
     read_graph_digest,
     write_hashes,
@@ -39,23 +34,24 @@ from export.lora.lora_file import Lora, read_lora
 from export.lora.merge import Merge
 from export.lora.notes import merge_notes
 from export.lora.strength import Strength, strength_of_options
-from export.lora.targets import UNET, Root, text_encoder_roots
+from export.lora.targets import UNET, Root
+from export.merge_origin import (
+    REPORT_FILE,
+    Check,
+    MergeReport,
+    family_of_base,
+    must_have_base,
+    origin_of,
+    read_report,
+    split_layers,
+    text_encoder_of,
+)
 from export.progress_lines import OnProgress, count_steps, ignore_progress, print_progress
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, rename_config
 from frontend.common.printable import printable
 
-REPORT_FILE = "merge.json"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
-Check = Callable[[Path], None]
-
-
-@dataclass(frozen=True)
-class MergeReport:
-    folder: Path
-    layers: int  # of the LoRA
-    notes: tuple[str, ...]  # what people should know of it
-    written: bool  # False: the folder was already made of these files
 
 
 def merge_character(
@@ -73,16 +69,14 @@ def merge_character(
     folder that holds the new networks before they are published. Raises ExportError, with nothing published
     or changed.
     """
-    _must_have_base(base_model_dir)
+    must_have_base(base_model_dir)
     if not lora.is_file():
         raise ExportError(f"There is no {lora}")
     check_character_plan(base_model_dir)
-    layers, family = read_lora(lora), _family_of(base_model_dir)
-    roots = text_encoder_roots(family)
-    of_text = [name for name in layers.names if any(root.path_of(name) is not None for root in roots)]
-    of_unet = sorted(set(layers.names).difference(of_text))
-    origin = _origin(base_model_dir, lora, layers.settings_file, strength, bool(of_text))
-    made = _read_report(target_dir)
+    layers, family = read_lora(lora), family_of_base(base_model_dir)
+    of_text, of_unet, roots = split_layers(layers, family)
+    origin = origin_of(base_model_dir, lora, layers.settings_file, strength, bool(of_text))
+    made = read_report(target_dir)
     if made.get("origin") == origin and (made.get("compared") or check is None):
         return MergeReport(target_dir, made["layers"], tuple(made["notes"]), written=False)
     encoder = text_encoder_of(target_dir)
@@ -113,21 +107,6 @@ def merge_character(
     return MergeReport(target_dir, len(paths), notes, written=True)
 
 
-def _family_of(base: Path) -> Family:
-    try:
-        return read_description(base / DESCRIPTION_FILE).family
-    except BadDescription as error:
-        raise ExportError(f"{error}: export the model again") from None
-
-
-def text_encoder_of(denoiser: Path) -> Path:
-    """eros-denoiser--aya → eros-text-encoder--aya, in the same repository."""
-    name = split_network_name(denoiser.name)
-    if name is None or name.part != DENOISER:
-        raise ExportError(f"{denoiser} is no denoiser's folder: its name must be MODEL-denoiser")
-    return denoiser.with_name(network_name(name.model, TEXT_ENCODER, name.character))
-
-
 def _write(
     base: Path,
     new: Path,
@@ -141,7 +120,7 @@ def _write(
 ) -> tuple[str | None, Merge]:
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and what became of
     it."""
-    _must_have_base(base)
+    must_have_base(base)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
     merge = Merge.of(model, lora, names, strength, family, roots)
     with count_steps(on_progress, f"merge into {base.name}", len(model.graph.initializer)) as one:
@@ -159,55 +138,6 @@ def _write(
         add_character_package(new, base, merge.paths)
     as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
     return made.made if as_onnx else None, merge
-
-
-def _origin(base: Path, lora: Path, settings: Path | None, strength: Strength, text: bool) -> dict[str, Any]:
-    """What decides a merge's outcome: SHA-256 of what is read (of a base, as its export noted it), and the
-    strength."""
-    return {
-        "format": 7,
-        "base": [
-            read_graph_digest(base),
-            *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
-            *([read_graph_digest(text_encoder_of(base))] if text else []),
-        ],
-        "lora": _digests(lora, *([settings] if settings else [])),
-        "strength": strength.whole,
-        "blocks": dict(strength.blocks),
-    }
-
-
-def _digests(*paths: Path) -> list[str]:
-    """Of each file that there is."""
-    digests = []
-    for path in filter(Path.is_file, paths):
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests
-
-
-def _must_have_base(base: Path) -> None:
-    if (base / "1" / MODEL_FILE).is_file():
-        return
-    found = (split_network_name(path.parent.parent.name) for path in base.parent.glob(f"*/1/{MODEL_FILE}"))
-    models = sorted({one.model for one in found if one and one.part == DENOISER and not one.character})
-    raise ExportError(
-        f"There is no {base / '1' / MODEL_FILE}; models there: {', '.join(models) or 'none'}; "
-        "`imgen export CHECKPOINT --name NAME` makes one"
-    )
-
-
-def _read_report(target: Path) -> dict[str, Any]:
-    """What an earlier merge wrote of itself; empty if there was none that can be used."""
-    try:
-        made = json.loads((target / REPORT_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    whole = isinstance(made, dict) and (target / "1" / MODEL_FILE).is_file()
-    if whole and made.get("text_encoder"):
-        whole = (text_encoder_of(target) / "1" / MODEL_FILE).is_file()
-    whole = whole and isinstance(made.get("layers"), int) and isinstance(made.get("notes"), list)
-    return made if whole else {}
 
 
 def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:
@@ -240,6 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--block", action="append", default=[], help="PATH=FACTOR, such as unet.up_blocks.1=0.5; repeatable"
     )
     options.add_argument(
+        "--merge", action="store_true", help="into networks of its own, also where the model has a bank"
+    )
+    options.add_argument(
         "--compare", action="store_true", help="with torch: nothing is published that it draws differently"
     )
     options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
@@ -251,13 +184,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check = _parity(given, strength, target) if given.compare else None
         on_progress = print_progress if given.progress else ignore_progress
         base = given.repository / network_name(model, DENOISER)
-        report = merge_character(base, given.lora, target, strength, check, on_progress)
+        banked = not given.merge and bank_of(base)
+        make = add_factors if banked else merge_character
+        report = make(base, given.lora, target, strength, check, on_progress)
     except (ExportError, OSError) as error:
         print_error(error)
         return 2
     for note in report.notes:
         print(json.dumps({"note": printable(note)}) if given.progress else printable(note))
-    print(f"{report.folder}: {report.layers} layers, {'merged' if report.written else 'already there'}")
+    made = ("made for the bank" if banked else "merged") if report.written else "already there"
+    print(f"{report.folder}: {report.layers} layers, {made}")
     return 0
 
 

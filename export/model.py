@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contract.bank import BANK_FILE, BankSize, with_bank
 from contract.description import Description
 from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
@@ -22,6 +23,7 @@ from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
 from export.engines.kinds import KINDS, EngineName, EngineOrder
 from export.engines.recipe import EngineOptions
 from export.errors import ExportError
+from export.graphs.bank import take_bank
 from export.graphs.storage import Storage, save_model, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
 from export.networks.networks import Network, networks_of
@@ -47,6 +49,7 @@ class ExportOptions:
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
+    adapters: BankSize | None = None  # a bank for LoRAs, in the denoiser and the text encoder
 
     @property
     def stored(self) -> str:
@@ -86,13 +89,16 @@ class Export:
 
     def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None, "vae": None}
+        if self.options.adapters is None:
+            del options["adapters"]  # an export without is what it was before there were any
         more["schedule"] = scheduler_config(self.choice.diffusion)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
 
     def network(self, number: int) -> Network:
         """In the precision asked for. Casting changes a network, so each has its own checkpoint."""
         opened = self.open()
-        network = list(networks_of(opened))[number]
+        adapters = self.options.adapters
+        network = list(networks_of(opened, adapters.rank if adapters else 0))[number]
         upcast = bool(opened.vae.config.force_upcast)
         cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
         return network
@@ -142,6 +148,11 @@ def export_checkpoint(
     check_name(name)
     if options.precision == "bf16" and options.engine == "onnx":
         raise ExportError("onnxruntime cannot compute in bfloat16; take fp16 or fp32, or --engine tensorrt")
+    if options.adapters and (options.engine != "onnx" or options.precision != "fp32"):
+        raise ExportError(
+            "--adapters makes networks that our own backend serves on a CPU, in fp32: leave out --engine and "
+            "--precision, or --adapters; characters of other engines are merged"
+        )
     KINDS[options.engine].describe_builder()  # better refused now than after an hour
     choice = _choose(checkpoint, options)
     for line in choice.lines:
@@ -211,11 +222,15 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
     required = {name for name, _ in network.module.named_parameters()} if network.all_used else set()
+    bank = take_bank(model, options.adapters) if options.adapters else None
     weights = name_weights(model, weights_of(network.module), required)
     if precision == "fp32" and options.storage == "fp16":
         store_fp16(model, weights)
     save_model(model, folder / "1", weights)
-    (folder / CONFIG_FILE).write_text(config_of(folder.name, network.part))
+    served = with_bank(network.part) if bank and bank.tables else network.part
+    (folder / CONFIG_FILE).write_text(config_of(folder.name, served))
+    if bank and bank.tables:
+        (folder / BANK_FILE).write_bytes(bank.to_json())
     for source in network.sources:
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -1,73 +1,80 @@
 """The way in for a reader: what the server is built of, and what it answers.
 
-Services are built once (services.py). Every route is in `ROUTES`, every action in actions/__init__.py.
+Services are built once (services.py). Every route is in routes.py, every action in actions/__init__.py.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import web
 
-from frontend.actions.api import api
-from frontend.actions.context import SERVICES, Services
-from frontend.actions.files import files
-from frontend.http import metrics
-from frontend.http.body import go_on_later
-from frontend.http.middleware import json_response, middleware
-from frontend.services import OpenInference, open_inference, open_services
+from frontend.actions.context import OPERATED, SERVICES, Operated
+from frontend.common.open_tracer import open_tracer
+from frontend.description.documents import documents
+from frontend.drawing import OpenInference, open_inference, open_worker_services
+from frontend.http.document import DOCUMENTS
+from frontend.http.middleware import middleware
+from frontend.http.route import Route
+from frontend.routes import OPERATORS_ROUTES, ROUTES, WORKER_ROUTES
+from frontend.services import open_services
 from frontend.settings import Settings
 
-
-async def healthz(request: web.Request) -> web.Response:
-    return json_response({"status": "ok"})
-
-
-async def readyz(request: web.Request) -> web.Response:
-    health = request.app[SERVICES].health
-    found = await health.check()
-    told = {
-        "version": health.version,
-        "parts": found.parts,
-        "reasons": found.reasons,
-        "warnings": health.warnings(),
-    }
-    return json_response(told, status=200 if found.complete else 503)
-
-
-async def metrics_page(request: web.Request) -> web.Response:
-    return await metrics.page(request.app[SERVICES].metrics)
-
-
-# To come in this table: the playground (/), /docs, /openapi.json, /llm-docs and /llms.txt,
-# /api/v2/jobs/{id}/events, /v1/images/generations.
-ROUTES = [
-    web.post("/api/v2", api, expect_handler=go_on_later),
-    web.post("/api/v2/", api, expect_handler=go_on_later),
-    web.get("/files/{key:.+}", files),
-    web.get("/healthz", healthz),
-]
-# For operators: at an address of their own where they name one, else beside the others; never for browsers.
-OPERATORS_ROUTES = [web.get("/readyz", readyz), web.get("/metrics", metrics_page)]
+_OPERATORS_PATHS = [route.path for route in OPERATORS_ROUTES]
+_WORKER_PATHS = [route.path for route in WORKER_ROUTES]
 
 
 def build_app(settings: Settings, draw_with: OpenInference = open_inference) -> web.Application:
+    """Raises SettingError."""
+    tracer = open_tracer(settings.otlp_url, settings.trace_share)
     app = web.Application(
         client_max_size=settings.max_body_mb * 1024 * 1024,
-        middlewares=[middleware(settings.cors_origins, [route.path for route in OPERATORS_ROUTES])],
+        middlewares=[middleware(settings.cors_origins, _OPERATORS_PATHS, tracer)],
     )
-    app.add_routes(ROUTES if settings.operators_address else [*ROUTES, *OPERATORS_ROUTES])
+    routes = ROUTES if settings.operators_address else (*ROUTES, *OPERATORS_ROUTES)
+    app.add_routes(_definitions(routes))
+    app[DOCUMENTS] = documents(routes)
 
     async def services(app: web.Application) -> AsyncIterator[None]:
-        async with open_services(settings, draw_with) as opened:
-            app[SERVICES] = opened
-            yield
+        try:
+            async with open_services(settings, draw_with, tracer) as opened:
+                app[SERVICES] = app[OPERATED] = opened
+                yield
+        finally:
+            await asyncio.to_thread(tracer.close)
+
+    async def end_waits(app: web.Application) -> None:
+        app[SERVICES].watch.close()
+
+    app.cleanup_ctx.append(services)
+    app.on_shutdown.append(end_waits)
+    return app
+
+
+def build_operators_app(services: Operated) -> web.Application:
+    """Of the same process, for a listener of its own."""
+    app = web.Application(middlewares=[middleware((), _OPERATORS_PATHS)])
+    app[OPERATED] = services
+    app.add_routes(_definitions(OPERATORS_ROUTES))
+    return app
+
+
+def build_worker_app(settings: Settings, draw_with: OpenInference = open_inference) -> web.Application:
+    """Of a process that draws: nobody but operators is answered. Raises SettingError."""
+    tracer = open_tracer(settings.otlp_url, settings.trace_share)
+    app = web.Application(middlewares=[middleware((), _WORKER_PATHS)])
+    app.add_routes(_definitions(WORKER_ROUTES))
+
+    async def services(app: web.Application) -> AsyncIterator[None]:
+        try:
+            async with open_worker_services(settings, draw_with, tracer) as opened:
+                app[OPERATED] = opened
+                yield
+        finally:
+            await asyncio.to_thread(tracer.close)
 
     app.cleanup_ctx.append(services)
     return app
 
 
-def build_operators_app(services: Services) -> web.Application:
-    """Of the same process, for a listener of its own."""
-    app = web.Application(middlewares=[middleware((), [route.path for route in OPERATORS_ROUTES])])
-    app[SERVICES] = services
-    app.add_routes(OPERATORS_ROUTES)
-    return app
+def _definitions(routes: Iterable[Route]) -> list[web.RouteDef]:
+    return [route.definition for route in routes]

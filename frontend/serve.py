@@ -11,11 +11,12 @@ from typing import Any
 
 import uvloop
 
-from frontend.actions.context import SERVICES
-from frontend.app import build_app, build_operators_app
+from frontend.actions.context import OPERATED, Operated
+from frontend.app import build_app, build_operators_app, build_worker_app
 from frontend.common.errors import SettingError
-from frontend.common.printable import log_to_stderr
+from frontend.common.printable import PrintableFormatter, log_to_stderr
 from frontend.http.listener import listening
+from frontend.keys.json_lines import JsonFormatter
 from frontend.keys.redaction import RedactingFormatter
 from frontend.settings import Settings
 
@@ -40,14 +41,14 @@ async def run_server(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app = build_app(settings)
+    draws_only = settings.role == "worker"
+    app = build_worker_app(settings) if draws_only else build_app(settings)
+    host, port = operators if draws_only and operators else (settings.host, settings.port)
     async with contextlib.AsyncExitStack() as stack:
-        addresses = await stack.enter_async_context(
-            listening(app, settings.host, settings.port, settings, drain_s=DRAIN_S)
-        )
-        services = app[SERVICES]
-        log.info("imgen %s serving on %s", services.health.version, _written(addresses))
-        if operators:
+        addresses = await stack.enter_async_context(listening(app, host, port, settings, drain_s=DRAIN_S))
+        services = app[OPERATED]
+        log.info("imgen %s (%s) serving on %s", services.health.version, settings.role, _written(addresses))
+        if operators and not draws_only:
             own = listening(build_operators_app(services), *operators, settings, drain_s=DRAIN_S)
             try:
                 log.info("operators: %s", _written(await stack.enter_async_context(own)))
@@ -57,7 +58,22 @@ async def run_server(settings: Settings) -> None:
                 ) from None
         keep_what_is_built()
         await stop.wait()
-        services.gate.closed = True
+        stop.clear()
+        await drain(services, settings, stop)
+
+
+async def drain(services: Operated, settings: Settings, stop: asyncio.Event) -> None:
+    """What comes before the listener closes; a second signal, which sets `stop`, ends it at once."""
+    services.gate.leaving = True
+    services.workers.retire()
+    log.info("draining for %g s", settings.drain_s)
+    told = asyncio.create_task(stop.wait())
+    idle = asyncio.create_task(services.workers.until_idle())
+    waited = (told, idle) if settings.role == "worker" else (told,)
+    await asyncio.wait(waited, timeout=settings.drain_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in (told, idle):
+        wait.cancel()
+    services.gate.closed = True
 
 
 def _written(addresses: Sequence[Any]) -> str:
@@ -86,9 +102,14 @@ def allow_connections(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def log_lines(log_format: str) -> PrintableFormatter:
+    if log_format == "json":
+        return JsonFormatter()
+    return RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
 def serve(settings: Settings) -> None:
     """Until a signal comes. Raises SettingError, and OSError when the address is taken."""
-    lines = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    log_to_stderr(settings.log_level.upper(), lines)
+    log_to_stderr(settings.log_level.upper(), log_lines(settings.log_format))
     allow_connections(settings.max_connections)
     uvloop.run(run_server(settings))

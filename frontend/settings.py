@@ -10,12 +10,14 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from contract.redis_keys import PREFIX
 from frontend.common.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
 """Folder of our packages and of the data beside them: a checkout, an image's /app, or `imgen/` of a wheel."""
 _IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 _BOOLEANS = {"true": True, "false": False}
+ROLES = ("all", "api", "worker")
 _KINDS = {tuple: "comma-separated text", bool: "true or false"}  # where the type's name would not do
 
 
@@ -83,8 +85,35 @@ class Settings:
         low=1,
         high=1_000_000,
     )
+    streams_limit: int = row(
+        0,
+        "Clients that one server process lets wait on open connections (events, Prefer: wait); one more is "
+        "answered 503; 0: half of IMGEN_MAX_CONNECTIONS",
+        low=0,
+        high=1_000_000,
+    )
+    key_streams_limit: int = row(
+        0,
+        "Of these, how many may be one key's; one more is answered 429; 0: IMGEN_KEY_JOBS_LIMIT",
+        low=0,
+        high=1_000_000,
+    )
     operators_address: str = row(
         "", "host:port of a listener of its own for /metrics and /readyz; empty: they are beside the API"
+    )
+    role: str = row(
+        "all",
+        "What `imgen serve` does: api answers clients and draws nothing, worker draws what is queued and "
+        "answers operators alone, all does both",
+        choices=ROLES,
+    )
+    drain_s: float = row(
+        5.0,
+        "Seconds that a server goes on after SIGTERM and after /readyz has fallen, so that balancers know "
+        "first; a worker ends sooner where it has no job left. Then streams end, and unfinished jobs are "
+        "handed back, within 15 s. For `imgen up` 0",
+        low=0,
+        high=3_600,
     )
 
     verify_per_minute: int = row(
@@ -100,7 +129,9 @@ class Settings:
         "X-Forwarded-Proto are believed",
     )
     private_networks: tuple[str, ...] = row(
-        (), "Networks that clients' URLs may lead to although they are not public"
+        (),
+        "Networks that clients' URLs (of pictures to verify, of webhooks) may lead to although they are not "
+        "public",
     )
     fetch_timeout_s: float = row(
         10.0,
@@ -110,7 +141,25 @@ class Settings:
     )
 
     redis_url: str = row(
-        "", "redis://, rediss:// or unix:// URL; empty: `imgen up` starts a Redis", secret=True
+        "",
+        "redis://, rediss:// or unix:// URL, or redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DB; empty: "
+        "`imgen up` starts a Redis",
+        secret=True,
+    )
+    redis_prefix: str = row(
+        PREFIX,
+        "What all names in Redis begin with; the same for all processes that use one Redis; from the "
+        "environment alone",
+    )
+    redis_replicas: int = row(
+        0,
+        "Replicas of Redis that must have an order before it is accepted; with fewer, orders are answered "
+        "503",
+        low=0,
+        high=100,
+    )
+    redis_replicas_timeout_s: float = row(
+        1.0, "Seconds that these replicas are waited for", low=0.01, high=5.0
     )
     redis_max_mb: int = row(
         0,
@@ -149,6 +198,36 @@ class Settings:
     key_verify_per_minute: int = row(
         120, "`verify` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
     )
+    key_usage_per_minute: int = row(
+        60, "`usage` calls that one key may make in a minute; more are answered 429", low=1, high=1_000_000
+    )
+    key_webhooks_limit: int = row(
+        10_000,
+        "Finished jobs of one key whose webhook is not delivered yet; with more, orders with `webhook_url` "
+        "are answered 429",
+        low=1,
+        high=1_000_000,
+    )
+    webhooks_limit: int = row(
+        50_000,
+        "Likewise of all keys together; with more, orders with `webhook_url` are answered 503",
+        low=1,
+        high=10_000_000,
+    )
+    webhook_timeout_s: float = row(
+        10.0, "Seconds that a webhook's receiver may take to answer one attempt", low=0.1, high=60
+    )
+    webhook_retry_s: float = row(
+        5.0,
+        "Seconds until a webhook that was not delivered is tried again; twice as long after each further "
+        "attempt, at most 120 times as long, for an hour",
+        low=0.01,
+        high=30,
+    )
+    webhook_ca: Path = row(
+        Path(),
+        "PEM file of authorities whose certificates webhooks' receivers may have, beside the system's",
+    )
     workers: int = row(8, "Jobs that one server process works on at the same time", low=0, high=256)
     job_attempts: int = row(4, "Times that a job is started before it is FAILED", low=1, high=100)
     job_lease_s: float = row(
@@ -179,7 +258,9 @@ class Settings:
     )
 
     triton_urls: tuple[str, ...] = row(
-        (), "gRPC host:port or unix:/PATH of each Triton, comma-separated; empty: `imgen up` starts one"
+        (),
+        "gRPC host:port or unix:/PATH of each Triton, or dns:///name:port of several that come and go, "
+        "comma-separated; empty: `imgen up` starts one",
     )
     triton_ca: Path = row(
         Path(), "PEM file of the authority whose certificates Tritons beyond Unix sockets have; empty: no TLS"
@@ -188,6 +269,19 @@ class Settings:
         Path(), "PEM certificate chain that Tritons are shown (mutual TLS); empty: none"
     )
     triton_key: Path = row(Path(), "PEM private key of that certificate")
+    cpu_runtime: str = row(
+        "auto",
+        "What runs graphs in the Triton that `imgen up` starts, without a GPU: openvino, onnxruntime; auto: "
+        "openvino where it can. One seed gives one picture on one runtime in one precision; see "
+        "docs/decisions/runtime.md",
+        choices=("auto", "openvino", "onnxruntime"),
+    )
+    cpu_precision: str = row(
+        "auto",
+        "What its products and convolutions are computed in: f32, bf16 (OpenVINO only); auto: bf16 where the "
+        "processor has it",
+        choices=("auto", "f32", "bf16"),
+    )
     memory_mb: int = row(
         0,
         "MiB that the networks of the Triton that `imgen up` starts may take; orders that do not fit are "
@@ -285,6 +379,19 @@ class Settings:
         "imgen", "Vendor in the content credentials where a request names none", may_be_empty=True
     )
     log_level: str = row("info", "How much is logged", choices=("debug", "info", "warning", "error"))
+    log_format: str = row(
+        "text",
+        "text, or json: an object a line, with the ids of request, key, job and trace",
+        choices=("text", "json"),
+    )
+    otlp_url: str = row(
+        "",
+        "Base URL of a collector of traces (OTLP over HTTP), without /v1/traces; empty: none are made; see "
+        "docs/tracing.md",
+    )
+    trace_share: float = row(
+        0.01, "Share of requests whose way is traced, with their jobs, 0 to 1", low=0, high=1
+    )
 
 
 def catalogue_folders(settings: Settings) -> tuple[Path, Path]:
@@ -294,7 +401,10 @@ def catalogue_folders(settings: Settings) -> tuple[Path, Path]:
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process. Raises SettingError."""
-    return Settings(**given(environ))
+    settings = Settings(**given(environ))
+    if settings.redis_prefix != PREFIX:  # of a file, or of an environment that is not this process'
+        raise SettingError("redis_prefix: can be set by IMGEN_REDIS_PREFIX in the environment alone")
+    return settings
 
 
 def given(environ: Mapping[str, str] | None = None) -> dict[str, Any]:

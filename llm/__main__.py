@@ -1,8 +1,10 @@
 """`python -m llm`: joins the model file if need be, loads it, then serves until SIGTERM."""
 
 import argparse
+import contextlib
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import web
@@ -28,7 +30,8 @@ def main() -> None:
     os.nice(NICENESS)
     # Threads wait for each other at every step: on busy cores, fewer are faster.
     threads = options.threads or max(1, len(os.sched_getaffinity(0)) // 2)
-    writer = Writer(assemble_weights(options.data_dir), threads)
+    with ThreadPoolExecutor(1, initializer=_stand_back) as loader:
+        writer = loader.submit(lambda: Writer(assemble_weights(options.data_dir), threads)).result()
     web.run_app(
         build_app(writer, options.waiting),
         **({"path": options.socket} if options.socket else {"host": options.host, "port": options.port}),
@@ -37,6 +40,13 @@ def main() -> None:
         shutdown_timeout=2,
         print=None,
     )
+
+
+def _stand_back() -> None:
+    """Behind all else that starts at the same time, and the first picture. For this thread alone, because it
+    cannot come forward again."""
+    with contextlib.suppress(OSError):  # where a container forbids it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
-.PHONY: bench-api bench-picture bench-triton bench-memory bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-parts
+.PHONY: bench-api bench-picture bench-triton bench-memory bench-start bench-export bench-gpu bench-finish bench-verify \
+	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-events bench-fairness bench-scale bench-limits bench-peers bench-parts
 
 bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -15,8 +15,20 @@ bench-triton: install .venv/parts/perf-analyzer/.installed
 bench-memory: install
 	.venv/bin/python -m perf.bench_memory $(BENCH)
 
+bench-start: install
+	.venv/bin/python -m perf.bench_start $(BENCH)
+
 bench-hostile: install
 	.venv/bin/python -m perf.bench_hostile $(BENCH)
+
+bench-events: install
+	.venv/bin/python -m perf.bench_events $(BENCH)
+
+bench-scale: install
+	.venv/bin/python -m perf.bench_scale $(BENCH)
+
+bench-fairness: install
+	.venv/bin/python -m perf.bench_fairness $(BENCH)
 
 bench-finish: install
 	.venv/bin/python -m perf.bench_finish $(BENCH)
@@ -36,6 +48,17 @@ bench-cache: install .venv/parts/bench-cache/.installed
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
 
+bench-limits: install install-export
+	.venv/bin/python -m perf.bench_limits $(BENCH)
+
+# Each peer has an environment of its own; one that cannot be installed is told in the table.
+bench-peers: install install-export
+	.venv/bin/python -m perf.peers.install
+	.venv/bin/python -m perf.bench_peers $(BENCH)
+
+.venv/parts/peers/%/.installed: perf/peers/locks/%.txt $(UV)
+	.venv/bin/python -m perf.peers.install $*
+
 bench-watermark: .venv/parts/bench-watermark/.rivals-installed
 	.venv/parts/bench-watermark/bin/python -m perf.watermark $(BENCH)
 
@@ -51,7 +74,7 @@ bench-gpu: install install-export
 
 # What tests/perf/test_smoke.py needs of the above. Not the other invisible marks (450 MB, half a minute a run):
 # without them that run is of ours alone.
-bench-parts: $(foreach name,bench bench-cache perf-analyzer wrk,.venv/parts/$(name)/.installed)
+bench-parts: $(foreach name,bench bench-cache peers/diffusers perf-analyzer wrk,.venv/parts/$(name)/.installed)
 
 # NVIDIA's perf_analyzer lies in a wheel; of the two libraries that it needs, one comes from Debian.
 .venv/parts/perf-analyzer/.installed: requirements/perf-analyzer.txt $(UV)

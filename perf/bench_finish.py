@@ -29,6 +29,7 @@ from frontend.settings import Settings
 from perf.finish_parts import CREDENTIALS, JPEG, QUALITY, Pixels, check_same, mark, parts, scene
 from perf.loop_watch import Lateness, watched
 from perf.report import machine, publish, read_options, table
+from perf.stall_watch import stall_watch
 
 THREADS = 2
 AT_A_TIME = 8  # a server process works on so many jobs
@@ -97,6 +98,35 @@ def formats(pixels: Pixels, tools: Tools, rounds: int) -> dict[str, Any]:
 
 async def crowd(pixels: Pixels, tools: Tools, runs: int, pictures: int, realtime: bool) -> dict[str, Any]:
     """Many pictures on the finisher's threads, while the loop that handed them over is watched."""
+    with stall_watch(3 if realtime else 0) as stalls:
+        turns, speeds, spent = await _turns(pixels, tools, runs, pictures, realtime)
+    spreads = {name: one.without(stalls).spread() for name, one in turns.items()}
+    stood = [1000 * (end - start) for start, end in stalls.spans]
+    columns = ["", "half", "99 of 100", "most", "held: half", "99 of 100", "most"]
+    table(
+        f"ms that the loop is late beside {THREADS} threads; held: not waiting for a processor or its host",
+        columns,
+        [[name, *spread] for name, spread in spreads.items()],
+    )
+    figures = {
+        "per_second": round(median(speeds), 1),
+        "cpu_ms": round(spent * 1000 / (runs * pictures), 1),
+        "loop_block_ms": max(spread[5] for spread in spreads.values()),
+        "loop_late_ms": {name: spread[:3] for name, spread in spreads.items()},
+        "loop_held_ms": {name: spread[3:] for name, spread in spreads.items()},
+        "host_stalls": len(stood),
+        "host_stall_ms": round(max(stood, default=0.0), 2),
+    }
+    title = f"{THREADS} threads, {AT_A_TIME} pictures at a time; cpu_ms: processor time of one"
+    shown = ("per_second", "cpu_ms", "host_stalls", "host_stall_ms")
+    table(title, ["", ""], [[name, figures[name]] for name in shown])
+    return figures
+
+
+async def _turns(
+    pixels: Pixels, tools: Tools, runs: int, pictures: int, realtime: bool
+) -> tuple[dict[str, Lateness], list[float], float]:
+    """Lateness of the loop beside each kind of work, pictures a second of each run, processor seconds."""
     speeds, spent, late = [], 0.0, Lateness()
     async with Finisher.start(tools, THREADS) as finisher:
         batch = partial(_batch, finisher, Picture(pixels), mark())
@@ -117,23 +147,7 @@ async def crowd(pixels: Pixels, tools: Tools, runs: int, pictures: int, realtime
         for name, encoding in CASES.items():
             await asyncio.sleep(pause_s)
             _, others[name] = await watched(batch(encoding, AT_A_TIME))
-    spreads = {"nothing to do": alone, f"jpeg, {runs} runs": late, **others}
-    columns = ["", "half", "99 of 100", "most", "held: half", "99 of 100", "most"]
-    table(
-        f"ms that the event loop comes late beside {THREADS} threads; held: without waiting for a processor",
-        columns,
-        [[name, *one.spread()] for name, one in spreads.items()],
-    )
-    figures = {
-        "per_second": round(median(speeds), 1),
-        "cpu_ms": round(spent * 1000 / (runs * pictures), 1),
-        "loop_block_ms": max(one.spread()[5] for name, one in spreads.items()),
-        "loop_late_ms": {name: one.spread()[:3] for name, one in spreads.items()},
-        "loop_held_ms": {name: one.spread()[3:] for name, one in spreads.items()},
-    }
-    title = f"{THREADS} threads, {AT_A_TIME} pictures at a time; cpu_ms: processor time of one"
-    table(title, ["", ""], [[name, figures[name]] for name in ("per_second", "cpu_ms")])
-    return figures
+    return {"nothing to do": alone, f"jpeg, {runs} runs": late, **others}, speeds, spent
 
 
 async def _batch(

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -59,7 +60,7 @@ async def measure(url: str, plan: Plan, folder: Path) -> dict[str, Any]:
     """The figures; tables are printed. Raises AnalyzerError and StatisticsError."""
     async with InferenceServerClient(url) as client:
         pictures = _picture_options(plan, folder)
-        steps = await _step_options(client, plan)
+        steps = await _step_options(client, plan, folder)
         networks = [f"{plan.model}-{part}" for part in PARTS]
         await analyze(url, "text_to_image", 1, 1, pictures, folder)  # the first one of a shape is slower
         whole, single = {}, {}
@@ -112,17 +113,25 @@ def orders(plan: Plan, prompts: Sequence[str]) -> list[dict[str, list[Any]]]:
     ]
 
 
-async def _step_options(client: InferenceServerClient, plan: Plan) -> list[str]:
-    """Shapes for the denoiser's free axes; the values are random."""
+async def _step_options(client: InferenceServerClient, plan: Plan, folder: Path) -> list[str]:
+    """Values for the denoiser's inputs. perf_analyzer's own random ones make a network overflow."""
     try:
         described = await client.get_model_metadata(f"{plan.model}-denoiser", as_json=True)
     except InferenceServerException as error:
         raise StatisticsError(f"{plan.model}-denoiser: {error.message()}") from None
-    options = []
+    row = {}
     for tensor in described["inputs"]:
         shape = step_shape(tensor["name"], [int(axis) for axis in tensor["shape"][1:]], plan)
-        options += ["--shape", f"{tensor['name']}:{','.join(map(str, shape))}"]
-    return options
+        row[tensor["name"]] = {"content": step_values(tensor["name"], math.prod(shape)), "shape": shape}
+    file = folder / "step.json"
+    file.write_text(json.dumps({"data": [row]}))
+    return ["--input-data", str(file)]
+
+
+def step_values(name: str, count: int) -> list[float]:
+    """As wide as normal numbers; noise levels of a step in the middle."""
+    levels = {"sigma": 2.0, "sigma_next": 1.5, "guidance": GUIDANCE}
+    return [levels.get(name, (number * 37 % 101 - 50) / 29) for number in range(count)]
 
 
 def step_shape(name: str, declared: Sequence[int], plan: Plan) -> list[int]:

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from perf.stall_watch import Stalls
+
 Result = TypeVar("Result")
 TICK_S = 0.0005
 
@@ -23,9 +25,16 @@ class Lateness:
 
     whole: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)  # of the turns, by time.perf_counter
 
     def __add__(self, other: "Lateness") -> "Lateness":
-        return Lateness(self.whole + other.whole, self.held + other.held)
+        return Lateness(self.whole + other.whole, self.held + other.held, self.ends + other.ends)
+
+    def without(self, stalls: Stalls) -> "Lateness":
+        """Whoever has Python's lock keeps it while his processor stands still: no code's doing."""
+        stood_s = [stalls.within(at - by / 1000, at) for by, at in zip(self.whole, self.ends, strict=True)]
+        held = [max(0.0, one - 1000 * other) for one, other in zip(self.held, stood_s, strict=True)]
+        return Lateness(self.whole, held, self.ends)
 
     def spread(self) -> list[float]:
         """Half, 99 of 100 and all of the turns are no later than this; then the same of `held`."""
@@ -49,6 +58,7 @@ async def watched(work: Awaitable[Result]) -> tuple[Result, Lateness]:
             by = now - last - TICK_S
             late.whole.append(max(0.0, by) * 1000)
             late.held.append(max(0.0, by - (now_waited - waited)) * 1000)
+            late.ends.append(now)
             last, waited = now, now_waited
     finally:
         os.close(schedule)

@@ -33,7 +33,7 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def proportional_mib(pid: int) -> float:
+def proportional_mib(pid: int | str) -> float:
     """PSS: memory of its own, and its share of what it shares with others."""
     rollup = (PROC / str(pid) / "smaps_rollup").read_text()
     line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))

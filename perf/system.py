@@ -17,7 +17,7 @@ from cli.instance import Instance
 from frontend.settings import ROOT
 
 FINAL = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
-POLL_S = 0.02
+POLL_S = 0.01
 PATIENCE_S = 120.0
 
 
@@ -54,17 +54,30 @@ class System:
                 raise BenchError(f"{body['action']}: {answer.get('error')}")
             return answer
 
-    async def draw(self, prompt: str, **fields: Any) -> Drawn:
-        """One picture, as a client that polls fast sees it. Raises BenchError where none comes."""
+    async def draw(self, prompt: str, due_s: float = 0.0, **fields: Any) -> Drawn:
+        """One picture, as a client that polls fast sees it. Raises BenchError where none comes.
+
+        `due_s`: no poll before; each takes milliseconds from the drawing where both share the processor.
+        """
         began = time.perf_counter()
         job = await self.call({"action": "generate", "prompt": prompt, **fields})
-        while (state := await self.call({"action": "status", "id": job["id"]}))["status"] not in FINAL:
-            if time.perf_counter() - began > PATIENCE_S:
-                raise BenchError(f"no picture within {PATIENCE_S:.0f} s")
-            await asyncio.sleep(POLL_S)
+        await asyncio.sleep(due_s)
+        meta = await self.wait_for(job["id"])
+        return Drawn(meta, time.perf_counter() - began)
+
+    async def wait_for(
+        self, job: str, *, poll_s: float = POLL_S, patience_s: float = PATIENCE_S
+    ) -> Mapping[str, Any]:
+        """The meta of the job's picture. Raises BenchError where none comes."""
+        began = time.perf_counter()
+        while (state := await self.call({"action": "status", "id": job}))["status"] not in FINAL:
+            if time.perf_counter() - began > patience_s:
+                raise BenchError(f"no picture within {patience_s:.0f} s")
+            await asyncio.sleep(poll_s)
         if state["status"] != "COMPLETED" or "meta" not in state:
             raise BenchError(f"no picture: {state.get('error', state['status'])}")
-        return Drawn(state["meta"], time.perf_counter() - began)
+        meta: Mapping[str, Any] = state["meta"]
+        return meta
 
     async def download(self, drawn: Drawn) -> bytes:
         async with self.http.get(drawn.meta["images"][0]["url"]) as response:
@@ -73,23 +86,26 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def system_up(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[System]:
-    """`imgen up --no-llm` on a free port; `environ` is added to ours. Raises BenchError."""
+async def system_up(folder: Path, environ: Mapping[str, str], root: Path = ROOT) -> AsyncIterator[System]:
+    """`imgen up --no-llm` of the checkout `root` on a free port; `environ` is added to ours.
+
+    Raises BenchError.
+    """
     environ = {**os.environ, "IMGEN_PORT": "0", "IMGEN_DATA_DIR": str(folder), **environ}
-    line = await _imgen("up", "--detach", "--no-llm", environ=environ)
+    line = await _imgen("up", "--detach", "--no-llm", environ=environ, root=root)
     started = msgspec.json.decode(line, type=_Started)
     try:
         async with aiohttp.ClientSession() as http:
             yield System(started.url, started.key, started.pid, http)
     finally:
-        await _imgen("down", environ=environ)
+        await _imgen("down", environ=environ, root=root)
         assert Instance(folder).holder() is None
 
 
-async def _imgen(*arguments: str, environ: Mapping[str, str]) -> bytes:
+async def _imgen(*arguments: str, environ: Mapping[str, str], root: Path) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", *arguments),
-        cwd=ROOT,
+        cwd=root,
         env=environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

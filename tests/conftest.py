@@ -24,6 +24,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+# Numbers are compared to float32's; a processor with bfloat16 would use that. Tests of it ask for it.
+os.environ.setdefault("IMGEN_CPU_PRECISION", "f32")
+
+
 @pytest.fixture(autouse=True)
 def _kept_umask() -> Iterator[None]:
     """`imgen up` sets it for good; called in this process, it would do so for all tests that follow."""

@@ -26,9 +26,8 @@ def painting(order: PictureOrder) -> Picture:
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (order.height // 32, order.width // 32, 3), dtype=np.uint8)
     pixels = np.repeat(np.repeat(small, 32, axis=0), 32, axis=1)
-    return Picture(
-        np.ascontiguousarray(pixels), {"encode": 1.0, "denoise": 2.0, "decode": 3.0}, {"engine": "e" * 64}
-    )
+    timings = {"encode": 1.0, "denoise": 2.0, "decode": 3.0}
+    return Picture(np.ascontiguousarray(pixels), timings, {"engine": "e" * 64}, "openvino 2026.4.1 f32")
 
 
 def bag_of_words(text: str) -> npt.NDArray[np.float32]:
@@ -50,13 +49,16 @@ class FakeTriton:
     failures: list[Exception] = field(default_factory=list)
     takes_orders: bool = True
     asked_ready: int = 0
+    asked_room: int = 0
     encoder_fails: bool = False
     inventory: Inventory | None = None  # None: it does not tell
     asked_inventory: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.room.set()
 
     async def text_to_image(
         self, order: PictureOrder, on_progress: Callable[[float], Awaitable[None]]
@@ -91,9 +93,13 @@ class FakeTriton:
         self.asked_ready += 1
         return self.takes_orders
 
-    async def inventories(self) -> list[Inventory | None]:
+    async def until_room(self) -> None:
+        self.asked_room += 1
+        await self.room.wait()
+
+    async def inventories(self) -> Mapping[str, Inventory | None]:
         self.asked_inventory += 1
-        return [self.inventory]
+        return {"triton:8001": self.inventory}
 
     @contextlib.asynccontextmanager
     async def opened(self, settings: Settings) -> AsyncIterator["FakeTriton"]:

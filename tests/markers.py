@@ -13,7 +13,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 FIXTURES = {
     "redis": {"redis_url", "standing_server"},
-    "triton": {"triton", "demo_triton"},
+    "triton": {"triton", "demo_triton", "banked_triton"},
     "s3": {"moto", "rclone_by_path", "rclone_by_host"},
     "system": {"system"},
 }

@@ -19,6 +19,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 CHANNELS, HIDDEN, WIDTH, POOLED, WINDOW, SCALE = 4, 32, 8, 8, 77, 8
 ALPHABET = [chr(code) for code in range(32, 127)]
 Input = tuple[str, str, list[int | str]]  # name, type, shape without the batch
+BANK_RANK, ADAPTERS = 2, "adapters"
+TABLES = {"project.lora_down": WIDTH, "project.lora_up": CHANNELS}  # columns of each
 TYPES = {"FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64, "UINT8": TensorProto.UINT8}
 Constants = dict[str, npt.NDArray[np.generic]]
 
@@ -29,11 +31,13 @@ def write_model(
     outputs: Sequence[Input],
     nodes: Sequence[onnx.NodeProto],
     constants: Constants,
+    tables: Sequence[onnx.ValueInfoProto] = (),
 ) -> None:
+    """`tables`: of a bank, which are inputs of the graph and not of the model."""
     graph = helper.make_graph(
         list(nodes),
         folder.name,
-        [_info(item) for item in inputs],
+        [*(_info(item) for item in inputs), *tables],
         [_info(item) for item in outputs],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
@@ -82,8 +86,11 @@ def write_text_encoder(folder: Path, seed: int) -> None:
     )
 
 
-def write_denoiser(folder: Path, seed: int) -> None:
-    """One Euler step along a guided velocity: two convolutions of the latents plus the prompt's mean."""
+def write_denoiser(folder: Path, seed: int, slots: int = 0) -> None:
+    """One Euler step along a guided velocity: two convolutions of the latents plus the prompt's mean.
+
+    `slots`: with a bank of so many, for the layer `project`.
+    """
     random = np.random.default_rng(seed)
     free: list[int | str] = [CHANNELS, "height", "width"]
     nodes = [
@@ -95,7 +102,7 @@ def write_denoiser(folder: Path, seed: int) -> None:
         nodes += [
             helper.make_node("ReduceMean", [f"{sign}embeddings", "axis"], [f"{sign}mean"], keepdims=0),
             helper.make_node("Add", [f"{sign}mean", f"{sign}pooled"], [f"{sign}condition"]),
-            helper.make_node("MatMul", [f"{sign}condition", "project"], [f"{sign}push"]),
+            *_push(sign, banked=slots > 0),
         ]
     nodes += [
         helper.make_node("Sub", ["push", "negative_push"], ["apart"]),
@@ -112,6 +119,7 @@ def write_denoiser(folder: Path, seed: int) -> None:
         helper.make_node("Add", ["latents", "moved"], ["next_latents"]),
     ]
     one: list[int | str] = [1]
+    adapters: list[int | str] = [ADAPTERS]
     write_model(
         folder,
         [
@@ -124,6 +132,7 @@ def write_denoiser(folder: Path, seed: int) -> None:
             ("pooled", "FP32", [POOLED]),
             ("negative_pooled", "FP32", [POOLED]),
             ("time_ids", "FP32", [6]),
+            *([("slots", "INT64", adapters), ("strengths", "FP32", adapters)] if slots else []),
         ],
         [("next_latents", "FP32", free)],
         nodes,
@@ -136,6 +145,11 @@ def write_denoiser(folder: Path, seed: int) -> None:
             "little": np.array([1e-4], np.float32),
             "ballast": np.ones(1 << 18, np.float32),  # 1 MiB that no node uses, for budgets in MiB
         },
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [slots + 1, BANK_RANK, columns])
+            for name, columns in TABLES.items()
+            if slots
+        ],
     )
     description = {
         "format": 1,
@@ -149,6 +163,27 @@ def write_denoiser(folder: Path, seed: int) -> None:
         "token_window": WINDOW,
     }
     (folder / "pipeline.json").write_text(json.dumps(description))
+
+
+def _push(sign: str, *, banked: bool) -> list[onnx.NodeProto]:
+    condition, push = f"{sign}condition", f"{sign}push"
+    if not banked:
+        return [helper.make_node("MatMul", [condition, "project"], [push])]
+    down, up = TABLES
+    # [B, 1, WIDTH] by [B, adapters, rank, WIDTH], summed over both adapters.
+    equation = "bw,barw,ba,barc->bc"
+    return [
+        helper.make_node("MatMul", [condition, "project"], [f"{sign}plain"]),
+        helper.make_node("Gather", [down, "slots"], [f"{sign}down"]),
+        helper.make_node("Gather", [up, "slots"], [f"{sign}up"]),
+        helper.make_node(
+            "Einsum",
+            [condition, f"{sign}down", "strengths", f"{sign}up"],
+            [f"{sign}added"],
+            equation=equation,
+        ),
+        helper.make_node("Add", [f"{sign}plain", f"{sign}added"], [push]),
+    ]
 
 
 def write_decoder(folder: Path) -> None:

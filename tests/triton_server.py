@@ -55,7 +55,7 @@ def demo_repositories(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def triton(tiny_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
     """Serves the toy model, with room for two of its three characters."""
-    with _serving([tiny_repository], tmp_path_factory.mktemp("triton"), RESIDENT_MB) as running:
+    with serving_triton([tiny_repository], tmp_path_factory.mktemp("triton"), RESIDENT_MB) as running:
         yield running
 
 
@@ -64,12 +64,12 @@ def demo_triton(
     demo_repositories: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningTriton]:
     """Serves the demo catalogue's model."""
-    with _serving(demo_repositories, tmp_path_factory.mktemp("demo_triton")) as running:
+    with serving_triton(demo_repositories, tmp_path_factory.mktemp("demo_triton")) as running:
         yield running
 
 
 @contextlib.contextmanager
-def _serving(
+def serving_triton(
     repositories: Sequence[Path], folder: Path, resident_mb: int | None = None
 ) -> Iterator[RunningTriton]:
     from embedded.part import start, stop

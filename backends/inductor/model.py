@@ -26,7 +26,7 @@ from serving import BatchServer
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._server = BatchServer(args, _package, torch.from_dlpack, _tensor, torch.cat)
+        self._server = BatchServer(args, _package, torch.from_dlpack, _tensor, torch.cat, _is_finite)
 
     def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
         return self._server.execute(requests)
@@ -43,6 +43,10 @@ def _package(args: Mapping[str, str]) -> Package:
             f"config.pbtxt has inputs {sorted(declared)}, the package {sorted(package.signature.inputs)}"
         )
     return package
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())
 
 
 def _tensor(name: str, value: torch.Tensor) -> "pb_utils.Tensor":

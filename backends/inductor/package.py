@@ -26,6 +26,7 @@ class Package:
         self.signature = Signature.of_record(record)
         self._outputs: list[str] = record["outputs"]
         self._device = torch.device(record["device"])
+        self.runtime = f"inductor {torch.__version__.partition('+')[0]} {record['device']}"
         check_machine(record, torch.__version__, _gpu(), _cpu_flags())
         self._package = torch._inductor.aoti_load_package(str(model / "1" / PACKAGE_FILE))
         if (model / "1" / WEIGHTS_FILE).is_file():

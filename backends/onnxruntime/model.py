@@ -18,25 +18,31 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from adapters import open_tables
+from batching import is_finite
+from runtimes import NetworkSession, open_network
 from serving import BatchServer
-from session import Session
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         self._server = BatchServer(
-            args, _session, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate
+            args, _session, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate, is_finite
         )
 
     def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
         return self._server.execute(requests)
 
 
-def _session(args: Mapping[str, str]) -> Session:
+def _session(args: Mapping[str, str]) -> NetworkSession:
     config = json.loads(args["model_config"])
     parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
     file = config.get("default_model_filename") or "model.onnx"
-    session = Session(str(Path(args["model_repository"]) / args["model_version"] / file), parameters)
+    name, path = args["model_name"], Path(args["model_repository"]) / args["model_version"] / file
+    tables = open_tables(Path(args["model_repository"]), name, os.getppid())
+    session = open_network(
+        path, parameters, os.environ, lambda line: pb_utils.Logger.log_warn(f"{name}: {line}"), tables
+    )
     declared = {item["name"] for item in config["input"]}
     if declared != set(session.inputs):
         raise ValueError(f"config.pbtxt has inputs {sorted(declared)}, {file} {sorted(session.inputs)}")

@@ -30,6 +30,7 @@ class TextEmbedder:
         cut = self._tokenizer.truncation
         if cut is None or not 2 < cut["max_length"] <= MAX_ENCODER_TOKENS or self._tokenizer.padding:
             raise ValueError(f"tokenizer.json must cut at 3 to {MAX_ENCODER_TOKENS} tokens, and not pad")
+        self.runtime = self._session.runtime
         self._identity = _sha256(network, tokenizer).encode()
         self.dimension = self._embed([self._tokens("")]).shape[1]  # and the first, slow run is over
 

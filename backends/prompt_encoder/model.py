@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from batching import is_finite
 from encoder import TextEmbedder
 from serving import BatchServer
 
@@ -25,7 +26,7 @@ from serving import BatchServer
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         self._server = BatchServer(
-            args, _encoder, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate
+            args, _encoder, lambda tensor: tensor.as_numpy(), pb_utils.Tensor, np.concatenate, is_finite
         )
 
     def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:

@@ -80,6 +80,10 @@ def split(joined: Mapping[str, Array], sizes: Sequence[int]) -> list[dict[str, A
     ]
 
 
+def is_finite(array: npt.NDArray[np.generic]) -> bool:
+    return not np.issubdtype(array.dtype, np.floating) or bool(np.isfinite(array).all())
+
+
 def _fits(shape: tuple[int, ...], rule: tuple[int | None, ...]) -> bool:
     return len(shape) == len(rule) and all(
         want in (None, have) for have, want in zip(shape, rule, strict=True)

@@ -1,5 +1,6 @@
 """What a Python-based backend does around its network: requests in, batches through it, answers out."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol
 
@@ -7,9 +8,18 @@ import triton_python_backend_utils as pb_utils
 from batching import Array, BadTensors, groups, join, split
 
 from contract.names import is_character
+from contract.runtimes import NOT_A_NUMBER, tell_runtime
+
+
+class NotANumber(Exception):
+    """A network has computed infinity or what is no number: nothing that may go on."""
 
 
 class BatchNetwork(Protocol[Array]):
+    @property
+    def runtime(self) -> str:
+        """Library, version and precision."""
+
     def check(self, arrays: dict[str, Array]) -> int:
         """The batch size of one request's tensors. Raises BadTensors where they do not fit."""
 
@@ -27,12 +37,14 @@ class BatchServer(Generic[Array]):
         read: Callable[["pb_utils.Tensor"], Array],
         write: Callable[[str, Array], "pb_utils.Tensor"],
         concatenate: Callable[[Sequence[Array]], Array],
+        is_finite: Callable[[Array], bool],
     ) -> None:
-        self._read, self._write, self._concatenate = read, write, concatenate
+        self._read, self._write, self._concatenate, self._is_finite = read, write, concatenate, is_finite
         self._network: BatchNetwork[Array] | None = None
         self._reason = ""
         try:
             self._network = load(args)
+            _tell(args["model_name"], self._network.runtime)
         except Exception as error:
             # A character is loaded by text_to_image, and Triton 24.10 crashes now and then when a load that
             # a model asked for fails. So it "loads" and tells every request what is wrong. Base models are
@@ -68,6 +80,9 @@ class BatchServer(Generic[Array]):
     ) -> dict[int, dict[str, Array] | Exception]:
         try:
             joined = network.run(join([requests[index] for index in members], self._concatenate))
+            for name, array in joined.items():
+                if not self._is_finite(array):
+                    raise NotANumber(f"{name} {NOT_A_NUMBER} (by {network.runtime})")
             outputs = split(joined, [sizes[index] for index in members])
         except Exception as error:  # the libraries have no common base class of errors
             if len(members) > 1:  # one bad request must not fail its neighbours
@@ -86,6 +101,11 @@ class BatchServer(Generic[Array]):
             return pb_utils.InferenceResponse(output_tensors=[], error=error)
         names = request.requested_output_names()
         return pb_utils.InferenceResponse([self._write(name, answer[name]) for name in names])
+
+
+def _tell(name: str, runtime: str) -> None:
+    pb_utils.Logger.log_info(f"{name} runs in {runtime}")
+    tell_runtime(os.environ, name, runtime)
 
 
 def _one_line(error: Exception) -> str:

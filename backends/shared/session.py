@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime
+from adapters import check_slots, drop_unused
 from batching import Arrays, TensorRule, check
 
 _TYPES = {
@@ -19,6 +20,7 @@ _TYPES = {
 }
 
 
+NO_TABLES: Arrays = {}
 SHRINKAGE = "memory.enable_memory_arena_shrinkage"
 
 
@@ -30,23 +32,30 @@ class Session:
     batch needed, and no more however long it runs; with it a run takes half as long again.
     """
 
-    def __init__(self, path: str, parameters: Mapping[str, str]) -> None:
+    def __init__(self, path: str, parameters: Mapping[str, str], tables: Arrays = NO_TABLES) -> None:
+        """`tables`: of a bank: inputs of the graph that no request gives."""
         self._session = onnxruntime.InferenceSession(
             path, _options(parameters), providers=["CPUExecutionProvider"]
         )
+        self.runtime = f"onnxruntime {onnxruntime.__version__} f32"
         self._run_options = onnxruntime.RunOptions()
         if "cpu:0" in parameters.get(SHRINKAGE, "").split(";"):
             self._run_options.add_run_config_entry(SHRINKAGE, "cpu:0")
-        self.inputs = {item.name: _rule(item) for item in self._session.get_inputs()}
+        self._tables = tables
+        rules = {item.name: _rule(item) for item in self._session.get_inputs()}
+        self.inputs = {name: rule for name, rule in rules.items() if name not in tables}
         self.outputs = [item.name for item in self._session.get_outputs()]
 
     def check(self, arrays: Arrays) -> int:
         """The batch size of one request. Raises BadTensors where it does not fit the network."""
-        return check(arrays, self.inputs)
+        size = check(arrays, self.inputs)
+        check_slots(arrays, self._tables)
+        return size
 
     def run(self, inputs: Arrays) -> Arrays:
         """Raises whatever onnxruntime raises; its text can have many lines."""
-        feed = {name: inputs[name] for name in self.inputs}
+        given = drop_unused(inputs, self._tables)
+        feed = {**{name: given[name] for name in self.inputs}, **self._tables}
         return dict(zip(self.outputs, self._session.run(self.outputs, feed, self._run_options), strict=True))
 
 
@@ -57,8 +66,9 @@ def _options(parameters: Mapping[str, str]) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = parameters.get("enable_mem_arena", "1") == "1"
     options.enable_mem_pattern = False  # plans memory for one shape; ours change from call to call
-    # Several networks share the cores: a thread that spins while it waits takes them from the others.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads spin within a run, where the next operation comes in microseconds, and sleep after it, so that
+    # other networks have the cores. What it gains and costs: docs/decisions/spinning.md.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     options.log_severity_level = 3
     return options

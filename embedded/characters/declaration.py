@@ -18,6 +18,7 @@ class CharacterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     depicts: Depiction
     strength: float = 1.0
     blocks: dict[str, float] = {}
+    merged: bool = False
     positive: str = ""
     negative: str = ""
 
@@ -36,4 +37,5 @@ class CharacterRow(msgspec.Struct, frozen=True, kw_only=True):
     strength: float
     lora: str
     lora_sha256: str  # empty where the file is gone
+    kinds: dict[str, str]  # by model: bank, or merged into networks of its own
     compared: bool  # whether torch drew the same with it, for every model, when it was merged

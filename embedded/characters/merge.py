@@ -1,4 +1,5 @@
-"""Runs the exporter's merge of a LoRA into a model's networks, in an environment that has what it needs."""
+"""Runs the exporter's merge of a LoRA into a model's networks, or makes it fit the model's bank, in an
+environment that has what it needs."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,6 +52,7 @@ async def merge(
         *("--repository", str(base.resolve()), "--output", str(merged.resolve())),
         f"--strength={character.strength}",
         *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
+        *(("--merge",) if character.merged else ()),
         *(("--compare",) if compare else ()),
         "--progress",
         cwd=ROOT,

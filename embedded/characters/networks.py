@@ -4,10 +4,13 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.bank import BANK_FILE, FACTORS_FILE
 from contract.names import CHARACTER_PARTS, DENOISER, network_name
 from contract.repositories import CONFIG_FILE
 
-HIDDEN_CONFIG_FILE = f"{CONFIG_FILE}.left-out"
+HIDDEN = ".left-out"
+SHOWN = (CONFIG_FILE, FACTORS_FILE)
+"""What makes a folder a network for Triton, or a character for a model's bank."""
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,26 @@ class NetworkFolders:
         exported = self.merged / network_name(model, DENOISER) / CONFIG_FILE
         return self.merged if exported.is_file() else self.models
 
+    def has_bank(self, model: str) -> bool:
+        return (self.base_of(model) / network_name(model, DENOISER) / BANK_FILE).is_file()
+
+    def uses_bank(self, model: str, character: str) -> bool:
+        return (self.merged / network_name(model, DENOISER, character) / FACTORS_FILE).is_file()
+
     def has_weights(self, model: str) -> bool:
         return (self.base_of(model) / network_name(model, DENOISER) / CONFIG_FILE).is_file()
 
     def hide(self, model: str, character: str) -> None:
-        """From Triton, which takes a folder without its config for none. The weights are kept."""
-        for network in self._of(model, character):
+        """From Triton, which takes a folder without these files for none. The weights are kept."""
+        for path in self._of(model, character):
             with contextlib.suppress(FileNotFoundError):
-                (network / CONFIG_FILE).rename(network / HIDDEN_CONFIG_FILE)
+                path.rename(path.with_name(path.name + HIDDEN))
 
     def show(self, model: str, character: str) -> None:
-        for network in self._of(model, character):
+        for path in self._of(model, character):
             with contextlib.suppress(FileNotFoundError):
-                (network / HIDDEN_CONFIG_FILE).rename(network / CONFIG_FILE)
+                path.with_name(path.name + HIDDEN).rename(path)
 
     def _of(self, model: str, character: str) -> list[Path]:
-        return [self.merged / network_name(model, part, character) for part in CHARACTER_PARTS]
+        folders = [self.merged / network_name(model, part, character) for part in CHARACTER_PARTS]
+        return [folder / name for folder in folders for name in SHOWN]

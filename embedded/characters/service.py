@@ -27,6 +27,7 @@ from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
 from embedded.characters.lora_file import LoraFile, copy_file, sha256_of
 from embedded.characters.merge import Tell, merge
+from embedded.characters.merge_stamp import MergeStamp
 from embedded.characters.networks import NetworkFolders
 from embedded.child import run_all
 from embedded.part import PartError
@@ -74,6 +75,9 @@ class CharacterService:
 
     async def _merge_or_leave_out(self, model: str, character: Character, lora: Path) -> None:
         folders = self.networks
+        stamp = MergeStamp.of(model, character, lora, folders)
+        if stamp.holds():
+            return
         try:
             await merge(model, character, lora, base=folders.base_of(model), merged=folders.merged)
         except PartError as error:
@@ -81,6 +85,8 @@ class CharacterService:
             log.warning("left out: %s; %s", error, self._mend(model, character.name))
         else:
             folders.show(model, character.name)
+            with contextlib.suppress(OSError):  # it is looked at again at the next start
+                stamp.keep()
 
     def _mend(self, model: str, name: str) -> str:
         """What to do about a character that cannot be merged."""
@@ -190,6 +196,10 @@ class CharacterService:
                 strength=character.strength,
                 lora=str(path := catalogue.lora(name)),
                 lora_sha256=sha256_of(path) if path.is_file() else "",
+                kinds={
+                    model: "bank" if self.networks.uses_bank(model, name) else "merged"
+                    for model in character.models
+                },
                 compared=all(self._is_compared(model, name) for model in character.models),
             )
             for name, character in catalogue.characters.items()

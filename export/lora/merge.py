@@ -76,15 +76,19 @@ class Merge:
             return None
         target, name = self.layers[initialiser]
         layer, shape = self.lora.layer(name), target.shape[::-1] if target.transposed else target.shape
-        if not layer.fits(shape):
-            raise ExportError(
-                f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}; "
-                + advise(self.lora.made_for, self.base)
-            )
+        self.check(layer, shape)
         stored = _change_weight(weight, target, layer, self.strength.of(target.full_path))
         if not self.changed and not np.array_equal(stored, weight):  # one is enough, and this reads it all
             self.changed.add(initialiser)
         return stored
+
+    def check(self, layer: Layer, shape: Sequence[int]) -> None:
+        """`shape`: of the weight that it changes, [out, in, …]. Raises ExportError."""
+        if not layer.fits(tuple(shape)):
+            raise ExportError(
+                f"LoRA layer {layer.name} makes {[*layer.shape]}, its target is {[*shape]}; "
+                + advise(self.lora.made_for, self.base)
+            )
 
 
 def _pairs(

@@ -71,6 +71,8 @@ class Denoiser(PartModule):
     The UNet computes in the type of its weights; the step around it always in fp32.
     """
 
+    copies = 2
+
     def __init__(
         self, part: ModelPart, unet: UNet2DConditionModel, diffusion: Diffusion, conditions: Conditions
     ) -> None:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.bank import ADAPTERS, with_bank
+from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER
 from contract.parts import ModelPart
 from export.checkpoints.checkpoint import Checkpoint
+from export.networks.bank import TorchBank
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
+from export.networks.part_module import PartModule
 from export.networks.precision import cast
 from export.networks.text_encoder import TextEncoders
 
@@ -22,18 +25,25 @@ class Network:
     all_used: bool  # whether the graph must hold every weight of the module
 
 
-def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
-    """Each is made when it is asked for."""
-    parts, encoders = checkpoint.parts, checkpoint.text_encoders
+def networks_of(checkpoint: Checkpoint, bank_rank: int = 0) -> Iterator[Network]:
+    """Each is made when it is asked for. `bank_rank`: of a bank's LoRAs; 0: without a bank."""
+    encoders = checkpoint.text_encoders
+    parts = {
+        name: with_bank(part, ADAPTERS) if bank_rank and name in CHARACTER_PARTS else part
+        for name, part in checkpoint.parts.items()
+    }
     yield Network(
         parts[TEXT_ENCODER],
-        TextEncoders(parts[TEXT_ENCODER], encoders),
+        _banked(TextEncoders(parts[TEXT_ENCODER], encoders), bank_rank),
         sources=tuple(f"{encoder.name}/config.json" for encoder in encoders),
         all_used=False,  # nothing reads the last layer of an encoder whose last but one is taken
     )
     yield Network(
         parts[DENOISER],
-        Denoiser(parts[DENOISER], checkpoint.unet, checkpoint.diffusion, checkpoint.family.conditions),
+        _banked(
+            Denoiser(parts[DENOISER], checkpoint.unet, checkpoint.diffusion, checkpoint.family.conditions),
+            bank_rank,
+        ),
         sources=("unet/config.json", "scheduler/scheduler_config.json"),
         all_used=True,  # the LoRA merge counts on it
     )
@@ -43,6 +53,12 @@ def networks_of(checkpoint: Checkpoint) -> Iterator[Network]:
         sources=("vae/config.json",),
         all_used=True,
     )
+
+
+def _banked(module: PartModule, rank: int) -> PartModule:
+    if rank:
+        module.bank = TorchBank(module, rank, slots=1)
+    return module
 
 
 def network_of(checkpoint: Checkpoint, part: str) -> Network:

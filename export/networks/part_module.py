@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from contract.parts import ModelPart
+from export.networks.bank import TorchBank
 
 
 class PartModule(nn.Module):
@@ -18,8 +19,11 @@ class PartModule(nn.Module):
     The exporters read the names off the signature; so there is one for each part, not for each class.
     """
 
+    copies = 1  # how many times it runs each sample, one whole batch after the other
+
     def __init__(self, part: ModelPart) -> None:
         super().__init__()
+        self.bank: TorchBank | None = None
         self.config = PretrainedConfig()  # optimum reads it
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         signature = inspect.Signature([inspect.Parameter(tensor.name, kind) for tensor in part.inputs])
@@ -35,4 +39,7 @@ class PartModule(nn.Module):
 def _bind(
     module: PartModule, signature: inspect.Signature, *values: torch.Tensor, **named: torch.Tensor
 ) -> Any:
-    return module.compute(signature.bind(*values, **named).arguments)
+    inputs = signature.bind(*values, **named).arguments
+    if module.bank:
+        module.bank.select(inputs, module.copies)
+    return module.compute(inputs)

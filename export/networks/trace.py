@@ -16,6 +16,7 @@ from optimum.utils import NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig
 
+from contract.bank import SLOTS, is_table
 from contract.parts import ModelPart, TensorSpec
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE
@@ -23,7 +24,7 @@ from export.graphs.storage import MODEL_FILE
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,
 # and so in every graph, whatever the size. Traced at an even size, it would double, and fail at odd ones.
-EXAMPLE_SIZES = {"batch": 2, "height": 9, "width": 11, "tokens": 77, "length": 7}
+EXAMPLE_SIZES = {"batch": 2, "height": 9, "width": 11, "tokens": 77, "length": 7, "adapters": 2}
 TORCH_TYPES = {"FP32": torch.float32, "INT64": torch.int64}
 
 
@@ -56,6 +57,8 @@ def example_inputs(part: ModelPart, sizes: Mapping[str, int]) -> dict[str, torch
 
 def _example(tensor: TensorSpec, sizes: Mapping[str, int], generator: torch.Generator) -> torch.Tensor:
     shape, dtype = tensor.example_shape(sizes), TORCH_TYPES[tensor.dtype]
+    if tensor.name == SLOTS:  # the tables of the traced network have the first alone
+        return torch.zeros(shape, dtype=dtype)
     if dtype == torch.int64:
         return torch.randint(1, 10, shape, generator=generator)
     return torch.rand(shape, generator=generator) * 0.9 + 0.05
@@ -95,8 +98,8 @@ def trace(network: nn.Module, part: ModelPart) -> onnx.ModelProto:
 
 
 def weights_of(network: nn.Module) -> dict[str, npt.NDArray[Any]]:
-    """Views of all that a network's graph may use, by name."""
-    return {name: _array(tensor) for name, tensor in network.state_dict().items()}
+    """Views of all that a network's graph may use, by name; a bank's tables stay inputs."""
+    return {name: _array(tensor) for name, tensor in network.state_dict().items() if not is_table(name)}
 
 
 def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:

@@ -23,7 +23,7 @@ from export.checkpoints.tokenizer import Tokenizers
 from export.graphs.storage import PLAN_FILE
 from export.networks.networks import Network, network_of
 from export.networks.precision import Limit
-from export.parity.runners import runner_of
+from export.parity.runners import Runner, runner_of
 from export.parity.witness import STEPS, Witness, doubt
 
 PROMPTS = (
@@ -39,6 +39,7 @@ Reference = Callable[[str], Network]
 """A part's name → torch's network for it in fp32."""
 
 
+MakeRunner = Callable[[Path, ModelPart], Runner]
 Levels = tuple[torch.Tensor, float]
 """STEPS + 1 falling noise levels, the last 0, and what the first noise is multiplied by."""
 
@@ -128,6 +129,7 @@ def compare(
     folder: Path,
     reference: Reference | None = None,
     witness: Witness | None = None,
+    make_runner: MakeRunner = runner_of,
 ) -> ParityReport:
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
@@ -154,7 +156,7 @@ def compare(
             report.remarks.append(said)
         del network
         release_memory()
-        _run_engine(parts[part], declared, advance, found, calls, report)
+        _run_engine(make_runner(parts[part], declared), declared, advance, found, calls, report)
         release_memory()
     for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
         report.pictures.append(_picture(one.prompt, one.pixels, other.pixels))
@@ -190,7 +192,7 @@ def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) 
 
 
 def _run_engine(
-    folder: Path,
+    runner: Runner,
     part: ModelPart,
     advance: Advance,
     drawings: Sequence[Drawing],
@@ -198,7 +200,6 @@ def _run_engine(
     report: ParityReport,
 ) -> None:
     """The same by what was exported, and each of torch's calls with torch's inputs."""
-    runner = runner_of(folder, part)
 
     def run(inputs: Tensors, compared: bool = True) -> Tensors:
         return runner.run({tensor.name: inputs[tensor.name] for tensor in part.inputs})

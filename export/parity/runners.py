@@ -1,18 +1,24 @@
 """One exported network, run where it was exported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
+from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS, is_table
 from contract.parts import ModelPart
 from export.engines.inductor import PackageRunner
 from export.errors import ExportError, first_line
 from export.graphs.storage import MODEL_FILE, PACKAGE_FILE
 
 Tensors = Mapping[str, torch.Tensor]
+Tables = Mapping[str, npt.NDArray[Any]]  # by name, [rows, columns] of one slot at most
+NO_TABLES: Tables = MappingProxyType({})
 
 
 class Runner(Protocol):
@@ -22,20 +28,41 @@ class Runner(Protocol):
 class GraphRunner:
     """By onnxruntime on the CPU."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, adapter: Tables = NO_TABLES, strength: float = 1.0) -> None:
+        """`adapter`: of a network with a bank, what slot 1 holds, which all samples then have."""
         self._session = _session(folder)
+        self._strength = strength if adapter else 0.0
+        self._tables = {
+            one.name: _filled(one.shape, adapter.get(one.name))
+            for one in self._session.get_inputs()
+            if is_table(one.name)
+        }
 
     def run(self, inputs: Tensors) -> Tensors:
-        found = self._session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        given = {name: value.numpy() for name, value in inputs.items()} | self._tables
+        if self._tables:
+            shape = len(next(iter(inputs.values()))), MAX_ADAPTERS
+            given[SLOTS] = np.zeros(shape, np.int64)
+            given[STRENGTHS] = np.zeros(shape, np.float32)
+            if self._strength:
+                given[SLOTS][:, 0], given[STRENGTHS][:, 0] = 1, self._strength
+        found = self._session.run(None, given)
         outputs = zip(self._session.get_outputs(), found, strict=True)
         return {output.name: torch.from_numpy(value) for output, value in outputs}
 
 
-def runner_of(folder: Path, part: ModelPart) -> Runner:
-    """A package as it is served, anything else by its graph."""
+def _filled(shape: Sequence[int], factors: npt.NDArray[Any] | None) -> npt.NDArray[np.float32]:
+    table = np.zeros(shape, np.float32)
+    if factors is not None:
+        table[1, : len(factors)] = factors
+    return table
+
+
+def runner_of(folder: Path, part: ModelPart, adapter: Tables = NO_TABLES, strength: float = 1.0) -> Runner:
+    """A package as it is served, anything else by its graph; for the others see there."""
     if (folder / "1" / PACKAGE_FILE).is_file():
         return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))
-    return GraphRunner(folder)
+    return GraphRunner(folder, adapter, strength)
 
 
 def _session(folder: Path) -> ort.InferenceSession:

@@ -1,16 +1,23 @@
 """`cancel`: stops a job that has not finished."""
 
-from typing import Any
+import msgspec
 
 from frontend.actions.context import Call
-from frontend.actions.status import job_id
+from frontend.actions.status import JobId
+from frontend.actions.status_answer import CancelledAnswer
 from frontend.common.errors import ApiError
 
 
-async def cancel(call: Call) -> dict[str, Any]:
-    found = await call.services.jobs.cancel(job_id(call.body), call.key.id)
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", tag="cancel"):
+    """Stops a job at its next denoising step, and frees its place."""
+
+    id: JobId
+
+
+async def cancel(call: Call[CancelRequest]) -> CancelledAnswer:
+    found = await call.services.jobs.cancel(call.asked.id, call.key.id)
     if found is None:
         raise ApiError(400, "Bad ID")
     if found.finished:
         raise ApiError(409, f"Job is already {found}")
-    return {"status": "CANCELLED"}
+    return CancelledAnswer()

@@ -1,37 +1,78 @@
 """`generate`: from a raw body to an accepted job. Nothing is drawn here."""
 
 import asyncio
+import functools
 import logging
 import secrets
-from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated
 
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from multidict import istr
 from redis.exceptions import RedisError
 
 from frontend.actions.context import Call
-from frontend.actions.generate_request import GenerateRequest, idempotency_key, is_repeatable
+from frontend.actions.generate_request import GenerateRequest, repeat_of
 from frontend.cache.cache import CacheQuery
 from frontend.cache.demands import Demands
 from frontend.catalogue.catalogue import Catalogue
 from frontend.catalogue.recipe import recipe
 from frontend.common.errors import GENERATION_FAILED, ApiError
+from frontend.common.tracer import note, span
+from frontend.common.work_context import current_work, know_job
 from frontend.domain.job import CredentialTexts, Job, new_id
 from frontend.domain.prompt_intent import PromptIntent
+from frontend.domain.webhook import Webhook
 from frontend.finishing import wm_image
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
+from frontend.http.extension import EXTENSION
 from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.jobs.memory import full, is_full
+from frontend.jobs.queue_share import QueueShare
 from frontend.prompts import prompt as prompts
 from frontend.prompts.intent import intent_of
 from frontend.prompts.prompt import Prompt, Reading, compose, read
 
 log = logging.getLogger(__name__)
 READ_AT_ONCE = 400  # characters of a prompt, which take the event loop a millisecond or two
+MAX_READINGS = 2_000  # of such prompts that are remembered, some KiB each
 RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
+IDEMPOTENCY_KEY = istr("Idempotency-Key")
+Notes = Annotated[
+    tuple[str, ...],
+    Meta(max_length=20, description="What of the prompt was left out, or may not mean what was meant",
+         examples=[["Ignored <lora:x:1>: characters are chosen by @name"]], extra_json_schema=EXTENSION),
+]  # fmt: skip
 
 
-async def generate(call: Call) -> dict[str, Any]:
+class GenerateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted order, or the one that was accepted before with the same idempotency key."""
+
+    id: Annotated[
+        str,
+        Meta(description="Of the job; begins with `cache_` where the cache answered",
+             examples=["run_k3v9q0x2m5t8w1z4c7b6"]),
+    ]  # fmt: skip
+    prompt: Annotated[
+        str,
+        Meta(description="In its canonical form, as it is drawn (after `optimize`)",
+             examples=["@mira waving, in a meadow, -rain"]),
+    ]  # fmt: skip
+    model: Annotated[str, Meta(description="The model that is used", examples=["eros"])]
+    format: Annotated[str, Meta(description="The file format that is used", examples=["webp"])]
+    gen_id: Annotated[
+        str,
+        Meta(description="Of the picture; its file's name begins with it", examples=["a1b2c3d4e5f6g7h8i9j0"]),
+    ]
+    cache: Annotated[
+        bool | UnsetType,
+        Meta(description="True where the cache answered; missing otherwise", examples=[True]),
+    ] = UNSET  # fmt: skip
+    notes: Notes | UnsetType = UNSET
+
+
+async def generate(call: Call[GenerateRequest]) -> GenerateAnswer:
     """Raises ApiError; 503 where the jobs' store is full, 502 where it is out of order, as nothing is wrong
     with the request."""
     try:
@@ -43,12 +84,13 @@ async def generate(call: Call) -> dict[str, Any]:
         raise ApiError(502, GENERATION_FAILED) from None
 
 
-async def _accept(call: Call) -> dict[str, Any]:
+async def _accept(call: Call[GenerateRequest]) -> GenerateAnswer:
     services = call.services
     if services.gate.closed:
         raise ApiError(503, "Server is shutting down", {"Retry-After": "5"})
     services.memory.admit()
-    request = GenerateRequest.from_body(call.body)
+    request = call.asked
+    webhook = await services.webhooks.admit(call.key.id, request.webhook_url, call.origin)
     catalogue = services.catalogue.current
     try:
         model = catalogue.model(request.model)
@@ -57,67 +99,87 @@ async def _accept(call: Call) -> dict[str, Any]:
         if known := await _accepted_before(call, await _repeat_of(call)):
             return known
         raise
-    asked = await _read_prompt(request, catalogue.characters_of(model.name))
+    asked = await _read_prompt(request, catalogue.names[model.name])
     watermark = await _read_watermark(call, request.wm_image)
     repeat = await _repeat_of(call)
     if known := await _accepted_before(call, repeat):
         return known
     job = plan(request, asked, catalogue, services.default_texts, call.key.id)
+    know_job(job.id)
+    note(job=job.id, model=job.model)
     if request.use_cache:
-        if found := await _from_cache(call, request, job, intent_of(asked), repeat):
+        if found := await _from_cache(call, job, intent_of(asked), repeat, webhook):
             return await _answer(call, found)
         if request.cache_only:
             raise ApiError(404, "No cached result found")
     if request.optimize:
         better = await services.enhancer.enhance(asked.prompt, call.key.id)
         job = plan(request, asked, catalogue, services.default_texts, call.key.id, better)
-    accepted = await services.jobs.accept(job, watermark, repeat)
+        know_job(job.id)
+        note(job=job.id)
+    with span("accept"):
+        accepted = await services.jobs.accept(
+            job, watermark, repeat, webhook, QueueShare.of(call.key), terms=call.key, quotas=call.quotas
+        )
     return shape(job) if accepted == job.id else await _answer(call, accepted)
 
 
-async def _read_prompt(request: GenerateRequest, characters: Collection[str]) -> Reading:
+_read_brief = functools.lru_cache(MAX_READINGS)(read)
+
+
+async def _read_prompt(request: GenerateRequest, characters: frozenset[str]) -> Reading:
     """A long one not on the event loop: it may be read many times, until it stays as it is."""
     if len(request.prompt) + len(request.negative) <= READ_AT_ONCE:
-        return read(request.prompt, characters, request.negative)
+        return _read_brief(request.prompt, characters, request.negative)
     return await asyncio.to_thread(read, request.prompt, characters, request.negative)
 
 
-async def _repeat_of(call: Call) -> IdempotencyKey | None:
+async def _repeat_of(call: Call[GenerateRequest]) -> IdempotencyKey | None:
     """Raises ApiError."""
-    if not is_repeatable(call.body, call.idempotency_key):
+    header = call.header(IDEMPOTENCY_KEY)
+    if header is None and not call.asked.idempotency_key:
         return None
     # Digests of megabytes: not on the event loop.
-    return await asyncio.to_thread(idempotency_key, call.body, call.idempotency_key, call.key.id)
+    return await asyncio.to_thread(repeat_of, call.asked, header, call.body, call.key.id)
 
 
-async def _accepted_before(call: Call, repeat: IdempotencyKey | None) -> dict[str, Any] | None:
+async def _accepted_before(
+    call: Call[GenerateRequest], repeat: IdempotencyKey | None
+) -> GenerateAnswer | None:
     """What the first request with this key was answered. Raises ApiError where it was another one."""
     known = await call.services.jobs.accepted_before(repeat) if repeat else None
     return await _answer(call, known) if known else None
 
 
 async def _from_cache(
-    call: Call, request: GenerateRequest, job: Job, asked: PromptIntent, repeat: IdempotencyKey | None
+    call: Call[GenerateRequest],
+    job: Job,
+    asked: PromptIntent,
+    repeat: IdempotencyKey | None,
+    webhook: Webhook | None,
 ) -> str | None:
     """The id of a finished job with a picture that was made before. Raises ApiError."""
+    request = call.asked
     demands = Demands(
         size=request.size,
         format=request.format,
         quality=request.quality,
         lossless=request.lossless,
-        seed=request.seed,
+        seed=request.fixed_seed,
         own_look=request.own_look,
     )
     question = CacheQuery(
         job=job, intent=asked, demands=demands, pick=request.cache_pick, force=request.cache_force
     )
-    found = await call.services.cache.find(question)
+    with span("cache"):
+        found = await call.services.cache.find(question)
     if found is None:
         return None
-    return await call.services.jobs.serve(found.job_for(job), found, repeat)
+    served = found.job_for(job)
+    return await call.services.jobs.serve(served, found, repeat, webhook, terms=call.key, quotas=call.quotas)
 
 
-async def _read_watermark(call: Call, data_uri: str) -> bytes:
+async def _read_watermark(call: Call[GenerateRequest], data_uri: str) -> bytes:
     """The watermark's pixels, to be kept beside the job; its file ends here."""
     if not data_uri:
         return b""
@@ -161,7 +223,7 @@ def plan(
         height=height,
         steps=model.steps,
         guidance=model.guidance,
-        seed=secrets.randbelow(RANDOM_SEEDS) if request.seed is None else request.seed,
+        seed=secrets.randbelow(RANDOM_SEEDS) if request.fixed_seed is None else request.fixed_seed,
         format=request.format,
         quality=request.quality,
         lossless=request.lossless,
@@ -173,6 +235,7 @@ def plan(
         notes=asked.notes,
         intent=None if request.own_look else intent_of(asked),
         recipe=recipe(model, style, character),
+        trace=str(current_work().trace or ""),
     )
 
 
@@ -188,7 +251,7 @@ def _texts(asked: CredentialTexts, default: CredentialTexts) -> CredentialTexts:
     )
 
 
-async def _answer(call: Call, job_id: str) -> dict[str, Any]:
+async def _answer(call: Call[GenerateRequest], job_id: str) -> GenerateAnswer:
     """What the first request with the same idempotency key was answered."""
     state = await call.services.jobs.read(job_id, call.key.id)
     if state is None:  # its 24 hours are over in this very moment
@@ -196,13 +259,13 @@ async def _answer(call: Call, job_id: str) -> dict[str, Any]:
     return shape(state.job)
 
 
-def shape(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "prompt": job.prompt,
-        "model": job.model,
-        "format": job.format,
-        "gen_id": job.gen_id,
-        **({"cache": True} if job.cached else {}),
-        **({"notes": job.notes} if job.notes else {}),
-    }
+def shape(job: Job) -> GenerateAnswer:
+    return GenerateAnswer(
+        id=job.id,
+        prompt=job.prompt,
+        model=job.model,
+        format=job.format,
+        gen_id=job.gen_id,
+        cache=job.cached or UNSET,
+        notes=job.notes or UNSET,
+    )

@@ -1,148 +1,283 @@
-"""The body of `generate`, validated: types checked, ranges clamped, the API's silent fallbacks applied."""
+"""The body of `generate`: types, ranges, and the API's silent fallbacks."""
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from contract.formats import FORMATS
 from contract.limits import MAX_PROMPT_CHARACTERS, MAX_SEED
 from contract.sizes import SIZES
-from frontend.common.errors import ApiError
+from frontend.common.data_uri import ONE_PIXEL
 from frontend.domain.job import CredentialTexts, WatermarkOptions
 from frontend.finishing.anchor import canonical_position
-from frontend.http.fields import Body, boolean, integer, text, whole_number
+from frontend.http.extension import EXTENSION
 from frontend.http.json_object import Nested
+from frontend.http.lenience import CLAMPED, Lenience, Words, cut, otherwise
+from frontend.http.request_reader import Body, RequestReader
 from frontend.jobs.idempotency_key import IdempotencyKey
+from frontend.net.guarded_fetcher import MAX_URL
 
 RANDOM_SEED = -1
 # A 4 MiB picture as base64, with room for the data URI's head.
 MAX_WM_IMAGE = 4 * 1024 * 1024 * 4 // 3 + 256
+MAX_PRECOMPLIANCE = 2_000  # characters
+MAX_CREDENTIAL = 1_000  # likewise, of each cs_ field
+DEFAULT_FORMAT, DEFAULT_RULESET = next(iter(FORMATS)), "default"
 MAX_BRIEF = (
     10_000  # characters of text that is compared as JSON, which would hold the other threads meanwhile
 )
+_SIZE_WORDS = Words(
+    expected="integer; sizes are " + ", ".join(f"{width}x{height}" for width, height in SIZES),
+    range="a size together with the other side",
+)
+_NO_SIZE = Lenience("{}x{}".format(*SIZES[0]))
+
+RawPrompt = Annotated[
+    str,
+    Meta(
+        description="The raw prompt: terms between commas, `-term` for what the picture should not show, "
+        "`@name` for a character",
+        examples=["@mira waving, in a meadow, -rain"],
+        # After trimming.
+        extra_json_schema={"minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
+    ),
+    Words(missing="Prompt is required", trimmed=False, range="1 to 4,000 characters after trimming"),
+]
+ModelName = Annotated[
+    Any,
+    Meta(description="Name of a model, see `models`", examples=["eros"]),
+    Lenience("the first one"),
+    Words(default="the first one", range="a name of `models`"),
+]
+IdempotencyText = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,255}\Z",
+        description="The same key with the same body within 24 hours is answered with the first job; with "
+        "another body, 409. The header `Idempotency-Key` comes first",
+        examples=["order-7f3a"],
+        extra_json_schema=EXTENSION,
+    ),
+    Words(
+        expected="string of 1 to 255 printable characters",
+        default="none",
+        range="1 to 255 printable characters",
+        trimmed=False,
+    ),
+]
+CredentialText = Annotated[str, Meta(max_length=MAX_CREDENTIAL)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class GenerateRequest:
-    """What a client asked for. The prompt is still raw, and names are still to be looked up."""
+def _format(name: str) -> str:
+    name = name.lower()
+    return name if name in FORMATS else DEFAULT_FORMAT
 
-    prompt: str
-    model: object  # anything but a known model's name means the first model
-    style: str
-    negative: str
-    optimize: bool
-    use_cache: bool
-    cache_only: bool
-    cache_force: bool
-    cache_pick: int
-    size: tuple[int, int]
-    format: str
-    quality: int
-    lossless: bool
-    compliance_ruleset: str
-    precompliance: str
-    wm_image: str  # data URI, not yet decoded
-    watermark: WatermarkOptions
-    texts: CredentialTexts
-    seed: int | None
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", tag="generate"):
+    """Orders a picture. The answer comes at once; the picture is fetched through `status`."""
+
+    prompt: RawPrompt
+    model: ModelName = None
+    style: Annotated[
+        str,
+        Meta(description="The look: name of a style of the model", examples=["professional"]),
+        Lenience("the model's"),
+        Words(default="the model's", range="a style of the model"),
+    ] = ""  # fmt: skip
+    negative: Annotated[
+        str,
+        Meta(max_length=MAX_PROMPT_CHARACTERS, description="More terms that the picture should not show",
+             examples=["fog, crowds"]),
+    ] = ""  # fmt: skip
+    optimize: Annotated[
+        bool, Meta(description="Let the language model extend the prompt first", examples=[True])
+    ] = False
+    use_cache: Annotated[
+        bool, Meta(description="Look for a picture made before that means the same", examples=[True])
+    ] = False
+    cache_only: Annotated[
+        bool, Meta(description="With `use_cache`: 404 where none is found", examples=[False])
+    ] = False
+    cache_force: Annotated[
+        bool,
+        Meta(description="With `use_cache`: any picture of this model, style and character will do",
+             examples=[False]),
+    ] = False  # fmt: skip
+    cache_pick: Annotated[
+        int,
+        Meta(ge=1, le=10, description="With `use_cache`: one of so many of the best is chosen at random",
+             examples=[1]),
+        CLAMPED,
+    ] = 5  # fmt: skip
+    width: Annotated[
+        int,
+        Meta(description="Pixels, across",
+             examples=[1024]),
+        _NO_SIZE,
+        _SIZE_WORDS,
+    ] = SIZES[0][0]  # fmt: skip
+    height: Annotated[
+        int,
+        Meta(description="Pixels, from top to bottom",
+             examples=[1024]),
+        _NO_SIZE,
+        _SIZE_WORDS,
+    ] = SIZES[0][1]  # fmt: skip
+    format: Annotated[
+        str,
+        Meta(description="Of the picture's file", examples=["webp"],
+             extra_json_schema={"enum": list(FORMATS)}),
+        otherwise(DEFAULT_FORMAT, _format),
+    ] = DEFAULT_FORMAT  # fmt: skip
+    quality: Annotated[
+        int,
+        Meta(ge=1, le=100, description="Of JPEG, WebP and AVIF; AVIF above 95 keeps full colour (4:4:4), "
+             "which not every viewer shows", examples=[90]),
+        CLAMPED,
+    ] = 95  # fmt: skip
+    lossless: Annotated[bool, Meta(description="WebP and AVIF without loss", examples=[False])] = False
+    compliance_ruleset: Annotated[
+        str,
+        Meta(max_length=100, description="The reviewer's ruleset; one that it does not know is no verdict, "
+             "so the job fails", examples=["default"]),
+        Lenience("400; empty: default", lambda name: name or DEFAULT_RULESET),
+    ] = DEFAULT_RULESET  # fmt: skip
+    precompliance: Annotated[
+        str,
+        Meta(max_length=MAX_PRECOMPLIANCE, description="What your own check of the prompt said, for the "
+             "reviewer, which decides by itself", examples=["no banned tokens; risk_score=0.04"]),
+        cut(MAX_PRECOMPLIANCE),
+    ] = ""  # fmt: skip
+    wm_image: Annotated[
+        str,
+        Meta(max_length=MAX_WM_IMAGE, description="A watermark", examples=[ONE_PIXEL]),
+        Words(range="PNG, JPEG or WebP as a base64 data URI, at most 4 MiB and 4096 px a side"),
+    ] = ""  # fmt: skip
+    wm_position: Annotated[
+        str,
+        Meta(description="Where it goes, in any usual spelling",
+             examples=["top-left"]),
+        Words(range="an edge or a corner"),
+        otherwise("bottom-right", canonical_position),
+    ] = "bottom-right"  # fmt: skip
+    wm_scale: Annotated[
+        int,
+        Meta(ge=1, le=100, description="Its width, in percent of the picture's; reduced where the server "
+             "bounds what it may cover", examples=[10]),
+        CLAMPED,
+    ] = 5  # fmt: skip
+    wm_transparency: Annotated[
+        int, Meta(ge=0, le=100, description="Its opacity: 100 is opaque, 0 invisible", examples=[80]), CLAMPED
+    ] = 100
+    wm_rotation: Annotated[
+        int, Meta(ge=-360, le=360, description="Degrees counter-clockwise", examples=[45]), CLAMPED
+    ] = 0
+    wm_padding_x: Annotated[
+        int, Meta(ge=0, le=500, description="Pixels from the left or right edge", examples=[24]), CLAMPED
+    ] = 10
+    wm_padding_y: Annotated[
+        int, Meta(ge=0, le=500, description="Pixels from the upper or lower edge", examples=[24]), CLAMPED
+    ] = 10
+    cs_author: Annotated[
+        CredentialText, Meta(description="Author in the content credentials", examples=["Studio North"])
+    ] = ""
+    cs_title: Annotated[CredentialText, Meta(description="Title", examples=["Meadow"])] = ""
+    cs_description: Annotated[
+        CredentialText, Meta(description="Description", examples=["Cover of the spring issue"])
+    ] = ""
+    cs_organization: Annotated[
+        CredentialText, Meta(description="Organization", examples=["North Publishing"])
+    ] = ""
+    cs_vendor: Annotated[CredentialText, Meta(description="Vendor", examples=["North Pictures"])] = ""
+    seed: Annotated[
+        int,
+        Meta(ge=RANDOM_SEED, le=MAX_SEED, description="-1: random; the same seed, prompt, style, size and "
+             "model give the same picture", examples=[7], extra_json_schema=EXTENSION),
+        Words(default="random"),
+    ] = RANDOM_SEED  # fmt: skip
+    idempotency_key: IdempotencyText = ""  # none
+    webhook_url: Annotated[
+        str,
+        Meta(
+            max_length=MAX_URL,
+            description="Where the job's end is told, as `status` would answer it, signed by the Standard "
+            "Webhooks scheme; the key needs a secret for that",
+            examples=["https://studio.example/imgen"],
+            extra_json_schema=EXTENSION,
+        ),
+        Words(
+            default="none",
+            range="https, a public address",
+        ),
+    ] = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Any numbers will do: what is no size together is the first one."""
+        asked = self.width, self.height
+        return asked if asked in SIZES else SIZES[0]
+
+    @property
+    def fixed_seed(self) -> int | None:
+        return None if self.seed == RANDOM_SEED else self.seed
+
+    @property
+    def watermark(self) -> WatermarkOptions:
+        return WatermarkOptions(
+            position=self.wm_position,
+            scale=self.wm_scale,
+            transparency=self.wm_transparency,
+            rotation=self.wm_rotation,
+            padding_x=self.wm_padding_x,
+            padding_y=self.wm_padding_y,
+        )
+
+    @property
+    def texts(self) -> CredentialTexts:
+        return CredentialTexts(
+            author=self.cs_author,
+            title=self.cs_title,
+            description=self.cs_description,
+            organization=self.cs_organization,
+            vendor=self.cs_vendor,
+        )
 
     @property
     def own_look(self) -> bool:
         """Whether the picture will bear marks or texts that are this client's alone."""
         return bool(self.wm_image or any(msgspec.structs.astuple(self.texts)))
 
-    @classmethod
-    def from_body(cls, body: Body) -> "GenerateRequest":
-        """Raises ApiError 400."""
-        return cls(
-            prompt=raw_prompt(body),
-            model=body.get("model"),
-            style=text(body, "style", most=None),
-            negative=text(body, "negative", most=MAX_PROMPT_CHARACTERS),
-            optimize=boolean(body, "optimize"),
-            use_cache=boolean(body, "use_cache"),
-            cache_only=boolean(body, "cache_only"),
-            cache_force=boolean(body, "cache_force"),
-            cache_pick=integer(body, "cache_pick", 5, 1, 10),
-            size=_size(body),
-            format=_format(body),
-            quality=integer(body, "quality", 95, 1, 100),
-            lossless=boolean(body, "lossless"),
-            compliance_ruleset=text(body, "compliance_ruleset", most=100) or "default",
-            precompliance=text(body, "precompliance", most=None)[:2000],
-            wm_image=text(body, "wm_image", most=MAX_WM_IMAGE),
-            watermark=_watermark(body),
-            texts=_texts(body),
-            seed=_seed(body),
-        )
+
+read_generate = RequestReader(GenerateRequest).read
 
 
-def raw_prompt(body: Body) -> str:
-    """The untouched prompt: its length and its characters are the parser's business."""
-    value = body.get("prompt")
-    if value is None:
-        raise ApiError(400, "Prompt is required")
-    if not isinstance(value, str):
-        raise ApiError(400, "Invalid prompt: expected string")
-    return value
-
-
-def _size(body: Body) -> tuple[int, int]:
-    """Any number will do: what is no size together is the first one."""
-    words = "integer; sizes are " + ", ".join(f"{width}x{height}" for width, height in SIZES)
-    asked = (
-        whole_number(body, "width", SIZES[0][0], words),
-        whole_number(body, "height", SIZES[0][1], words),
-    )
-    return asked if asked in SIZES else SIZES[0]
-
-
-def _format(body: Body) -> str:
-    name = text(body, "format", most=None).lower()
-    return name if name in FORMATS else next(iter(FORMATS))
-
-
-def _seed(body: Body) -> int | None:
-    seed = integer(body, "seed", RANDOM_SEED, RANDOM_SEED, MAX_SEED, clamp=False)
-    return None if seed == RANDOM_SEED else seed
-
-
-def _watermark(body: Body) -> WatermarkOptions:
-    return WatermarkOptions(
-        position=canonical_position(text(body, "wm_position", most=None)),
-        scale=integer(body, "wm_scale", 5, 1, 100),
-        transparency=integer(body, "wm_transparency", 100, 0, 100),
-        rotation=integer(body, "wm_rotation", 0, -360, 360),
-        padding_x=integer(body, "wm_padding_x", 10, 0, 500),
-        padding_y=integer(body, "wm_padding_y", 10, 0, 500),
-    )
-
-
-def _texts(body: Body) -> CredentialTexts:
-    names = ("author", "title", "description", "organization", "vendor")
-    return CredentialTexts(**{name: text(body, f"cs_{name}") for name in names})
-
-
-def is_repeatable(body: Body, header: str | None) -> bool:
-    """Whether the request has an idempotency key."""
-    return header is not None or body.get("idempotency_key") is not None
-
-
-def idempotency_key(body: Body, header: str | None, owner: str) -> IdempotencyKey | None:
-    """The idempotency key of a request, from its header or its body, bound to the rest of the body.
-
-    Raises ApiError 400.
+def repeat_of(asked: GenerateRequest, header: str | None, body: Body, owner: str) -> IdempotencyKey:
+    """The idempotency key of a request that has one, from its header or its body, bound to the rest of the
+    body. Raises ApiError 400.
     """
-    key = header if header is not None else body.get("idempotency_key")
-    if key is None:
-        return None
-    if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isprintable():
-        raise ApiError(400, "Invalid idempotency_key: expected string of 1 to 255 printable characters")
+    if header is not None:
+        return repeat_by_header(header, body, owner)
+    return _bind(asked.idempotency_key, body, owner)
+
+
+def repeat_by_header(header: str, body: Body, owner: str) -> IdempotencyKey:
+    """The same of a request whose key can be in its header alone."""
+    return _bind(_headers.read({"idempotency_key": header}).idempotency_key, body, owner)
+
+
+def _bind(key: str, body: Body, owner: str) -> IdempotencyKey:
     rest = {name: _brief(value) for name, value in body.items() if name != "idempotency_key"}
     return IdempotencyKey(owner, _digest(key), _digest(rest))
+
+
+class _Header(msgspec.Struct):
+    idempotency_key: IdempotencyText
+
+
+_headers = RequestReader(_Header)
 
 
 def _brief(value: Any) -> Any:

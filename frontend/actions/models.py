@@ -1,10 +1,14 @@
 """`models`: what can be asked for."""
 
-from collections.abc import Mapping
-from typing import Any
+import msgspec
 
 from frontend.actions.context import Call
+from frontend.catalogue.answer import ModelsAnswer
 
 
-async def models(call: Call) -> Mapping[str, Any]:
+class ModelsRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", tag="models"):
+    """What this server offers."""
+
+
+async def models(call: Call[ModelsRequest]) -> ModelsAnswer:
     return call.services.catalogue.current.response

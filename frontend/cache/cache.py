@@ -18,6 +18,7 @@ from frontend.cache.log import Log
 from frontend.cache.prompt_vectors import PromptVectors
 from frontend.cache.replica import EncodesPrompts, Replica
 from frontend.cache.rules.table import conflict, shows
+from frontend.common.coalescer import Coalescer
 from frontend.common.outage_log import OutageLog
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import Job
@@ -27,6 +28,7 @@ from frontend.domain.verdict import Verdict
 log = logging.getLogger(__name__)
 MIN_SIMILARITY = 0.95  # similarity that the API's description promises
 MAX_CANDIDATES = 32  # nearest pictures of the partition: the rules refuse some
+MAX_TOGETHER = 400  # characters of a prompt that is looked up together with others
 FIND_S = 2.0
 OFFER_S = 2.0
 LOOKUPS = Counter(
@@ -60,6 +62,17 @@ class _Answer:
     picture: CachedPicture | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Search:
+    index: CacheIndex
+    question: CacheQuery
+    vector: Vector
+
+
+_Found = tuple[list[Candidate], str]
+"""Those that may answer, in the order in which they are tried; and what the nearest lacked."""
+
+
 class Cache:
     def __init__(
         self, source: Log, replica: Replica, encoder: EncodesPrompts, exists: Exists, *, shared: bool
@@ -70,6 +83,7 @@ class Cache:
         self._vectors = PromptVectors(encoder)
         self._exists = exists
         self._shared = shared
+        self._searches: Coalescer[_Search, _Found | Exception] = Coalescer(self._search_all)
         self._finding = OutageLog(log, "cache: look-ups miss")
         self._offering = OutageLog(log, "cache: pictures do not get in")
 
@@ -117,14 +131,27 @@ class Cache:
         if copy is None:
             return _Answer(outcome="not ready")
         vector = await self._vectors.vector_of(question.intent.positive)
-        good, outcome = await asyncio.to_thread(self._search, copy.index, question, vector)
+        asked = _Search(copy.index, question, vector)
+        together = sum(map(len, (question.intent.positive, *question.intent.negatives))) <= MAX_TOGETHER
+        # Reading a long prompt takes long: nobody waits for that of another one.
+        found = await (self._searches.get(asked) if together else asyncio.to_thread(self._search, asked))
+        if isinstance(found, Exception):
+            raise found
+        good, outcome = found
         for made in good:
             if picture := await self._whole(made):
                 return _Answer(outcome="hit", picture=picture)
         return _Answer(outcome="gone" if good else outcome)
 
-    def _search(self, index: CacheIndex, question: CacheQuery, vector: Vector) -> tuple[list[Candidate], str]:
-        return self._choose(question, self._nearest(index, question.job, vector))
+    async def _search_all(self, searches: list[_Search]) -> list[_Found | Exception]:
+        """In one thread: handing over takes as long as a search."""
+        return await asyncio.to_thread(lambda: [self._search(each) for each in searches])
+
+    def _search(self, asked: _Search) -> _Found | Exception:
+        try:
+            return self._choose(asked.question, self._nearest(asked.index, asked.question.job, asked.vector))
+        except Exception as error:  # of one of them: the others have nothing to do with it
+            return error
 
     def _nearest(self, index: CacheIndex, job: Job, vector: Vector) -> list[Match]:
         """Those that this job's owner may be handed, best first."""

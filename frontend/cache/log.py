@@ -18,6 +18,7 @@ import numpy.typing as npt
 from redis.asyncio import Redis
 
 from contract.redis_keys import CACHE, CACHE_EPOCH, RULESETS
+from frontend.common.coalescer import Coalescer
 from frontend.common.redis_stream import Entry, Fields, StreamFollower, StreamId
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.stored_records import decode_job, decode_picture, decode_verdict
@@ -51,6 +52,7 @@ class Log:
         self._stream = StreamFollower(redis, CACHE, BATCH)
         self._length = int(capacity * SPARE)
         self._trim = redis.register_script(_TRIM)
+        self._reads: Coalescer[str, Any] = Coalescer(self._read_entries)
 
     def offer(self, vector: Vector, encoder: str) -> CacheOffer:
         return CacheOffer(vector.astype("<f2").tobytes(), encoder, self._length)
@@ -70,8 +72,14 @@ class Log:
     async def picture(self, entry: str) -> CachedPicture | None:
         """The whole record; None where the log does not hold it any more. Raises RedisError,
         UnreadableEntry."""
-        found: Any = await self._redis.xrange(CACHE, entry, entry)
+        found = await self._reads.get(entry)
         return cached_picture(found[0][1]) if found else None
+
+    async def _read_entries(self, entries: list[str]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for entry in entries:
+                pipe.xrange(CACHE, entry, entry)
+            return await pipe.execute()
 
     async def rulesets(self) -> dict[str, str]:
         found: Any = await self._redis.hgetall(RULESETS)

@@ -15,7 +15,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from contract.acs import MAX_ANSWER_BYTES, RULESETS_PATH, RulesetList
-from contract.redis_keys import CACHE, RULESETS
+from contract.redis_keys import RULESETS
+from frontend.audit.scripts import with_audit
 from frontend.common.bounded_read import read_bounded
 from frontend.common.supervised import SupervisedLoop
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 5.0
 TIMEOUT_S = 5.0
 GONE = "gone"
-_SCRIPT = Path(__file__).with_name("ruleset.lua").read_text()
+_SCRIPT = with_audit(Path(__file__).with_name("ruleset.lua").read_text())
 
 
 class _Unavailable(OSError):
@@ -73,5 +74,5 @@ class Rulesets:
         for name in known.keys() | listed.keys():
             version = listed.get(name, GONE)
             if known.get(name) != version:
-                await self._announce(keys=[CACHE, RULESETS], args=[name, version])
+                await self._announce(args=[name, version])
                 log.info("ruleset %s is of version %s now", name, version or "(not told)")

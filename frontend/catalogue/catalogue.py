@@ -14,6 +14,7 @@ from msgspec import Meta
 from contract.acs import DEPICTIONS, Depiction, Depicts
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
+from frontend.catalogue.answer import ModelsAnswer, OfferedModel, OfferedStyle
 from frontend.catalogue.yaml_file import read_mapping, to_struct
 from frontend.common.errors import GENERATION_FAILED, ApiError, CatalogueError
 
@@ -68,6 +69,7 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     )
     # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
     blocks: dict[str, Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]] = {}
+    merged: bool = False  # into networks of its own, also where the model has a bank
     rights: Rights  # no character without a statement of rights
     # Where it is not recorded, the reviewer takes the character for a child.
     depicts: Depiction | None = None
@@ -156,6 +158,11 @@ class Catalogue:
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
 
+    @functools.cached_property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """By model: of its characters."""
+        return {model: frozenset(self.characters_of(model)) for model in self.models}
+
     def depicts(self, character: str, recorded: Depicts) -> Depicts:
         """What a picture of it is reviewed by. Its job says `recorded`; the stricter of the two counts."""
         known = self.characters.get(character)
@@ -186,12 +193,12 @@ class Catalogue:
         )
 
     @functools.cached_property
-    def response(self) -> Mapping[str, Any]:
+    def response(self) -> ModelsAnswer:
         """The answer of the `models` action."""
-        return {
-            "characters": sorted(self.characters),
-            "models": {name: _describe(model) for name, model in self.models.items()},
-        }
+        return ModelsAnswer(
+            characters=tuple(sorted(self.characters)),
+            models={name: _describe(model) for name, model in self.models.items()},
+        )
 
 
 def load(folder: Path, *more: Path) -> Catalogue:
@@ -326,6 +333,6 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _describe(model: Model) -> dict[str, Any]:
-    styles = {name: {"label": style.label} for name, style in model.styles.items()}
-    return {"label": model.label, "default_style": model.default_style, "styles": styles}
+def _describe(model: Model) -> OfferedModel:
+    styles = {name: OfferedStyle(label=style.label) for name, style in model.styles.items()}
+    return OfferedModel(label=model.label, default_style=model.default_style, styles=styles)

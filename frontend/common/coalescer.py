@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 MAX_KEYS = 500  # keys of one read: Redis answers nobody else meanwhile
-BEAT_S = 0.001  # from the beginning of a read that several waited for to the next: so more of them share it
+BEAT_S = 0.002  # from the beginning of a read that several waited for to the next: so more of them share it
 
 
 class Coalescer(Generic[K, V]):

@@ -9,6 +9,11 @@ from urllib.parse import unquote_to_bytes
 
 _HEADER = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _SPACE = b" \t\n\r\x0b\x0c"
+ONE_PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4"
+    "nGP6DwABBQECz6AuzQAAAABJRU5ErkJggg=="
+)
+"""A PNG, as an example."""
 # Characters that are read in one go: no other thread runs meanwhile, and the event loop's is one of them.
 _PIECE = 1 << 16
 _MAX_ESCAPES = _PIECE // 8  # in a piece; `+`, `/` and line breaks are a twentieth of a picture

@@ -19,12 +19,15 @@ class ApiError(Exception):
         headers: Mapping[str, str] = MappingProxyType({}),
         *,
         detail: str = "",
+        code: str = "",
+        param: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.detail = detail  # a sentence more; the message is the published one
         self.headers = headers
+        self.code, self.param = code, param  # for programs, in the form that has them (http/openai_error.py)
 
 
 class SettingError(Exception):

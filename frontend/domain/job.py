@@ -38,6 +38,12 @@ class CredentialTexts(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
 
 
+# Of Job as it is stored. A new field that has a default changes nothing: older servers pass it over, newer
+# ones read records without it. One without which an older worker would draw another picture makes it one
+# more; such jobs are left to workers that know it, and every server tells of them (docs/decisions/jobs.md).
+RECORD_VERSION = 1
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark", "intent": "wish"}):
     """An accepted order. Never changes; a watermark is kept beside it until it is used."""
 
@@ -72,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     notes: tuple[str, ...] = ()  # to the client: what of the prompt was left out, or ended where
     # Before optimisation. None: the picture is for this client alone, not for the cache.
     intent: PromptIntent | None = None
+    trace: str = ""  # W3C traceparent of the request that it came with; "" for none known
     recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py
 
     @property

@@ -74,4 +74,5 @@ class Cancelled:
     job: Job
 
 
+FinishedState = Completed | Blocked | Failed | TimedOut | Cancelled
 JobState = Queued | Running | Reviewing | Completed | Blocked | Failed | TimedOut | Cancelled

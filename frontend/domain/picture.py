@@ -34,7 +34,9 @@ class Picture:
     pixels: npt.NDArray[np.uint8]
     timings_ms: dict[str, float] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the denoiser that drew it (`engine`) and, for a character, of the `base` and the `lora`."""
+    """SHA-256 of the denoiser that drew it (`engine`) and, for a character, of the `base` and the `lora`;
+    of one in a bank `lora_strength` too, a number."""
+    runtime: str = ""  # what ran the networks, as "openvino 2026.4.1 bf16"; "" where Triton does not tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class Credentials:
     seed: int
     ruleset: str
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
+    runtime: str = ""  # see Picture
     prompt: str = ""  # signed only where the settings say so
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     watermark_share: float = 0.0  # as in StoredPicture; filled by the finisher
@@ -140,6 +143,7 @@ class StoredPicture(
     tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of
+    runtime: str = ""  # see Picture; "" in records of older versions, too
     watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
     watermark_scale: int = 0  # that it was laid with; 0 for none
     version: str = ""  # that a store with versions keeps the picture as; "" for others

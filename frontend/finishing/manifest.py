@@ -11,7 +11,7 @@ from frontend.domain.picture import Credentials
 from frontend.finishing.texts import DESCRIPTION_LIMIT, clean
 
 GENERATION = "org.imgen.generation"
-"""Label of our own assertion: gen_id, model, character with rights and depicts, seed, ruleset, weights."""
+"""Label of our own assertion: gen_id, model, character with rights and depicts, seed, ruleset, weights, …"""
 ACTIONS, SOFT_BINDING = "c2pa.actions.v2", "c2pa.soft-binding"
 INVISIBLE_MARK_ALGORITHM = "org.imgen.spread-spectrum.1"
 """The invisible mark (frontend/invisible_mark). Not on C2PA's list of soft binding algorithms."""
@@ -102,6 +102,7 @@ def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
         "seed": credentials.seed,
         "ruleset": clean(credentials.ruleset),
         "weights": dict(credentials.weights),
+        "runtime": clean(credentials.runtime),
         "prompt": clean(credentials.prompt, PROMPT_LIMIT) if with_prompt else "",
     }
     return {name: value for name, value in facts.items() if value not in ("", {})}

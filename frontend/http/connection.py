@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import StreamReader, web
@@ -42,6 +43,7 @@ class Connection(web.RequestHandler):
         "_wire",
         "address",
         "head_since",
+        "on_lost",
         "unsent_since",
         "used",
     )
@@ -68,6 +70,7 @@ class Connection(web.RequestHandler):
         self.unsent_since: float | None = None
         self.used = 0.0
         self.address = ""
+        self.on_lost: Callable[[], None] | None = None  # of whoever works on an answer that takes long
 
     @property
     def idle(self) -> bool:
@@ -90,6 +93,8 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.forget(self)
         super().connection_lost(exc)
+        if self.on_lost:
+            self.on_lost()
 
     def data_received(self, data: bytes) -> None:
         request = self._current_request
@@ -124,6 +129,11 @@ class Connection(web.RequestHandler):
         self._pipelined_bytes = self._pipelined_bytes + size if pipelined else 0
         if self._pipelined_bytes > MAX_PIPELINED_BYTES:
             self.abort("pipelined")
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """What was not paused has nothing to resume; aiohttp would look for more after every body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def pause_writing(self) -> None:
         self.unsent_since = self._loop.time()

@@ -26,6 +26,7 @@ class Health:
     probes: Mapping[str, Probe]  # of other parts
     flags: Mapping[str, Callable[[], bool]]  # of this process
     warnings: Callable[[], list[str]]  # what works, and will not for long
+    runtimes: Callable[[], Mapping[str, list[str]]] = dict  # what runs each network in Triton
 
     async def check(self) -> Readiness:
         found = await asyncio.gather(*map(_fault_of, self.probes.values()))

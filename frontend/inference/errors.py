@@ -1,6 +1,9 @@
 """What an error of Triton means: who is to blame, and whether another server can do better."""
 
+import re
+
 import grpc
+from prometheus_client import Counter
 from tritonclient.utils import InferenceServerException
 
 from frontend.domain.inference_error import FailureScope, InferenceError
@@ -23,6 +26,13 @@ UNREACHED = (
     "DNS resolution failed",
 )
 REFUSED = "REFUSED: "  # the order itself is at fault: no server will take it
+# A network computed what is no number; it would again. The runtime stands at the end of the message.
+NO_NUMBERS = re.compile(r"NO NUMBERS: .*?([a-z0-9-]+): .*\(by ([ -~]{0,100})\)")
+FAULTS = Counter(
+    "imgen_networks_made_no_numbers",
+    "Orders that failed because a network computed infinity or what is no number",
+    ["network", "runtime"],
+)
 
 
 class ServerFailed(InferenceError):
@@ -43,6 +53,9 @@ def refusal_error(url: str, text: str, begun: bool) -> InferenceError:
         return ServerFailed(message, FailureScope.WORK if begun else FailureScope.SERVERS)
     if any(phrase in text for phrase in ELSEWHERE):
         return ServerFailed(message, FailureScope.SERVERS)
+    if found := NO_NUMBERS.match(text):
+        FAULTS.labels(*found.groups()).inc()
+        return InferenceError(message, FailureScope.ORDER)
     return InferenceError(message, FailureScope.ORDER if text.startswith(REFUSED) else FailureScope.WORK)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Protocol
 
 from contract.inventory import Inventory
@@ -14,8 +15,8 @@ LOOK_EVERY_S = 2.0
 
 
 class TellsInventory(Protocol):
-    async def inventories(self) -> list[Inventory | None]:
-        """Of each Triton, always in the same order; None of one that does not tell."""
+    async def inventories(self) -> Mapping[str, Inventory | None]:
+        """Of each Triton that there is, by its address; None of one that does not tell."""
         ...
 
 
@@ -28,23 +29,64 @@ class StockWatch:
         self._tritons = tritons
         self._catalogue = catalogue
         self._every_s = every_s
-        self._known: list[Inventory | None] = []
+        self._known: Mapping[str, Inventory | None] = {}
+        self._told = dict[str, list[str]]()
 
     async def watch(self) -> None:
         """Looks until cancelled."""
         await SupervisedLoop("what Triton has weights of is not watched", self._turn, log).run()
 
+    async def look_for_the_first_time(self) -> None:
+        """Where none has told anything yet, as while Triton and this server start side by side."""
+        if not any(one is not None for one in self._known.values()):
+            await self.look()
+
     async def _turn(self) -> None:
         await asyncio.sleep(self._every_s)
         await self.look()
 
+    @property
+    def runtimes(self) -> Mapping[str, list[str]]:
+        """What runs each network: one runtime, or those of several Tritons that do not agree."""
+        told: dict[str, set[str]] = {}
+        for inventory in filter(None, self._known.values()):
+            for stock in inventory.values():
+                for network, runtime in stock.runtimes.items():
+                    told.setdefault(network, set()).add(runtime)
+        return {network: sorted(runtimes) for network, runtimes in sorted(told.items())}
+
+    @property
+    def warning(self) -> str:
+        """Where one seed draws two pictures, by the Triton that takes the order; "" where it does not."""
+        differing = [name for name, runtimes in self.runtimes.items() if len(runtimes) > 1]
+        if not differing:
+            return ""
+        runtimes = " and ".join(self.runtimes[differing[0]])
+        return (
+            f"Tritons draw one seed in different ways: {', '.join(differing)} in {runtimes}; give all of "
+            "them the same IMGEN_CPU_RUNTIME and IMGEN_CPU_PRECISION"
+        )
+
     async def look(self) -> None:
         told = await self._tritons.inventories()
-        before = self._known or [None] * len(told)
-        self._known = [now if now is not None else last for now, last in zip(told, before, strict=True)]
-        inventories = [one for one in self._known if one is not None]
+        self._known = {
+            name: now if now is not None else self._known.get(name) for name, now in told.items()
+        } or self._known
+        inventories = [one for one in self._known.values() if one is not None]
         if len(inventories) == len(self._known):
             self._catalogue.withhold(_lacking(self._catalogue.declared, inventories))
+            self._tell_runtimes()
+
+    def _tell_runtimes(self) -> None:
+        """Whenever they are others than before."""
+        if self.runtimes == self._told:
+            return
+        self._told = dict(self.runtimes)
+        log.info(
+            "networks run in: %s", "; ".join(f"{name} {', '.join(each)}" for name, each in self._told.items())
+        )
+        if self.warning:
+            log.warning("%s", self.warning)
 
 
 def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:

@@ -1,5 +1,7 @@
 """Lays the mark into a picture."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +26,14 @@ def write(pixels: Pixels, identity: int, codes: Codes) -> Pixels:
     rows, columns = -(-height // CHIP), -(-width // CHIP)
     chips = _tile(codes.tile(identity), rows, columns) * strength(pixels, rows, columns)
     change = cv2.resize(chips, (columns * CHIP, rows * CHIP), interpolation=cv2.INTER_CUBIC)[:height, :width]
-    lighter, darker = (_bytes(sign * change) for sign in (1, -1))
+    lighter, darker = (_part(change, sign) for sign in (cv2.THRESH_TOZERO, cv2.THRESH_TRUNC))
     marked = cv2.subtract(cv2.add(pixels, lighter), darker)  # both stop at 0 and 255
     return np.asarray(marked, np.uint8)
 
 
-def _bytes(change: npt.NDArray[np.generic]) -> Pixels:
-    """[H, W, 3]: the positive part, rounded."""
-    rounded = np.asarray(np.rint(np.maximum(change, 0)), np.uint8)
+def _part(change: npt.NDArray[np.integer[Any] | np.floating[Any]], sign: int) -> Pixels:
+    """[H, W, 3]: what is above 0 (TOZERO) or below (TRUNC), without its sign, rounded."""
+    rounded = cv2.convertScaleAbs(cv2.threshold(change, 0, 0, sign)[1])
     return np.asarray(cv2.merge([rounded] * 3), np.uint8)
 
 
@@ -39,7 +41,7 @@ def strength(pixels: Pixels, rows: int, columns: int) -> Float:
     """[rows, columns]: as strong as the texture around a chip hides. A lone edge hides nothing beside it, so
     what is narrower than three chips does not count."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    rough = np.minimum(cv2.absdiff(grey, cv2.blur(grey, (5, 5))), np.uint8(EDGE))
+    rough = cv2.threshold(cv2.absdiff(grey, cv2.blur(grey, (5, 5))), EDGE, EDGE, cv2.THRESH_TRUNC)[1]
     texture = cv2.resize(rough, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
     broad = cv2.blur(cv2.erode(texture, np.ones((3, 3), np.uint8)), (5, 5))
     levels: Float = np.clip(FAINTEST + TEXTURE * broad, FAINTEST, STRONGEST)

@@ -1,7 +1,5 @@
 """What each stage of a picture is told, from the job's record and from what the stages before it made."""
 
-from collections.abc import Mapping
-
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.job import Job
 from frontend.domain.picture import (
@@ -68,6 +66,7 @@ def credentials(job: Job, picture: Picture, invisible_id: int) -> Credentials:
         seed=job.seed,
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
+        runtime=picture.runtime,
         invisible_id=f"{invisible_id:016x}",
         prompt=job.prompt,
         when=job.time,
@@ -80,17 +79,17 @@ def timings(claim: Claim, picture: Picture, finished: Finished) -> dict[str, flo
 
 
 def locate(
-    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], weights: Mapping[str, str]
+    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], picture: Picture
 ) -> StoredPicture:
     """The attempt is part of the key, so a stale worker can never overwrite the files of a newer one."""
     folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{attempt}"
     stem, extension = f"{job.gen_id}_{finished.fingerprint}_00001", finished.picture.extension
-    picture, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
+    filename, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
     return StoredPicture(
         sha256=finished.picture.sha256,
         bytes=len(finished.picture.data),
-        key=f"{folder}/{picture}",
-        filename=picture,
+        key=f"{folder}/{filename}",
+        filename=filename,
         thumbnail_key=f"{folder}/{thumbnail}",
         thumbnail_filename=thumbnail,
         thumbnail_sha256=finished.thumbnail.sha256,
@@ -103,5 +102,6 @@ def locate(
         watermark_share=finished.watermark_share,
         watermark_scale=finished.watermark_scale,
         timings_ms=timings_ms,
-        weights=dict(weights),
+        weights=dict(picture.weights),
+        runtime=picture.runtime,
     )

@@ -28,7 +28,7 @@ def full() -> ApiError:
 class RedisMemory:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        self._used = 0.0  # share of maxmemory; 0 where there is none
+        self.used = 0.0  # share of maxmemory; 0 where there is none
         self._policy = "noeviction"
 
     async def watch(self) -> None:
@@ -42,18 +42,18 @@ class RedisMemory:
     async def look(self) -> None:
         memory: dict[str, Any] = await self._redis.info("memory")
         most = memory["maxmemory"]
-        self._used = memory["used_memory"] / most if most else 0.0
+        self.used = memory["used_memory"] / most if most else 0.0
         self._policy = memory["maxmemory_policy"]
 
     def admit(self) -> None:
         """Raises ApiError 503 where a new job could leave too little for the others."""
-        if self._used > 1 - FREE:
+        if self.used > 1 - FREE:
             raise full()
 
     def warnings(self) -> list[str]:
         found = []
-        if self._used > 1 - FREE:
-            found.append(f"Redis: {self._used:.0%} of its maxmemory are in use, and orders are answered 503")
+        if self.used > 1 - FREE:
+            found.append(f"Redis: {self.used:.0%} of its maxmemory are in use, and orders are answered 503")
         if self._policy != "noeviction":
             found.append(f"Redis: its maxmemory-policy {self._policy} may drop jobs; set it to noeviction")
         return found

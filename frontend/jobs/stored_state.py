@@ -23,12 +23,12 @@ def job_state(
     error: bytes | None,
     picture: bytes | None,
     verdict: bytes | None,
-    rank: int | None,
+    position: int | None,  # 1 is next
 ) -> JobState:
     """Raises ValueError where they contradict each other."""
     match StoredState(state.decode()), picture, verdict:
         case StoredState.IN_QUEUE, _, _:
-            return Queued(job, None if rank is None else rank + 1)
+            return Queued(job, position)
         case StoredState.IN_PROGRESS, _, _:
             return Running(job, float(progress))
         case StoredState.FAILED, _, _:

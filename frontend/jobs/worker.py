@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,9 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from frontend.common.supervised import SupervisedLoop
+from frontend.common.trace_context import read_traceparent
+from frontend.common.tracer import NO_TRACER, Attributes, Tracer, note, span, spanning, told_span
+from frontend.common.work_context import WorkContext, working
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import (
     Credentials,
@@ -23,6 +27,7 @@ from frontend.domain.picture import (
     StoredPicture,
     Watermark,
 )
+from frontend.jobs import metrics
 from frontend.jobs.claim import Claim
 from frontend.jobs.instructions import credentials, encoding, locate, order, timings, watermark
 from frontend.jobs.lease import LeaseLost, hold_lease
@@ -47,6 +52,10 @@ class TextToImage(Protocol):
 
     async def ready(self) -> bool: ...
 
+    async def until_room(self) -> None:
+        """Until an order that is taken from the queue now would be drawn at once."""
+        ...
+
 
 class Finishes(Protocol):
     """What marks, encodes and signs: frontend/finishing/finish.py."""
@@ -64,6 +73,7 @@ class WorkerContext:
     inference: TextToImage
     finisher: Finishes
     pictures: PictureStore
+    tracer: Tracer = NO_TRACER
 
 
 class Workers:
@@ -85,8 +95,10 @@ class Workers:
         self._sweeping = SupervisedLoop("jobs are not swept", self._sweep, log, pause_s=pause_s)
         self._fetching = SupervisedLoop("jobs are not fetched", self._fetch, log, pause_s=pause_s)
         self._loops: list[asyncio.Task[None]] = []
+        self._retired = False
 
     def start(self) -> None:
+        metrics.WORKERS.set(self._settings.workers)
         loops = [self._sweeping, self._fetching] if self._settings.workers else [self._sweeping]
         self._loops += [self._spawn(loop.run()) for loop in loops]
 
@@ -104,6 +116,17 @@ class Workers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def retire(self) -> None:
+        """No further job is taken; those that were are gone on with."""
+        self._retired = True
+        for fetching in self._loops[1:]:
+            fetching.cancel()
+
+    async def until_idle(self) -> None:
+        """After `retire`: until no job is worked on any more."""
+        while busy := self._tasks - set(self._loops[:1]):
+            await asyncio.wait(busy)
 
     async def stop(self) -> None:
         """Gives unfinished jobs back to the queue, uncharged."""
@@ -123,11 +146,14 @@ class Workers:
         await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _fetch(self) -> None:
-        """Looks for a job when a place is free."""
+        """Looks for a job when a place is free, here and in a Triton: what must wait waits in the queue."""
+        if self._retired:  # and the cancellation was lost
+            await asyncio.Event().wait()
         await self._free.acquire()
         claim = None
         try:
             await self._context.pictures.until_working()
+            await self._context.inference.until_room()
             claim = await self._next()
         finally:
             if claim is None:
@@ -149,9 +175,19 @@ class Workers:
     async def _work(self, claim: Claim) -> None:
         """One start. However it ends, the job ends with it, waits again, or is found by its lease's end."""
         name = f"job {claim.job.id} attempt {claim.attempt}"
+        job, trace = claim.job, read_traceparent(claim.job.trace)
+        told: Attributes = {"job": job.id, "attempt": claim.attempt, "model": job.model, "steps": job.steps}
+        work = WorkContext(key=job.owner, job=job.id, trace=trace)
         try:
-            await self._start(claim)
+            with (
+                working(work),
+                spanning(self._context.tracer.resume("job", trace, told)),
+                metrics.WORKING.track_inprogress(),
+            ):
+                told_span("wait", claim.queue_ms / 1000, claim.queue_ms / 1000)
+                await self._start(claim)
         except LeaseLost:
+            metrics.ATTEMPTS.labels("lost").inc()
             log.info("%s: no longer ours", name)
         except RedisError as error:
             log.warning("%s: %s", name, error)
@@ -164,6 +200,7 @@ class Workers:
         try:
             async with hold_lease(jobs, claim, self._settings.job_lease_s):
                 scope = await attempt(self._context, claim)
+                metrics.ATTEMPTS.labels(scope.name.lower() if scope else "made").inc()
                 if scope in (FailureScope.WORK, FailureScope.SERVERS):
                     await self._until_ready()
             if scope is FailureScope.ORDER:
@@ -201,29 +238,53 @@ async def attempt(context: WorkerContext, claim: Claim) -> FailureScope | None:
 
 async def make(context: WorkerContext, claim: Claim) -> None:
     """The stages of a picture, each named for what it adds."""
+    began = time.monotonic()
     located, finished = await draw(context, claim)
-    stored = await context.pictures.put(located, finished)
+    drawn = time.monotonic()
+    with span("store"):
+        stored = await context.pictures.put(located, finished)
+    store_s = time.monotonic() - drawn
     if not await record(context.jobs, claim, stored):
         await context.pictures.delete(stored)
         raise LeaseLost
+    metrics.observe_made(claim, stored, finished, store_s, time.monotonic() - began)
     log.info("job %s attempt %d: made, ms: %s", claim.job.id, claim.attempt, stored.timings_ms)
 
 
 async def draw(context: WorkerContext, claim: Claim) -> tuple[StoredPicture, Finished]:
     """Where the finished picture will lie, and its files; its pixels need not wait with it."""
     job = claim.job
-    picture = await context.inference.text_to_image(order(job), _reporter(context.jobs, claim))
+    with span("text_to_image"):
+        picture = await context.inference.text_to_image(order(job), _reporter(context.jobs, claim))
+        _tell_stages(picture)
     # Unguessable, and never used twice: a later attempt's picture is another picture.
     invisible_id = secrets.randbits(64)
-    finished = await context.finisher.finish(
-        picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
-    )
-    located = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture.weights)
+    with span("finish"):
+        finished = await context.finisher.finish(
+            picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
+        )
+        note(**{f"{part}_ms": round(spent, 1) for part, spent in finished.timings_ms.items()})
+    located = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture)
     return located, finished
 
 
+def _tell_stages(picture: Picture) -> None:
+    """As Triton timed them, the last of which has just ended."""
+    ago_s = sum(picture.timings_ms.values()) / 1000
+    for stage, spent_ms in picture.timings_ms.items():
+        told_span(stage, ago_s, spent_ms / 1000)
+        ago_s -= spent_ms / 1000
+
+
 def _reporter(jobs: JobStore, claim: Claim) -> Callable[[float], Awaitable[None]]:
+    before = 0.0
+
     async def report(progress: float) -> None:
+        nonlocal before
+        now = time.monotonic()
+        if before:  # the first report ends the encoding, too
+            told_span("step", now - before, now - before, done=progress)
+        before = now
         # Whether a Redis that is away for a moment costs the job is for the lease to decide.
         with contextlib.suppress(RedisError):
             if not await jobs.beat(claim, progress):

@@ -4,11 +4,7 @@ A server takes tokens in blocks of a twentieth of the bucket and hands them out 
 cost no round trip. Why: docs/decisions/limits.md.
 """
 
-import math
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,95 +13,81 @@ from redis.asyncio import Redis
 from contract.redis_keys import lua_locals
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
+from frontend.domain.quota import Quota, quota_headers
 from frontend.keys.api_keys import KeyRecord
 from frontend.keys.settings import RateSettings
+from frontend.keys.token_stock import Rate, Stocks
 
-MAX_STOCKS = 10_000  # blocks that a server holds; the one that was untouched longest is given up first
-BLOCKS = 20  # of a full bucket
-BURST_S = 2  # of a rate per second, all at once
 MIN_POLLS_PER_S = 100  # where the polls' rate follows from few jobs
-_TAKE = lua_locals() + Path(__file__).with_name("take_tokens.lua").read_text()
+_HERE = Path(__file__).parent
 
 
 class RateClass(StrEnum):
-    REQUESTS = "requests"  # all of them, whatever they ask
+    REQUESTS = "requests"  # all of them, whatever they ask: see key_admission.py
     POLLS = "polls"
     ORDERS = "orders"
     PROMPTS = "prompts"
     VERIFICATIONS = "verifications"
-
-
-@dataclass(frozen=True)
-class Rate:
-    per_s: float
-    burst: int  # all at once, after a silence
-
-    @property
-    def block(self) -> int:
-        return max(1, self.burst // BLOCKS)
+    USAGE = "usage"
 
 
 def rates_of(settings: RateSettings) -> Mapping[RateClass, Rate]:
     """By default a key can poll all its unfinished jobs twice a second."""
     polls = settings.key_polls_per_s or max(2 * settings.key_jobs_limit, MIN_POLLS_PER_S)
     return {
-        RateClass.REQUESTS: Rate(2 * polls, 2 * polls * BURST_S),
-        RateClass.POLLS: Rate(polls, polls * BURST_S),
-        RateClass.ORDERS: _per_minute(settings.key_orders_per_minute),
-        RateClass.PROMPTS: _per_minute(settings.key_prompts_per_minute),
-        RateClass.VERIFICATIONS: _per_minute(settings.key_verify_per_minute),
+        RateClass.REQUESTS: Rate.per_second(2 * polls),
+        RateClass.POLLS: Rate.per_second(polls),
+        RateClass.ORDERS: Rate.per_minute(settings.key_orders_per_minute),
+        RateClass.PROMPTS: Rate.per_minute(settings.key_prompts_per_minute),
+        RateClass.VERIFICATIONS: Rate.per_minute(settings.key_verify_per_minute),
+        RateClass.USAGE: Rate.per_minute(settings.key_usage_per_minute),
     }
 
 
-def _per_minute(count: int) -> Rate:
-    return Rate(count / 60, count)
+def bucket_script(name: str) -> str:
+    """The text of a script that takes tokens."""
+    return lua_locals() + (_HERE / "_bucket.lua").read_text() + (_HERE / name).read_text()
 
 
-@dataclass
-class _Stock:
-    left: int = 0
-    asking: int = 0  # requests that wait for the next block
-    closed_until: float = 0.0  # by the monotonic clock: before it no server has a token
+def too_many(quota: Quota) -> ApiError:
+    return ApiError(
+        429,
+        "Too many requests for this key",
+        {"Retry-After": str(quota.reset_s), **quota_headers([quota])},
+        detail=f"Its limit of {quota.name} is {quota.most} in {quota.window_s} s",
+    )
 
 
 class Rates:
+    """Of the classes that an action has beside REQUESTS."""
+
     def __init__(self, redis: "Redis", rates: Mapping[RateClass, Rate]) -> None:
         self._rates = rates
-        self._take = redis.register_script(_TAKE)
-        self._stocks: OrderedDict[tuple[str, RateClass], _Stock] = OrderedDict()
+        self._take = redis.register_script(bucket_script("take_tokens.lua"))
+        self._stocks: Stocks[tuple[str, RateClass]] = Stocks()
         self._blocks: Coalescer[tuple[str, RateClass], None] = Coalescer(self._take_blocks)
 
-    async def admit(self, key: KeyRecord, of: RateClass = RateClass.REQUESTS) -> None:
-        """Counts one request. Raises ApiError 429; RedisError, as the key's own look-up does."""
-        bucket = key.id, of
-        while not (stock := self._stock(bucket)).left:
-            wait_s = stock.closed_until - time.monotonic()
-            if wait_s > 0:
-                raise ApiError(429, "Too many requests for this key", {"Retry-After": str(math.ceil(wait_s))})
+    async def admit(self, key: KeyRecord, of: RateClass) -> Quota:
+        """Counts one request; what is left. Raises ApiError 429; RedisError, as a key's look-up does."""
+        bucket, rate = (key.id, of), self._rates[of]
+        while not (stock := self._stocks.of(bucket, rate)).take():
+            if stock.wait_s:
+                raise too_many(stock.quota(of))
             stock.asking += 1
             try:
                 await self._blocks.get(bucket)
             finally:
                 stock.asking -= 1
-        stock.left -= 1
-
-    def _stock(self, bucket: tuple[str, RateClass]) -> _Stock:
-        stock = self._stocks.setdefault(bucket, _Stock())
-        self._stocks.move_to_end(bucket)
-        if len(self._stocks) > MAX_STOCKS:
-            self._stocks.popitem(last=False)
-        return stock
+        return stock.quota(of)
 
     async def _take_blocks(self, buckets: list[tuple[str, RateClass]]) -> list[None]:
         """One script for all of them."""
         arguments: list[str | float] = []
         for key_id, of in buckets:
-            rate, stock = self._rates[of], self._stock((key_id, of))
+            rate = self._rates[of]
+            stock = self._stocks.of((key_id, of), rate)
             arguments += [f"{key_id}:{of}", rate.per_s / 1000, rate.burst, max(rate.block, stock.asking)]
         answer: list[int] = await self._take(args=arguments)
-        now = time.monotonic()
-        for bucket, taken, wait_ms in zip(buckets, answer[::2], answer[1::2], strict=True):
-            stock = self._stock(bucket)
-            stock.left += taken
-            stock.closed_until = now + wait_ms / 1000
+        for bucket, *told in zip(buckets, answer[::3], answer[1::3], answer[2::3], strict=True):
+            self._stocks.of(bucket, self._rates[bucket[1]]).fill(*told)
         return [None] * len(buckets)

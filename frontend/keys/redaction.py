@@ -4,10 +4,10 @@ import logging
 import re
 
 from frontend.common.printable import PrintableFormatter
-from frontend.keys.secret import PREFIX
+from frontend.keys.secret import PREFIX, WEBHOOK_PREFIX
 
 # A key as it is made, or as someone has mistyped it; and whatever else was sent as one.
-_SECRET = re.compile(rf"{PREFIX}[\w-]{{8,}}|(?i:\bbearer\s+)[^\s'\",;]+")
+_SECRET = re.compile(rf"{PREFIX}[\w-]{{8,}}|{WEBHOOK_PREFIX}[\w+/=-]{{8,}}|(?i:\bbearer\s+)[^\s'\",;]+")
 
 
 class RedactingFormatter(PrintableFormatter):

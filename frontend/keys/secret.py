@@ -4,6 +4,7 @@ import hashlib
 import secrets
 
 PREFIX = "imgen_"
+WEBHOOK_PREFIX = "whsec_"  # of a webhook's: the scheme's own
 
 
 class PresentedSecret:

@@ -1,24 +1,10 @@
 -- of each bucket four: its name, tokens that come back in a ms, most tokens, tokens wanted
--- -> of each two: tokens taken, ms until there is one (0 where any was taken)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- -> of each three: tokens taken, ms until there is one (0 where any was taken), whole tokens left
 local answers = {}
 for at = 1, #ARGV, 4 do
-  local bucket = RATE_PREFIX .. ARGV[at]
-  local per_ms, most, wanted = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local known = redis.call('HMGET', bucket, 'left', 'at')
-  local left = most
-  if known[1] then left = math.min(most, known[1] + math.max(0, now - known[2]) * per_ms) end
-  local taken = math.min(wanted, math.floor(left))
-  left = left - taken
-  if taken > 0 then
-    local full_in = math.ceil((most - left) / per_ms)
-    -- At maxmemory Redis refuses a script's first write if it may need memory, and no later one: polls go on.
-    redis.call('PEXPIRE', bucket, full_in)
-    redis.call('HSET', bucket, 'left', string.format('%.6f', left), 'at', string.format('%d', now))
-    redis.call('PEXPIRE', bucket, full_in)
-  end
+  local taken, wait_ms, left = take(ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
   answers[#answers + 1] = taken
-  answers[#answers + 1] = taken > 0 and 0 or math.ceil((1 - left) / per_ms)
+  answers[#answers + 1] = wait_ms
+  answers[#answers + 1] = left
 end
 return answers

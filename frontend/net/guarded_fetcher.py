@@ -1,4 +1,4 @@
-"""Fetches what clients' URLs lead to: https only, public addresses only, all of it bounded."""
+"""Asks what clients' URLs lead to: https only, public addresses only, all of it bounded."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -15,9 +15,10 @@ from yarl import URL
 
 from frontend.common.bounded_read import read_bounded
 from frontend.net.networks import Address, Network, is_public, lies_in, networks
-from frontend.net.threaded_names import ThreadedNames
+from frontend.net.threaded_names import MAX_LOOKUPS, ThreadedNames
 
 TIMEOUT_S = 10.0  # for all redirects together
+AT_A_TIME = 16
 MAX_REDIRECTS = 3
 MAX_URL = 2_000
 _MOVED = (301, 302, 303, 307, 308)
@@ -67,11 +68,14 @@ class GuardedFetcher:
         names: AbstractResolver | None = None,
         trust: ssl.SSLContext | bool = True,
         timeout_s: float = TIMEOUT_S,
+        at_a_time: int = AT_A_TIME,
     ) -> AsyncIterator["GuardedFetcher"]:
         """No cookies, no proxies from the environment, no decompression. Raises SettingError."""
         allowed = networks("private_networks", private_networks)
-        resolver = CheckedResolver(allowed, names or ThreadedNames())
-        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust, limit=16)
+        resolver = CheckedResolver(allowed, names or ThreadedNames(max(MAX_LOOKUPS, at_a_time)))
+        connector = aiohttp.TCPConnector(
+            resolver=resolver, use_dns_cache=False, ssl=trust, limit=at_a_time, force_close=True
+        )
         async with aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -85,9 +89,31 @@ class GuardedFetcher:
 
     async def fetch(self, address: str, most: int) -> bytes:
         """At most `most` bytes. Raises Unreachable."""
+        async with self._guarded():
+            return await self._follow(self.check(address), most)
+
+    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer, whichever it is: no redirect is followed, no byte of a body is read.
+
+        Raises Unreachable.
+        """
+        async with self._guarded():
+            url = self.check(address)
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return response.status
+
+    def check(self, address: str) -> URL:
+        """As far as it can be told without asking anybody. Raises Unreachable."""
+        try:
+            return self._check(URL(address[: MAX_URL + 1]))
+        except ValueError as error:
+            raise Unreachable from error
+
+    @contextlib.asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await self._follow(self._check(URL(address[: MAX_URL + 1])), most)
+                yield
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise Unreachable from error
 

@@ -9,11 +9,14 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from frontend.common.errors import SettingError
+
+if TYPE_CHECKING:  # who only reads what a URL says, as `imgen up`, does not wait for it
+    import aiohttp
 
 FORMS = "https://…, http://… or unix:/PATH"
 
@@ -40,11 +43,13 @@ class HttpEndpoint:
         host = self.url.host or ""
         return "" if self.socket or self.url.scheme == "https" or is_loopback(host) else host
 
-    def connector(self, ca: Path = Path()) -> aiohttp.BaseConnector:
+    def connector(self, ca: Path = Path()) -> "aiohttp.BaseConnector":
         """`ca`: PEM file of the authorities that the server's certificate must be of; empty: the system's.
 
         Raises OSError.
         """
+        import aiohttp
+
         if self.socket:
             return aiohttp.UnixConnector(self.socket)
         return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca) if ca.name else True)
@@ -53,7 +58,7 @@ class HttpEndpoint:
 @dataclass(frozen=True)
 class HttpService:
     url: str  # without a slash at its end; empty: there is no such service
-    session: aiohttp.ClientSession
+    session: "aiohttp.ClientSession"
 
 
 @contextlib.asynccontextmanager
@@ -65,6 +70,8 @@ async def open_http_service(
 
     Raises SettingError.
     """
+    import aiohttp
+
     endpoint = endpoint_of(part, text)
     try:
         connector = endpoint.connector(ca) if endpoint else None

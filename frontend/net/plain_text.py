@@ -9,6 +9,7 @@ from yarl import URL
 
 from frontend.common.errors import SettingError
 from frontend.net.http_endpoint import endpoint_of, is_loopback
+from frontend.net.service_name import SCHEME
 
 
 class LinkSettings(Protocol):
@@ -28,6 +29,8 @@ class LinkSettings(Protocol):
     def triton_urls(self) -> tuple[str, ...]: ...
     @property
     def triton_ca(self) -> Path: ...
+    @property
+    def otlp_url(self) -> str: ...
     @property
     def plain_hosts(self) -> tuple[str, ...]: ...
 
@@ -54,10 +57,22 @@ def _plain_links(settings: LinkSettings) -> Iterator[tuple[str, str, bool]]:
                 yield f"{part.upper()}_KEY", endpoint.plain_host, True
             yield f"{part.upper()}_URL", endpoint.plain_host, bool(endpoint.url.user)
     for address in () if settings.triton_ca.name else settings.triton_urls:
-        host = address.rpartition(":")[0].strip("[]")
+        host = address.removeprefix(SCHEME).rpartition(":")[0].strip("[]")
         if not address.startswith("unix:") and not is_loopback(host):
             yield "TRITON_URLS", host, False
+    with contextlib.suppress(ValueError):
+        collector = URL(settings.otlp_url)
+        if collector.scheme == "http" and collector.host and not is_loopback(collector.host):
+            yield "OTLP_URL", collector.host, False
     with contextlib.suppress(ValueError):  # what it says of a URL may hold the password
-        redis = URL(settings.redis_url)
-        if redis.scheme == "redis" and redis.host and not is_loopback(redis.host):
-            yield "REDIS_URL", redis.host, False
+        yield from (("REDIS_URL", host, False) for host in _plain_redis_hosts(settings.redis_url))
+
+
+def _plain_redis_hosts(url: str) -> Iterator[str]:
+    """Raises ValueError."""
+    scheme, _, rest = url.partition("://")
+    if scheme in ("redis", "redis+sentinel"):
+        for place in rest.partition("/")[0].rpartition("@")[2].split(","):
+            host = URL(f"redis://{place}").host
+            if host and not is_loopback(host):
+                yield host

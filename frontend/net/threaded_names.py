@@ -13,8 +13,8 @@ MAX_LOOKUPS = 48
 class ThreadedNames(AbstractResolver):
     """Strangers' names that nobody answers for hold no thread in which this server looks up its own parts."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, thread_name_prefix="names")
+    def __init__(self, most: int = MAX_LOOKUPS) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

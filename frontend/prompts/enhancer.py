@@ -14,11 +14,13 @@ from typing import Annotated, Any
 import aiohttp
 import msgspec
 from msgspec import Meta
+from prometheus_client import Counter, Histogram
 
 from contract.emphasis import BREAK, is_weighted, plain
 from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
 from frontend.common.fair_limiter import FairLimiter
+from frontend.common.tracer import span
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
 
@@ -28,6 +30,18 @@ MAX_WAITING_OF_KEY = 4  # prompts that wait for the model's answers to others
 MAX_WAITING = 64
 
 log = logging.getLogger(__name__)
+ANSWERS = Counter(
+    "imgen_llm_answers",
+    "Prompts to be enhanced, by outcome: used, none (no answer that is of use), absent (there is no model)",
+    ["outcome"],
+)
+SECONDS = Histogram(
+    "imgen_llm_seconds",
+    "Time of an enhanced prompt, its wait for others included",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+)
+for _outcome in ("used", "none", "absent"):
+    ANSWERS.labels(_outcome)
 
 _INSTRUCTIONS = """\
 You turn a short picture idea into a richer prompt for an image-generation model.
@@ -83,6 +97,11 @@ class Enhancer:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
 
+    @property
+    def present(self) -> bool:
+        """Whether there is a model at all."""
+        return bool(self._url)
+
     async def enhance(self, prompt: Prompt, owner: str) -> Prompt:
         """The same character and negatives, richer positive terms. `owner`: the id of the key that asks.
 
@@ -91,15 +110,20 @@ class Enhancer:
         if not (prompt.positive or prompt.character):
             return prompt  # only negatives: no idea to enhance
         if not self._url:
+            ANSWERS.labels("absent").inc()
             raise ApiError(
                 502, "Enhancement failed", detail="This server has no language model (IMGEN_LLM_URL)"
             )
         idea = ", ".join(plain(term) for term in prompt.positive if term != BREAK) or "portrait"
         try:
-            async with self._shares.slot(owner, self._timeout_s), asyncio.timeout(self._timeout_s):
-                answer = await self._ask(idea)
-            return merge(prompt, llm_answer.terms(answer))
+            with SECONDS.time(), span("llm"):
+                async with self._shares.slot(owner, self._timeout_s), asyncio.timeout(self._timeout_s):
+                    answer = await self._ask(idea)
+            enhanced = merge(prompt, llm_answer.terms(answer))
+            ANSWERS.labels("used").inc()
+            return enhanced
         except (NoAnswer, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            ANSWERS.labels("none").inc()
             log.warning("no enhancement: %s", error if isinstance(error, NoAnswer) else type(error).__name__)
             raise ApiError(502, "Enhancement failed") from None
 

@@ -3,6 +3,7 @@
 All functions are pure. Whatever text comes in, they return or raise ApiError 400.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -18,10 +19,11 @@ from frontend.prompts.mentions import find_mentions, without_at
 from frontend.prompts.notes import Notes, Tell
 from frontend.prompts.pasted import read_pasted
 from frontend.prompts.terms import ended_by_a_line_break
-from frontend.prompts.weights import read_refused, read_terms
+from frontend.prompts.weights import Terms, read_refused, read_terms
 
 MAX_READINGS = 8
 """Of a prompt that reads differently once it is written in canonical form."""
+MAX_DECLARED = 1_000  # texts of the catalogue whose terms are remembered
 
 # Control characters that are not white space, and invisible ones (soft hyphen, zero-width space, text
 # direction, byte order mark, tags) that would let two prompts look the same. Joiners stay: scripts need them.
@@ -145,14 +147,23 @@ def compose(
     trigger, liked, disliked = (
         (character.trigger, character.positive, character.negative) if character else ("", "", "")
     )
-    tell = Notes().tell
-    before = read_terms(f"{trigger}, {liked}", tell)
-    after = read_terms(f"{style.positive}, {model.quality}", tell)
-    base = (term for text in (model.negative, style.negative, disliked) for term in read_refused(text, tell))
+    before = _declared(f"{trigger}, {liked}")
+    after = _declared(f"{style.positive}, {model.quality}")
+    base = (term for text in (model.negative, style.negative, disliked) for term in _declared_refused(text))
     return Composed(
         positive=_once([*before.wanted, *prompt.positive, *after.wanted]),
         negative=_once([*base, *before.refused, *after.refused, *prompt.negative, *refused]),
     )
+
+
+@functools.lru_cache(MAX_DECLARED)
+def _declared(text: str) -> Terms:
+    return read_terms(text, Notes().tell)
+
+
+@functools.lru_cache(MAX_DECLARED)
+def _declared_refused(text: str) -> tuple[str, ...]:
+    return read_refused(text, Notes().tell)
 
 
 def clean(text: str, too_long: str, not_unicode: str) -> str:

@@ -1,13 +1,13 @@
 """The stream of all pictures that were made (written by jobs/lua/made.lua), and this process's index of it.
 
 An entry is a RegisteredPicture, or `gone`, the gen_id of a picture that was taken down: its own entry is
-deleted.
+deleted. Both in one: the picture stands here from now on, without whose it was.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -83,6 +83,18 @@ class Registry:
                 return None
             before = f"({found[-1][0].decode()}"
 
+    async def all(self) -> AsyncIterator[tuple[str, RegisteredPicture]]:
+        """Every picture with its entry's id, oldest first, without the index. Raises RedisError."""
+        start = "-"
+        while True:
+            found: Any = await self._redis.xrange(PICTURES, start, "+", count=BATCH)
+            for entry, fields in found:
+                with contextlib.suppress(KeyError, msgspec.MsgspecError):
+                    yield entry.decode(), _read(entry.decode(), fields)
+            if len(found) < BATCH:
+                return
+            start = f"({found[-1][0].decode()}"
+
     async def picture(self, entry: str) -> RegisteredPicture:
         """Raises Behind where the stream does not hold it any more."""
         try:
@@ -107,18 +119,19 @@ def _read(entry: str, fields: Mapping[bytes, bytes]) -> RegisteredPicture:
 
 def _add(index: RegistryIndex, entries: list[Entry]) -> None:
     """One that cannot be read is passed over: it must not hide those after it."""
-    good = []
+    good: list[tuple[str, RegisteredPicture]] = []
     for entry, fields in entries:
-        if GONE in fields:
-            continue
+        if GONE in fields:  # a picture stands before its end
+            _add_good(index, good)
+            good = []
+            index.forget(fields[GONE].decode(errors="replace"))
+            if FIELD not in fields:
+                continue
         try:
             good.append((str(entry), _read(str(entry), fields)))
         except (KeyError, msgspec.MsgspecError) as error:
             log.error("registry: entry %s cannot be read: %s", entry, error)
     _add_good(index, good)
-    for _, fields in entries:  # a picture stands before its end
-        if GONE in fields:
-            index.forget(fields[GONE].decode(errors="replace"))
 
 
 def _add_good(index: RegistryIndex, good: list[tuple[str, RegisteredPicture]]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from contract.acs import MAX_ANSWER_BYTES, MAX_VERSION, REVIEWS_PATH, VERSION_HEADER, Review, ReviewRequest
 from frontend.common.bounded_read import read_bounded
+from frontend.common.tracer import trace_headers
 from frontend.domain.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Reviewer:
 
     async def _ask(self, body: bytes) -> tuple[Review, str]:
         """And the ruleset's version, "" where the reviewer tells none."""
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **trace_headers()}
         async with self._session.post(
             self._url, data=body, headers=headers, allow_redirects=False
         ) as response:

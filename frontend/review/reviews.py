@@ -12,12 +12,16 @@ from redis.asyncio import Redis
 from contract.acs import Depicts, ReviewRequest
 from contract.redis_keys import REVIEW_PREFIX
 from frontend.common.redis_lock import Lock
+from frontend.common.trace_context import read_traceparent
+from frontend.common.tracer import NO_TRACER, Tracer, note, spanning
+from frontend.common.work_context import WorkContext, working
 from frontend.domain.cache_entry import CacheOffer
 from frontend.domain.job import Job
 from frontend.domain.job_state import Reviewing
 from frontend.domain.picture import StoredPicture
 from frontend.domain.verdict import Verdict
 from frontend.jobs.store import JobStore
+from frontend.review import metrics
 from frontend.review.links import Links
 from frontend.review.reviewer import Reviewer
 
@@ -47,6 +51,7 @@ class Reviews:
         depicts: Callable[[str, Depicts], Depicts],
         review_timeout_s: float,
         rest_s: float = REST_S,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         """`depicts`: as Catalogue.depicts of the catalogue that counts now."""
         self._jobs = jobs
@@ -56,23 +61,38 @@ class Reviews:
         self._depicts = depicts
         self._limit_s = review_timeout_s + ASIDE_S
         self._rest_s = rest_s
+        self._tracer = tracer
         self._lock = Lock(redis, self._limit_s + MARGIN_S)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._first_seen = metrics.FirstSeen()
 
     async def settle(self, job: Job) -> None:
-        """Waits a moment for the verdict on its picture. Polls at the same time share one review."""
+        """Waits a moment for the verdict on its picture."""
+        await asyncio.wait([self.begin(job)], timeout=POLL_WAIT_S)
+
+    def begin(self, job: Job) -> "asyncio.Task[None]":
+        """Has its picture reviewed. Who asks at the same time shares one review."""
         task = self._running.get(job.id)
         if task is None:
+            self._first_seen.note(job.id)
             task = asyncio.create_task(self._review_once(job))
             self._running[job.id] = task
             task.add_done_callback(lambda _: self._rest(job.id))
-        await asyncio.wait([task], timeout=POLL_WAIT_S)
+        return task
 
     def _rest(self, job_id: str) -> None:
         """Its review, which has ended, stands for the next ones for a moment."""
         asyncio.get_running_loop().call_later(self._rest_s, self._running.pop, job_id, None)
 
     async def _review_once(self, job: Job) -> None:
+        trace = read_traceparent(job.trace)
+        with (
+            working(WorkContext(key=job.owner, job=job.id, trace=trace)),
+            spanning(self._tracer.resume("review", trace, {"job": job.id})),
+        ):
+            await self._review_alone(job)
+
+    async def _review_alone(self, job: Job) -> None:
         """One frontend at a time. Whatever goes wrong is no verdict, and none that comes too late either."""
         try:
             async with (
@@ -115,10 +135,12 @@ class Reviews:
             precompliance=job.precompliance,
         )
         verdict = await self._reviewer.review(request)
+        metrics.observe_review(verdict)
+        note(compliance=verdict.compliance if verdict else "none")
         if verdict is None:
             await self._jobs.fail_unjudged(job.id)
-        else:
-            await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict))
+        elif await self._jobs.judge(job.id, verdict, await self._cache.offer(job, verdict)):
+            self._first_seen.settle(job.id)
 
     async def close(self) -> None:
         for task in list(self._running.values()):

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from frontend.common.errors import ApiError
 from frontend.domain.picture import StoredFile
 from frontend.storage.local import LocalStorage
-from frontend.storage.protocol import StorageError, media_type_of
+from frontend.storage.protocol import CACHE_CONTROL, StorageError, disposition, media_type_of
 
 log = logging.getLogger(__name__)
 _EXPIRES = re.compile(r"[0-9]{1,12}")
@@ -21,7 +21,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 async def serve_file(storage: LocalStorage, request: web.Request) -> web.StreamResponse:
-    """The picture, ranges included. A link that is not genuine or too old is 403, whatever lies behind it.
+    """The picture, ranges included. `download` in the query has a browser save it; it is not signed, as it
+    changes no byte. A link that is not genuine or too old is 403, whatever lies behind it.
 
     Bytes that are others than the link says, which are those that were reviewed, are not served: 404.
     """
@@ -44,9 +45,10 @@ async def serve_file(storage: LocalStorage, request: web.Request) -> web.StreamR
         raise ApiError(404, "Not found")
     headers = {
         "Content-Type": media_type,
-        "Content-Disposition": f'inline; filename="{filename}"',
-        "Cache-Control": "private",
+        "Content-Disposition": disposition(filename, "download" in request.query),
+        "Cache-Control": CACHE_CONTROL,
         "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # also for pages that are isolated from others
     }
     return PictureResponse(path, headers=headers)
 

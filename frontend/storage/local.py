@@ -11,9 +11,16 @@ from pathlib import Path
 from yarl import URL
 
 from frontend.common.atomic_write import atomic_write, sync_folder
+from frontend.common.coalescer import Coalescer
 from frontend.common.probe import NotReady
 from frontend.domain.picture import StoredFile
-from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+from frontend.storage.protocol import (
+    MAX_OBJECT_BYTES,
+    StorageError,
+    check_key,
+    check_object,
+    media_type_of,
+)
 from frontend.storage.signature import Signer
 from frontend.storage.signed_url import SignedUrl
 
@@ -30,6 +37,7 @@ class LocalStorage:
         self._files_url = str(URL(public_url) / "files")
         self._life_s = life_s
         self._checking: asyncio.Future[None] | None = None
+        self._looks: Coalescer[str, bool] = Coalescer(self._look)  # in one thread at a time
 
     async def put(self, key: str, data: bytes, media_type: str) -> str:
         check_object(key, data, media_type)
@@ -39,7 +47,7 @@ class LocalStorage:
             raise StorageError(f"folder put: {error.strerror}") from error
         return ""
 
-    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "", *, download: bool = False) -> SignedUrl:
         media_type_of(file.filename)
         check_key(file.key)
         expires, signature = self._signer.sign(file, self._life_s)
@@ -47,8 +55,15 @@ class LocalStorage:
         # Nothing to quote: keys and file names hold only characters that may stand in a URL as they are.
         return SignedUrl(
             f"{base}/{file.key}?expires={expires}&filename={file.filename}"
-            f"&sha256={file.sha256}&signature={signature}"
+            f"&sha256={file.sha256}&signature={signature}{'&download' if download else ''}"
         )
+
+    async def read(self, file: StoredFile) -> bytes:
+        path = self._folder / check_key(file.key)
+        try:
+            return await asyncio.to_thread(_read, path)
+        except OSError as error:
+            raise StorageError(f"folder read: {error.strerror}") from error
 
     async def delete(self, keys: Sequence[str]) -> None:
         paths = [self._folder / check_key(key) for key in keys]
@@ -60,7 +75,7 @@ class LocalStorage:
 
     async def exists(self, key: str) -> bool:
         try:
-            return await asyncio.to_thread((self._folder / check_key(key)).is_file)
+            return await self._looks.get(check_key(key))
         except OSError as error:
             raise StorageError(f"folder exists: {error.strerror}") from error
 
@@ -83,6 +98,9 @@ class LocalStorage:
         limit = (time.time() if now is None else now) - KEEP_DAYS * 86_400
         await asyncio.to_thread(_remove_older, self._folder, limit)
 
+    async def _look(self, keys: list[str]) -> list[bool]:
+        return await asyncio.to_thread(lambda: [(self._folder / key).is_file() for key in keys])
+
     def _try_to_write(self) -> None:
         """As a picture is written, with as much room as a large one takes."""
         drafts = self._folder / _WRITING
@@ -101,6 +119,11 @@ class LocalStorage:
             sync_folder(folder)
             if folder == self._folder:
                 break
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_OBJECT_BYTES)
 
 
 def _remove_older(folder: Path, limit: float) -> None:

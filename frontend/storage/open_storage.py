@@ -36,12 +36,17 @@ async def open_storage(settings: StorageSettings, public_url: str) -> AsyncItera
 
 
 async def where_links_lead(settings: StorageSettings, public_url: str) -> str:
-    """The URL that every picture's link lies below. Raises SettingError or StorageError.
+    """The URL that every picture's link lies below. Raises SettingError or StorageError."""
+    async with _open(settings, public_url) as storage:
+        return await links_lead_to(storage)
+
+
+async def links_lead_to(storage: Storage, origin: str = "") -> str:
+    """The same of an open storage, for a client of this origin (as of Storage.url). Raises StorageError.
 
     Taken from a link: which host and folder the settings come to is for the storage alone to know.
     """
-    async with _open(settings, public_url) as storage:
-        link = URL((await storage.url(StoredFile("any.jpg", "any.jpg", ""))).reveal(), encoded=True)
+    link = URL((await storage.url(StoredFile("any.jpg", "any.jpg", ""), origin)).reveal(), encoded=True)
     return f"{link.origin()}{link.raw_path.removesuffix('any.jpg')}"
 
 

@@ -9,6 +9,7 @@ from frontend.domain.picture import StoredFile
 from frontend.storage.signed_url import SignedUrl
 
 MAX_OBJECT_BYTES = 64 * 2**20
+CACHE_CONTROL = "private"  # whoever has the link, for a while: no cache that others share
 
 _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 _MAX_KEY = 512
@@ -32,13 +33,18 @@ class Storage(Protocol):
         The version that the store keeps it as, "" where it keeps none.
         """
 
-    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
-        """A GET URL of `settings.url_life_s` seconds that shows the object under the file's name.
+    async def url(self, file: StoredFile, origin: str = "", *, download: bool = False) -> SignedUrl:
+        """A GET URL of `settings.url_life_s` seconds that shows the object under the file's name, or has a
+        browser save it (`download`).
 
         `origin`: what a link to this server begins with, for who asks; "": as the settings say.
         Pinned to the file's bytes: a folder serves those of its hash only, a bucket with versions that one.
         Made without asking whether the object exists.
         """
+
+    async def read(self, file: StoredFile) -> bytes:
+        """The object as it is now, or in the file's version where the store keeps one. Whether these are the
+        file's bytes is for the caller to find out (review/reviewed_pictures.py)."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes the objects with all their versions; a missing one is no error."""
@@ -73,6 +79,11 @@ def media_type_of(filename: str) -> str:
         return BY_EXTENSION[check_filename(filename).rpartition(".")[2]].media_type
     except KeyError:
         raise ObjectRefused("refused: not the name of a JPEG, PNG, WebP or AVIF file") from None
+
+
+def disposition(filename: str, download: bool) -> str:
+    """The `Content-Disposition` of a checked file name."""
+    return f'{"attachment" if download else "inline"}; filename="{filename}"'
 
 
 def check_object(key: str, data: bytes, media_type: str) -> None:

@@ -17,7 +17,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from frontend.common.errors import SettingError
 from frontend.common.probe import NotReady
 from frontend.domain.picture import StoredFile
-from frontend.storage.protocol import StorageError, check_key, check_object, media_type_of
+from frontend.storage.protocol import (
+    CACHE_CONTROL,
+    MAX_OBJECT_BYTES,
+    ObjectRefused,
+    StorageError,
+    check_key,
+    check_object,
+    disposition,
+    media_type_of,
+)
 from frontend.storage.s3_fault import s3_fault
 from frontend.storage.s3_links import BucketAddress, S3Links
 from frontend.storage.settings import StorageSettings
@@ -106,10 +115,11 @@ class S3Storage:
         version: str = answer.get("VersionId", "")
         return "" if version == UNPINNED else version
 
-    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "", *, download: bool = False) -> SignedUrl:
         parameters = {
+            "response-cache-control": CACHE_CONTROL,
             "response-content-type": media_type_of(file.filename),
-            "response-content-disposition": f'inline; filename="{file.filename}"',
+            "response-content-disposition": disposition(file.filename, download),
             **({"versionId": file.version} if file.version else {}),
         }
         key = check_key(file.key)
@@ -117,6 +127,16 @@ class S3Storage:
             async with asyncio.timeout(self._timeout_s):  # temporary credentials may have to be renewed
                 self._links = self._links or await self._open_links(key)
                 return SignedUrl(await self._links.sign(key, parameters, self._life_s))
+
+    async def read(self, file: StoredFile) -> bytes:
+        named = {"VersionId": file.version} if file.version else {}
+        with _one_error("read"):
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get_object(Bucket=self._bucket, Key=check_key(file.key), **named)
+                if answer["ContentLength"] > MAX_OBJECT_BYTES:
+                    raise ObjectRefused(f"S3 read: more than {MAX_OBJECT_BYTES} bytes")
+                async with answer["Body"] as body:
+                    return bytes(await body.read())
 
     async def _open_links(self, key: str) -> S3Links:
         """With the bucket's address as botocore makes it, for any key."""

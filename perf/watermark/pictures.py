@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from contract.sizes import SIZES
-from perf.baseline_onnxruntime import Networks, draw, load
+from perf.baseline_picture import Networks, draw, load
 
 Pixels = npt.NDArray[np.uint8]
 MODELS = Path(__file__).parents[2] / "demo" / "models"

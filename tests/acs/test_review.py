@@ -192,13 +192,13 @@ def test_character_that_is_a_child_or_not_recorded_is_protected_in_the_weakest_r
     assert judge(order("a dance", **who), weak, PROTECTION, {"FACE_FEMALE": 0.9}).codes == ()
 
 
-def test_demos_characters_are_children_and_none_of_its_styles_speaks_against_that() -> None:
+def test_demos_characters_are_no_people_and_none_of_its_styles_speaks_against_a_child() -> None:
     catalogue = load(ROOT / "demo" / "catalogue")
     prompt = Prompt("", ("flying a kite",), ())
     for model in catalogue.models.values():
         for style in model.styles.values():
             for character in catalogue.characters.values():
-                assert character.depicts == "child"
+                assert character.depicts == "nonhuman"
                 drawn = compose(prompt, (), model, style, character).positive
                 assert codes("strict", drawn=drawn, character=character.name, depicts="child") == ()
 

@@ -101,6 +101,18 @@ def test_file_name_that_is_no_ruleset_name_is_refused(tmp_path: Path) -> None:
         load_rulesets(tmp_path, LISTS)
 
 
+def test_version_is_another_one_when_the_detector_or_what_runs_it_is() -> None:
+    versions = {
+        load_rulesets(FOLDER, LISTS, detector)["default"].version
+        for detector in (
+            "",
+            "nudenet 3.4.2, onnxruntime 1.32.0, f32",
+            "nudenet 3.4.2, onnxruntime 1.33.0, f32",
+        )
+    }
+    assert len(versions) == 3
+
+
 def test_version_is_another_one_when_the_file_is(tmp_path: Path) -> None:
     first, again = load(tmp_path, GOOD), load(tmp_path, GOOD)
     assert first.version == again.version

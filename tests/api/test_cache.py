@@ -173,7 +173,18 @@ async def test_hit_tells_what_the_asker_asked_and_no_word_of_the_makers(server: 
     assert (meta["id"], meta["precompliance"], meta["optimized"]) == (job["id"], "", False)
     assert (meta["prompt"], meta["wm_scale"], meta["wm_rotation"]) == (job["prompt"], 9, 0)
     assert [image["filename"] for image in meta["images"]] == ["", ""]
-    for name in ("gen_id", "seed", "steps", "model", "style", "width", "height", "fingerprint", "weights"):
+    for name in (
+        "gen_id",
+        "seed",
+        "steps",
+        "model",
+        "style",
+        "width",
+        "height",
+        "fingerprint",
+        "weights",
+        "runtime",
+    ):
         assert meta[name] == first[name]
 
 

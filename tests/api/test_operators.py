@@ -1,5 +1,6 @@
 """What is for operators: beside the API but not for browsers, or at an address of its own."""
 
+import json
 from pathlib import Path
 
 import aiohttp
@@ -46,6 +47,23 @@ async def test_operators_have_an_address_of_their_own(redis: "Redis", redis_url:
         paths = ("/healthz", "/readyz", "/metrics")
         assert [await status(settings.port, path) for path in paths] == [200, 404, 404]
         assert [await status(own, path) for path in paths] == [404, 503, 200]
+
+
+@pytest.mark.system
+async def test_log_is_json_where_the_settings_say_so(redis: "Redis", redis_url: str, tmp_path: Path) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    settings = Settings(port=free_port(), data_dir=tmp_path)
+    environment = {
+        "IMGEN_REDIS_URL": redis_url,
+        "IMGEN_TRITON_URLS": nobody,
+        "IMGEN_ACS_URL": f"http://{nobody}",
+        "IMGEN_LOG_FORMAT": "json",
+    }
+    async with running(frontend_part(settings, environment), tmp_path):
+        pass
+    lines = [json.loads(line) for line in (tmp_path / "frontend.log").read_text().splitlines()]
+    assert any(line["message"].startswith("imgen ") and line["level"] == "info" for line in lines)
+    assert all(line.keys() >= {"time", "level", "logger", "message"} for line in lines)
 
 
 @pytest.mark.parametrize("text", ["8081", "host", "host:", ":8081", "host:99999", "host:x"])

@@ -157,7 +157,7 @@ async def test_reviewer_is_told_everything_of_the_contract(server: Api) -> None:
         "drawn": meta["drawn"],
         "negative": meta["negative"],
         "character": "aya",
-        "depicts": "child",
+        "depicts": "nonhuman",
         "texts": {
             "author": "A studio",
             "title": "Reading",

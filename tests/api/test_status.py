@@ -14,7 +14,7 @@ from PIL import Image
 from redis.asyncio import Redis
 
 from frontend.domain.inference_error import FailureScope, InferenceError
-from frontend.keys.api_keys import Keys
+from frontend.keys.api_keys import Keys, KeyTerms
 from tests.api.harness import PROMPT, Api, api
 from tests.fakes import UNSAFE
 
@@ -38,6 +38,7 @@ async def test_finished_job_has_every_published_field(server: Api) -> None:
     assert (meta["compliance"], meta["compliance_codes"]) == ("safe", [])
     assert [image["type"] for image in meta["images"]] == ["signed", "thumbnail"]
     assert meta["weights"] == {"engine": "e" * 64}
+    assert meta["runtime"] == "openvino 2026.4.1 f32"
     assert meta["enable_invisimark"] is True
     assert set(meta["timings"]) >= {"queue", "denoise", "decode", "finish", "review"}
     assert datetime.fromisoformat(meta["time"]).tzinfo is not None
@@ -108,7 +109,7 @@ async def test_picture_that_the_minors_rule_blocked_has_no_url_at_all(server: Ap
 
 async def test_key_made_without_it_is_told_no_url_of_a_blocked_picture(server: Api) -> None:
     server.acs.verdict = UNSAFE
-    _, secret = await Keys(server.redis).create("shop", unsafe_url=False)
+    _, secret = await Keys(server.redis).create("shop", terms=KeyTerms(unsafe_url=False))
     state = await replace(server, key=secret).finished()
     assert set(state) == {"status", "compliance", "error", "filter_categories"}
     assert "unsafe_url" in await server.finished()

@@ -120,7 +120,11 @@ async def test_page_may_send_whatever_headers_its_monitoring_adds(shared: Api) -
     headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     for names, allowed in (
         (asked, asked),
-        ("a\tb: c", "Authorization, Content-Type, Idempotency-Key, X-Request-ID"),
+        (
+            "a\tb: c",
+            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Range, "
+            "X-Request-ID",
+        ),
     ):
         headers["Access-Control-Request-Headers"] = names
         async with shared.http.options(f"{shared.url}/api/v2", headers=headers) as response:

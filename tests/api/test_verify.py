@@ -20,7 +20,7 @@ from PIL import Image
 from redis.asyncio import Redis
 
 from frontend.actions.context import Call, Services, Visit
-from frontend.actions.verify import verify, verify_without_key
+from frontend.actions.verify import VerifyRequest, verify, verify_without_key
 from frontend.common.errors import ApiError
 from frontend.domain.job import Job
 from frontend.domain.luma_grid import LumaGrid
@@ -139,8 +139,9 @@ async def test_picture_at_a_url_gets_its_job_back(server: Api, tmp_path: Path) -
     key = await server.services.keys.authorize(f"Bearer {server.key}")
     async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
         services = with_fetcher(server, here)
-        found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
-    assert (found["proof"], found["picture"]["id"]) == ("mark", job.id)
+        asked = VerifyRequest(url=f"{here.url}/picture")
+        found = await verify(Call(services, key, asked, {}))
+    assert found.picture and (found.proof, found.picture.id) == ("mark", job.id)
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -431,7 +432,7 @@ def with_fetcher(server: Api, here: Site) -> Services:
     return replace(services, verification=replace(services.verification, fetcher=here.outside))
 
 
-async def refused(visit: Visit) -> ApiError:
+async def refused(visit: Visit[VerifyRequest]) -> ApiError:
     with pytest.raises(ApiError) as raised:
         await verify_without_key(visit)
     return raised.value
@@ -442,12 +443,13 @@ async def test_strangers_slow_urls_take_no_slot_from_those_with_a_key(server: Ap
     async with site(tmp_path, HOME, "127.0.0.0/8", picture=changed(file.data, crop=0.7)) as here:
         services = with_fetcher(server, here)
         key = await services.keys.authorize(f"Bearer {server.key}")
-        slow = Visit(services, "203.0.113.5", {"url": f"{here.url}/hangs"})
+        slow = Visit(services, "203.0.113.5", VerifyRequest(url=f"{here.url}/hangs"))
         strangers = [asyncio.create_task(refused(slow)) for _ in range(30)]
         while not any(task.done() for task in strangers):  # more would be refused from here on
             await asyncio.sleep(0)
-        found = await verify(Call(services, key, {"url": f"{here.url}/picture"}, None))
-        assert found["picture"]["id"] == job.id
+        asked = VerifyRequest(url=f"{here.url}/picture")
+        found = await verify(Call(services, key, asked, {}))
+        assert found.picture and found.picture.id == job.id
         assert {(await task).status for task in strangers} == {400, 503}
 
 
@@ -462,14 +464,14 @@ async def test_refused_url_is_answered_as_late_as_a_silent_one(server: Api, tmp_
         ]  # fmt: skip
         for url in urls:
             began = time.monotonic()
-            error = await refused(Visit(services, "203.0.113.5", {"url": url}))
+            error = await refused(Visit(services, "203.0.113.5", VerifyRequest(url=url)))
             assert (error.status, error.message[:11]) == (400, "Invalid url")
             assert time.monotonic() - began >= 0.39, url
 
 
 async def test_refused_urls_hold_no_slot_while_they_wait(server: Api, tmp_path: Path) -> None:
     async with site(tmp_path, HOME, timeout_s=0.2) as here:
-        visit = Visit(with_fetcher(server, here), "203.0.113.5", {"url": "https://10.0.0.1/"})
+        visit = Visit(with_fetcher(server, here), "203.0.113.5", VerifyRequest(url="https://10.0.0.1/"))
         errors = []
         for _ in range(3):
             errors += await asyncio.gather(*(refused(visit) for _ in range(5)))

@@ -109,6 +109,15 @@ async def test_order_that_does_not_fit_the_memory_is_refused_in_a_sentence(
         assert "orders are refused for want of memory (IMGEN_MEMORY_MB): eros: 1024x1024" in warnings
 
 
+async def test_what_runs_the_networks_is_told_to_operators(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    eros = ModelStock(frozenset({"aya"}), {}, {"eros-denoiser": "openvino 2026.4.1 bf16"})
+    async with two_models(redis_url, tmp_path, FakeTriton(inventory={"eros": eros})) as server:
+        async with server.http.get(f"{server.url}/readyz") as response:
+            assert (await response.json())["runtimes"] == {"eros-denoiser": ["openvino 2026.4.1 bf16"]}
+
+
 async def test_request_that_was_accepted_before_is_answered_as_it_was(
     redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:

@@ -17,9 +17,20 @@ MODELS: Answer = (
 
 
 def completed(url: str) -> Answer:
-    image = {"url": f"{url}/picture", "filename": "run_00001.webp"}
-    meta = {"prompt": "A red car, on the beach", "width": 1344, "height": 768, "seed": 7, "images": [image]}
-    return 200, {"status": "COMPLETED", "meta": meta}
+    return 200, {"status": "COMPLETED", "meta": meta_of("A red car, on the beach", f"{url}/picture")}
+
+
+def meta_of(prompt: str, link: str, number: int = 1) -> dict[str, Any]:
+    image = {"url": link, "filename": f"gen{number}_00001.webp", "type": "signed"}
+    size = {"width": 1344, "height": 768}
+    return {
+        "id": f"run_{number}",
+        "gen_id": f"gen{number}",
+        "prompt": prompt,
+        **size,
+        "seed": 7,
+        "images": [image],
+    }
 
 
 @contextlib.contextmanager

@@ -172,7 +172,7 @@ def test_list_tells_rights_and_hashes(catalogue: Path, capsys: pytest.CaptureFix
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"] for row in rows] == ["aya", "bella", "mira", "tomo"]
     assert all(
-        (row["rights"], row["depicts"]) == ("fictional", "child") and len(row["lora_sha256"]) == 64
+        (row["rights"], row["depicts"]) == ("fictional", "nonhuman") and len(row["lora_sha256"]) == 64
         for row in rows
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from tests.cli.server import PICTURE, Answer, completed, serving
+from tests.cli.server import PICTURE, Answer, completed, meta_of, serving
 
 Answers = dict[str, bytes]  # by action
 
@@ -55,8 +55,7 @@ def test_prompt_and_file_are_shown_as_they_are(
     prompt = "a sign [/foo] [red]paint"
     answers: Answers = {"generate": b'{"id":"run_1"}'}
     url = serve(answers)
-    meta = {"prompt": prompt, "width": 1344, "height": 768, "seed": 7, "images": [{"url": f"{url}/1.jpg"}]}
-    answers["status"] = json.dumps({"status": "COMPLETED", "meta": meta}).encode()
+    answers["status"] = json.dumps({"status": "COMPLETED", "meta": meta_of(prompt, f"{url}/1.jpg")}).encode()
     output = tmp_path / "[bold]picture.jpg"
     assert main(["generate", prompt, "--url", url, "--key", "k", "-o", str(output)]) == 0
     assert output.read_bytes() == b"picture"
@@ -67,11 +66,7 @@ def test_prompt_and_file_are_shown_as_they_are(
 def test_folder_that_is_not_there_is_told_and_not_made(
     serve: Callable[[Answers], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers: Answers = {"generate": b'{"id":"run_1"}'}
-    url = serve(answers)
-    image = {"url": f"{url}/1.jpg", "filename": "1.jpg"}
-    meta = {"prompt": "a tree", "width": 1344, "height": 768, "seed": 7, "images": [image]}
-    answers["status"] = json.dumps({"status": "COMPLETED", "meta": meta}).encode()
+    url = serve({})  # nothing is asked of it
     output = tmp_path / "none" / "picture.jpg"
     assert main(["generate", "a tree", "--url", url, "--key", "k", "-o", str(output)]) == 2
     assert capsys.readouterr().err == f"imgen: cannot write {output}: No such file or directory\n"

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from cli.client import Client
-from cli.errors import UserError
+from cli.client import ServerAccess
 from cli.main import main
-from cli.waiting import await_picture, describe_phase
+from cli.order import ClientOrder
+from cli.order_run import DrawnPicture, OrderRun
+from cli.output_name import OutputName
+from cli.waiting import describe_phase
 from frontend.settings import ROOT
+from imgen_client import Status
 from tests.cli.server import DEAD, PICTURE, Answer, completed, serving
 
 DRAWING: Answer = (200, {"status": "IN_PROGRESS", "progress": 0.5})
@@ -59,10 +62,16 @@ def test_server_that_is_away_for_a_moment_costs_no_picture(away: Answer | None, 
     assert asked["status"] == 2
 
 
-def test_server_that_stays_away_is_told_with_the_jobs_id() -> None:
-    client = Client("http://127.0.0.1:1", "k")
-    with pytest.raises(UserError, match=r"does not answer: .*; the job is run_1$"):
-        await_picture(client, "run_1", retry_s=0)
+async def test_server_that_goes_away_for_good_is_told_with_the_jobs_id() -> None:
+    def answer(body: dict[str, Any], url: str) -> Answer | None:
+        return (200, {"id": "run_1"}) if body["action"] == "generate" else DEAD
+
+    told: list[DrawnPicture] = []
+    order = ClientOrder(1, "a red car", {}, "key")
+    with serving(answer) as url:
+        run = OrderRun(ServerAccess(url, "k"), [order], OutputName(None), None, patience_s=0)
+        await run.draw(told.append)
+    assert str(told[0].error).endswith("; the job is run_1")
 
 
 @pytest.mark.parametrize("moment", ["generate", "status"])
@@ -94,7 +103,7 @@ def test_interrupt_cancels_the_job_also_before_its_id_has_come(moment: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("told", "words"),
     [
         ({"status": "IN_QUEUE", "progress": 0.0, "queue_position": 3}, "waiting, number 3 in line"),
         ({"status": "IN_PROGRESS", "progress": 0.0}, "starting"),
@@ -102,7 +111,7 @@ def test_interrupt_cancels_the_job_also_before_its_id_has_come(moment: str) -> N
         ({"status": "IN_PROGRESS", "progress": 10 / 11}, "decoding and checking"),
     ],
 )
-def test_bar_names_what_is_done_and_leaves_room_for_the_rest(state: dict[str, Any], words: str) -> None:
-    named, share = describe_phase(state)
+def test_bar_names_what_is_done_and_leaves_room_for_the_rest(told: dict[str, Any], words: str) -> None:
+    named, share = describe_phase(Status(answer=told, **told))
     assert named == words
     assert share < 0.9

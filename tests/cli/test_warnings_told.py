@@ -4,11 +4,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from cli.warnings_told import tell_warnings
+from cli.warnings_told import tell_warnings, wait_until_found
 from embedded.part import free_port
 from frontend.settings import Settings
 
+PARTS = [{"triton": False, "acs": True}, {"triton": True, "acs": True}]
 BODY = json.dumps({"parts": {}, "warnings": ["a model has no weights", "told \x1b before"]}).encode()
 
 
@@ -45,3 +48,18 @@ def test_operators_have_an_address_of_their_own(url: str, capsys: pytest.Capture
 def test_server_that_does_not_answer_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     tell_warnings(Settings(), f"http://127.0.0.1:{free_port()}", ())
     assert capsys.readouterr().err == ""
+
+
+async def test_part_is_awaited_until_the_server_has_found_it() -> None:
+    asked: list[str] = []
+
+    async def answer(_: web.Request) -> web.Response:
+        asked.append("readyz")
+        return web.json_response({"parts": PARTS[len(asked) > 2]}, status=503)
+
+    app = web.Application()
+    app.router.add_get("/readyz", answer)
+    async with TestServer(app) as server:
+        await wait_until_found(Settings(), str(server.make_url("")).rstrip("/"), ["frontend", "triton"])
+        assert len(asked) == 3
+        await wait_until_found(Settings(), f"http://127.0.0.1:{free_port()}", ["triton"])

@@ -11,28 +11,7 @@ from pathlib import Path
 import pytest
 
 from frontend.common.version import __version__
-
-ROOT = Path(__file__).resolve().parents[2]
-LINES = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
-
-
-def stages() -> dict[str, list[str]]:
-    """Instructions of each stage, those of the stages that it is built on first."""
-    found: dict[str, list[str]] = {}
-    name = ""
-    for line in LINES:
-        if match := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
-            name = match[2]
-            found[name] = list(found.get(match[1], []))
-        elif name and line and not line.startswith("#"):
-            found[name].append(line)
-    return found
-
-
-def copies(stage: str) -> list[tuple[list[str], str]]:
-    """(sources in the repository, target) of each COPY of the stage."""
-    words = [line.split()[1:] for line in stages()[stage] if line.startswith("COPY ")]
-    return [(line[:-1], line[-1]) for line in words if not line[0].startswith("--from=")]
+from tests.deploy.dockerfile import LINES, ROOT, copies, stages
 
 
 def image(stage: str, folder: Path) -> Path:
@@ -125,7 +104,7 @@ def test_frontend_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     done = run_in(folder, python, "-m", "cli.main", "serve")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("imgen: IMGEN_REDIS_URL is not set")
-    assert run_in(folder, python, "deploy/lifecycle.py").stderr == "lifecycle: IMGEN_S3_BUCKET is not set\n"
+    assert run_in(folder, python, "deploy/bucket.py").stderr == "bucket: IMGEN_S3_BUCKET is not set\n"
 
 
 @pytest.mark.parametrize(("revision", "told"), [("1a2b3c", f"{__version__} (1a2b3c)"), ("", __version__)])

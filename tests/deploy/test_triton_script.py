@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from embedded.part import free_port, running
-from embedded.triton import triton_part
+from embedded.triton import trace_options, triton_part
 from frontend.inference.client import Inference
 from frontend.inference.tls import triton_tls
-from tests.frontend.net.test_guarded_fetcher import certificate
+from tests.certificate import certificate
 
 CLOSED = "model-repository,shared-memory,trace,logging"
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "triton.sh"
@@ -96,6 +96,14 @@ def test_folder_of_certificates_makes_grpc_mutual_tls(tmp_path: Path) -> None:
         "--grpc-server-key": "/tls/server.key",
         "--grpc-root-cert": "/tls/ca.pem",
     }
+
+
+def test_collector_is_told_of_what_clients_trace_as_by_the_embedded_one(tmp_path: Path) -> None:
+    own = repository(tmp_path / "own")
+    assert not [word for word in arguments(tmp_path, own) if "trace-config" in word]
+    started = arguments(tmp_path, own, IMGEN_OTLP_URL="http://collector:4318/")
+    told = [word for word in started if word.startswith("--trace-config")]
+    assert told == trace_options("http://collector:4318")
 
 
 @pytest.mark.triton

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import requests
 from PIL import Image
+from redis.asyncio import Redis
 
 from embedded.part import free_port
 from frontend.common.version import __version__, version_and_revision
@@ -219,7 +220,12 @@ def test_installed_system_draws_a_picture_with_nothing_of_the_checkout(imgen: In
 
 
 def test_installed_server_and_reviewer_serve_beside_parts_of_others(
-    imgen: Installed, reviewer: Installed, redis_url: str, demo_triton: RunningTriton, tmp_path: Path
+    imgen: Installed,
+    reviewer: Installed,
+    redis: "Redis",  # emptied: it knows the keys of other tests' marks
+    redis_url: str,
+    demo_triton: RunningTriton,
+    tmp_path: Path,
 ) -> None:
     url, acs = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     settings = {

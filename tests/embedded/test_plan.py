@@ -129,6 +129,12 @@ async def test_workers_are_those_of_a_cpu_unless_somebody_set_them(tmp_path: Pat
         assert told.get("IMGEN_WORKERS") == expected, more
 
 
+async def test_api_server_waits_for_redis_alone(tmp_path: Path) -> None:
+    planned_ = await planned({"IMGEN_DATA_DIR": str(tmp_path)})
+    names = [[each.name for each in stage] for stage in planned_.stages]
+    assert names == [["redis"], ["triton", "acs", "frontend"]]
+
+
 async def test_triton_listens_on_loopback_by_choice_alone(tmp_path: Path) -> None:
     environ = {"IMGEN_REDIS_URL": "redis://r", "IMGEN_ACS_URL": "http://a", "IMGEN_DATA_DIR": str(tmp_path)}
     settings = Settings(**given(environ))

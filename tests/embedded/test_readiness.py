@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -46,3 +47,25 @@ async def test_server_that_is_silent_is_not_ready_and_not_waited_for(silent_port
     part = frontend_part(Settings(port=silent_port), {})
     async with asyncio.timeout(30):
         assert not await part.ready()
+
+
+async def test_part_on_a_unix_socket_is_asked_there(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "part.sock"):
+        assert await answers(f"unix:{tmp_path}/part.sock:/readyz")
+    assert asked[0].startswith(b"GET /readyz HTTP/1.0\r\n")
+
+
+async def test_answer_without_an_end_is_not_ready() -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x" * (1 << 20))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        assert not await answers(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/healthz")

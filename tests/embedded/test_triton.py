@@ -77,7 +77,7 @@ async def test_model_that_triton_cannot_load_stops_no_other_one(
     async with running(part, tmp_path):
         inference = Inference([part.url], timeout_s=60)
         try:
-            (inventory,) = await inference.inventories()
+            (inventory,) = (await inference.inventories()).values()
             assert inventory is not None and list(inventory) == ["tiny"]
             assert {"aya", "bella", "cleo"} & inventory["tiny"].characters == {"aya", "bella"}
             assert await inference.ready()
@@ -87,7 +87,7 @@ async def test_model_that_triton_cannot_load_stops_no_other_one(
         finally:
             await inference.close()
     gone = Inference([part.url], timeout_s=1)
-    assert await gone.inventories() == [None]
+    assert await gone.inventories() == {part.url: None}
     await gone.close()
 
 
@@ -191,7 +191,7 @@ async def test_order_that_does_not_fit_the_memory_is_refused_before_anything_is_
     async with running(part, tmp_path):
         inference = Inference([part.url], timeout_s=60)
         try:
-            (inventory,) = await inference.inventories()
+            (inventory,) = (await inference.inventories()).values()
             assert inventory is not None
             why = inventory["eros"].too_large["1024x1024"]
             assert "1216x832" not in inventory["eros"].too_large
@@ -247,3 +247,31 @@ async def test_shared_memory_is_private_though_triton_would_have_it_otherwise(tr
         regions |= {Path(path) for path in re.findall(r"(/dev/shm/\S+)$", maps, re.MULTILINE)}
     modes = [stat.S_IMODE(region.stat().st_mode) for region in regions]
     assert modes and set(modes) == {0o600}
+
+
+def test_what_was_compiled_for_networks_that_are_gone_is_removed_and_links_are_not_followed(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    compiled, precious = tmp_path / "data" / "triton" / "compiled", tmp_path / "precious.tmp"
+    for name in ("tiny-decoder/one", "tiny-decoder/two.tmp", "tiny-denoiser--gone/one"):
+        (compiled / name).mkdir(parents=True)
+    precious.mkdir()
+    (compiled / "link").symlink_to(tmp_path)
+    (compiled / "tiny-decoder" / "link.tmp").symlink_to(precious)
+    triton_part(data_dir=tmp_path / "data", repositories=[tiny_repository])
+    assert sorted(path.name for path in compiled.iterdir()) == ["link", "tiny-decoder"]
+    assert sorted(path.name for path in (compiled / "tiny-decoder").iterdir()) == ["link.tmp", "one"]
+    assert precious.is_dir()
+
+
+def test_a_runtime_and_a_precision_that_are_fixed_reach_triton(tiny_repository: Path, tmp_path: Path) -> None:
+    free = triton_part(data_dir=tmp_path / "free", repositories=[tiny_repository])
+    assert not {"IMGEN_CPU_RUNTIME", "IMGEN_CPU_PRECISION"} & set(free.environment)  # as the environment says
+    fixed = triton_part(
+        data_dir=tmp_path / "fixed",
+        repositories=[tiny_repository],
+        cpu_runtime="onnxruntime",
+        cpu_precision="f32",
+    )
+    assert fixed.environment["IMGEN_CPU_RUNTIME"] == "onnxruntime"
+    assert fixed.environment["IMGEN_CPU_PRECISION"] == "f32"

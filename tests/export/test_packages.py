@@ -19,11 +19,13 @@ ORDER = (
     "networks",  # checkpoints' networks, ready to be traced
     "engines",  # what Triton runs of a graph
     "lora",
+    "merge_origin",  # what a character was made of
     "parity",  # with torch
     "prompt_encoder",
     "progress_bars",
     "progress_lines",
     "model",  # a checkpoint becomes a model
+    "bank_character",  # a LoRA becomes factors for its bank
     "character",  # a LoRA becomes a character of it
     "__main__",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from frontend.actions.generate_request import GenerateRequest
+from frontend.actions.generate_request import read_generate
 from frontend.cells.cells import CellFunction, Cells
 from frontend.cells.limits import CellLimits, CellRefusal, LimitPassed
 from frontend.common.errors import ApiError
@@ -56,7 +56,7 @@ def server_targets(limits: CellLimits = CELL_LIMITS) -> Iterator[Sequence[Target
 
 def read_json(data: bytes) -> str:
     try:
-        GenerateRequest.from_body(read_object(data))
+        read_generate(read_object(data))
     except ApiError as error:
         if error.status != 400:
             raise

@@ -30,3 +30,15 @@ def test_finishing_and_review_are_no_part_of_drawing() -> None:
     assert figures["overhead_whole"] == 0.52  # 1550 over 1020
     assert figures["api_ms"]["rest"] == 30.0
     assert (figures["seconds"], figures["bare_seconds"]) == (1.55, 1.02)
+    assert "vs_before" not in figures
+
+
+def test_another_checkout_is_compared_round_by_round() -> None:
+    slow = {**TIMINGS, "denoise": 2000.0}
+    pairs = [
+        TimedPair(Drawn({"timings": TIMINGS}, seconds), BARE, before=Drawn({"timings": slow}, before))
+        for seconds, before in ((1.55, 3.1), (1.65, 6.6), (1.6, 4.0))
+    ]
+    figures = summarise(pairs)
+    assert (figures["vs_before"], figures["before_seconds"]) == (0.4, 4.0)
+    assert figures["before_ms"]["denoise"] == 2000.0

@@ -24,6 +24,7 @@ QUICK = ("bench-cache-quality", "bench-verify")
 MAY_LACK = {
     "bench-api": ("bench", ["fastapi status"]),
     "bench-cache": ("bench-cache", ["faiss", "usearch"]),
+    "bench-peers": ("peers/diffusers", ["diffusers-fp32"]),
     "bench-watermark": ("bench-watermark", ["dwtDctSvd", "rivaGan", "clawid"]),
 }
 PATIENCE_S = 600

@@ -49,3 +49,6 @@ def test_no_job_is_lost_or_shown_twice(tmp_path: Path) -> None:
             again = customers[0].wait(one.job_id)
             assert names(again) == one.names
         assert killer.left_over() == []
+        used = system.post({"action": "usage"})["total"]
+        blocked = sum("unsafe_url" in one.state for one in bought)
+        assert [used[name] for name in ("jobs", "pictures", "blocked")] == [len(bought), len(bought), blocked]

@@ -92,4 +92,4 @@ def test_a_picture_names_its_weights_and_its_characters_rights_and_what_it_depic
     assertions = report["manifests"][report["active_manifest"]]["assertions"]
     (facts,) = [one["data"] for one in assertions if one["label"] == "org.imgen.generation"]
     recorded = (facts["rights"], facts["depicts"], facts["weights"])
-    assert recorded == ("fictional", "child", meta["weights"])
+    assert recorded == ("fictional", "nonhuman", meta["weights"])

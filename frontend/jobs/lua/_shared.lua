@@ -19,18 +19,45 @@ local function holds(id, attempt)
   return get(id, 'state') == 'IN_PROGRESS' and get(id, 'attempt') == attempt
 end
 
-local function leave_queue(id)
-  local entry = get(id, 'entry')
-  if entry then
-    redis.call('XACK', QUEUE, WORKERS, entry)
-    redis.call('XDEL', QUEUE, entry)
-  end
-  redis.call('ZREM', WAITING, id)
+-- Whoever follows jobs (frontend/jobs/changes.py) looks again. Nothing is kept for those who are not there.
+local function tell(what) redis.call('PUBLISH', CHANGES, what) end
+
+local function drop_entry(entry)
+  redis.call('XACK', QUEUE, WORKERS, entry)
+  redis.call('XDEL', QUEUE, entry)
 end
 
-local function enqueue(id)
-  redis.call('HSET', key(id), 'entry', redis.call('XADD', QUEUE, '*', 'id', id))
-  redis.call('ZADD', WAITING, get(id, 'seq'), id)
+local function leave_waiting(id)
+  if leave_line(id, get(id, 'owner')) then tell(QUEUE_MOVED) end
+end
+
+local function leave_queue(id)
+  local entry = get(id, 'entry')
+  if entry then drop_entry(entry) end
+  leave_waiting(id)
+end
+
+local function enqueue(id, since_ms)
+  local owner, seq, share = unpack(redis.call('HMGET', key(id), 'owner', 'seq', 'share'))
+  redis.call('HDEL', key(id), 'entry')
+  redis.call('HSET', key(id), 'queued', string.format('%d', since_ms))
+  join_line(id, owner, seq, share)
+end
+
+-- A server of the version before queues jobs as entries of the stream that no worker has been given yet: they get
+-- their places in the lines. How many were looked at; a hundred at most.
+local function adopt(consumer)
+  local found = redis.call('XREADGROUP', 'GROUP', WORKERS, consumer, 'COUNT', 100, 'STREAMS', QUEUE, '>')
+  if not found then return 0 end
+  for _, row in ipairs(found[1][2]) do
+    local entry, id = row[1], row[2] and row[2][2] or ''
+    drop_entry(entry)
+    if in_hand(id) and get(id, 'entry') == entry then
+      redis.call('HSET', key(id), 'state', 'IN_QUEUE')
+      enqueue(id, string.match(entry, '^%d+'))
+    end
+  end
+  return #found[1][2]
 end
 
 local function drop_watermark(id)
@@ -64,14 +91,73 @@ local function keep(id)
   store_until(id, get(id, 'owner'), now_ms() + keep_s * 1000)
 end
 
+-- Webhooks. A lane stands in WEBHOOK_LANES at the time of its first delivery, as long as it has one.
+local function order_lane(lane)
+  local first = redis.call('ZRANGE', WEBHOOK_LANE_PREFIX .. lane, 0, 0, 'WITHSCORES')
+  if first[1] then redis.call('ZADD', WEBHOOK_LANES, first[2], lane) else redis.call('ZREM', WEBHOOK_LANES, lane) end
+end
+
+local function deliver_at(id, at_ms)
+  local lane = redis.call('HGET', WEBHOOK_PREFIX .. id, 'lane')
+  redis.call('ZADD', WEBHOOK_LANE_PREFIX .. lane, string.format('%d', at_ms), id)
+  order_lane(lane)
+end
+
+local function count_pending(owner, by)
+  for _, of in ipairs({owner, WEBHOOKS_IN_ALL}) do
+    if redis.call('HINCRBY', WEBHOOKS_PENDING, of, by) <= 0 then redis.call('HDEL', WEBHOOKS_PENDING, of) end
+  end
+end
+
+local function pending(of) return tonumber(redis.call('HGET', WEBHOOKS_PENDING, of) or 0) end
+
+-- Begins (once more, where it was replayed) the delivery of a job's end: an hour of attempts.
+local function begin_delivery(id, owner)
+  local delivery, now = WEBHOOK_PREFIX .. id, now_ms()
+  redis.call('HSET', delivery, 'state', 'PENDING', 'tries', '0', 'began', string.format('%d', now))
+  redis.call('PERSIST', delivery)
+  redis.call('ZADD', WEBHOOKS_KEPT, now, id)
+  count_pending(owner, 1)
+  deliver_at(id, now)
+end
+
+-- A job that is made, or has ended: its webhook is due, once. Made, it is reviewed by whoever comes to deliver it.
+local function owe_webhook(id)
+  local webhook, lane, owner = unpack(redis.call('HMGET', key(id), 'webhook', 'lane', 'owner'))
+  if not webhook then return end
+  local delivery = WEBHOOK_PREFIX .. id
+  if redis.call('HSETNX', key(id), 'owed', '1') == 1 then
+    redis.call('HSET', delivery, 'webhook', webhook, 'lane', lane, 'owner', owner, 'attempt', '0')
+    begin_delivery(id, owner)
+  elseif redis.call('HEXISTS', delivery, 'unreviewed') == 1 then
+    deliver_at(id, now_ms())
+  end
+end
+
+-- Why a new job may not have a webhook: nil where it may, or has none ('').
+local function webhook_refused(webhook, owner, owner_limit, limit)
+  if webhook == '' then return nil end
+  if pending(owner) >= tonumber(owner_limit) then return 'webhooks' end
+  if pending(WEBHOOKS_IN_ALL) >= tonumber(limit) then return 'undelivered' end
+end
+
+local function order_webhook(id, webhook, lane)
+  if webhook ~= '' then redis.call('HSET', key(id), 'webhook', webhook, 'lane', lane) end
+end
+
 -- Every way out of IN_QUEUE and IN_PROGRESS: the job holds no place, no slot and no watermark any more.
 local function settle(id, state)
+  local owner, token = unpack(redis.call('HMGET', key(id), 'owner', 'taken_by'))
   leave_queue(id)
+  if token then redis.call('DEL', START_PREFIX .. token) end
   redis.call('ZREM', OPEN, id)
-  redis.call('SREM', OPEN_PREFIX .. get(id, 'owner'), id)
+  redis.call('SREM', OPEN_PREFIX .. owner, id)
+  free_line(owner)
   redis.call('HSET', key(id), 'state', state, 'progress', '1')
   drop_watermark(id)
   keep(id)
+  owe_webhook(id)
+  tell(id)
 end
 
 local function finish(id, state, message)

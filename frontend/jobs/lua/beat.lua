@@ -5,6 +5,9 @@ if now_ms() > tonumber(get(id, 'deadline')) then
   finish(id, 'TIMED_OUT', '')
   return 0
 end
-if progress ~= '' then redis.call('HSET', key(id), 'progress', progress) end
+if progress ~= '' then
+  redis.call('HSET', key(id), 'progress', progress)
+  tell(id)
+end
 redis.call('XCLAIM', QUEUE, WORKERS, consumer, 0, get(id, 'entry'), 'JUSTID')
 return 1

@@ -8,5 +8,11 @@ if vector ~= '' then
     'verdict', verdict, 'vector', vector, 'encoder', encoder)
 end
 redis.call('HSET', key(id), 'state', 'COMPLETED', 'verdict', verdict)
+local told, owner = cjson.decode(verdict), get(id, 'owner')
+if told.compliance == 'unsafe' then use(id, owner, 'blocked', 1) end
+audit('verdict', 'job', id, 'key', owner, 'sha256', sha256, 'compliance', told.compliance, 'ruleset', told.ruleset,
+  'version', told.ruleset_version or '')
 keep(id)
+owe_webhook(id)
+tell(id)
 return 1

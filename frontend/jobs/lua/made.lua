@@ -1,5 +1,5 @@
--- id, attempt, picture, its sha256, its entry in the registry -> 1 if this attempt's picture is the job's picture
-local id, attempt, picture, sha256, registered = unpack(ARGV)
+-- id, attempt, picture, its sha256, its entry in the registry, ms of its networks, bytes -> 1 if this attempt's picture is the job's picture
+local id, attempt, picture, sha256, registered, engine_ms, bytes = unpack(ARGV)
 -- A client library that lost our answer asks again, perhaps after a poll has had the picture judged. A 0 would
 -- have the worker delete the files of its own success.
 if get(id, 'attempt') == attempt and get(id, 'picture') == picture then return 1 end
@@ -8,4 +8,5 @@ if not holds(id, attempt) then return 0 end
 redis.call('XADD', PICTURES, '*', 'picture', registered)
 settle(id, 'REVIEWING')
 redis.call('HSET', key(id), 'picture', picture, 'sha256', sha256)
+use_picture(id, get(id, 'owner'), engine_ms, bytes)
 return 1

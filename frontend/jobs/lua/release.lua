@@ -4,5 +4,7 @@ if not holds(id, attempt) then return 0 end
 leave_queue(id)
 if charge == '0' then redis.call('HINCRBY', key(id), 'charged', -1) end
 redis.call('HSET', key(id), 'state', 'IN_QUEUE', 'progress', '0')
-enqueue(id)
+enqueue(id, now_ms())
+tell(id)
+tell(QUEUE_MOVED)
 return 1

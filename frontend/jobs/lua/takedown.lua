@@ -15,4 +15,5 @@ end
 redis.call('XADD', CACHE, '*', 'gone', gen_id)
 redis.call('XADD', PICTURES, '*', 'gone', gen_id)
 redis.call('XDEL', PICTURES, registered)
+audit('takedown', 'gen_id', gen_id, 'job', job)
 return ended

@@ -3,13 +3,14 @@
 pb_utils.load_model holds Python's global lock until the model is there, so text_to_image would stop working
 on every picture meanwhile. Inputs: key, action (load or unload), model. Clients of Triton can call this model
 as any other, but they do not have the key: a file that only this user can read. Without it they get the
-inventory: what can be drawn with.
+inventory: what can be drawn with, and how much is drawn.
 """
 
 import hmac
 import os
 import secrets
 import sys
+from functools import partial
 from pathlib import Path
 
 # The stub starts an isolated interpreter, whose own NumPy may be one that this Triton cannot work with.
@@ -21,8 +22,10 @@ import triton_python_backend_utils as pb_utils
 
 from contract.inventory import inventory_to_json, take_stock
 from contract.memory import memory_limit
-from contract.names import control_key_file, is_character
+from contract.names import control_key_file, is_character, order_counts_file
+from contract.order_counts import told_order_counts
 from contract.repositories import repositories_of
+from contract.runtimes import told_runtime
 
 KEY_FILE = control_key_file(os.getppid())  # one for each tritonserver; text_to_image reads it
 
@@ -55,7 +58,10 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse([pb_utils.Tensor("done", np.array([True]))])
 
     def _inventory(self) -> "pb_utils.InferenceResponse":
-        told = inventory_to_json(take_stock(self._folders, _is_ready, self._memory)).encode()
+        orders = told_order_counts(order_counts_file(os.getppid()))
+        told = inventory_to_json(
+            take_stock(self._folders, _is_ready, self._memory, partial(told_runtime, os.environ), orders)
+        ).encode()
         tensors = [
             pb_utils.Tensor("done", np.array([True])),
             pb_utils.Tensor("inventory", np.array([told], dtype=object)),

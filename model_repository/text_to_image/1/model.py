@@ -5,7 +5,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -18,18 +19,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from bank_writer import write_slot
 from control import load, unload
 from memory_gate import MemoryGate
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
-from repositories import Repositories
-from residency import Residency
-from triton_engine import NetworkFailed, TritonEngine
+from repositories import BaseModel, Repositories, runtime_of, tell_weights
+from residency import Residency, Unit
+from slots import BankedLora, Slots
+from triton_engine import MadeNoNumbers, NetworkFailed, TritonEngine
 
+from contract.bank import BadBank
+from contract.bank_file import bank_file
 from contract.description import BadDescription
+from contract.inventory import MAX_ORDERS
 from contract.memory import characters_that_fit, loaded_characters, memory_limit, words_of_refusal
+from contract.names import DENOISER, network_name, order_counts_file
+from contract.order_counts import tell_order_counts
 
-MAX_AT_ONCE = 64  # orders; each waits in a thread of its own while a network runs
 CANCEL_POLL_S = 0.1  # between looks for a cancellation while a character loads
 FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 T = TypeVar("T")
@@ -50,6 +57,7 @@ KINDS = {
     Busy: ("BUSY", "UNAVAILABLE"),
     BadDescription: ("FAILED", "INTERNAL"),
     NetworkFailed: ("FAILED", "INTERNAL"),
+    MadeNoNumbers: ("NO NUMBERS", "INTERNAL"),
 }
 
 
@@ -66,8 +74,13 @@ class TritonPythonModel:
         base = sum(memory.loaded for memory in memories)
         self._gate = MemoryGate(self._memory, lambda: base + loaded_characters(self._residency.taken))
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
-        self._threads = ThreadPoolExecutor(MAX_AT_ONCE + 4, thread_name_prefix="imgen")
+        # An order waits in a thread of its own while a network runs.
+        self._threads = ThreadPoolExecutor(MAX_ORDERS + 4, thread_name_prefix="imgen")
         self._active = 0
+        self._counts_file = order_counts_file(os.getppid())
+        self._counts = Counter[str]()  # orders by model
+        self._tell_counts()
+        self._banks: dict[str, Slots] = {}  # by model
 
     async def execute(self, requests: list["pb_utils.InferenceRequest"]) -> None:
         asyncio.get_running_loop().set_default_executor(self._threads)
@@ -75,13 +88,29 @@ class TritonPythonModel:
 
     def finalize(self) -> None:
         self._threads.shutdown(wait=False)
+        self._counts_file.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _counted(self, model: str) -> Iterator[None]:
+        """Whoever sends orders is told of this one, so that it knows what others have sent."""
+        self._counts[model] += 1
+        self._tell_counts()
+        try:
+            yield
+        finally:
+            self._counts[model] -= 1
+            self._tell_counts()
+
+    def _tell_counts(self) -> None:
+        with contextlib.suppress(OSError):  # of a full disk, which costs no picture
+            tell_order_counts(self._counts_file, self._counts)
 
     async def _answer(self, request: "pb_utils.InferenceRequest") -> None:
         sender = request.get_response_sender()
         self._active += 1
         try:
-            if self._active > MAX_AT_ONCE:
-                raise Busy(f"{MAX_AT_ONCE} orders are being worked on")
+            if self._active > MAX_ORDERS:
+                raise Busy(f"{MAX_ORDERS} orders are being worked on")
             sender.send(await self._paint(_order(request), sender), flags=FINAL)
         except Exception as error:
             sender.send(_refusal(error), flags=FINAL)
@@ -92,30 +121,65 @@ class TritonPythonModel:
         self, order: Order, sender: "pb_utils.InferenceResponseSender"
     ) -> "pb_utils.InferenceResponse":
         base = self._repositories.base(order.model)
-        unit = self._repositories.character(order.model, order.character) if order.character else None
+        adapters, unit = self._people(base, order)
+
+        def look() -> None:
+            _stop_if_cancelled(sender)
 
         async def step_done(share: float) -> None:
-            _stop_if_cancelled(sender)
             sender.send(pb_utils.InferenceResponse([_tensor("progress", [share], np.float32)]))
 
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._counted(order.model))
             if unit is not None:
                 loaded = stack.enter_async_context(self._residency.use(unit))
-                await _watch(loaded, lambda: _stop_if_cancelled(sender))
+                await _watch(loaded, look)
+            slots = await _watch(
+                stack.enter_async_context(self._slots(order.model, base).use(adapters)), look
+            )
+            chosen = [(slot, one.strength) for slot, one in zip(slots, adapters, strict=True)]
             if base.memory:
                 size = order.width, order.height
                 needed = base.memory.pictures.get(size, max(base.memory.pictures.values()))
                 refusal = words_of_refusal(order.model, size, base.memory.loaded + needed, self._memory)
                 waits = stack.enter_async_context(self._gate.slot(order.model, needed, refusal))
-                await _watch(waits, lambda: _stop_if_cancelled(sender))
-            pipeline = Pipeline(TritonEngine(), base, self._repositories.networks(order, unit))
+                await _watch(waits, look)
+            networks = self._repositories.networks(order, unit)
             try:
-                painting = await pipeline.paint(order, step_done)
-                return _picture(painting, unit.weights if unit else base.weights)
+                pipeline = Pipeline(TritonEngine(), base, networks, chosen)
+                painting = await pipeline.paint(order, step_done, look)
+                weights = tell_weights(unit.weights if unit else base.weights, adapters)
+                return _picture(painting, weights, runtime_of(os.environ, networks))
             except NetworkFailed as error:
-                if unit is not None and error.network in unit.models:
+                died = not isinstance(error, MadeNoNumbers)
+                if died and unit is not None and error.network in unit.models:
                     self._residency.drop(unit)  # perhaps its process has died: the next order loads it anew
                 raise
+
+    def _people(self, base: BaseModel, order: Order) -> tuple[list[BankedLora], Unit | None]:
+        """What of the order's character is to be loaded: into the model's bank, or networks of its own."""
+        if not order.character:
+            return [], None
+        adapter = self._repositories.adapter(order.model, order.character) if base.banks else None
+        if adapter is not None:
+            return [adapter], None
+        return [], self._repositories.character(order.model, order.character)
+
+    def _slots(self, model: str, base: BaseModel) -> Slots:
+        """Of the model's bank, as it is since Triton started."""
+        if model not in self._banks:
+            files = {bank_file(os.getppid(), name): bank for name, bank in base.banks.items()}
+
+            async def write(adapter: BankedLora, slot: int) -> None:
+                pb_utils.Logger.log_info(f"text_to_image: {adapter.name} into slot {slot}")
+                try:
+                    await asyncio.to_thread(write_slot, adapter.file, slot, files)
+                except BadBank as error:
+                    raise NetworkFailed(network_name(model, DENOISER), str(error)) from None
+
+            count = min((bank.size.slots for bank in base.banks.values()), default=0)
+            self._banks[model] = Slots(count, write)
+        return self._banks[model]
 
 
 async def _watch(work: Awaitable[T], look: Callable[[], None]) -> T:
@@ -161,12 +225,13 @@ def _tensor(name: str, values: object, dtype: type[np.generic]) -> "pb_utils.Ten
     return pb_utils.Tensor(name, np.ascontiguousarray(values, dtype=dtype))
 
 
-def _picture(painting: Painting, weights: str) -> "pb_utils.InferenceResponse":
+def _picture(painting: Painting, weights: str, runtime: str) -> "pb_utils.InferenceResponse":
     return pb_utils.InferenceResponse(
         [
             _tensor("image", painting.pixels, np.uint8),
             _tensor("timings", painting.timings, np.float32),
             pb_utils.Tensor("weights", np.array([weights.encode()], dtype=object)),
+            pb_utils.Tensor("runtime", np.array([runtime.encode()], dtype=object)),
         ]
     )
 

@@ -18,10 +18,14 @@ from repositories import BaseModel
 from tokens import TokenRows, rows_of
 from weighing import weigh
 
+from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS
 from contract.families import Family
 from contract.limits import MAX_BATCH
+from contract.names import DENOISER, TEXT_ENCODER, split_network_name
+from contract.schedules import Sigmas
 
 ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
+Tell = Callable[[float], Awaitable[None]]
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
 Array = npt.NDArray[Any]
 
@@ -40,6 +44,10 @@ class Engine(Protocol[T]):
         ...
 
 
+def _go_on() -> None:
+    """For those who never take an order back."""
+
+
 @dataclass(frozen=True)
 class Painting:
     pixels: Array  # uint8 [height, width, 3]
@@ -51,18 +59,24 @@ class Pipeline(Generic[T]):
     engine: Engine[T]
     base: BaseModel
     networks: tuple[str, str, str]  # text encoder, denoiser, decoder
+    adapters: Sequence[tuple[int, float]] = ()  # slots of the model's bank, and how much of what is in them
 
-    async def paint(self, order: Order, step_done: Callable[[float], Awaitable[None]]) -> Painting:
-        """`step_done` is told the share of the work done (0 to 1) after each step; what it raises ends it.
+    async def paint(self, order: Order, step_done: Tell, look: Callable[[], None] = _go_on) -> Painting:
+        """`step_done` is told the share of the work done (0 to 1) after each step, while the next one runs.
 
+        `look` is called between them: what it raises ends the order before any other network runs.
         Raises BadOrder where the model cannot make a picture of that size.
         """
         started = time.monotonic()
-        conditions = await self._encode(order)
+        sigmas = self.base.description.diffusion.schedule.sigmas(order.steps)
+        # Milliseconds of arithmetic: beside the encoder, and not in the way of other orders.
+        noise = asyncio.to_thread(self._first_latents, order, sigmas)
+        latents, conditions = await asyncio.gather(noise, self._encode(order))
         encoded = time.monotonic()
-        latents = await self._denoise(order, conditions, step_done)
+        made = await self._denoise(sigmas, latents, conditions, step_done, look)
         denoised = time.monotonic()
-        (image,) = await self.engine.run(self.networks[2], [latents], ["image"])
+        done = order.steps / (order.steps + 1)  # the decoder is the last part
+        image = await self._run_and_tell(self.networks[2], [made], "image", step_done, done)
         pixels = self.engine.array(image)[0]
         if pixels.shape != (order.height, order.width, 3) or pixels.dtype != np.uint8:
             raise RuntimeError(f"{self.networks[2]} made {pixels.dtype} {list(pixels.shape)}")
@@ -90,7 +104,20 @@ class Pipeline(Generic[T]):
         if self._family.time_ids:
             size = [order.height, order.width]
             arrays["time_ids"] = np.array([[*size, 0, 0, *size]], np.float32)
+        arrays |= self._slots(DENOISER, 1)
         return [self.engine.tensor(name, array) for name, array in arrays.items()]
+
+    def _slots(self, part: str, rows: int) -> dict[str, Array]:
+        """What a network with a bank takes beside its own inputs: the same for all rows."""
+        if part not in {network.part for name in self.base.banks if (network := split_network_name(name))}:
+            return {}
+        slots, strengths = (
+            np.zeros((rows, MAX_ADAPTERS), np.int64),
+            np.zeros((rows, MAX_ADAPTERS), np.float32),
+        )
+        for place, (slot, strength) in enumerate(self.adapters):
+            slots[:, place], strengths[:, place] = slot, strength
+        return {SLOTS: slots, STRENGTHS: strengths}
 
     @property
     def _family(self) -> Family:
@@ -124,27 +151,37 @@ class Pipeline(Generic[T]):
     async def _encode_batch(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
         encoders = zip(self._family.text_encoders, rows, strict=True)
         inputs = [self.engine.tensor(encoder.tokens, row) for encoder, row in encoders]
+        inputs += [self.engine.tensor(*each) for each in self._slots(TEXT_ENCODER, len(rows[0])).items()]
         outputs = await self.engine.run(self.networks[0], inputs, self._family.encoded)
         return [self.engine.array(tensor) for tensor in outputs]
 
     async def _denoise(
-        self, order: Order, conditions: list[T], step_done: Callable[[float], Awaitable[None]]
+        self, sigmas: Sigmas, noise: Array, conditions: list[T], step_done: Tell, look: Callable[[], None]
     ) -> T:
-        sigmas = self.base.description.diffusion.schedule.sigmas(order.steps)
-        latents = self.engine.tensor("latents", self._first_latents(order, sigmas))
-        for step in range(order.steps):
+        latents, steps = self.engine.tensor("latents", noise), len(sigmas) - 1
+        for step in range(steps):
             levels = [
                 self.engine.tensor("sigma", sigmas[step : step + 1].reshape(1, 1)),
                 self.engine.tensor("sigma_next", sigmas[step + 1 : step + 2].reshape(1, 1)),
             ]
-            (made,) = await self.engine.run(
-                self.networks[1], [latents, *levels, *conditions], ["next_latents"]
-            )
+            inputs = [latents, *levels, *conditions]
+            done = step / (steps + 1)
+            made = await self._run_and_tell(self.networks[1], inputs, "next_latents", step_done, done)
+            look()
             latents = self.engine.rename("latents", made)
-            await step_done((step + 1) / (order.steps + 1))  # the decoder is the last part
         return latents
 
-    def _first_latents(self, order: Order, sigmas: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    async def _run_and_tell(
+        self, network: str, inputs: list[T], output: str, step_done: Tell, done: float
+    ) -> T:
+        """The network has begun before anybody is told: telling takes as long as starting it."""
+        running = asyncio.ensure_future(self.engine.run(network, inputs, [output]))
+        if done:
+            await asyncio.gather(running, step_done(done))
+        (made,) = await running
+        return made
+
+    def _first_latents(self, order: Order, sigmas: Sigmas) -> npt.NDArray[np.float32]:
         description = self.base.description
         for side, size in (("width", order.width), ("height", order.height)):
             if size % description.downscale:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from order import BadOrder, Order
 from residency import Unit
+from slots import BankedLora
 from tokens import TextTokenizer
 
+from contract.bank import BadBank, Bank, read_bank, read_strength
 from contract.description import BadDescription, Description, read_description
 from contract.memory import ModelMemory, memory_of
 from contract.names import (
@@ -25,11 +27,15 @@ from contract.repositories import (
     DESCRIPTION_FILE,
     HASHES_FILE,
     TOKENIZER_FILE,
+    find_factors,
     find_network,
     repositories_of,
 )
+from contract.runtimes import told_runtime
 
 MAX_HASHES = 4096  # bytes
+ADAPTER_ROLES = ("lora",)
+"""Of an order's adapters, in their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,7 @@ class BaseModel:
     tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
     weights: str  # JSON: the denoiser's hash
     memory: ModelMemory | None  # None: it cannot be told
+    banks: Mapping[str, Bank] = field(default_factory=dict)  # of its networks that have one, by name
 
 
 class Repositories:
@@ -74,6 +81,24 @@ class Repositories:
         }
         return [memory for name in models if (memory := memory_of(self._folders, name))]
 
+    def adapter(self, model: str, name: str) -> BankedLora | None:
+        """What must be in the model's bank for the character or style `name`; None where it has networks of
+        its own. Raises BadOrder."""
+        file = find_factors(self._folders, model, name)
+        if file is None:
+            return None
+        try:
+            strength, state = read_strength(file), file.stat()
+        except (OSError, BadBank) as error:
+            raise BadOrder(f"{character_name(model, name)} cannot be read: {error}") from None
+        return BankedLora(
+            name=character_name(model, name),
+            file=file,
+            stamp=hash((state.st_mtime_ns, state.st_ino, state.st_size)),
+            strength=strength,
+            weights=_hashes(file.parent),
+        )
+
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
         denoiser = find_network(self._folders, network_name(model, DENOISER, name))
@@ -101,6 +126,22 @@ class Repositories:
         return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
 
 
+def runtime_of(environ: Mapping[str, str], networks: Sequence[str]) -> str:
+    """What runs them, as they have told; "" where they do not, as in NVIDIA's own backends."""
+    return ", ".join(dict.fromkeys(filter(None, (told_runtime(environ, name) for name in networks))))
+
+
+def tell_weights(weights: str, adapters: Sequence[BankedLora]) -> str:
+    """What drew, as JSON: `weights`, and each LoRA of a bank by its file's hash and its strength."""
+    told = json.loads(weights)
+    for role, adapter in zip(ADAPTER_ROLES, adapters, strict=False):
+        hashes = json.loads(adapter.weights)
+        if "lora" in hashes:
+            base = {"base": told["engine"]} if "engine" in told else {}
+            told |= {**base, role: hashes["lora"], f"{role}_strength": f"{adapter.strength:g}"}
+    return json.dumps(told)
+
+
 def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> BaseModel:
     description = read_description(denoiser / DESCRIPTION_FILE)
     tokenizers = []
@@ -109,8 +150,16 @@ def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> Bas
         if not path.is_file():
             raise BadDescription(f"{encoder.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
         tokenizers.append(TextTokenizer(path, pad=pad, window=description.token_window))
+    try:
+        banks = {folder.name: bank for folder in (encoder, denoiser) if (bank := read_bank(folder))}
+    except BadBank as error:
+        raise BadDescription(str(error)) from None
     return BaseModel(
-        description=description, tokenizers=tuple(tokenizers), weights=_hashes(denoiser), memory=memory
+        description=description,
+        tokenizers=tuple(tokenizers),
+        weights=_hashes(denoiser),
+        memory=memory,
+        banks=banks,
     )
 
 

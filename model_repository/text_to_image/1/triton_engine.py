@@ -6,6 +6,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from pipeline import Array
 
+from contract.runtimes import NOT_A_NUMBER
+
 
 class NetworkFailed(Exception):
     """A network did not load or answered with an error; the text is one line that names the network."""
@@ -13,6 +15,10 @@ class NetworkFailed(Exception):
     def __init__(self, network: str, reason: str) -> None:
         super().__init__(f"{network}: {' '.join(reason.split())}"[:500])
         self.network = network
+
+
+class MadeNoNumbers(NetworkFailed):
+    """It has computed infinity or what is no number. The same order would make it do so again."""
 
 
 class TritonEngine:
@@ -39,7 +45,8 @@ class TritonEngine:
         )
         response = await request.async_exec()
         if response.has_error():
-            raise NetworkFailed(network, response.error().message())
+            told = response.error().message()
+            raise (MadeNoNumbers if NOT_A_NUMBER in told else NetworkFailed)(network, told)
         found = {tensor.name(): tensor for tensor in response.output_tensors()}
         return [found[name] for name in outputs]
 

@@ -1,6 +1,7 @@
 """The backend in a real Triton: what goes in and what comes out, compared with onnxruntime itself."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -89,16 +90,22 @@ async def test_requests_of_many_sizes_at_once_are_all_right(
         assert np.allclose(latents, wanted, atol=1e-5)
 
 
-async def test_a_request_that_the_network_cannot_run_fails_alone(
-    client: triton_aio.InferenceServerClient,
+async def test_a_request_that_makes_no_numbers_fails_alone_and_names_what_ran(
+    client: triton_aio.InferenceServerClient, tiny_repository: Path
 ) -> None:
-    bad: Arrays = {name: np.full((1, 77), 10_000) for name in ("tokens", "tokens_2")}  # not in the table
-    good: Arrays = {name: np.full((1, 77), 5) for name in ("tokens", "tokens_2")}
-    calls = [infer(client, "tiny-text-encoder", arrays, "pooled") for arrays in (good, bad, good, bad, good)]
+    good, bad = denoiser_inputs(), denoiser_inputs()
+    bad["latents"] = np.full_like(bad["latents"], np.nan)
+    calls = [
+        infer(client, "tiny-denoiser", arrays, "next_latents") for arrays in (good, bad, good, bad, good)
+    ]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    failed = [isinstance(outcome, InferenceServerException) for outcome in outcomes]
-    assert failed == [False, True, False, True, False]
-    assert "\n" not in str(outcomes[1])
+    wanted = expected(tiny_repository, "tiny-denoiser", good, "next_latents")
+    for outcome in outcomes[::2]:
+        assert isinstance(outcome, np.ndarray) and np.allclose(outcome, wanted, atol=1e-5)
+    for outcome in outcomes[1::2]:
+        assert isinstance(outcome, InferenceServerException)
+        told = outcome.message()
+        assert re.fullmatch(r"next_latents is not a number \(by (openvino|onnxruntime) [0-9.]+ \w+\)", told)
 
 
 async def test_a_request_of_another_shape_is_refused(client: triton_aio.InferenceServerClient) -> None:

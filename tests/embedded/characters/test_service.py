@@ -28,6 +28,37 @@ async def test_every_character_is_merged_once(tmp_path: Path) -> None:
     assert {path.name: path.stat().st_ino for path in merged.glob("eros-denoiser--*")} == networks
 
 
+async def started_by_merging(characters: CharacterService) -> set[int]:
+    before, seen = children(), set[int]()
+    merging = asyncio.create_task(characters.merge_all(lambda word: None))
+    while not merging.done():
+        seen |= children() - before
+        await asyncio.sleep(0)
+    await merging
+    return seen
+
+
+async def test_what_is_merged_starts_no_process_until_a_file_of_it_changes(tmp_path: Path) -> None:
+    settings = two_characters(tmp_path)
+    characters = CharacterService.of(settings)
+    assert len(await started_by_merging(characters)) == 2
+    assert not await started_by_merging(characters)
+    merged = settings.data_dir / "models" / "eros-denoiser--aya"
+    lora, beside = tmp_path / "loras" / "zoe.safetensors", tmp_path / "loras" / "zoe.adapter_config.json"
+    for change in (
+        lora.touch,
+        lambda: beside.write_text("{}"),
+        (merged / "1" / "model.onnx").unlink,
+        (merged / CONFIG_FILE).touch,
+    ):
+        change()
+        assert len(await started_by_merging(characters)) == 1, change
+    card = tmp_path / "catalogue" / "characters" / "aya.yaml"
+    card.write_text(f"{card.read_text()}\nstrength: 0.5\n")
+    assert len(await started_by_merging(characters)) == 1
+    assert not await started_by_merging(characters)
+
+
 @pytest.mark.parametrize("started", [1, 3])
 async def test_cancelled_merges_leave_no_task_and_no_process(tmp_path: Path, started: int) -> None:
     before = children()

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from contract.families import SD15, SDXL
 from contract.peft_files import settings_of_copy
-from export.character import MergeReport, main, merge_character
+from export.character import main, merge_character
 from export.errors import ExportError, describe_error
 from export.lora.lora_file import MAX_LAYER_VALUES, read_lora
+from export.merge_origin import MergeReport
 from tests.export.lora.bases import base_of, merged_weights
 from tests.export.lora.layouts import AB, ATTENTION, LAYOUTS, OWN, LoraDraft, Tensors, dotted
 

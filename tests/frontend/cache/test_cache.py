@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pytest
 from redis.asyncio import Redis
 
@@ -64,8 +66,8 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def stand(redis: "Redis", folder: Path) -> AsyncIterator[Stand]:
-    encoder, shelf, settings = Bags(), Shelf(folder / "files"), Settings()
+async def stand(redis: "Redis", folder: Path, encoder: Bags | None = None) -> AsyncIterator[Stand]:
+    encoder, shelf, settings = encoder or Bags(), Shelf(folder / "files"), Settings()
     async with following(redis, folder, encoder) as replica:
         source = Log(redis, settings.cache_capacity)
         yield Stand(Cache(source, replica, encoder, shelf.exists, shared=True), replica, shelf, encoder)
@@ -83,6 +85,20 @@ async def test_same_words_in_another_order_are_found_and_others_are_not(
         assert await one.find("a blue car, on the beach") is None
         assert await one.find("a blue car, on the beach", force=True) is not None
         assert await one.find("a red car, on the beach", job={"model": "other"}, force=True) is None
+
+
+async def test_many_find_at_once_and_a_look_up_that_fails_costs_the_others_nothing(
+    redis: "Redis", tmp_path: Path
+) -> None:
+    class Uneven(Bags):
+        async def encode(self, text: str) -> npt.NDArray[np.float32]:
+            return (await super().encode(text))[: 3 if "odd" in text else None]
+
+    await enter(redis, "a tree")
+    async with stand(redis, tmp_path, Uneven()) as one:
+        await until(holds(one.replica, 1))
+        found = await asyncio.gather(*map(one.find, ("a tree", "an odd tree", "a house", "a tree")))
+        assert [each is not None for each in found] == [True, False, False, True]
 
 
 async def test_rule_is_asked_where_the_floor_is_passed(redis: "Redis", tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contract.acs import Depicts
@@ -54,8 +55,8 @@ def test_demo_catalogue_has_the_documented_names() -> None:
 def test_models_response_has_the_documented_shape(tmp_path: Path, write: Write) -> None:
     write("characters/zoe.yaml", CHARACTER)
     write("models/alto.yaml", MODEL.replace("label: Eros", "label: Alto\norder: 7"))
-    assert load(tmp_path).response == {
-        "characters": ["aya", "zoe"],
+    assert msgspec.to_builtins(load(tmp_path).response) == {
+        "characters": ("aya", "zoe"),
         "models": {
             name: {
                 "label": label,
@@ -228,13 +229,13 @@ def test_what_has_no_weights_is_known_and_not_offered(tmp_path: Path, write: Wri
     write("characters/zoe.yaml", CHARACTER.replace("[eros]", "[alto, eros]"))
     write("characters/kim.yaml", CHARACTER.replace("[eros]", "[alto]"))
     left = load(tmp_path).without(Lacking(frozenset({"alto"}), frozenset({("eros", "aya")})))
-    assert left.response["characters"] == ["zoe"] and list(left.response["models"]) == ["eros"]
+    assert left.response.characters == ("zoe",) and list(left.response.models) == ["eros"]
     assert left.characters["zoe"].models == ("eros",)
     assert left.model(None).name == "eros"
     with pytest.raises(ApiError, match="Generation failed"):
         left.model("alto")
     none = load(tmp_path).without(Lacking(frozenset({"alto", "eros"})))
-    assert none.response == {"characters": [], "models": {}}
+    assert msgspec.to_builtins(none.response) == {"characters": (), "models": {}}
     with pytest.raises(ApiError, match="Generation failed"):
         none.model(None)
 
@@ -265,7 +266,7 @@ def test_folder_without_models_is_a_mistake(tmp_path: Path) -> None:
 def test_catalogue_of_models_only_has_no_characters(tmp_path: Path, write: Write) -> None:
     (tmp_path / "characters" / "aya.yaml").unlink()
     catalogue: Catalogue = load(tmp_path)
-    assert catalogue.response["characters"] == []
+    assert catalogue.response.characters == ()
 
 
 @pytest.mark.parametrize(

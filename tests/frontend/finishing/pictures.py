@@ -71,6 +71,7 @@ def credentials(**changes: Any) -> Credentials:
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
+        "runtime": "openvino 2026.4.1 bf16",
         "invisible_id": "9e3779b97f4a7c15",
         "when": "2026-03-29T20:02:50Z",
     }

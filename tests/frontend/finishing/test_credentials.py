@@ -92,6 +92,7 @@ def test_facts_and_texts_are_read_back() -> None:
         "seed": 2**63 - 1,
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
+        "runtime": "openvino 2026.4.1 bf16",
     }
     texts = assertion(report, "cawg.metadata")
     assert {name: text for name, text in texts.items() if name != "@context"} == {

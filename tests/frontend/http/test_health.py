@@ -24,9 +24,8 @@ async def test_many_who_ask_at_once_are_one_question_for_the_other_parts() -> No
 
     flag = True
     health = Health(version="1", probes={"part": Probe(probe)}, flags={"own": lambda: flag}, warnings=list)
-    for _ in range(3):
-        told = await asyncio.gather(*(health.check() for _ in range(50)))
-        assert told == [Readiness({"part": True, "own": True}, {})] * 50
+    told = await asyncio.gather(*(health.check() for _ in range(50)))
+    assert told == [Readiness({"part": True, "own": True}, {})] * 50
     assert asked == 1
     works = flag = False
     assert await health.check() == Readiness({"part": True, "own": False}, {})

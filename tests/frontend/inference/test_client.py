@@ -9,11 +9,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from embedded.part import free_port
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.inference.client import Inference
+from frontend.inference.routing import rendezvous
 from tests.orders import ignore, order
 
 Responses = AsyncIterator[Any]
@@ -31,6 +33,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     answer: Answer
     once: "Once | None" = None  # answers requests that have one answer
     url: str = ""
+    hung: bool = False
     requests: list[Any] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -47,6 +50,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.requests.append(request)
         assert self.once is not None
         return await self.once(request, context)
+
+    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if self.hung:
+            await asyncio.Event().wait()
+        return service_pb2.ServerLiveResponse(live=True)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=request.name == "text_to_image")
@@ -89,11 +97,11 @@ def progress(share: float) -> Any:
     return response(progress=np.array([share], np.float32))
 
 
-def picture(pixels: "np.ndarray[Any, Any]" = PIXELS, weights: bytes | None = None) -> Any:
+def picture(pixels: "np.ndarray[Any, Any]" = PIXELS, **texts: bytes) -> Any:
     made = response(image=pixels, timings=np.array([1.0, 20.0, 3.0], np.float32))
-    if weights is not None:
-        made.infer_response.outputs.add(name="weights", datatype="BYTES", shape=[1])
-        made.infer_response.raw_output_contents.append(len(weights).to_bytes(4, "little") + weights)
+    for name, text in texts.items():
+        made.infer_response.outputs.add(name=name, datatype="BYTES", shape=[1])
+        made.infer_response.raw_output_contents.append(len(text).to_bytes(4, "little") + text)
     return made
 
 
@@ -117,6 +125,15 @@ async def breaks_off(request: Any, context: Any) -> Responses:
 async def never_ends(request: Any, context: Any) -> Responses:
     yield progress(0.1)
     await asyncio.Event().wait()
+
+
+def in_turn(fakes: list[FakeTriton], *answers: Answer) -> tuple[FakeTriton, ...]:
+    """Has the Triton that ORDER falls to give the first answer, and so on."""
+    key = f"{ORDER.model}/{ORDER.character}"
+    ordered = sorted(fakes, key=lambda fake: rendezvous(key, fake.url), reverse=True)
+    for fake, answer in zip(ordered, answers, strict=True):
+        fake.answer = answer
+    return tuple(ordered)
 
 
 async def ask(inference: Inference, on_progress: Callable[[float], Awaitable[None]] = ignore) -> Any:
@@ -168,9 +185,11 @@ async def test_an_order_goes_elsewhere_when_a_server_cannot_be_reached() -> None
     ids=["breaks off", "ends early", "not loaded", "dead stub", "busy"],
 )
 async def test_an_order_goes_elsewhere_when_a_server_fails(broken: Answer) -> None:
-    async with serving(broken, says(picture())) as (bad, good), client(bad.url, good.url) as inference:
-        for _ in range(3):
-            assert (await ask(inference)).pixels.shape == PIXELS.shape
+    async with serving(broken, broken) as fakes:
+        bad, good = in_turn(fakes, broken, says(picture()))
+        async with client(*(fake.url for fake in fakes)) as inference:
+            for _ in range(3):
+                assert (await ask(inference)).pixels.shape == PIXELS.shape
     assert len(good.requests) == 3
     assert len(bad.requests) == 1  # then it rests
 
@@ -187,6 +206,7 @@ def after_a_step(message: str) -> Answer:
     return says(progress(0.5), service_pb2.ModelStreamInferResponse(error_message=message))
 
 
+NO_NUMBERS = "NO NUMBERS: eros-denoiser: next_latents is not a number (by openvino 2026.4.1 bf16)"
 DEAD_STUB = "FAILED: eros-denoiser: Stub process 'eros-denoiser_0_0' is not healthy."
 
 
@@ -195,6 +215,7 @@ DEAD_STUB = "FAILED: eros-denoiser: Stub process 'eros-denoiser_0_0' is not heal
     [
         (refuses("REFUSED: unknown model"), FailureScope.ORDER),
         (refuses("FAILED: eros-decoder: out of memory"), FailureScope.WORK),
+        (refuses(NO_NUMBERS), FailureScope.ORDER),
         (refuses("some new error of Triton"), FailureScope.WORK),
         (breaks_off, FailureScope.WORK),
         (says(progress(0.5)), FailureScope.WORK),
@@ -224,10 +245,18 @@ async def test_servers_out_of_reach_are_not_the_orders_fault(url: str) -> None:
 
 async def test_an_order_at_fault_is_not_tried_elsewhere() -> None:
     refusal = refuses("REFUSED: unknown model\n eros")
-    async with serving(refusal, says(picture())) as (bad, good), client(bad.url, good.url) as inference:
+    async with serving(refusal, refusal) as fakes, client(*(fake.url for fake in fakes)) as inference:
         with pytest.raises(InferenceError, match="REFUSED: unknown model eros"):
             await ask(inference)
-    assert not good.requests
+    assert sum(len(fake.requests) for fake in fakes) == 1
+
+
+async def test_an_order_that_brings_servers_down_brings_down_two() -> None:
+    async with serving(*[breaks_off] * 3) as fakes, client(*(fake.url for fake in fakes)) as inference:
+        with pytest.raises(InferenceError) as caught:
+            await ask(inference)
+    assert caught.value.scope is FailureScope.WORK
+    assert sum(len(fake.requests) for fake in fakes) == 2
 
 
 @pytest.mark.parametrize(
@@ -240,8 +269,10 @@ async def test_an_order_at_fault_is_not_tried_elsewhere() -> None:
         response(image=PIXELS, timings=np.array([1.0], np.float32)),
         picture(np.zeros((2048, 4096, 3), np.uint8)),
         picture(weights=b'{"engine": "not a hash"}'),
+        picture(runtime=b"two\nlines"),
+        picture(runtime=b"x" * 401),
     ],
-    ids=["narrower", "grey", "floats", "no timings", "few timings", "too large", "no hash"],
+    ids=["narrower", "grey", "floats", "no timings", "few timings", "too large", "no hash", "odd", "long"],
 )
 async def test_what_is_no_picture_of_the_order_is_refused(wrong: Any) -> None:
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
@@ -254,6 +285,26 @@ async def test_a_picture_names_the_weights_that_drew_it() -> None:
     told = b'{"engine": "%s", "lora": "%s", "other": "%s"}' % (b"e" * 64, b"1" * 64, b"0" * 64)
     async with serving(says(picture(weights=told))) as (fake,), client(fake.url) as inference:
         assert (await ask(inference)).weights == {"engine": "e" * 64, "lora": "1" * 64}
+
+
+async def test_a_picture_names_what_ran_the_networks_where_triton_tells_it() -> None:
+    made = picture(runtime=b"openvino 2026.4.1 bf16, onnxruntime 1.32.0 f32")
+    async with serving(says(made)) as (fake,), client(fake.url) as inference:
+        assert (await ask(inference)).runtime == "openvino 2026.4.1 bf16, onnxruntime 1.32.0 f32"
+    async with serving(says(picture())) as (fake,), client(fake.url) as inference:
+        assert (await ask(inference)).runtime == ""
+
+
+async def test_an_order_that_makes_no_numbers_is_counted_by_what_computed_it() -> None:
+    def counted() -> float:
+        labels = {"network": "eros-denoiser", "runtime": "openvino 2026.4.1 bf16"}
+        return REGISTRY.get_sample_value("imgen_networks_made_no_numbers_total", labels) or 0.0
+
+    before = counted()
+    async with serving(refuses(NO_NUMBERS)) as (fake,), client(fake.url) as inference:
+        with pytest.raises(InferenceError, match="is not a number"):
+            await ask(inference)
+    assert counted() == before + 1 and len(fake.requests) == 1
 
 
 async def test_a_picture_shorter_than_its_shape_is_refused() -> None:
@@ -350,6 +401,20 @@ async def hangs(request: Any, context: Any) -> Any:
     await asyncio.Event().wait()
 
 
+@dataclass
+class AtFirst:
+    """Gives `answer` to the first request of all, and ANSWER to the others."""
+
+    answer: Once
+    asked: bool = False
+
+    async def __call__(self, request: Any, context: Any) -> Any:
+        if self.asked:
+            return ANSWER
+        self.asked = True
+        return await self.answer(request, context)
+
+
 VECTOR = np.arange(4, dtype=np.float32).reshape(1, 4)
 ANSWER = response(embedding=VECTOR).infer_response
 
@@ -379,36 +444,43 @@ async def test_a_request_with_one_answer_crosses_intact() -> None:
     ids=["not loaded", "full", "dead stub"],
 )
 async def test_a_request_with_one_answer_goes_elsewhere_when_a_server_fails(broken: Once) -> None:
-    async with serving(once=(broken, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+    first = AtFirst(broken)
+    async with serving(once=(first, first)) as fakes, client(*(fake.url for fake in fakes)) as inference:
         for _ in range(3):
             assert np.array_equal(await infer(inference), VECTOR)
-    assert (len(bad.requests), len(good.requests)) == (1, 3)  # then the first one rests
+    assert sorted(len(fake.requests) for fake in fakes) == [1, 3]  # then the first one rests
 
 
 async def test_a_server_that_hangs_rests_too() -> None:
-    async with serving(once=(hangs, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+    first = AtFirst(hangs)
+    async with serving(once=(first, first)) as fakes, client(*(fake.url for fake in fakes)) as inference:
         with pytest.raises(InferenceError, match=r"no answer of prompt-encoder within 0\.2 s"):
             await infer(inference, 0.2)
         assert np.array_equal(await infer(inference), VECTOR)
-    assert (len(bad.requests), len(good.requests)) == (1, 1)
+    assert [len(fake.requests) for fake in fakes] == [1, 1]
 
 
 async def test_a_request_at_fault_is_not_sent_elsewhere() -> None:
     refusal = fails(grpc.StatusCode.INVALID_ARGUMENT, "text is not\nvalid UTF-8")
-    async with serving(once=(refusal, tells(ANSWER))) as (bad, good), client(bad.url, good.url) as inference:
+    async with serving(once=(refusal, refusal)) as fakes, client(*(fake.url for fake in fakes)) as inference:
         with pytest.raises(InferenceError, match="text is not valid UTF-8") as caught:
             await infer(inference)
-    assert caught.value.scope is FailureScope.ORDER and not good.requests
+    assert caught.value.scope is FailureScope.ORDER
+    assert sum(len(fake.requests) for fake in fakes) == 1
 
 
 async def test_a_server_whose_encoder_failed_still_draws() -> None:
     broken = fails(grpc.StatusCode.INTERNAL, "Stub process 'prompt-encoder_0_0' is not healthy.")
-    async with serving(says(picture()), says(picture())) as (one, two):
-        one.once, two.once = broken, tells(ANSWER)
-        async with client(one.url, two.url) as inference:
-            await infer(inference)
-            await inference.text_to_image(replace(ORDER, character=""), ignore)
-    assert [len(one.requests), len(two.requests)] == [2, 1]  # the picture went to the first one all the same
+    async with serving(*[says(picture())] * 2) as fakes:
+        first, _ = in_turn(fakes, *[says(picture())] * 2)
+        for fake in fakes:
+            fake.once = broken
+        async with client(*(fake.url for fake in fakes)) as inference:
+            with pytest.raises(InferenceError, match="not healthy"):
+                await infer(inference)
+            first.requests.clear()
+            await ask(inference)
+    assert len(first.requests) == 1  # the picture went where it would have gone
 
 
 @pytest.mark.parametrize("cut", [b"short", None], ids=["short", "without the output"])

@@ -17,8 +17,8 @@ def stock(*characters: str) -> ModelStock:
 class Tritons:
     told: list[Inventory | None] = field(default_factory=list)
 
-    async def inventories(self) -> list[Inventory | None]:
-        return self.told
+    async def inventories(self) -> dict[str, Inventory | None]:
+        return {f"triton-{number}:8001": told for number, told in enumerate(self.told)}
 
 
 @pytest.fixture
@@ -46,6 +46,46 @@ async def test_only_what_a_triton_has_weights_of_is_offered(catalogue: LiveCatal
     assert offered(catalogue) == {"alto": ["aya"], "eros": []}
 
 
+async def test_what_runs_each_network_is_told_and_two_that_differ_are_warned_of_once(
+    catalogue: LiveCatalogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    def inventory(runtime: str) -> Inventory:
+        return {"eros": ModelStock(frozenset(), {}, {"eros-denoiser": runtime, "eros-decoder": "same 1 f32"})}
+
+    caplog.set_level("INFO")
+    tritons = Tritons([inventory("openvino 2026.4.1 f32")] * 2)
+    watch = StockWatch(tritons, catalogue)
+    assert watch.runtimes == {} and watch.warning == ""
+    await watch.look()
+    assert watch.runtimes == {"eros-decoder": ["same 1 f32"], "eros-denoiser": ["openvino 2026.4.1 f32"]}
+    told = "networks run in: eros-decoder same 1 f32; eros-denoiser openvino 2026.4.1 f32"
+    assert [record.getMessage() for record in caplog.records].count(told) == 1
+    assert watch.warning == ""
+    tritons.told = [inventory("openvino 2026.4.1 f32"), inventory("openvino 2026.4.1 bf16")]
+    for _ in range(3):
+        await watch.look()
+    assert watch.runtimes["eros-denoiser"] == ["openvino 2026.4.1 bf16", "openvino 2026.4.1 f32"]
+    assert watch.warning == (
+        "Tritons draw one seed in different ways: eros-denoiser in openvino 2026.4.1 bf16 and openvino "
+        "2026.4.1 f32; give all of them the same IMGEN_CPU_RUNTIME and IMGEN_CPU_PRECISION"
+    )
+    assert [record.getMessage() for record in caplog.records].count(watch.warning) == 1
+
+
+async def test_triton_that_came_later_is_looked_at_once_before_the_watch_does(
+    catalogue: LiveCatalogue,
+) -> None:
+    tritons = Tritons([None])
+    watch = StockWatch(tritons, catalogue)
+    await watch.look()
+    tritons.told = [{"eros": stock("aya")}]
+    await watch.look_for_the_first_time()
+    assert offered(catalogue) == {"eros": ["aya"]}
+    tritons.told = [{"eros": stock()}]
+    await watch.look_for_the_first_time()
+    assert offered(catalogue) == {"eros": ["aya"]}
+
+
 async def test_triton_that_is_away_changes_nothing(catalogue: LiveCatalogue) -> None:
     tritons = Tritons([None, None])
     watch = StockWatch(tritons, catalogue)
@@ -62,6 +102,19 @@ async def test_triton_that_is_away_changes_nothing(catalogue: LiveCatalogue) -> 
         tritons.told = list(told)
         await watch.look()
     assert offered(catalogue) == {"eros": []}  # as each told last
+
+
+async def test_triton_that_is_gone_for_good_is_not_counted_on_and_none_at_all_changes_nothing(
+    catalogue: LiveCatalogue,
+) -> None:
+    tritons = Tritons([{"eros": stock()}, {"alto": stock("aya")}])
+    watch = StockWatch(tritons, catalogue)
+    await watch.look()
+    assert offered(catalogue) == {"alto": ["aya"], "eros": []}
+    for told in ([{"eros": stock()}], []):
+        tritons.told = list(told)
+        await watch.look()
+        assert offered(catalogue) == {"eros": []}
 
 
 async def test_size_is_refused_where_all_that_have_the_model_refuse_it(catalogue: LiveCatalogue) -> None:

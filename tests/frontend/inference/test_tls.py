@@ -12,8 +12,9 @@ from tritonclient.grpc import service_pb2_grpc
 from frontend.common.errors import SettingError
 from frontend.inference.client import Inference
 from frontend.inference.tls import triton_tls
+from frontend.net.service_name import ServiceName
+from tests.certificate import certificate
 from tests.frontend.inference.test_client import FakeTriton, says
-from tests.frontend.net.test_guarded_fetcher import certificate
 
 
 @contextlib.asynccontextmanager
@@ -79,3 +80,18 @@ async def test_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
 
 def test_without_an_authority_there_is_no_tls() -> None:
     assert triton_tls(Path(), Path(), Path()) is None
+
+
+async def test_certificates_of_tritons_under_a_name_are_of_the_name(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (url, ca, known):
+        port = url.rpartition(":")[2]
+
+        async def look_up(name: ServiceName) -> frozenset[str]:
+            return frozenset({f"127.0.0.1:{port}"})
+
+        for host, works in (("studio.example", True), ("others", False)):
+            inference = Inference(
+                [f"dns:///{host}:{port}"], timeout_s=10, tls=triton_tls(ca, *known), look_up=look_up
+            )
+            async with inference.running():
+                assert await inference.ready() is works

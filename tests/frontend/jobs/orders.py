@@ -1,5 +1,8 @@
 """Jobs as they are when they were just accepted, and what can become of them."""
 
+from typing import Literal
+
+from contract.acs import Category
 from frontend.domain.job import CredentialTexts, Job, WatermarkOptions, new_id
 from frontend.domain.picture import StoredPicture
 from frontend.domain.verdict import Verdict
@@ -52,11 +55,12 @@ def a_picture(sha256: str = SHA) -> StoredPicture:
     )
 
 
-def a_verdict(sha256: str = SHA) -> Verdict:
+def a_verdict(sha256: str = SHA, compliance: Literal["safe", "unsafe"] = "safe") -> Verdict:
+    unsafe = compliance == "unsafe"
     return Verdict(
-        compliance="safe",
-        codes=(),
-        categories=(),
+        compliance=compliance,
+        codes=("weapons",) if unsafe else (),
+        categories=(Category(id="weapons", name="Weapons"),) if unsafe else (),
         sha256=sha256,
         ruleset="default",
         when="2026-01-02T03:04:06Z",

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, WORKERS
+from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, TAKEN_DOWN, WORKERS
 from frontend.common.errors import ApiError
 from frontend.domain.cache_entry import CachedPicture
-from frontend.domain.job import Job
+from frontend.domain.job import RECORD_VERSION, Job
 from frontend.domain.job_state import (
     Completed,
     Failed,
@@ -233,9 +234,13 @@ async def test_nothing_is_left_of_a_finished_job_but_its_record_and_its_picture(
     await store.accept(job, b"mark", None)
     await store.made(await taken(store), a_picture())
     await store.judge(job.id, a_verdict())
-    left = set(await redis.keys("imgen:*"))
+    left: set[Any] = set(await redis.keys("imgen:*"))
     kept = {f"imgen:job:{job.id}".encode(), b"imgen:stored:studio"}
-    assert left == kept | {b"imgen:queue", b"imgen:seq", b"imgen:pictures"}
+    # By key and day, see test_usage.py; see tests/frontend/audit.
+    used = (b"imgen:usage", b"imgen:orders:", b"imgen:drawn:", b"imgen:audit")
+    turns = {b"imgen:turns:clock", b"imgen:turns:last"}
+    found = {name for name in left if not name.startswith(used)}
+    assert found == kept | turns | {b"imgen:queue", b"imgen:seq", b"imgen:pictures"}
     assert await redis.xlen("imgen:queue") == 0
     assert not await redis.hexists(f"imgen:job:{job.id}", "mark")
     assert 0 < await redis.ttl(f"imgen:job:{job.id}") <= SETTINGS.job_keep_s
@@ -281,9 +286,8 @@ async def test_record_that_cannot_be_read_fails_its_job_and_no_other(store: JobS
     await store.accept(broken, b"", None)
     await store.accept(job, b"", None)
     await redis.hset(f"imgen:job:{broken.id}", "record", b"{")
-    assert await store.next("one", 100) is None
-    assert await redis.hget(f"imgen:job:{broken.id}", "state") == b"FAILED"
     assert (await taken(store)).job == job
+    assert await redis.hget(f"imgen:job:{broken.id}", "state") == b"FAILED"
 
 
 async def test_entry_that_names_no_job_is_cleared_away(store: JobStore, redis: "Redis") -> None:
@@ -436,6 +440,31 @@ async def test_stored_jobs_are_counted_until_they_expire_and_no_longer(
     assert 0 <= lasts - await redis.pttl(f"{JOB_PREFIX}{judged.id}") < 2_000
 
 
+async def test_pictures_handed_out_at_once_have_each_an_outcome_of_their_own(redis: "Redis") -> None:
+    store = JobStore(redis, replace(SETTINGS, key_stored_jobs=1))
+    await store.prepare()
+    made = CachedPicture(job=a_job(), picture=a_picture(), verdict=a_verdict())
+    gone = CachedPicture(job=a_job(), picture=a_picture(), verdict=a_verdict())
+    await redis.hset(TAKEN_DOWN, gone.job.gen_id, "[]")
+    jobs = [made.job_for(a_job()), gone.job_for(a_job("other")), made.job_for(a_job())]
+    served, taken_down, refused = await asyncio.gather(
+        *(store.serve(job, cached, None) for job, cached in zip(jobs, (made, gone, made), strict=True)),
+        return_exceptions=True,
+    )
+    assert (served, taken_down) == (jobs[0].id, None)
+    assert isinstance(refused, ApiError) and refused.status == 429
+
+
+async def test_script_that_fails_is_an_error_of_its_own_job_alone(store: JobStore, redis: "Redis") -> None:
+    made = CachedPicture(job=a_job(), picture=a_picture(), verdict=a_verdict())
+    broken, fine = made.job_for(a_job("broken")), made.job_for(a_job())
+    await redis.set(f"{STORED_PREFIX}broken", "no sorted set")
+    failed, served = await asyncio.gather(
+        store.serve(broken, made, None), store.serve(fine, made, None), return_exceptions=True
+    )
+    assert isinstance(failed, RedisError) and served == fine.id
+
+
 async def test_picture_that_is_handed_out_for_ever_remembers_no_jobs_that_are_gone(
     store: JobStore, redis: "Redis"
 ) -> None:
@@ -454,3 +483,37 @@ def test_default_quota_holds_a_day_of_what_the_queue_lets_through() -> None:
         full_queues = settings.job_keep_s / settings.job_deadline_s
         assert max_stored_jobs(settings) >= settings.queue_limit * full_queues + settings.key_jobs_limit
     assert max_stored_jobs(Settings(key_stored_jobs=7)) == 7
+
+
+async def test_job_of_a_later_version_is_left_in_its_line_and_others_are_taken(
+    redis: "Redis", store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    later, own = a_job("ahead"), a_job("studio")
+    await store.accept(later, b"", None)
+    await redis.hset(f"imgen:job:{later.id}", "version", RECORD_VERSION + 1)
+    await store.accept(own, b"", None)
+    claim = await taken(store)
+    assert claim.job.id == own.id
+    await store.fail(claim)
+    assert await store.next("one", 0) is None
+    assert [record.message for record in caplog.records if "later version" in record.message] == [
+        "jobs of a later version wait; they are left to workers that can read them"
+    ]
+    state = await store.read(later.id, "ahead")
+    assert isinstance(state, Queued) and state.position == 1
+    await redis.hset(f"imgen:job:{later.id}", "version", RECORD_VERSION)  # as a worker that knows it reads it
+    assert (await taken(store)).job.id == later.id
+
+
+async def test_job_of_a_later_version_whose_worker_fell_silent_is_not_started_by_others(
+    redis: "Redis",
+) -> None:
+    store = JobStore(redis, replace(SETTINGS, job_lease_s=0.05))
+    await store.prepare()
+    job = a_job()
+    await store.accept(job, b"", None)
+    claim = await taken(store)
+    await redis.hset(f"imgen:job:{job.id}", "version", RECORD_VERSION + 1)
+    await until_all_were_silent(redis, 0.05)
+    assert await store.next("two", 0) is None
+    assert await redis.hget(f"imgen:job:{job.id}", "attempt") == str(claim.attempt).encode()

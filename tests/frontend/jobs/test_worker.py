@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from frontend.common.probe import Probe
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.job import Job
-from frontend.domain.job_state import Failed, JobState, Reviewing, Running, StoredState
+from frontend.domain.job_state import Failed, JobState, Queued, Reviewing, Running, StoredState
 from frontend.finishing.finish import Finisher
 from frontend.invisible_mark.keys import load_keys
 from frontend.jobs.claim import Claim
@@ -112,6 +112,19 @@ async def test_job_waits_uncharged_until_a_server_takes_orders(redis: "Redis", t
         here.triton.takes_orders = True
         await here.until(job, Reviewing)
         assert len(here.triton.orders) == 2
+
+
+async def test_job_stays_in_the_queue_while_tritons_can_hold_no_more(redis: "Redis", tmp_path: Path) -> None:
+    async with shop(redis, tmp_path) as here:
+        here.triton.room.clear()
+        looks = here.triton.asked_room
+        async with asyncio.timeout(60):
+            while here.triton.asked_room == looks:  # a look that had begun is over
+                await asyncio.sleep(0.02)
+        job = await here.order()
+        assert isinstance(await here.jobs.read(job.id, job.owner), Queued)
+        here.triton.room.set()
+        await here.until(job, Reviewing)
 
 
 async def test_job_that_waits_for_a_server_can_be_cancelled(redis: "Redis", tmp_path: Path) -> None:

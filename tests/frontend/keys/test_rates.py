@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from contract.redis_keys import RATE_PREFIX
 from frontend.common.errors import ApiError
 from frontend.keys.api_keys import KeyRecord
-from frontend.keys.rates import Rate, RateClass, Rates, rates_of
+from frontend.keys.rates import RateClass, Rates, rates_of
+from frontend.keys.token_stock import Rate
 from frontend.settings import Settings
 from tests.lossy_redis import wired
 
@@ -51,7 +52,6 @@ async def test_bucket_is_emptied_once_and_each_class_and_key_has_its_own(redis: 
     error = await refusal(server)
     assert (error.status, error.message) == (429, "Too many requests for this key")
     await server.admit(KEY, RateClass.ORDERS)
-    await server.admit(KEY)
     await server.admit(OTHER, RateClass.POLLS)
 
 
@@ -67,13 +67,17 @@ async def test_several_servers_together_let_in_what_one_would(redis: "Redis", bu
 async def test_retry_after_is_when_there_is_a_token_again(redis: "Redis") -> None:
     await rates(redis, 0.2, 1).admit(KEY, RateClass.POLLS)
     bucket = f"{RATE_PREFIX}{KEY.id}:{RateClass.POLLS}"
-    assert (await refusal(rates(redis, 0.2, 1))).headers == {"Retry-After": "5"}
+    assert (await refusal(rates(redis, 0.2, 1))).headers["Retry-After"] == "5"
     await redis.hincrby(bucket, "at", -4_000)  # as if that were four seconds ago
-    assert (await refusal(rates(redis, 0.2, 1))).headers == {"Retry-After": "1"}
+    assert (await refusal(rates(redis, 0.2, 1))).headers["Retry-After"] == "1"
     await redis.hincrby(bucket, "at", -1_000)
     server = rates(redis, 0.2, 1)
     await server.admit(KEY, RateClass.POLLS)
-    assert (await refusal(server)).headers == {"Retry-After": "5"}
+    assert (await refusal(server)).headers == {
+        "Retry-After": "5",
+        "RateLimit-Policy": '"polls";q=1;w=5',
+        "RateLimit": '"polls";r=0;t=5',
+    }
 
 
 async def test_server_that_refused_asks_again_when_it_said(redis: "Redis") -> None:
@@ -134,9 +138,9 @@ async def test_nobody_is_let_in_unseen_where_redis_is_away(redis_url: str, tmp_p
         server = rates(client, NEVER, 10)
         wire.cut()
         with pytest.raises(RedisError):
-            await server.admit(KEY)
+            await server.admit(KEY, RateClass.POLLS)
         wire.mend()
-        await server.admit(KEY)
+        await server.admit(KEY, RateClass.POLLS)
 
 
 @pytest.mark.parametrize("jobs", [1, 200, 1_000_000])
@@ -149,7 +153,11 @@ def test_by_default_a_key_can_poll_all_its_unfinished_jobs_every_second(jobs: in
 
 def test_settings_say_how_much_of_each() -> None:
     settings = Settings(
-        key_polls_per_s=7, key_orders_per_minute=120, key_prompts_per_minute=6, key_verify_per_minute=3
+        key_polls_per_s=7,
+        key_orders_per_minute=120,
+        key_prompts_per_minute=6,
+        key_verify_per_minute=3,
+        key_usage_per_minute=12,
     )
     assert rates_of(settings) == {
         RateClass.REQUESTS: Rate(14, 28),
@@ -157,4 +165,5 @@ def test_settings_say_how_much_of_each() -> None:
         RateClass.ORDERS: Rate(2.0, 120),
         RateClass.PROMPTS: Rate(0.1, 6),
         RateClass.VERIFICATIONS: Rate(0.05, 3),
+        RateClass.USAGE: Rate(0.2, 12),
     }

@@ -28,6 +28,10 @@ def test_what_was_sent_as_a_key_is_not_in_what_is_logged_either() -> None:
     assert redact("Authorization: Bearer s3cret, X: y") == "Authorization: [key], X: y"
 
 
+def test_webhook_secret_is_not_in_what_is_logged() -> None:
+    assert redact("signed with whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw+/8=, so") == "signed with [key], so"
+
+
 def test_traceback_is_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(RedactingFormatter("%(message)s"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
 import ipaddress
 import socket
 import ssl
@@ -13,17 +12,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from yarl import URL
 
 from embedded.part import free_port
 from frontend.common.errors import SettingError
 from frontend.net.guarded_fetcher import MAX_REDIRECTS, MAX_URL, GuardedFetcher, Unreachable
 from frontend.net.networks import is_public, plain
+from tests.certificate import certificate
 
 MOST = 1000
 
@@ -48,29 +43,6 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         pass
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Self-signed, for studio.example and 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "studio.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("studio.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(signed.public_bytes(Encoding.PEM))
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return chain, private
 
 
 PICTURE = web.AppKey("PICTURE", bytes)
@@ -119,7 +91,7 @@ async def site(
     serving.load_cert_chain(chain, key)
     app = web.Application()
     app[PICTURE] = picture
-    app.router.add_get("/{name:.*}", _answer)
+    app.router.add_route("*", "/{name:.*}", _answer)
     runner, port = web.AppRunner(app, shutdown_timeout=0.1), free_port()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=serving).start()
@@ -270,6 +242,27 @@ def test_no_end_of_a_block_that_is_nobody_s_is_public(block: str) -> None:
 )
 def test_public_addresses_are_told_from_others(address: str, public: bool) -> None:
     assert is_public(plain(address)) is public
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("picture", 200), ("large", 200), ("once", 302), ("inside", 302), ("missing", 404)]
+)
+async def test_what_is_posted_is_answered_with_a_status_and_no_redirect_is_followed(
+    tmp_path: Path, path: str, status: int
+) -> None:
+    async with site(tmp_path, HOME, "127.0.0.0/8") as here:
+        assert await here.outside.post(f"{here.url}/{path}", b"{}", {}) == status
+        assert here.names.asked == ["studio.example"]
+
+
+async def test_nothing_is_posted_where_it_must_not_go_nor_waited_for_long(tmp_path: Path) -> None:
+    async with site(tmp_path, {"studio.example": [["127.0.0.1"]]}, timeout_s=0.2) as here:
+        for url in (f"{here.url}/picture", "http://studio.example/", "https://10.0.0.1/", "https://127.1/"):
+            with pytest.raises(Unreachable):
+                await here.outside.post(url, b"{}", {})
+    async with site(tmp_path, HOME, "127.0.0.0/8", timeout_s=0.2) as here:
+        with pytest.raises(Unreachable):
+            await here.outside.post(f"{here.url}/hangs", b"{}", {})
 
 
 async def test_network_that_is_none_stops_the_start() -> None:

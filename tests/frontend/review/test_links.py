@@ -4,10 +4,13 @@ from pathlib import Path
 import msgspec
 import orjson
 import pytest
+from redis.asyncio import Redis
 
 from contract.acs import Category
+from frontend.audit.log import AuditLog
 from frontend.domain.job_state import Blocked, Completed
-from frontend.review.links import Links, Unreviewed
+from frontend.review.links import Links
+from frontend.review.release import Unreviewed
 from frontend.settings import ROOT
 from frontend.storage import LocalStorage
 from frontend.storage.signature import Signer
@@ -16,8 +19,8 @@ from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
 
 
 @pytest.fixture
-def links(tmp_path: Path) -> Links:
-    return Links(LocalStorage(tmp_path, Signer(b"s" * 32), "http://example.test", 60))
+def links(tmp_path: Path, redis: "Redis") -> Links:
+    return Links(LocalStorage(tmp_path, Signer(b"s" * 32), "http://example.test", 60), AuditLog(redis))
 
 
 async def test_judged_picture_gets_links_of_both_files(links: Links) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from embedded.part import free_port
+from frontend.audit.log import AuditLog
 from frontend.domain.job import Job
 from frontend.domain.job_state import Completed, Failed, JobState, Reviewing
 from frontend.domain.picture import StoredFile
@@ -38,7 +39,7 @@ class Signs:
     fails: bool = False
     hangs: bool = False
 
-    async def url(self, file: StoredFile, origin: str = "") -> SignedUrl:
+    async def url(self, file: StoredFile, origin: str = "", *, download: bool = False) -> SignedUrl:
         if self.hangs:
             await asyncio.sleep(3600)
         if self.fails:
@@ -47,6 +48,9 @@ class Signs:
 
     async def put(self, key: str, data: bytes, media_type: str) -> str:
         raise AssertionError("a review stores nothing")
+
+    async def read(self, file: StoredFile) -> bytes:
+        raise AssertionError("a review reads nothing")
 
     async def delete(self, keys: Sequence[str]) -> None:
         raise AssertionError("a review deletes nothing")
@@ -110,7 +114,7 @@ async def bench(redis: "Redis", **changes: Any) -> AsyncIterator[ReviewBench]:
         reviews = Reviews(
             redis,
             jobs,
-            Links(storage),
+            Links(storage, AuditLog(redis)),
             Reviewer(acs.url, settings.acs_timeout_s, http),
             NoCache(),
             lambda _, recorded: recorded,

@@ -32,9 +32,17 @@ class Stand:
     storage: Storage
     http: aiohttp.ClientSession
 
-    async def link(self, data: bytes, key: str = KEY, filename: str = FILENAME, version: str = "") -> str:
+    async def link(
+        self,
+        data: bytes,
+        key: str = KEY,
+        filename: str = FILENAME,
+        version: str = "",
+        *,
+        download: bool = False,
+    ) -> str:
         """Where these bytes are found, once they are put there."""
-        return (await self.storage.url(stored(data, key, filename, version))).reveal()
+        return (await self.storage.url(stored(data, key, filename, version), download=download)).reveal()
 
     async def get(self, url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers (names in lower case) of a GET of exactly this URL."""

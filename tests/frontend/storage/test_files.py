@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from tests.frontend.storage.conftest import Stand, folder_behind_a_server
-from tests.frontend.storage.keys import JPEG, KEY
+from tests.frontend.storage.keys import FILENAME, JPEG, KEY
 
 PICTURE = b"a picture"
 REFUSAL = b'{"error": "Link is invalid or has expired"}'
@@ -26,8 +26,33 @@ async def test_answer_is_private_and_never_sniffed(folder: Stand) -> None:
 
 
 async def test_head_answers_without_the_picture(folder: Stand) -> None:
-    async with folder.http.head(URL(await folder.link(PICTURE), encoded=True)) as answer:
+    link = await folder.link(PICTURE)
+    async with folder.http.head(URL(link, encoded=True)) as answer:
         assert (answer.status, answer.headers["Content-Length"], await answer.read()) == (200, "9", b"")
+        said = {name.lower(): value for name, value in answer.headers.items()}
+    _, _, headers = await folder.get(link)
+    assert {**said, "date": ""} == {**headers, "date": ""}
+
+
+async def test_picture_that_a_client_has_is_not_sent_again(folder: Stand) -> None:
+    link = await folder.link(PICTURE)
+    _, _, headers = await folder.get(link)
+    tag = headers["etag"]
+    assert (await folder.get(await folder.link(PICTURE), **{"If-None-Match": tag}))[:2] == (304, b"")
+    assert (await folder.get(link, **{"If-None-Match": '"other"'}))[:2] == (200, PICTURE)
+    date = headers["last-modified"]
+    assert (await folder.get(link, Range="bytes=2-3", **{"If-Range": date}))[:2] == (206, b"pi")
+    other = {"If-Range": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert (await folder.get(link, Range="bytes=2-3", **other))[:2] == (200, PICTURE)
+
+
+async def test_link_is_made_one_to_save_the_file_by_whoever_has_it(folder: Stand) -> None:
+    link = await folder.link(PICTURE)
+    for more in ("&download", "&download=", "&download=1&download=2"):
+        status, body, headers = await folder.get(link + more)
+        assert (status, body) == (200, PICTURE)
+        assert headers["content-disposition"] == f'attachment; filename="{FILENAME}"'
+    assert (await folder.get(link))[2]["content-disposition"] == f'inline; filename="{FILENAME}"'
 
 
 async def test_several_ranges_are_answered_with_the_whole(folder: Stand) -> None:

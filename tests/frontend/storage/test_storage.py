@@ -7,7 +7,7 @@ import pytest
 
 from frontend.storage import StorageError
 from tests.frontend.storage.conftest import CHECKING_PLACES, Stand, each_change
-from tests.frontend.storage.keys import JPEG, KEY
+from tests.frontend.storage.keys import JPEG, KEY, stored
 
 MISSING = (403, 404)  # S3 answers 403 to who may not list the bucket
 AWKWARD_KEYS = [
@@ -28,6 +28,16 @@ async def test_stored_picture_is_served_under_its_filename(stand: Stand) -> None
     assert (status, body) == (200, b"\xff\xd8 a picture")
     assert headers["content-type"] == JPEG
     assert headers["content-disposition"] == 'inline; filename="Tree_1.jpg"'
+    assert headers["cache-control"] == "private"
+    assert headers["etag"]
+
+
+async def test_picture_is_saved_under_its_filename_where_that_is_asked_for(stand: Stand) -> None:
+    await stand.storage.put(KEY, b"a picture", JPEG)
+    link = await stand.link(b"a picture", filename="Tree_1.jpg", download=True)
+    status, body, headers = await stand.get(link)
+    assert (status, body) == (200, b"a picture")
+    assert headers["content-disposition"] == 'attachment; filename="Tree_1.jpg"'
 
 
 async def test_part_of_a_picture_can_be_asked_for(stand: Stand) -> None:
@@ -35,6 +45,15 @@ async def test_part_of_a_picture_can_be_asked_for(stand: Stand) -> None:
     status, body, headers = await stand.get(await stand.link(b"0123456789"), Range="bytes=2-5")
     assert status in (200, 206)  # rclone says 200
     assert (body, headers["content-range"]) == (b"2345", "bytes 2-5/10")
+
+
+async def test_stored_picture_is_read_back_and_a_missing_one_is_an_error(stand: Stand) -> None:
+    data = os.urandom(3 << 20)
+    version = await stand.storage.put(KEY, data, JPEG)
+    assert await stand.storage.read(stored(data, version=version)) == data
+    await stand.storage.delete([KEY])
+    with pytest.raises(StorageError):
+        await stand.storage.read(stored(data, version=version))
 
 
 async def test_later_put_replaces_the_object(stand: Stand) -> None:

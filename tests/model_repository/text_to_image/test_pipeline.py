@@ -197,10 +197,26 @@ async def test_a_decoder_of_another_size_is_no_picture(tiny_repository: Path) ->
 async def test_no_step_follows_a_cancellation(tiny_repository: Path) -> None:
     engine = RecordingEngine()
 
-    async def leave(share: float) -> None:
+    async def step_done(share: float) -> None:
+        raise AssertionError
+
+    def leave() -> None:
         raise asyncio.CancelledError
 
     base = Repositories([tiny_repository]).base("tiny")
     with pytest.raises(asyncio.CancelledError):
-        await Pipeline(engine, base, ("encoder", "denoiser", "decoder")).paint(ORDER, leave)
+        await Pipeline(engine, base, ("encoder", "denoiser", "decoder")).paint(ORDER, step_done, leave)
     assert len(engine.of("denoiser")) == 1
+
+
+async def test_a_step_is_told_while_the_next_network_runs(tiny_repository: Path) -> None:
+    engine = RecordingEngine()
+    begun: list[tuple[float, int]] = []
+
+    async def step_done(share: float) -> None:
+        begun.append((share, len(engine.calls)))
+
+    base = Repositories([tiny_repository]).base("tiny")
+    await Pipeline(engine, base, ("encoder", "denoiser", "decoder")).paint(ORDER, step_done)
+    # The encoder and that step have run, and one more has begun; the last one is the decoder.
+    assert begun == [(0.25, 3), (0.5, 4), (0.75, 5)]

@@ -1,0 +1,82 @@
+"""Whether what is installed is what the locks say, for each process that has an environment of its own."""
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+
+from cli.check_result import CheckResult, bad, doubtful, good
+from embedded.part import PartError, python_of, site_of
+from embedded.redis import redis_binary
+from frontend.common.version import version_and_revision
+from frontend.settings import ROOT
+
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
+MAKE = "run `make install`"
+SHOWN = 3  # of many differences
+
+
+@dataclass(frozen=True)
+class Environment:
+    lock: str
+    title: str
+    without: str  # what goes without it; "": nothing
+
+
+ENVIRONMENTS = (
+    Environment("triton", "models in Triton", "IMGEN_TRITON_URLS set"),
+    Environment("servers", "Triton and Redis", "IMGEN_TRITON_URLS and IMGEN_REDIS_URL set"),
+    Environment("acs", "reviewer", "IMGEN_ACS_URL set"),
+    Environment("llm", "language model", "`imgen up --no-llm`"),
+)
+
+
+def check_installation() -> Iterator[CheckResult]:
+    yield good("imgen", version_and_revision())
+    yield _compare("API server and commands", ROOT / "requirements" / "frontend.txt", None)
+    for each in ENVIRONMENTS:
+        lock = ROOT / "requirements" / f"{each.lock}.txt"
+        if not Path(python_of(each.lock)).is_file():
+            yield doubtful(each.title, "not installed", f"{MAKE}, or go without: {each.without}")
+        else:
+            yield _compare(each.title, lock, [str(site_of(each.lock))])
+    yield _redis()
+
+
+def _compare(title: str, lock: Path, folders: list[str] | None) -> CheckResult:
+    """`folders`: where the packages are; None: where this program's are."""
+    found = distributions(path=folders) if folders else distributions()
+    installed = {_canonical(each.name): each.version for each in found}
+    wanted = PIN.findall(lock.read_text()) if lock.is_file() else []
+    wrong = list(_differences(wanted, installed))
+    if not wrong:
+        return good(title, f"{len(wanted)} packages, as locked")
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    return bad(title, ", ".join(wrong[:SHOWN]) + more, MAKE)
+
+
+def _differences(wanted: Iterable[tuple[str, str]], installed: dict[str, str]) -> Iterator[str]:
+    for name, version in wanted:
+        have = installed.get(_canonical(name))
+        if have is None:
+            yield f"{name} {version} is missing"
+        elif have.partition("+")[0] != version:  # a local build is another one of the same version
+            yield f"{name} is {have}, not {version}"
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _redis() -> CheckResult:
+    try:
+        binary = redis_binary()
+        told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=10)
+    except PartError:
+        return doubtful("Redis server", "none", f"{MAKE}, or set IMGEN_REDIS_URL")
+    except (OSError, subprocess.SubprocessError) as error:
+        return bad("Redis server", f"{binary} does not run ({type(error).__name__})", MAKE)
+    version = re.search(r"v=(\S+)", told.stdout)
+    return good("Redis server", f"{version[1] if version else 'unknown version'} ({binary})")

@@ -1,0 +1,1 @@
+"""The page at `/`: what was built of page/, and what a browser may do on it."""

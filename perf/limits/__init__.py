@@ -1,0 +1,1 @@
+"""How near each network comes to what the processor can do: the work of each contender's process."""

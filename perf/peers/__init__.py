@@ -1,0 +1,1 @@
+"""What people would use in our place: how each is installed, started and asked for a picture."""

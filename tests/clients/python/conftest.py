@@ -1,0 +1,3 @@
+from tests.api.conftest import server
+
+__all__ = ["server"]
