@@ -86,7 +86,9 @@ def count_refusal(error: ApiError) -> None:
 
 async def refresh_parts(health: Health, absent: Set[str]) -> None:
     """But for those that are `absent`."""
-    for part, works in (await health.check()).parts.items():
+    found = (await health.check()).parts
+    PART_UP.clear()
+    for part, works in found.items():
         if part not in absent:
             PART_UP.labels(part).set(works)
 
