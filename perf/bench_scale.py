@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.progress import Progress
+
 from embedded.part import PartError
 from frontend.catalogue.catalogue import load
 from frontend.settings import load as load_settings
@@ -83,9 +85,11 @@ async def _completed(fleet: SimulatedFleet, number: int) -> None:
         raise BenchError(f"no picture: {answer}")
 
 
-async def measure(options: argparse.Namespace) -> dict[str, Any]:
+async def measure(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """Raises BenchError, PartError."""
     tritons = [int(word) for word in options.tritons.split(",")]
+    fleets = len(tritons) * len(options.servers.split(","))
+    bar = progress.add_task("fleets, loads, simulation", total=fleets + len(options.loads.split(",")) + 1)
     rows: dict[str, dict[str, float]] = {}
     loads: dict[str, dict[str, float]] = {}
     kind = {"seconds": options.seconds, "slots": options.slots}
@@ -95,10 +99,12 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 async with fleet_up(Path(name), tritons=count, servers=servers, **kind) as fleet:
                     found = await saturated(fleet, count * options.slots, options.for_s)
                     rows[f"{count}x{servers}"] = found
+                    progress.advance(bar)
                     if count == tritons[-1] and f"{servers}" == options.servers.split(",")[-1]:
                         ideal = count * options.slots / options.seconds
                         for seed, share in enumerate(options.loads.split(","), 1):
                             told = await at_load(fleet, float(share) * ideal, 3 * options.for_s, seed)
+                            progress.advance(bar)
                             loads[share] = {**told, "over_service": round(told["p99_s"] / options.seconds, 2)}
     first, last = tritons[0], tritons[-1]
     for key, row in rows.items():
@@ -158,14 +164,15 @@ def main() -> None:
     parser.add_argument("--servers", default="1,2", help="of each role")
     parser.add_argument("--seconds", type=float, default=4.0, help="of a picture on a simulated GPU")
     parser.add_argument("--slots", type=int, default=2, help="pictures that a simulated GPU draws at a time")
-    parser.add_argument("--for-s", type=float, default=40.0, help="of each measurement")
+    parser.add_argument("--for-s", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--loads", default="0.5,0.8,0.95", help="shares of what the Tritons can do")
     parser.add_argument("--gpus", type=int, default=1_000, help="that are simulated")
     parser.add_argument("--simulated-s", type=float, default=40.0, help="of arrivals at them")
     options = read_options(parser, SMOKE)
     where = machine()
     try:
-        figures = asyncio.run(measure(options))
+        with Progress(transient=True) as progress:
+            figures = asyncio.run(measure(options, progress))
     except (BenchError, PartError) as error:
         sys.exit(f"bench_scale: {error}")
     show(figures)
