@@ -342,7 +342,7 @@ class JobStore:
         return await self._take(consumer) if woken else None
 
     async def _claim_abandoned(self, consumer: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
-        """Entries past their lease, one at a time. One call of Redis looks at all that are at work; XAUTOCLAIM
+        """Entries past their lease, one at a time. One call of Redis looks at all at work; XAUTOCLAIM
         looks at ten, so it would take two hundred before each job of a thousand GPUs."""
         after, lease = b"-", self._lease_ms
         while found := _raw(
