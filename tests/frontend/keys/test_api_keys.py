@@ -7,7 +7,6 @@ import pytest
 from redis.asyncio import Redis
 
 from frontend.audit.log import AuditLog
-from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys, KeyTerms
 from frontend.keys.secret import digest
 from frontend.keys.webhook_secrets import WebhookSecretStore
@@ -21,10 +20,11 @@ async def told(redis: "Redis") -> list[tuple[str, str]]:
     return [(entry.fields["event"], entry.fields["key"]) async for entry in AuditLog(redis).entries()]
 
 
-async def test_key_whose_answers_are_lost_is_changed_and_told_once(redis_url: str, tmp_path: Path) -> None:
-    direct = connect(redis_url)
-    async with wired(redis_url, tmp_path) as (wire, redis):
-        keys = Keys(redis)
+async def test_key_whose_answers_are_lost_is_changed_and_told_once(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    async with wired(redis_url, tmp_path) as (wire, near):
+        keys = Keys(near)
         first, _ = await keys.create("first")  # so that the scripts are there
         wire.lose_answer_to("web-shop")
         key, old = await keys.create("web-shop")
@@ -38,11 +38,10 @@ async def test_key_whose_answers_are_lost_is_changed_and_told_once(redis_url: st
         await keys.disable("web-shop")
         assert wire.lost == 4
         assert changed.note == "at night"
-    assert await told(direct) == [
+    assert await told(redis) == [
         ("create", first.id),
         *((event, key.id) for event in ("create", "set", "rotate", "disable")),
     ]
-    await direct.aclose()
 
 
 async def test_secret_that_a_key_has_already_makes_no_other_key(redis: "Redis") -> None:
@@ -63,11 +62,11 @@ async def test_what_was_so_before_is_no_change(redis: "Redis") -> None:
 
 
 async def test_webhook_secret_whose_answer_is_lost_leaves_the_older_one_valid(
-    redis_url: str, tmp_path: Path
+    redis: "Redis", redis_url: str, tmp_path: Path
 ) -> None:
-    async with wired(redis_url, tmp_path) as (wire, redis):
-        key, _ = await Keys(redis).create("web-shop")
-        store = WebhookSecretStore(redis)
+    key, _ = await Keys(redis).create("web-shop")
+    async with wired(redis_url, tmp_path) as (wire, near):
+        store = WebhookSecretStore(near)
         older = await store.add(key)
         wire.lose_answer_to("EXEC")
         newer = await store.add(key)
