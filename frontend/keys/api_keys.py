@@ -104,8 +104,10 @@ class Keys:
     async def create(
         self, name: str, secret: str = "", terms: KeyTerms | None = None
     ) -> tuple[KeyRecord, str]:
-        """A new key and its secret, which is stored nowhere. The embedded default brings its own secret; where
-        a key has it already, that stays as it is."""
+        """A new key and its secret, which is stored nowhere. The embedded default brings its own secret.
+
+        A key that has this secret already stays as it is.
+        """
         secret = secret or new_secret()
         record = KeyRecord(
             id=secrets.token_hex(8),

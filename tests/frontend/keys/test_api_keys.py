@@ -1,4 +1,4 @@
-"""Keys whose changes' answers are lost: what redis-py asks again changes nothing, and nothing is told twice."""
+"""Changes of keys whose answers are lost are asked for again, and done and told of once."""
 
 from datetime import timedelta
 from pathlib import Path
