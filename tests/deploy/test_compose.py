@@ -189,7 +189,9 @@ def until_connected(client: Redis) -> Redis:
 def test_monitoring_is_what_grafana_finds_by_itself() -> None:
     """Its own server cannot run here; the files that it reads at its start name each other."""
     grafana = compose()["services"]["grafana"]
-    mounted = {place: DEPLOY / source for source, place, _ in (each.split(":") for each in grafana["volumes"])}
+    mounted = {
+        place: DEPLOY / source for source, place, _ in (each.split(":") for each in grafana["volumes"])
+    }
     provisioning = "/etc/grafana/provisioning"
     (source,) = yaml.safe_load(mounted[f"{provisioning}/datasources/imgen.yaml"].read_text())["datasources"]
     (provider,) = yaml.safe_load(mounted[f"{provisioning}/dashboards/imgen.yaml"].read_text())["providers"]

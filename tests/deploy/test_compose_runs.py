@@ -1,4 +1,4 @@
-"""What compose.yaml has a host run, run here: every command, variable and health check, but Garage's and Grafana's."""
+"""What compose.yaml has a host run, run here: all but Garage and Grafana, with variables and probes."""
 
 import asyncio
 import re
@@ -29,7 +29,9 @@ SECONDS = {"s": 1, "m": 60}
 def as_containers(folder: Path, values: dict[str, str]) -> list[Container]:
     """Every service but those whose programs are not here."""
     services: dict[str, Any] = _filled(compose()["services"], values)
-    return [_container(name, each, folder) for name, each in services.items() if name not in ("s3", "grafana")]
+    return [
+        _container(name, each, folder) for name, each in services.items() if name not in ("s3", "grafana")
+    ]
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:
