@@ -38,7 +38,7 @@ ANSWERS = Counter(
 SECONDS = Histogram(
     "imgen_llm_seconds",
     "Time of an enhanced prompt, its wait for others included",
-    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 100),
 )
 for _outcome in ("used", "none", "absent"):
     ANSWERS.labels(_outcome)
