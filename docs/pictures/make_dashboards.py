@@ -24,18 +24,18 @@ HERE = Path(__file__).resolve().parent
 GRAFANA = HERE.parents[1] / "deploy" / "grafana"
 RATE_INTERVAL = "1m"  # Grafana's, of a scrape interval of 15 s
 POINTS = 180
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 480, 150, 58, 16, 6  # of a graph, in pixels
-PAGE_WIDTH, QUALITY = 1500, 70
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 380, 120, 52, 16, 6  # of a graph, in pixels
+PAGE_WIDTH, COLOURS_KEPT = 1200, 128
 MAX_LEGENDS = 8
 COLOURS = ("#3274d9", "#e0752d", "#299c46", "#c4162a", "#8f3bb8", "#d9a300", "#13a3b0", "#c15c9c", "#6b6b6b")
 STYLE = """
-body { margin: 0; padding: 12px; width: 1476px; background: #f4f5f5; font: 12px sans-serif; color: #24292e }
+body { margin: 0; padding: 12px; background: #f4f5f5; font: 11px sans-serif; color: #24292e }
 h1 { font-size: 18px; margin: 2px 4px } h2 { font-size: 14px; margin: 12px 4px 4px; grid-column: 1 / 4 }
 main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px }
 section { background: white; border: 1px solid #d8d9da; padding: 5px 6px; overflow: hidden }
 h3 { font-size: 12px; margin: 0 0 3px } p { margin: 2px 0; color: #52545c; line-height: 1.35 }
 b { font-size: 22px; color: #299c46; margin-right: 4px } i { display: inline-block; width: 10px; height: 3px;
-margin: 0 4px 3px 8px } .none { color: #9a9ca3; padding: 60px 0; text-align: center }
+margin: 0 4px 3px 8px } .none { color: #9a9ca3; padding: 45px 0; text-align: center }
 """
 
 
@@ -78,12 +78,14 @@ def _legend(pattern: str, labels: dict[str, str]) -> str:
 
 def in_unit(value: float, unit: str) -> str:
     """As Grafana shows it, about."""
+    if math.isnan(value):
+        return "-"
     match unit:
         case "percentunit":
             return f"{value * 100:.3g} %"
         case "s" | "µs":
             seconds = value if unit == "s" else value / 1e6
-            return f"{seconds:.3g} s" if seconds >= 1 or not seconds else f"{seconds * 1000:.3g} ms"
+            return f"{seconds:.4g} s" if seconds >= 1 or not seconds else f"{seconds * 1000:.3g} ms"
         case "bytes":
             return f"{value / 2**20:.4g} MiB" if value < 2**30 else f"{value / 2**30:.3g} GiB"
         case "ops" | "reqps":
@@ -121,7 +123,8 @@ def graph(series: Sequence[Series], panel: dict[str, Any], start: float, end: fl
     is_stacked = defaults["custom"]["stacking"]["mode"] == "normal"
     shown = stacked(series) if is_stacked else series
     values = [value for each in shown for _, value in each.points if not math.isnan(value)]
-    top = round_up(max(values, default=0.0))
+    size = 2**20 if defaults["unit"] == "bytes" else 1
+    top = size * round_up(max(values, default=0.0) / size)
 
     def x(at: float) -> float:
         return LEFT + (at - start) / (end - start) * (WIDTH - LEFT - 4)
@@ -182,7 +185,8 @@ def _line(
     if not fill:
         return line
     ends = f"L{x(series.points[-1][0]):.1f} {y(0):.1f}L{x(series.points[0][0]):.1f} {y(0):.1f}Z"
-    return f'<path d="{path}{ends}" fill="{colour}" fill-opacity="0.3"/>{line}'
+    area = f'<path d="{path}{ends}" fill="'  # on white, so that colours do not mix
+    return f'{area}white"/>{area}{colour}" fill-opacity="0.3"/>{line}'
 
 
 def page(dashboard: dict[str, Any], prometheus: Prometheus) -> tuple[str, list[str]]:
@@ -222,11 +226,11 @@ def _content(panel: dict[str, Any], series: Sequence[Series], prometheus: Promet
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("prometheus", help="its URL")
-    parser.add_argument("--minutes", type=float, default=10.0, help="until now")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--until", type=float, default=time.time(), help="Unix time")
     parser.add_argument("--output", type=Path, default=HERE)
     given = parser.parse_args()
-    now = time.time()
-    prometheus = Prometheus(given.prometheus, now - given.minutes * 60, now)
+    prometheus = Prometheus(given.prometheus, given.until - given.minutes * 60, given.until)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         sheet = browser.new_page(viewport={"width": PAGE_WIDTH, "height": 800})
@@ -235,7 +239,7 @@ def main() -> None:
             sheet.set_content(text)
             picture = Image.open(io.BytesIO(sheet.screenshot(full_page=True))).convert("RGB")
             path = given.output / f"dashboard-{file.stem}.webp"
-            picture.save(path, quality=QUALITY, method=6)
+            picture.quantize(COLOURS_KEPT).convert("RGB").save(path, lossless=True, quality=100, method=6)
             print(f"{path}: {path.stat().st_size // 1024} KiB")
             for each in missing:
                 print(f"  no answer: {each}")
