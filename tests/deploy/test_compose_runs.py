@@ -160,6 +160,10 @@ async def test_host_draws_a_reviewed_picture_and_every_health_check_succeeds(
     def get(address: str) -> requests.Response:
         return requests.get(address, timeout=30, verify=str(authority))
 
+    doctor = host.run("frontend", "python", "-m", "cli.main", "doctor").stdout
+    assert {"✓ redis: works", "✓ triton: works", "! llm: does not work; pictures are made without it"} <= {
+        line.strip() for line in doctor.splitlines()
+    }, doctor
     answer = await asyncio.to_thread(get, picture)
     assert answer.content[:4] == b"RIFF"
     assert answer.headers["Strict-Transport-Security"]

@@ -43,6 +43,8 @@ RUN_BY = {
     "imgen doctor": "test_sound_machine_is_told_to_be_one",
     "cp -a .imgen": "test_restored_folder_has_keys_jobs_pictures_and_its_mark",
     "cp -a /mnt/backup/imgen": "test_restored_folder_has_keys_jobs_pictures_and_its_mark",
+    "mv .imgen": "test_restored_folder_has_keys_jobs_pictures_and_its_mark",
+    "redis-cli ACL": "test_redis_password_is_changed_while_servers_have_either",
     "imgen audit export|verify": "test_log_is_exported_and_proves_itself",
     "imgen open, imgen doctor": "test_sound_machine_is_told_to_be_one",
     "imgen audit export": "test_log_is_exported_and_proves_itself",
