@@ -44,13 +44,15 @@ COPY frontend frontend
 ARG REVISION=""
 RUN echo "$REVISION" > frontend/common/revision.txt
 LABEL org.opencontainers.image.revision=$REVISION
+COPY requirements/frontend.txt requirements/
+RUN printf '#!/bin/sh\nexec python -m cli.main "$@"\n' > /usr/local/bin/imgen && chmod 0755 /usr/local/bin/imgen
 ENV IMGEN_HOST=0.0.0.0 IMGEN_PORT=8080 IMGEN_DATA_DIR=/var/lib/imgen
 USER 10001:10001
 VOLUME /var/lib/imgen
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
-# As `imgen COMMAND`: the container serves, `docker compose run frontend keys create NAME` makes a key.
+# As `imgen COMMAND`: the container serves; within it, `docker compose exec frontend imgen keys list`.
 ENTRYPOINT ["python", "-m", "cli.main"]
 CMD ["serve"]
 

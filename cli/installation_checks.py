@@ -10,8 +10,9 @@ from pathlib import Path
 from cli.check_result import CheckResult, bad, doubtful, good
 from embedded.part import PartError, python_of, site_of
 from embedded.redis import redis_binary
+from frontend.common.errors import SettingError
 from frontend.common.version import version_and_revision
-from frontend.settings import ROOT
+from frontend.settings import ROOT, Settings, load
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
 MAKE = "run `make install`"
@@ -23,33 +24,53 @@ class Environment:
     lock: str
     title: str
     without: str  # what goes without it; "": nothing
+    instead: tuple[str, ...] = ()  # settings: with all of them set, its parts are elsewhere
 
 
 ENVIRONMENTS = (
-    Environment("triton", "models in Triton", "IMGEN_TRITON_URLS set"),
-    Environment("servers", "Triton and Redis", "IMGEN_TRITON_URLS and IMGEN_REDIS_URL set"),
-    Environment("acs", "reviewer", "IMGEN_ACS_URL set"),
-    Environment("llm", "language model", "`imgen up --no-llm`"),
+    Environment("triton", "models in Triton", "IMGEN_TRITON_URLS set", ("triton_urls",)),
+    Environment(
+        "servers",
+        "Triton and Redis",
+        "IMGEN_TRITON_URLS and IMGEN_REDIS_URL set",
+        ("triton_urls", "redis_url"),
+    ),
+    Environment("acs", "reviewer", "IMGEN_ACS_URL set", ("acs_url",)),
+    Environment("llm", "language model", "`imgen up --no-llm`", ("llm_url",)),
 )
 
 
 def check_installation() -> Iterator[CheckResult]:
     yield good("imgen", version_and_revision())
     yield _compare("API server and commands", ROOT / "requirements" / "frontend.txt", None)
+    settings = _settings()
     for each in ENVIRONMENTS:
+        if settings and all(getattr(settings, name) for name in each.instead):
+            named = ", ".join(f"IMGEN_{name.upper()}" for name in each.instead)
+            yield good(each.title, f"elsewhere ({named})")
+            continue
         lock = ROOT / "requirements" / f"{each.lock}.txt"
         if not Path(python_of(each.lock)).is_file():
             yield doubtful(each.title, "not installed", f"{MAKE}, or go without: {each.without}")
         else:
             yield _compare(each.title, lock, [str(site_of(each.lock))])
-    yield _redis()
+    if not (settings and settings.redis_url):
+        yield _redis()
+
+
+def _settings() -> Settings | None:
+    """None where they do not hold together, which another check tells."""
+    try:
+        return load()
+    except SettingError:
+        return None
 
 
 def _compare(title: str, lock: Path, folders: list[str] | None) -> CheckResult:
     """`folders`: where the packages are; None: where this program's are."""
     found = distributions(path=folders) if folders else distributions()
     installed = {_canonical(each.name): each.version for each in found}
-    wanted = PIN.findall(lock.read_text()) if lock.is_file() else []
+    wanted = PIN.findall(lock.read_text())
     wrong = list(_differences(wanted, installed))
     if not wrong:
         return good(title, f"{len(wanted)} packages, as locked")

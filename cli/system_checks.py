@@ -20,6 +20,7 @@ from frontend.catalogue.catalogue import load as load_catalogue
 from frontend.common.errors import CatalogueError, SettingError
 from frontend.common.probe import NotReady, Probe
 from frontend.common.version import __version__
+from frontend.http.health import OPTIONAL
 from frontend.net.http_endpoint import HttpService, open_http_service
 from frontend.net.plain_text import plain_text_warnings
 from frontend.net.public_url import local_url, only_local
@@ -108,7 +109,12 @@ def _running(told: Mapping[str, Any]) -> Iterator[CheckResult]:
         yield good("imgen up", f"runs, {version}")
     reasons = told.get("reasons", {})
     for part, works in told.get("parts", {}).items():
-        yield good(part, "works") if works else bad(part, "does not work", str(reasons.get(part, "")))
+        if works:
+            yield good(part, "works")
+        elif part in OPTIONAL:
+            yield doubtful(part, "does not work; pictures are made without it", str(reasons.get(part, "")))
+        else:
+            yield bad(part, "does not work", str(reasons.get(part, "")))
     for network, runtimes in told.get("runtimes", {}).items():
         yield good(network, f"computed by {', '.join(runtimes)}")
     for words in told.get("warnings", ()):

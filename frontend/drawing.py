@@ -82,8 +82,8 @@ class DrawingServices:
     @property
     def probes(self) -> Mapping[str, Probe]:
         return {
-            "redis": Probe(partial(check_redis, self.prober), WRITE_FRESH_S),
-            "triton": Probe(self._check_triton, STARTS_WITH_US_FRESH_S),
+            "redis": Probe(partial(check_redis, self.prober), WRITE_FRESH_S, "IMGEN_REDIS_URL"),
+            "triton": Probe(self._check_triton, STARTS_WITH_US_FRESH_S, "IMGEN_TRITON_URLS"),
             "storage": self.storing,
         }
 

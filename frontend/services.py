@@ -132,8 +132,8 @@ async def open_services(
             version=__version__,
             probes={
                 **drawing.probes,
-                "acs": Probe(reviewer.ready, STARTS_WITH_US_FRESH_S),
-                "llm": Probe(enhancer.ready),
+                "acs": Probe(reviewer.ready, STARTS_WITH_US_FRESH_S, "IMGEN_ACS_URL"),
+                "llm": Probe(enhancer.ready, setting="IMGEN_LLM_URL"),
             },
             flags={**drawing.flags(gate), "cache": lambda: cache.size is not None},
             warnings=lambda: [*drawing.warnings(), *filter(None, [origins.warning])],

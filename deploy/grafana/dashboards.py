@@ -154,6 +154,7 @@ OPERATORS = Dashboard(
                 "Networks that computed no numbers",
                 "short",
                 {"{{network}} {{runtime}}": NO_NUMBERS},
+                "No data: none did",
             ),
         ),
         "Tritons": (
@@ -232,24 +233,25 @@ OPERATORS = Dashboard(
             Panel(
                 "Content credentials: the certificate's days",
                 "d",
-                {
-                    "left": "(min(imgen_certificate_expires_timestamp_seconds) - time()) / 86400",
-                    "warned of": "max(imgen_certificate_expiring)",
-                },
+                {"left": "(min(imgen_certificate_expires_timestamp_seconds) - time()) / 86400"},
                 kind="stat",
             ),
             Panel(
                 "Timestamp authority",
                 "ops",
                 {"{{result}}": per_second("imgen_timestamp_replies_total", "result")},
+                "No data where IMGEN_TSA_URL is not set",
             ),
             Panel(
-                "Memory and processor of the servers",
+                "Memory of the servers",
+                "bytes",
+                {"{{instance}}": 'process_resident_memory_bytes{job="imgen"}'},
+                "Without the processes in which strangers' bytes are read",
+            ),
+            Panel(
+                "Processor cores that the servers use",
                 "short",
-                {
-                    "{{instance}} GiB": 'process_resident_memory_bytes{job="imgen"} / 2^30',
-                    "{{instance}} cores": f'rate(process_cpu_seconds_total{{job="imgen"}}[{OVER}])',
-                },
+                {"{{instance}}": f'rate(process_cpu_seconds_total{{job="imgen"}}[{OVER}])'},
             ),
             Panel("Gauges that could not be read", "short", {"{{instance}}": "imgen_metrics_unread"}),
         ),
@@ -276,7 +278,7 @@ PRODUCT = Dashboard(
             Panel(
                 "Drawn in the last day",
                 "short",
-                {"pictures": 'sum(increase(imgen_attempts_total{outcome="made"}[1d]))'},
+                {"pictures": 'round(sum(increase(imgen_attempts_total{outcome="made"}[1d])))'},
                 kind="stat",
             ),
             Panel("From an order to its picture", "s", quantiles("imgen_picture_seconds")),
@@ -352,8 +354,20 @@ PRODUCT = Dashboard(
             Panel(
                 "What keys have used",
                 "short",
-                {"{{measure}}": "max by (measure) (imgen_used)"},
+                {"{{measure}}": 'max by (measure) (imgen_used{measure!~"engine_ms|bytes"})'},
                 "Since ever; `imgen usage`",
+            ),
+            Panel(
+                "Engine time that keys have used",
+                "s",
+                {"engine": 'max(imgen_used{measure="engine_ms"}) / 1000'},
+                "Since ever",
+            ),
+            Panel(
+                "Bytes of pictures that keys were made",
+                "bytes",
+                {"stored": 'max(imgen_used{measure="bytes"})'},
+                "Since ever",
             ),
             Panel("Actions, p50", "s", {"{{action}}": quantile(0.5, "imgen_action_seconds", "action")}),
             Panel(
@@ -391,7 +405,11 @@ TRITON = Dashboard(
             Panel(
                 "Failed",
                 "ops",
-                {"{{model}} {{reason}}": per_second("nv_inference_request_failure", "model, reason", _HERE)},
+                {
+                    "{{model}} {{reason}}": per_second("nv_inference_request_failure", "model, reason", _HERE)
+                    + " > 0"
+                },
+                "No data: none did",
             ),
             Panel(
                 "Time of a request",
@@ -443,7 +461,12 @@ TRITON = Dashboard(
                     "GPU {{gpu_uuid}}": f"nv_gpu_memory_used_bytes{_HERE}",
                 },
             ),
-            Panel("Power of the GPU", "watt", {"{{gpu_uuid}}": f"nv_gpu_power_usage{_HERE}"}),
+            Panel(
+                "Power of the GPU",
+                "watt",
+                {"{{gpu_uuid}}": f"nv_gpu_power_usage{_HERE}"},
+                "No data without a GPU",
+            ),
         ),
     },
     variables=(

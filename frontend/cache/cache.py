@@ -34,6 +34,7 @@ OFFER_S = 2.0
 LOOKUPS = Counter(
     "imgen_cache_lookups", "Look-ups by outcome: hit, or what the nearest picture lacked", ["outcome"]
 )
+LOOKUPS.labels("hit")
 SECONDS = Histogram(
     "imgen_cache_lookup_seconds",
     "Time of a look-up, with the prompt encoder's",

@@ -25,6 +25,8 @@ from frontend.common.errors import ApiError
 log = logging.getLogger(__name__)
 CellFunction = Callable[[bytes], bytes]
 ENDED = Counter("imgen_cells_ended", "Processes for strangers' bytes that a limit ended", ["limit"])
+for _limit in LimitKind:
+    ENDED.labels(_limit)
 ROOT = Path(__file__).resolve().parent.parent.parent  # where `frontend` is imported from
 START_S = 30.0
 _ENVIRONMENT = {

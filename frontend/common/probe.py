@@ -16,9 +16,15 @@ class NotReady(Exception):
 class Probe:
     """Of one part. All who ask at about the same time share one question, and its answer for a while."""
 
-    def __init__(self, ask: Callable[[], Awaitable[object]], fresh_s: float = FRESH_S) -> None:
-        """`ask`: returning False, raising and being late mean no; the words of a NotReady are told."""
+    def __init__(
+        self, ask: Callable[[], Awaitable[object]], fresh_s: float = FRESH_S, setting: str = ""
+    ) -> None:
+        """`ask`: returning False, raising and being late mean no; the words of a NotReady are told.
+
+        `setting`: told where it is not these words.
+        """
         self._ask = ask
+        self._setting = f"{setting}: " if setting else ""
         self._fresh_s = fresh_s
         self._task: asyncio.Task[str | None] | None = None
         self._began = 0.0
@@ -48,7 +54,9 @@ class Probe:
         except NotReady as error:
             return str(error)
         except TimeoutError:
-            return f"no answer within {TIMEOUT_S:.0f} s"
+            return f"{self._setting}no answer within {TIMEOUT_S:.0f} s"
         except Exception as error:
-            return type(error).__name__
-        return "" if answer is False else None
+            return f"{self._setting}{type(error).__name__}"
+        if answer is not False:
+            return None
+        return f"{self._setting}nothing there is ready" if self._setting else ""

@@ -69,6 +69,8 @@ async def open_timestamps(settings: FinishingSettings) -> AsyncIterator[Timestam
         return
     authority = _check_url(settings.tsa_url)
     path = f"/{secrets.token_urlsafe(16)}"  # for this process alone
+    for result in ("some", "none"):
+        REPLIES.labels(result)
     async with aiohttp.ClientSession() as session:
         app = web.Application(client_max_size=MAX_QUERY_BYTES)
         app.router.add_post(path, _Relay(session, authority, settings.tsa_timeout_s).answer)

@@ -21,17 +21,19 @@ MAX_LIMITS = 50
 
 REQUESTS = Counter("imgen_http_requests", "Answers by route and status", ["route", "status"])
 REFUSED = Counter("imgen_http_refused_connections", "Connections that were given up, and why", ["reason"])
+for _reason in ("connections", "malformed", "pipelined", "protocol", "slow reader"):
+    REFUSED.labels(_reason)
 SECONDS = Histogram(
     "imgen_http_request_seconds",
     "Time to answer",
     ["route"],
-    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 ACTION_SECONDS = Histogram(
     "imgen_action_seconds",
     "Time of an action of POST /api/v2, refused ones included, by its name",
     ["action"],
-    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
 LIMITS_HIT = Counter(
     "imgen_limits_hit",

@@ -35,6 +35,7 @@ class Member:
         self._ends: set[asyncio.Timeout] = set()  # of what waits for it
         self._outage = OutageLog(log, f"triton {triton.url} does not answer")
         metrics.ALIVE.labels(triton.url).set(1)
+        metrics.FAILURES.labels(triton.url)
 
     @property
     def idle(self) -> bool:

@@ -17,5 +17,5 @@ FAILURES = Counter("imgen_triton_failures", "Orders and requests that a Triton f
 
 def forget(triton: str) -> None:
     for metric in (ALIVE, ORDERS, LOAD, CHARACTERS, FAILURES):
-        with contextlib.suppress(KeyError):  # it never failed
+        with contextlib.suppress(KeyError):  # it never answered
             metric.remove(triton)

@@ -36,7 +36,7 @@ STAGE_SECONDS = Histogram(
     "imgen_stage_seconds",
     "Time that made pictures took, by stage: wait (in the queue), encode, denoise, decode, finish, store",
     ["stage"],
-    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300),
 )
 STEP_SECONDS = Histogram(
     "imgen_denoise_step_seconds",
@@ -47,7 +47,7 @@ FINISHING_SECONDS = Histogram(
     "imgen_finishing_seconds",
     "Time of each part of finishing: mark, invisible_mark, fingerprint, encode, sign, thumbnail",
     ["part"],
-    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 3),
 )
 PICTURE_SECONDS = Histogram(
     "imgen_picture_seconds",

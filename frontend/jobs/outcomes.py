@@ -22,3 +22,9 @@ SCRIPT_SECONDS = Histogram(
 OUTCOMES = ("completed", "blocked", "failed", "unjudged", "timed_out", "cancelled")
 for _outcome in OUTCOMES:  # from 0 on: a rate of what was never seen before is none
     ENDED.labels(_outcome)
+
+
+def count_accepted(model: str, source: str) -> None:
+    for each in ("drawn", "cache"):
+        ACCEPTED.labels(model, each)
+    ACCEPTED.labels(model, source).inc()

@@ -28,7 +28,7 @@ from frontend.domain.webhook import Webhook
 from frontend.jobs.budget import budgets, over_budget
 from frontend.jobs.claim import Claim
 from frontend.jobs.idempotency_key import IdempotencyKey
-from frontend.jobs.outcomes import ACCEPTED, ENDED
+from frontend.jobs.outcomes import ENDED, count_accepted
 from frontend.jobs.queue_share import ORDINARY, QueueShare
 from frontend.jobs.scripts import LUA, Scripts
 from frontend.jobs.settings import JobSettings
@@ -165,7 +165,7 @@ class JobStore:
                 await self.cancel(job.id, job.owner)
             raise _not_kept()
         if outcome == b"accepted":
-            ACCEPTED.labels(job.model, "drawn").inc()
+            count_accepted(job.model, "drawn")
         if quotas is not None:
             quotas.extend(budgets(terms, used))
         return str(known, "ascii")
@@ -283,7 +283,7 @@ class JobStore:
             raise ApiError(409, "Idempotency key was used for another request")
         _refuse_webhook(outcome)
         if outcome == b"accepted":
-            ACCEPTED.labels(job.model, "cache").inc()
+            count_accepted(job.model, "cache")
         if quotas is not None:
             quotas.extend(budgets(terms, used))
         return None if outcome == b"taken" else str(known, "ascii")

@@ -14,12 +14,20 @@ from redis.exceptions import WatchError
 
 from contract.redis_keys import CHANGES, KEYS, KEYS_CHANGED
 from frontend.audit.log import AuditLog
+from frontend.audit.scripts import with_audit
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
 from frontend.keys.secret import PresentedSecret, digest, new_secret
 
 MAX_DECODED = 1_000  # records
 ERASED = "(erased)"
+# Asked again after a lost answer it finds the key there, and tells nothing twice.
+_CREATE = with_audit(
+    """local digest, record, id = unpack(ARGV)
+if redis.call('HSETNX', KEYS, digest, record) == 1 then
+  audit('key', 'event', 'create', 'key', id)
+end"""
+)
 
 
 class Scope(StrEnum):
@@ -78,6 +86,7 @@ class Keys:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._audit = AuditLog(redis)
+        self._create = redis.register_script(_CREATE)
         self._reads: Coalescer[str, bytes | None] = Coalescer(self._read_many)
 
     async def _read_many(self, digests: list[str]) -> list[bytes | None]:
@@ -95,7 +104,10 @@ class Keys:
     async def create(
         self, name: str, secret: str = "", terms: KeyTerms | None = None
     ) -> tuple[KeyRecord, str]:
-        """A new key and its secret, which is stored nowhere. The embedded default brings its own secret."""
+        """A new key and its secret, which is stored nowhere. The embedded default brings its own secret.
+
+        A key that has this secret already stays as it is.
+        """
         secret = secret or new_secret()
         record = KeyRecord(
             id=secrets.token_hex(8),
@@ -104,10 +116,7 @@ class Keys:
             digest=digest(secret),
             **msgspec.structs.asdict(terms or KeyTerms()),
         )
-        async with self._redis.pipeline() as pipe:
-            pipe.hsetnx(KEYS, record.digest, msgspec.json.encode(record))
-            await self._audit.write("key", {"event": "create", "key": record.id}, pipe)
-            await pipe.execute()
+        await self._create(args=[record.digest, msgspec.json.encode(record), record.id])
         return record, secret
 
     async def all(self) -> list[KeyRecord]:
@@ -150,6 +159,8 @@ class Keys:
         secret = new_secret()
 
         def rotate(found: list[KeyRecord]) -> list[KeyRecord]:
+            if any(record.digest == digest(secret) for record in found):
+                return []  # done already, and the answer was lost
             enabled, now = _enabled(found, name_or_id), datetime.now(UTC)
             current = [record for record in enabled if not record.replaced]
             if len(current) != 1:
@@ -176,7 +187,8 @@ class Keys:
                 found = [record for record in records if name_or_id in (record.id, record.name)]
                 if not found:
                     raise KeyError(name_or_id)
-                changed = rewrite(found)
+                rewritten = rewrite(found)
+                changed = [record for record in rewritten if record not in found]
                 pipe.multi()  # type: ignore[no-untyped-call]
                 for record in changed:
                     pipe.hset(KEYS, record.digest, msgspec.json.encode(record))
@@ -185,9 +197,9 @@ class Keys:
                 pipe.publish(CHANGES, KEYS_CHANGED)
                 try:
                     await pipe.execute()
-                except WatchError:
+                except WatchError:  # or its answer was lost: what was done then is no change any more
                     continue
-                return changed
+                return rewritten
 
 
 def presented_digest(header: str | None) -> str:

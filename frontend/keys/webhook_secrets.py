@@ -65,7 +65,8 @@ class WebhookSecretStore:
     async def add(self, key: KeyRecord) -> str:
         """A new one, which is returned this once; of the older ones the newest stays valid beside it."""
         secret = WEBHOOK_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-        await self._change(key, lambda known: (secret, *known)[:VALID])
+        # Once, also where the answer is lost and this is done again.
+        await self._change(key, lambda known: tuple(dict.fromkeys((secret, *known)))[:VALID])
         return secret
 
     async def retire_older(self, key: KeyRecord) -> int:

@@ -20,6 +20,7 @@ from contract.emphasis import BREAK, is_weighted, plain
 from frontend.common.bounded_read import read_bounded
 from frontend.common.errors import ApiError
 from frontend.common.fair_limiter import FairLimiter
+from frontend.common.probe import NotReady
 from frontend.common.tracer import span
 from frontend.prompts import llm_answer
 from frontend.prompts.prompt import Prompt
@@ -38,7 +39,7 @@ ANSWERS = Counter(
 SECONDS = Histogram(
     "imgen_llm_seconds",
     "Time of an enhanced prompt, its wait for others included",
-    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 100),
 )
 for _outcome in ("used", "none", "absent"):
     ANSWERS.labels(_outcome)
@@ -128,9 +129,9 @@ class Enhancer:
             raise ApiError(502, "Enhancement failed") from None
 
     async def ready(self) -> bool:
-        """Whether the server answers. Raises aiohttp.ClientError where nothing does."""
+        """Whether the server answers. Raises NotReady, aiohttp.ClientError where nothing does."""
         if not self._url:
-            return False
+            raise NotReady("IMGEN_LLM_URL is empty: prompts are not enhanced")
         async with self._session.get(
             f"{self._url}/models", headers=self._headers, allow_redirects=False
         ) as response:

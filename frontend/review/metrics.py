@@ -16,12 +16,12 @@ REVIEWS = Counter(
 SECONDS = Histogram(
     "imgen_review_seconds",
     "Time of a review that ended with a verdict",
-    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
 VERDICT_SECONDS = Histogram(
     "imgen_poll_to_verdict_seconds",
     "Time from the first poll of a made picture to its stored verdict, reviews without one included",
-    buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300),
 )
 for _outcome in ("safe", "unsafe", "none"):
     REVIEWS.labels(_outcome)

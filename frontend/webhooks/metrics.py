@@ -10,6 +10,8 @@ ATTEMPTS = Counter(
     "Attempts of this server to deliver a webhook: delivered, failed (another one follows), given_up",
     ["outcome"],
 )
+for _outcome in ("delivered", "failed", "given_up"):  # from 0 on, so that the first of each is seen to come
+    ATTEMPTS.labels(_outcome)
 SECONDS = Histogram(
     "imgen_webhook_attempt_seconds",
     "Time until a webhook's receiver answered, or was given up",

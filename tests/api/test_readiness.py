@@ -38,9 +38,9 @@ async def test_full_disk_is_not_ready_and_names_the_setting(
             disk.fill()
             told = await until(server, 503, "storage", works=False)
             words = "IMGEN_DATA_DIR: no picture can be stored there: No space left on device"
-            assert told["reasons"] == {"storage": words}
+            assert told["reasons"]["storage"] == words
             disk.free()
-            assert (await until(server, 200, "storage", works=True))["reasons"] == {}
+            assert "storage" not in (await until(server, 200, "storage", works=True))["reasons"]
 
 
 async def test_read_only_redis_is_not_ready_and_names_the_setting(

@@ -1,8 +1,11 @@
 """`imgen doctor` on settings and folders that would not work."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from cli.main import main
 
@@ -75,3 +78,20 @@ def test_broken_catalogue_is_told(
     monkeypatch.setenv("IMGEN_CATALOGUE_DIR", str(folder))
     assert main(["doctor"]) == 1
     assert any(line.startswith("✗ catalogue: ") and str(folder) in line for line in lines_of(capsys))
+
+
+@pytest.mark.parametrize(("triton", "status"), [(True, 0), (False, 1)])
+async def test_part_that_pictures_do_without_is_nothing_to_mend(
+    triton: bool, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def readyz(_: web.Request) -> web.Response:
+        return web.json_response({"version": "1", "parts": {"triton": triton, "llm": False}})
+
+    app = web.Application()
+    app.router.add_get("/readyz", readyz)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("IMGEN_PORT", str(server.port))
+        assert await asyncio.to_thread(main, ["doctor"]) == status
+    told = lines_of(capsys)
+    assert "! llm: does not work; pictures are made without it" in told
+    assert ("✓ triton: works" if triton else "✗ triton: does not work") in told

@@ -71,6 +71,8 @@ class Container:
         arguments = self.arguments
         if self.image.startswith("caddy:") and arguments is None:
             return [*CADDY]
+        if self.image.startswith("prom/"):
+            command = ("prometheus",)
         if arguments is None:  # as everywhere: another ENTRYPOINT forgets the image's CMD
             arguments = tuple(last(self.image, "CMD")) if own and not self.command else ()
         return [*command, *arguments]

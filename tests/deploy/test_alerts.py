@@ -138,6 +138,20 @@ def test_alerts_fire_for_what_they_are_about_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_share_of_errors_is_none_where_there_never_was_one(tmp_path: Path) -> None:
+    """Nor of a language model's, of which a server without one tells nothing."""
+    case = as_tested(
+        dict.fromkeys((OUR_FAULT, *(name for name in HEALTHY if "llm_answers" in name)), ""), set()
+    )
+    told = [{"labels": "imgen:errors:ratio_rate5m", "value": 0}]
+    case["promql_expr_test"] = [{"expr": "imgen:errors:ratio_rate5m", "eval_time": "1h", "exp_samples": told}]
+    file = tmp_path / "errors.test.yaml"
+    rules = str(PROMETHEUS / "alerts.yaml")
+    file.write_text(yaml.safe_dump({"rule_files": [rules], "evaluation_interval": "1m", "tests": [case]}))
+    done = promtool("test", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_is_seen_to_fire() -> None:
     assert ALERTS.keys() - set().union(*(firing for _, firing in CASES)) == set()
 

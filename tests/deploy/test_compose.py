@@ -128,7 +128,10 @@ def test_service_is_hardened_restarted_and_watched(name: str) -> None:
 
 def test_only_the_proxy_can_be_reached_from_outside() -> None:
     services = compose()["services"]
-    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
+        "proxy": ["80:80", "443:443", "443:443/udp"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
     assert compose()["networks"]["inside"]["internal"] is True
     assert all(services[name]["networks"] == ["inside"] for name in ("redis", "triton", "s3"))
 
@@ -138,7 +141,7 @@ def test_mounted_files_and_build_targets_exist() -> None:
     volumes = compose()["volumes"]
     for service in compose()["services"].values():
         for source in (item.split(":")[0] for item in service.get("volumes", []) if "${" not in item):
-            assert (DEPLOY / source).is_file() if source.startswith("./") else source in volumes
+            assert (DEPLOY / source).exists() if source.startswith("./") else source in volumes
         if build := service.get("build"):
             assert (DEPLOY / build["context"]).resolve() == ROOT
             assert f" AS {build['target']}\n" in dockerfile
@@ -181,6 +184,36 @@ def until_connected(client: Redis) -> Redis:
             time.sleep(0.05)
         else:
             return client
+
+
+def test_monitoring_is_what_grafana_finds_by_itself() -> None:
+    """Its own server cannot run here; the files that it reads at its start name each other."""
+    grafana = compose()["services"]["grafana"]
+    mounted = {
+        place: DEPLOY / source for source, place, _ in (each.split(":") for each in grafana["volumes"])
+    }
+    provisioning = "/etc/grafana/provisioning"
+    (source,) = yaml.safe_load(mounted[f"{provisioning}/datasources/imgen.yaml"].read_text())["datasources"]
+    (provider,) = yaml.safe_load(mounted[f"{provisioning}/dashboards/imgen.yaml"].read_text())["providers"]
+    prometheus = compose()["services"]["prometheus"]
+    assert source["url"] == "http://prometheus:9090"
+    assert "--web.listen-address=0.0.0.0:9090" in prometheus["command"]
+    assert set(grafana["networks"]) & set(prometheus["networks"])
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())["global"]
+    assert source["jsonData"]["timeInterval"] == scraped["scrape_interval"]
+    folder = mounted[provider["options"]["path"]]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (folder / Path(home).name).is_file()
+
+
+@pytest.mark.parametrize(("password", "said"), [("", "GRAFANA_PASSWORD is empty\n"), ("s3cret", "")])
+def test_grafana_starts_with_a_password_alone(tmp_path: Path, password: str, said: str) -> None:
+    (tmp_path / "run.sh").symlink_to("/bin/true")
+    *shell, script = compose()["services"]["grafana"]["entrypoint"]
+    script = script.replace("$$", "$").replace("/run.sh", str(tmp_path / "run.sh"))
+    environment = {"PATH": os.environ["PATH"], "GF_SECURITY_ADMIN_PASSWORD": password}
+    done = subprocess.run([*shell, script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0 if password else 1, said)
 
 
 def test_no_command_line_of_a_container_holds_a_secret() -> None:

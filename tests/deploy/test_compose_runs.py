@@ -1,14 +1,16 @@
-"""What compose.yaml has a host run, run here: every command, variable and health check, but Garage's."""
+"""What compose.yaml has a host run, run here: all but Garage and Grafana, with variables and probes."""
 
 import asyncio
 import re
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from embedded.part import free_port
 from frontend.settings import ROOT
@@ -25,9 +27,11 @@ SECONDS = {"s": 1, "m": 60}
 
 
 def as_containers(folder: Path, values: dict[str, str]) -> list[Container]:
-    """Every service but the object store."""
+    """Every service but those whose programs are not here."""
     services: dict[str, Any] = _filled(compose()["services"], values)
-    return [_container(name, each, folder) for name, each in services.items() if name != "s3"]
+    return [
+        _container(name, each, folder) for name, each in services.items() if name not in ("s3", "grafana")
+    ]
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:
@@ -95,6 +99,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Machine]:
         containers = as_containers(tmp_path, values)
         with machine(tmp_path, containers, {"api": "frontend"}, elsewhere) as running:
             caddyfile(running, tmp_path)
+            scrape_configuration(running, tmp_path)
             yield running
 
 
@@ -106,6 +111,28 @@ def caddyfile(host: Machine, folder: Path) -> None:
     options = f"{{\n\thttp_port {free_port()}\n\tskip_install_trust\n\t{admin}\n"
     (folder / "Caddyfile").write_text(re.sub(r"^\{\n", options, text, count=1, flags=re.MULTILINE))
     host.replace_folder(CADDY, "/etc/caddy/Caddyfile", folder / "Caddyfile")
+
+
+def scrape_configuration(host: Machine, folder: Path) -> None:
+    """Addresses in place of names, for which Prometheus would ask a DNS server; and more often."""
+    shutil.copytree(DEPLOY / "prometheus", folder / "prometheus")
+    file = folder / "prometheus" / "prometheus.yaml"
+    configuration = yaml.safe_load(file.read_text())
+    configuration["global"] = dict.fromkeys(configuration["global"], "1s")
+    for scraped in configuration["scrape_configs"]:
+        found = [(each["names"], each["port"]) for each in scraped.pop("dns_sd_configs")]
+        targets = [f"{host.addresses[name]}:{port}" for names, port in found for name in names]
+        scraped["static_configs"] = [{"targets": targets}]
+    file.write_text(yaml.safe_dump(configuration))
+    host.replace_folder("prometheus", "/etc/prometheus", folder / "prometheus")
+
+
+def answer_of_prometheus(host: Machine, query: str) -> dict[str, float]:
+    """Its series' values, by their job."""
+    url = f"http://{host.addresses['prometheus']}:9090/api/v1/query"
+    answer = requests.get(url, params={"query": query}, timeout=30).json()
+    assert answer["status"] == "success", answer
+    return {each["metric"].get("job", ""): float(each["value"][1]) for each in answer["data"]["result"]}
 
 
 @pytest.mark.system
@@ -123,6 +150,8 @@ async def test_host_draws_a_reviewed_picture_and_every_health_check_succeeds(
     assert (rules.returncode, rules.stdout) == (0, f"bucket: {BUCKET} has its rules\n"), rules.stderr
     host.start("frontend")
     host.until_ready("frontend")
+    host.start("prometheus")
+    host.until_ready("prometheus")
     key = host.run("frontend", "python", "-m", "cli.main", "keys", "create", "studio-a").stdout.split()[-1]
     url = host.environment("frontend")["IMGEN_PUBLIC_URL"]
     picture = draw(f"{url}/api/v2", key, str(authority))
@@ -131,9 +160,17 @@ async def test_host_draws_a_reviewed_picture_and_every_health_check_succeeds(
     def get(address: str) -> requests.Response:
         return requests.get(address, timeout=30, verify=str(authority))
 
+    doctor = host.run("frontend", "python", "-m", "cli.main", "doctor").stdout
+    assert {"✓ redis: works", "✓ triton: works", "! llm: does not work; pictures are made without it"} <= {
+        line.strip() for line in doctor.splitlines()
+    }, doctor
     answer = await asyncio.to_thread(get, picture)
     assert answer.content[:4] == b"RIFF"
     assert answer.headers["Strict-Transport-Security"]
     assert (await asyncio.to_thread(get, f"{url}/readyz")).status_code == 404
-    for name in ("frontend", "acs", "triton", CADDY, "redis"):
+    until(lambda: answer_of_prometheus(host, "up") == {"imgen": 1, "triton": 1})
+    until(lambda: answer_of_prometheus(host, "imgen_picture_seconds_count") == {"imgen": 1})
+    until(lambda: answer_of_prometheus(host, "sum by (job) (nv_inference_count) > 0").keys() == {"triton"})
+    assert answer_of_prometheus(host, 'ALERTS{alertstate="firing"}') == {}
+    for name in ("prometheus", "frontend", "acs", "triton", CADDY, "redis"):
         assert host.stop(name) == 0, host.log(name)

@@ -117,6 +117,30 @@ def test_container_tells_its_version_and_the_revision_of_its_build(
     assert run_in(folder, Path(sys.executable), "-m", "cli.main", "--version").stdout == f"imgen {told}\n"
 
 
+def test_operators_find_imgen_and_its_doctor_in_the_frontends_image(tmp_path: Path) -> None:
+    folder = image("frontend", tmp_path / "app")
+    (writing,) = (line.removeprefix("RUN ") for line in stages()["frontend"] if "/bin/imgen" in line)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -P "$@"\n')
+    (programs / "python").chmod(0o755)
+    subprocess.run(writing.replace("/usr/local/bin", str(programs)), shell=True, check=True)
+    parts = ("REDIS_URL", "TRITON_URLS", "ACS_URL", "LLM_URL")
+    away = dict(zip(parts, ("redis://127.0.0.1:9", "127.0.0.1:9", *["http://127.0.0.1:9"] * 2), strict=True))
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+    environment |= {"IMGEN_DATA_DIR": str(tmp_path / "data")}
+    environment |= {f"IMGEN_{name}": value for name, value in away.items()}
+    done = subprocess.run(
+        ["imgen", "doctor"], cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    installed = done.stdout.split("What is installed")[1].split("What is set")[0]
+    assert "API server and commands" in installed and "! " not in installed and "✗" not in installed, (
+        installed
+    )
+    assert re.search(r"commands: [1-9]\d+ packages, as locked", installed), installed
+    assert "✗ stores: IMGEN_REDIS_URL: Redis does not answer" in done.stdout
+
+
 @pytest.mark.system
 def test_reviewer_starts_from_what_its_image_holds(tmp_path: Path) -> None:
     python = Path(sys.prefix) / "parts" / "acs" / "bin" / "python"

@@ -3,7 +3,7 @@ import { randomKey } from "./crypto.js";
 import { NotImgen } from "./errors.js";
 import { Job } from "./job.js";
 import { Transport, type Waiting } from "./transport.js";
-import type { GenerateOptions, Models, Ordered, Prompted, Verification } from "./types.js";
+import type { GenerateOptions, Models, Ordered, Prompted, Usage, Verification } from "./types.js";
 
 export interface ImgenOptions {
   /** Of the server, such as `https://imgen.example.com`; in a page its own by default. */
@@ -62,6 +62,11 @@ export class Imgen {
 
   async models(waiting?: Waiting): Promise<Models> {
     return (await this.#transport.call({ action: "models" }, waiting)) as Models;
+  }
+
+  /** What the key has used in so many days, today included, and the limits that it was given. */
+  async usage(days = 30, waiting?: Waiting): Promise<Usage> {
+    return (await this.#transport.call({ action: "usage", days }, waiting)) as Usage;
   }
 
   /** A prompt for someone without an idea. `character`: at random if it is left out, nobody if it is "". */

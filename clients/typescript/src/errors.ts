@@ -55,6 +55,10 @@ export class BadRequest extends Refusal {
 export class Unauthorized extends Refusal {
   override readonly kind = "unauthorized";
 }
+/** 403: the key was made for something else; or a link that has expired. */
+export class Forbidden extends Refusal {
+  override readonly kind = "forbidden";
+}
 /** 404: `cache_only`, and there is no such picture; or an address that the server does not have. */
 export class NotFound extends Refusal {
   override readonly kind = "not_found";
@@ -87,6 +91,7 @@ export class ServerError extends Refusal {
 const BY_STATUS = new Map<number, typeof Refusal>([
   [400, BadRequest],
   [401, Unauthorized],
+  [403, Forbidden],
   [404, NotFound],
   [409, Conflict],
   [413, TooLarge],

@@ -6,6 +6,7 @@ export {
   Cancelled,
   Conflict,
   Failed,
+  Forbidden,
   ForgedWebhook,
   ImgenError,
   JobError,
@@ -33,6 +34,7 @@ export {
   type Ordered,
   type Pending,
   type Status,
+  type Usage,
   type Verification,
 } from "./types.js";
 export * as webhooks from "./webhooks.js";

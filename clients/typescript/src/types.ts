@@ -15,6 +15,7 @@ import type {
   RandomAnswer,
   RunningAnswer,
   TimedOutAnswer,
+  UsageAnswer,
   VerifyAnswer,
 } from "./api.js";
 
@@ -28,6 +29,7 @@ export type Pending = QueuedAnswer | RunningAnswer;
 export type Finished = CompletedAnswer | BlockedAnswer | FailedAnswer | TimedOutAnswer | CancelledAnswer;
 export type Status = Pending | Finished;
 export type Models = ModelsAnswer;
+export type Usage = UsageAnswer;
 /** Without a key `evidence` and `picture` are never told. */
 export type Verification = VerifyAnswer & Partial<Pick<KeyVerifyAnswer, "evidence" | "picture">>;
 export type Prompted = OptimizeAnswer | RandomAnswer;

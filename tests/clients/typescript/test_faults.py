@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from frontend.keys.api_keys import Keys, KeyTerms, Scope
 from tests.api.harness import Api
 from tests.clients.sse import Connection, event, telling
 from tests.clients.typescript.conftest import Run
@@ -195,6 +196,23 @@ async def test_expired_link_is_asked_for_anew_and_gets_no_key(run: Run, server: 
         """,
     )
     assert said[0] > 1000 and said[1] == [{}, {}]
+
+
+async def test_usage_is_told_by_day_and_not_to_a_key_that_may_only_verify(run: Run, server: Api) -> None:
+    _, checker = await Keys(server.redis).create("checker", terms=KeyTerms(scopes=(Scope.VERIFY,)))
+    said = await result(
+        run,
+        server.url,
+        server.key,
+        f"""
+        const imgen = new sdk.Imgen({{ url, key, pollMs: 50 }});
+        await (await imgen.generate("a red car")).wait();
+        const {{ total, days, limits }} = await imgen.usage(1);
+        const refused = new sdk.Imgen({{ url, key: "{checker}" }}).usage();
+        say([total.jobs, days[0].pictures, limits, (await caught(refused)).kind]);
+        """,
+    )
+    assert said == [1, 1, {"priority": "normal"}, "forbidden"]
 
 
 async def test_stream_that_breaks_is_resumed_after_its_last_event(run: Run) -> None:

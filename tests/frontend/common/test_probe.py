@@ -50,12 +50,16 @@ async def test_words_that_are_meant_for_operators_are_told_and_no_others(fault: 
     part = Part()
     part.fault = fault
     assert await fault_of(Probe(part.ask)) == told
+    setting = "" if "IMGEN_" in told else "IMGEN_S3_BUCKET: "
+    assert await fault_of(Probe(part.ask, setting="IMGEN_S3_BUCKET")) == f"{setting}{told}"
 
 
 async def test_part_that_says_no_is_not_ready() -> None:
     part = Part()
     part.answer = False
     assert await fault_of(Probe(part.ask)) == ""
+    told = "IMGEN_TRITON_URLS: nothing there is ready"
+    assert await fault_of(Probe(part.ask, setting="IMGEN_TRITON_URLS")) == told
 
 
 async def test_answer_to_an_older_question_does_not_count() -> None:

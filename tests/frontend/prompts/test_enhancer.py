@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from contract.limits import MAX_PROMPT_CHARACTERS
 from embedded.part import free_port
 from frontend.common.errors import ApiError
+from frontend.common.probe import NotReady
 from frontend.prompts.enhancer import Enhancer, merge
 from frontend.prompts.prompt import Prompt
 
@@ -193,7 +194,8 @@ async def test_llm_that_is_not_there_is_an_enhancement_that_failed(url: str) -> 
 async def test_any_answering_server_is_ready_and_none_is_not() -> None:
     async with aiohttp.ClientSession() as session, serving(says("")) as llm:
         assert await Enhancer(session, url=llm.url).ready()
-        assert not await Enhancer(session).ready()
+        with pytest.raises(NotReady, match="IMGEN_LLM_URL is empty"):
+            await Enhancer(session).ready()
         with pytest.raises(aiohttp.ClientError):
             await Enhancer(session, url="http://127.0.0.1:1/v1").ready()
 
