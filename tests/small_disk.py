@@ -30,7 +30,7 @@ class SmallDisk:
     def take_room(self) -> None:
         """All that there is at this moment, while others write and delete beside it."""
         with self._filler.open("ab", buffering=0) as file:
-            for size in (MIB, 1):
+            for size in (MIB, 4096, 1):
                 with contextlib.suppress(OSError):
                     while file.write(bytes(size)):
                         pass

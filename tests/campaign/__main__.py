@@ -1,4 +1,4 @@
-"""python -m tests.campaign [--jobs 1000] [--seeds 1,2,3,4]: nothing is lost, drawn twice, shown unreviewed."""
+"""python -m tests.campaign [--jobs 1000] [--seeds 1,2,3,4]: nothing lost, drawn twice, shown unreviewed."""
 
 import argparse
 import asyncio
@@ -16,9 +16,7 @@ from tests.campaign.run import Outcome, campaign
 def main() -> None:
     parser = argparse.ArgumentParser(prog="campaign", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000, help="of all seeds together")
-    parser.add_argument(
-        "--seeds", default="1,2,3,4", help="of faults; even ones store in a bucket, odd ones in a folder"
-    )
+    parser.add_argument("--seeds", default="1,2,3,4", help="of faults; even ones: pictures in a bucket")
     parser.add_argument("--keep", type=Path, help="a folder for what the parts leave, logs above all")
     options = parser.parse_args()
     seeds, outcomes, where = [int(word) for word in options.seeds.split(",")], list[Outcome](), machine()
@@ -48,9 +46,7 @@ def show(outcomes: list[Outcome]) -> None:
     table("Faults", ["", *names], [[kind, *(each.faults[kind] for each in outcomes)] for kind in kinds])
     rows: dict[str, list[object]] = {
         "jobs": [each.findings.accepted for each in outcomes],
-        "how they ended": [
-            ", ".join(f"{end} {count}" for end, count in each.ends.items()) for each in outcomes
-        ],
+        "how they ended": [_in_words(each.ends) for each in outcomes],
         "faults": [each.faults.total() for each in outcomes],
         "lost": [len(each.findings.lost) for each in outcomes],
         "twice": [len(each.findings.twice) for each in outcomes],
@@ -64,6 +60,10 @@ def show(outcomes: list[Outcome]) -> None:
         ["", *names],
         [[row, *cells] for row, cells in rows.items()],
     )
+
+
+def _in_words(counts: Counter[str]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in sorted(counts.items()))
 
 
 def figures(outcomes: list[Outcome]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-UNFINISHED = ("imgen:queue", "imgen:waiting", "imgen:turns", "imgen:held", "imgen:open", "imgen:marks")
+UNFINISHED = ("imgen:waiting", "imgen:turns", "imgen:held", "imgen:open", "imgen:marks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +52,14 @@ class Evidence:
 async def look(
     redis: "Redis", files: Path, key: str, accepted: Mapping[int, str], shown: Mapping[str, str]
 ) -> Findings:
-    """`files` by objects' keys; `key`: the id of the only one; `accepted`: the jobs that clients were told of,
-    by the numbers of their orders; `shown`: SHA-256 of what their links led to, by job."""
+    """`files` by objects' keys; `key`: the id of the only one; `accepted`: the jobs that clients were told
+    of, by the numbers of their orders; `shown`: SHA-256 of what their links led to, by job."""
     evidence = await _collect(redis, key)
     told, judged = set(accepted.values()), _judged(evidence)
+    faults = {job: _fault(evidence.jobs.get(job, {}), files) for job in sorted(told)}
     return Findings(
         accepted=len(told),
-        lost=[
-            f"{job} {fault}" for job in sorted(told) if (fault := _fault(evidence.jobs.get(job, {}), files))
-        ],
+        lost=[f"{job} {fault}" for job, fault in faults.items() if fault],
         twice=_twice(evidence, told),
         unreviewed=[*judged.unreviewed, *(_unseen(evidence, shown, judged))],
         usage=_usage(evidence),
@@ -84,6 +83,7 @@ async def _collect(redis: "Redis", key: str) -> Evidence:
         async for name in redis.scan_iter(f"imgen:{what}:{key}:*"):
             counters[what] += int(await redis.get(name) or 0)
     left = [name for name in UNFINISHED if await redis.exists(name)]
+    left += ["imgen:queue"] if await redis.xlen("imgen:queue") else []
     for pattern in ("imgen:open:*", "imgen:line:*"):
         left += [name.decode() async for name in redis.scan_iter(pattern)]
     registered = [json.loads(fields[b"picture"]) for _, fields in pictures]
@@ -115,11 +115,7 @@ def _twice(evidence: Evidence, told: set[str]) -> list[str]:
     drawn = Counter(picture["job"] for picture in evidence.registered)
     return [
         *(f"{job} has {count} pictures" for job, count in drawn.items() if count > 1),
-        *(
-            f"{job} is nobody's order"
-            for job in sorted(evidence.jobs.keys() | drawn.keys())
-            if job not in told
-        ),
+        *(f"{job} is nobody's order" for job in sorted((evidence.jobs.keys() | drawn.keys()) - told)),
     ]
 
 

@@ -1,7 +1,7 @@
 """What may go wrong: each fault begins and ends, and a seeded random generator chooses.
 
-Two lanes go on side by side. In one are Redis and its sentinels: one of them fails at a time, since of a Redis
-without a copy no promise is made. In the other is everything else.
+Two lanes go on side by side. In one are Redis and its sentinels: one of them fails at a time, since of a
+Redis without a copy no promise is made. In the other is everything else.
 """
 
 import asyncio
@@ -44,9 +44,10 @@ class Faults:
     fleet: CampaignFleet
     seed: int
     counts: Counter[str] = field(default_factory=Counter)
+    ending: bool = False  # set, the fault of each lane is its last one
 
     async def run(self) -> None:
-        """Until cancelled, which ends all faults."""
+        """Until `ending`: a client library may lose a cancellation, and a fault must end."""
         lanes = (RedisFaults, OtherFaults)
         async with asyncio.TaskGroup() as running:
             for lane in lanes:
@@ -54,7 +55,7 @@ class Faults:
                 running.create_task(self._harm(lane(self.fleet, chance).kinds(), chance))
 
     async def _harm(self, kinds: Sequence[Kind], chance: random.Random) -> None:
-        while True:
+        while not self.ending:
             await asyncio.sleep(chance.uniform(*PAUSE_S))
             fault = await chance.choice(kinds)()
             if fault.begin() is False:

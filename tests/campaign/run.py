@@ -11,6 +11,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from frontend.common.redis_connection import connect
+from frontend.common.supervised import in_background
 from frontend.keys.api_keys import Keys
 from tests.campaign.auditor import Findings, look
 from tests.campaign.clients import Clients
@@ -51,17 +52,13 @@ async def campaign(
                 tell(f"seed {seed}: {clients.ends.total()} of {jobs} jobs, {faults.counts.total()} faults")
                 await asyncio.sleep(TELL_EVERY_S)
 
-        beside = [asyncio.create_task(faults.run()), asyncio.create_task(tell_progress())]
-        drawing = asyncio.create_task(clients.run(CLIENTS))
-        try:
-            await asyncio.wait([drawing, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in (drawing, *beside):
-                if task.done():
-                    task.result()  # an error of ours ends the campaign
-        finally:
-            for task in (drawing, *beside):
-                task.cancel()
-            await asyncio.gather(drawing, *beside, return_exceptions=True)
+        async def draw() -> None:
+            await clients.run(CLIENTS)
+            faults.ending = True
+
+        async with in_background(tell_progress()), asyncio.TaskGroup() as both:  # an error of ours ends it
+            both.create_task(faults.run())
+            both.create_task(draw())
         async with Redis(port=await fleet.redis.master()) as reader:
             found = await look(reader, fleet.pictures, key.id, clients.accepted, clients.shown)
         return Outcome(
