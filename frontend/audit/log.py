@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from contract.redis_keys import AUDIT, AUDIT_HEAD
 from frontend.audit.scripts import with_audit
+from frontend.common.replicas import NotReplicated, Replicas
 
 BATCH = 1_000  # entries of one answer
 ONCE_S = 30 * 86_400  # so long a picture's release to a key is remembered, and not told again
@@ -49,8 +50,9 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditLog:
-    def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
+    def __init__(self, redis: "Redis", replicas: Replicas = Replicas()) -> None:  # noqa: B008
+        """`replicas`: those that must have a picture's release, and so its verdict, before it leaves."""
+        self._redis, self._replicas = redis, replicas
         self._write = redis.register_script(_WRITE)
         self._release = redis.register_script(_RELEASE)
         self._character = redis.register_script(_CHARACTER)
@@ -63,13 +65,19 @@ class AuditLog:
     async def release(self, gen_id: str, owner: str, fields: Mapping[str, str]) -> None:
         """A link of this picture is about to be given to that key: told once for each such pair.
 
-        Raises RedisError; then no link may be given.
+        Raises RedisError, also where too few replicas have the entry; then no link may be given.
         """
         pair = gen_id, owner
         if pair in self._released:
             return
         told = [word for field in fields.items() for word in field]
-        await self._release(args=[gen_id, owner, ONCE_S, *told])
+        async with self._redis.pipeline(transaction=False) as pipe:
+            await self._release(args=[gen_id, owner, ONCE_S, *told], client=pipe)
+            if self._replicas.wanted:
+                self._replicas.wait(pipe)
+            answers = await pipe.execute()
+        if self._replicas.wanted and not self._replicas.have(answers[-1]):
+            raise NotReplicated("too few replicas know of a release")
         self._released[pair] = None
         if len(self._released) > MAX_REMEMBERED:
             self._released.popitem(last=False)
