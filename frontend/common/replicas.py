@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from contract.redis_keys import READY
-from frontend.common.redis_probe import READY_S
-
 
 class NotReplicated(RedisError):
-    """Fewer replicas than the setting asks for have it; a master that takes over may know nothing of it."""
+    """A master that takes over now would know nothing of it, or has."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +16,8 @@ class Replicas:
     timeout_s: float = 1.0
 
     def wait(self, pipe: "Pipeline") -> None:
-        """Ends a pipeline: its last answer is how many of them have all that it, and whoever wrote before it,
-        has written."""
-        # WAIT waits for what its own connection wrote: nothing, where a script found all done already.
-        pipe.set(READY, "", ex=READY_S)
+        """Its answer: how many of them have all that was written before, if this connection wrote some of it;
+        else it waits for nothing."""
         pipe.wait(self.wanted, int(self.timeout_s * 1000))
 
     def have(self, confirmed: int) -> bool:

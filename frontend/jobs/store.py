@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
-from contract.redis_keys import QUEUE, WAKE, WORKERS
+from contract.redis_keys import QUEUE, READY, WAKE, WORKERS
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
+from frontend.common.redis_probe import READY_S
 from frontend.common.replicas import Replicas
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import RECORD_VERSION, Job
@@ -180,10 +182,15 @@ class JobStore:
             return outcome, known, used, True
         async with self._redis.pipeline(transaction=False) as pipe:
             await self._scripts[name](args=arguments, client=pipe)
-            self._replicas.wait(pipe)
+            self._wait_for_replicas(pipe)
             answer, _, replicas = await pipe.execute()
         outcome, known, *used = answer
         return outcome, known, used, self._replicas.have(replicas)
+
+    def _wait_for_replicas(self, pipe: "Pipeline") -> None:
+        # Where a script found the job there already, this connection has written nothing yet.
+        pipe.set(READY, "", ex=READY_S)
+        self._replicas.wait(pipe)
 
     def _webhook_arguments(self, job: Job, webhook: Webhook | None) -> tuple[str | bytes | float, ...]:
         """Among the last ones of the scripts that store a new job."""
@@ -199,7 +206,7 @@ class JobStore:
             raise ApiError(409, "Idempotency key was used for another request")
         if self._replicas.wanted:  # who asked first may still wait for them
             async with self._redis.pipeline(transaction=False) as pipe:
-                self._replicas.wait(pipe)
+                self._wait_for_replicas(pipe)
                 if not self._replicas.have((await pipe.execute())[-1]):
                     raise _not_kept()
         return str(known, "ascii")
@@ -285,7 +292,7 @@ class JobStore:
                 await self._scripts["serve"](args=order, client=pipe)
             if not self._replicas.wanted:
                 return await pipe.execute(raise_on_error=False)
-            self._replicas.wait(pipe)
+            self._wait_for_replicas(pipe)
             *answers, _, replicas = await pipe.execute(raise_on_error=False)
         if isinstance(replicas, Exception) or not self._replicas.have(replicas):
             return [_not_kept()] * len(orders)

@@ -20,7 +20,7 @@ from tests.redis_replicas import RedisProcess
 AT_ONCE_S = (0.0, 0.0)
 LASTS_S = (0.5, 6.0)  # shorter and longer than a lease, a probe, a sentinel's patience
 CUT_S = (0.5, 14.0)  # and than the time in which Redis has to answer
-PAUSE_S = (0.5, 3.0)  # between two faults of a lane
+PAUSE_S = (0.2, 2.0)  # between two faults of a lane
 SERVER_JUMPS_S = (5.0, 60.0, 3_600.0, 86_400.0)  # either way
 REDIS_JUMPS_S = (1.0, 10.0, 60.0, 600.0)  # less than a job's deadline, which is a time of that clock
 
