@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, TAKEN_DOWN, WORKERS
+from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, SWEPT, TAKEN_DOWN, WORKERS
 from frontend.common.errors import ApiError
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.job import RECORD_VERSION, Job
@@ -123,6 +123,21 @@ async def test_start_that_a_new_master_has_not_heard_of_holds_nothing(
     await store.release(unknown, charge=False)
     assert await store.made(known, a_picture())
     assert not await store.made(unknown, a_picture())
+
+
+async def test_lease_that_began_before_the_clock_was_set_back_ends(store: JobStore, redis: "Redis") -> None:
+    """Redis' clock was an hour ahead when the worker took the job, and then died."""
+    await store.accept(a_job(), b"", None)
+    claim = await taken(store, "dead")
+    ahead_ms = (await redis.time())[0] * 1000 + 3_600_000
+    entry: Any = await redis.hget(f"imgen:job:{claim.job.id}", "entry")
+    await redis.xclaim(QUEUE, WORKERS, "dead", 0, [entry], time=ahead_ms)
+    await redis.set(SWEPT, ahead_ms)
+    await store.sweep()
+    async with asyncio.timeout(30):
+        while (again := await store.next("other", 10)) is None:
+            await store.sweep()
+    assert again.job == claim.job
 
 
 async def test_beating_keeps_the_lease(store: JobStore, redis: "Redis") -> None:
