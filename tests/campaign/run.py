@@ -53,8 +53,10 @@ async def campaign(
                 await asyncio.sleep(TELL_EVERY_S)
 
         async def draw() -> None:
-            await clients.run(CLIENTS)
-            faults.ending = True
+            try:
+                await clients.run(CLIENTS)
+            finally:
+                faults.ending = True
 
         async with in_background(tell_progress()), asyncio.TaskGroup() as both:  # an error of ours ends it
             both.create_task(faults.run())
