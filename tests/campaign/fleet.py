@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded.child import kill
 from embedded.frontend import frontend_part
 from embedded.part import SystemPart, free_port, start, stop
 from embedded.shared_memory import remove_shared_memory
@@ -48,6 +49,7 @@ class Kept:
                 with contextlib.suppress(Exception):  # it was killed while it started
                     self.process = await start(self.part, self.folder)
                     await self.process.wait()
+                    await kill(self.process)  # what it had started goes with it
         finally:
             if self.process and self.process.returncode is None:
                 self.process.send_signal(signal.SIGCONT)
