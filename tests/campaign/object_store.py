@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -102,9 +102,9 @@ def _break_off(request: web.Request) -> web.Response:
 @contextlib.asynccontextmanager
 async def object_store(folder: Path, chance: random.Random) -> AsyncIterator[ObjectStore]:
     """The proxy; its server is for the caller to start, and to kill."""
-    part = rclone_part(folder, port := free_port())
+    port = free_port()
+    part = replace(rclone_part(folder, port), listens_at=port)
     async with aiohttp.ClientSession(auto_decompress=False) as http:
-        part = SystemPart(**{**vars(part), "listens_at": port})
         store = ObjectStore(part, folder / "buckets" / BUCKET, free_port(), chance, http)
         app = web.Application(client_max_size=1 << 28)
         app.router.add_route("*", "/{path:.*}", store.handle)
