@@ -47,7 +47,7 @@ help:
 	@echo "make check            lint, types, spelling and locks alone"
 	@echo "make sbom             a bill of materials for each environment and image, CycloneDX, in build/sbom"
 	@echo "make audit            known advisories of everything that the locks name; needs the network"
-	@echo "make campaign         random kills and stops of every part of a fleet under load, audited"
+	@echo "make campaign         a fleet under load, whose every part fails at random, audited"
 	@echo "make fuzz             small files of every format, changed at random, read as strangers' are"
 	@echo "make coverage         what the tests of the server's half run, line by line"
 	@echo "make bench-…           measurements: perf/README.md lists them"
@@ -146,7 +146,7 @@ fast-frontend:
 fast-others:
 	.venv/bin/python -m pytest -q -m "unit and not slow" $(addprefix --ignore tests/,export demo frontend)
 
-# Random kills and stops of every part of a fleet under load, audited.
+# A fleet under load, whose every part fails at random, audited.
 campaign: install .venv/.dev-installed
 	.venv/bin/python -m tests.campaign $(CAMPAIGN)
 

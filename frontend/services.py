@@ -21,6 +21,7 @@ from frontend.cells.cells import Cells
 from frontend.cells.limits import CellLimits
 from frontend.common.fair_limiter import FairLimiter
 from frontend.common.probe import Probe
+from frontend.common.replicas import Replicas
 from frontend.common.supervised import in_background
 from frontend.common.tracer import NO_TRACER, Tracer
 from frontend.common.version import __version__
@@ -103,7 +104,8 @@ async def open_services(
                 cells,
             )
         )
-        audit = AuditLog(redis)
+        replicas = Replicas(settings.redis_replicas, settings.redis_replicas_timeout_s)
+        audit = AuditLog(redis, replicas)
         await enter(in_background(CharacterAudit(catalogue, audit).watch()))
         links = Links(storage, audit)
         reviewer = Reviewer(acs.url, settings.acs_timeout_s, acs.session)

@@ -153,8 +153,8 @@ class Settings:
     )
     redis_replicas: int = row(
         0,
-        "Replicas of Redis that must have an order before it is accepted; with fewer, orders are answered "
-        "503",
+        "Replicas of Redis that must have an order before it is accepted, and a verdict before its picture "
+        "leaves; with fewer, orders are answered 503, and polls of finished jobs 500",
         low=0,
         high=100,
     )

@@ -1,4 +1,4 @@
-"""A wire to the real Redis that loses an answer when told to, or is cut for a while."""
+"""A wire to the real Redis that loses an answer when told to, or is cut for a while; writes that are lost."""
 
 import asyncio
 import contextlib
@@ -76,3 +76,13 @@ async def wired(redis_url: str, folder: Path) -> AsyncIterator[tuple[Wire, "Redi
         await client.aclose()
         server.close()
         wire.cut()
+
+
+@contextlib.asynccontextmanager
+async def unknown_to_the_next_master(redis: "Redis") -> AsyncIterator[None]:
+    """What the block writes was answered, and had not come to the replica that takes over then."""
+    copied = {name: await redis.dump(name) or b"" for name in await redis.keys()}
+    yield
+    await redis.flushall()
+    for name, value in copied.items():
+        await redis.restore(name, 0, value)

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import statistics
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,21 +25,35 @@ DOWN_AFTER_MS, FAILOVER_MS = 500, 5_000
 @dataclass
 class RedisProcess:
     port: int
+    folder: Path
     command: list[str]
-    process: "subprocess.Popen[bytes]"
+    environment: Mapping[str, str]  # added to ours
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start_again()
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
     def start_again(self) -> None:
-        self.process = subprocess.Popen(self.command)
+        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment})
 
 
 @dataclass
 class RedisFleet:
     folder: Path
     password: str = ""
+    make_folder: Callable[[Path], object] = Path.mkdir  # of one server or sentinel
+    environment: Callable[[Path], Mapping[str, str]] = lambda _: {}  # of the one of that folder
     servers: list[RedisProcess] = field(default_factory=list)  # the master first
     sentinels: list[RedisProcess] = field(default_factory=list)
 
@@ -49,12 +65,12 @@ class RedisFleet:
     def _start(self, *words: str) -> RedisProcess:
         port = free_port()
         folder = self.folder / str(port)
-        folder.mkdir()
+        self.make_folder(folder)
         configuration = folder / "redis.conf"
         lines = ["bind 127.0.0.1", f"port {port}", f"dir {folder}", f"logfile {folder / 'log'}"]
         configuration.write_text("\n".join([*lines, *(word for word in words if word != "--sentinel"), ""]))
         command = [redis_binary(), str(configuration), *(["--sentinel"] if "--sentinel" in words else [])]
-        return RedisProcess(port, command, subprocess.Popen(command))
+        return RedisProcess(port, folder, command, self.environment(folder))
 
     async def start_server(self) -> None:
         words = ["appendonly yes", "save ''", "repl-diskless-sync yes", "repl-diskless-sync-delay 0"]
@@ -110,6 +126,20 @@ class RedisFleet:
                         await asyncio.sleep(0.05)
                         told = await client.sentinel_get_master_addr_by_name(MASTER)
 
+    async def until_followed(self) -> None:
+        """One of two is the master, and the other has all that it has: either may be lost."""
+        async with asyncio.timeout(2 * PATIENCE_S):
+            while True:
+                with contextlib.suppress(RedisError, OSError, statistics.StatisticsError):
+                    port = await self.master()
+                    (master,) = (each for each in self.servers if each.port == port)
+                    async with self.client(master) as client:
+                        told = await client.info("replication")
+                    follows = told.get("slave0", {})
+                    if told["role"] == "master" and follows.get("state") == "online" and follows["lag"] <= 1:
+                        return
+                await asyncio.sleep(0.1)
+
     def stop(self) -> None:
         for each in [*self.sentinels, *self.servers]:
             each.kill()
@@ -126,10 +156,16 @@ async def _until_answers(client: "Redis") -> None:
 
 @contextlib.asynccontextmanager
 async def redis_fleet(
-    folder: Path, *, replicas: int = 1, sentinels: int = 3, password: str = ""
+    folder: Path,
+    *,
+    replicas: int = 1,
+    sentinels: int = 3,
+    password: str = "",
+    make_folder: Callable[[Path], object] = Path.mkdir,
+    environment: Callable[[Path], Mapping[str, str]] = lambda _: {},
 ) -> AsyncIterator[RedisFleet]:
     folder.mkdir(exist_ok=True)
-    fleet = RedisFleet(folder, password)
+    fleet = RedisFleet(folder, password, make_folder, environment)
     try:
         for _ in range(1 + replicas):
             await fleet.start_server()

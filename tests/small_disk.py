@@ -23,13 +23,17 @@ class SmallDisk:
 
     def fill(self) -> None:
         """To the last byte."""
+        self.take_room()
+        with pytest.raises(OSError, match=f"Errno {errno.ENOSPC}"):
+            (self.folder / "more").write_bytes(bytes(4096))
+
+    def take_room(self) -> None:
+        """All that there is at this moment, while others write and delete beside it."""
         with self._filler.open("ab", buffering=0) as file:
-            for size in (MIB, 1):
+            for size in (MIB, 4096, 1):
                 with contextlib.suppress(OSError):
                     while file.write(bytes(size)):
                         pass
-        with pytest.raises(OSError, match=f"Errno {errno.ENOSPC}"):
-            (self.folder / "more").write_bytes(bytes(4096))
 
     def free(self) -> None:
         self._filler.unlink()

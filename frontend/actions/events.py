@@ -84,10 +84,12 @@ async def _pieces(
     """Events and comments. `state`: what stands now. `known`: id of the event that the client has."""
     now = asyncio.get_running_loop().time
     job_id, header, watch = state.job.id, request.headers[hdrs.AUTHORIZATION], services.watch
-    silent_since = now()
+    silent_since, was_away = now(), False
     while True:
         try:
             key = await services.keys.authorize(header)
+            if was_away:  # and a master that took over may know of less
+                state, was_away = await watch.look(job_id, key.id) or state, False
             if event_id(state) != known:
                 answer = await status_answer(services, key, state, services.origins.of(request))
                 known, silent_since = event_id(state), now()
@@ -102,6 +104,7 @@ async def _pieces(
         except ApiError:  # the key is disabled
             return
         except RedisError:
+            was_away = True
             await follower.change(REDIS_AGAIN_S)
         else:
             if found is None:  # its time is over

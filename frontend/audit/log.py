@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from contract.redis_keys import AUDIT, AUDIT_HEAD
 from frontend.audit.scripts import with_audit
+from frontend.common.replicas import NotReplicated, Replicas
 
 BATCH = 1_000  # entries of one answer
 ONCE_S = 30 * 86_400  # so long a picture's release to a key is remembered, and not told again
@@ -19,10 +20,16 @@ _WRITE = with_audit("audit(unpack(ARGV))")
 # The first line lets it write in a full Redis, as in all scripts of accepted jobs (jobs/lua/_accepted.lua).
 _RELEASE = with_audit(
     """redis.call('DEL', JOB_PREFIX)
-local gen_id, owner, once_s = unpack(ARGV, 1, 3)
-if redis.call('SET', RELEASED_PREFIX .. gen_id .. ':' .. owner, '', 'NX', 'EX', once_s) then
-  audit('release', 'gen_id', gen_id, 'key', owner, unpack(ARGV, 4))
-end"""
+local gen_id, owner, once_s, job, sha256, compliance = unpack(ARGV)
+-- Whoever asks has read the verdict, though perhaps from a master whose place another one has taken.
+local state, verdict = unpack(redis.call('HMGET', JOB_PREFIX .. job, 'state', 'verdict'))
+if state ~= 'COMPLETED' or cjson.decode(verdict).sha256 ~= sha256 then return 0 end
+local released = RELEASED_PREFIX .. gen_id .. ':' .. owner
+redis.call('EXPIRE', released, once_s) -- so that there is a write to wait for, where it was told before
+if redis.call('SET', released, '', 'NX', 'EX', once_s) then
+  audit('release', 'gen_id', gen_id, 'key', owner, 'job', job, 'sha256', sha256, 'compliance', compliance)
+end
+return 1"""
 )
 
 # Of a character, whichever server finds it first in its catalogue.
@@ -49,28 +56,36 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditLog:
-    def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
+    def __init__(self, redis: "Redis", replicas: Replicas = Replicas()) -> None:  # noqa: B008
+        """`replicas`: those that must have a picture's release, and so its verdict, before it leaves."""
+        self._redis, self._replicas = redis, replicas
         self._write = redis.register_script(_WRITE)
         self._release = redis.register_script(_RELEASE)
         self._character = redis.register_script(_CHARACTER)
-        self._released: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._released: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     async def write(self, kind: str, fields: Mapping[str, str], client: "Redis | None" = None) -> None:
         """`client`: a pipeline whose changes the entry tells of. Raises RedisError."""
         await self._write(args=[kind, *(word for pair in fields.items() for word in pair)], client=client)
 
-    async def release(self, gen_id: str, owner: str, fields: Mapping[str, str]) -> None:
+    async def release(self, gen_id: str, owner: str, job: str, sha256: str, compliance: str) -> None:
         """A link of this picture is about to be given to that key: told once for each such pair.
 
-        Raises RedisError; then no link may be given.
+        Raises RedisError, also where this Redis knows of no verdict on these bytes, or too few replicas do;
+        then no link may be given.
         """
-        pair = gen_id, owner
-        if pair in self._released:
+        told = gen_id, owner, sha256
+        if told in self._released:
             return
-        told = [word for field in fields.items() for word in field]
-        await self._release(args=[gen_id, owner, ONCE_S, *told])
-        self._released[pair] = None
+        async with self._redis.pipeline(transaction=False) as pipe:
+            await self._release(args=[gen_id, owner, ONCE_S, job, sha256, compliance], client=pipe)
+            self._replicas.wait(pipe)
+            known, confirmed = await pipe.execute()
+        if not known:
+            raise NotReplicated("a verdict that was read is not known any more")
+        if not self._replicas.have(confirmed):
+            raise NotReplicated("too few replicas know of a picture's release")
+        self._released[told] = None
         if len(self._released) > MAX_REMEMBERED:
             self._released.popitem(last=False)
 

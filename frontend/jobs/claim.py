@@ -10,7 +10,8 @@ class Claim:
     """The right of one worker to write to one job, until its lease ends or a newer attempt begins."""
 
     job: Job
-    attempt: int  # the fencing token
+    attempt: int
+    token: str  # of this start alone: what is written with it counts only while it is the newest start's
     watermark: bytes  # image, b"" for none
     queue_ms: float
     consumer: str

@@ -78,11 +78,10 @@ def timings(claim: Claim, picture: Picture, finished: Finished) -> dict[str, flo
     return {name: round(value, 1) for name, value in made.items()}
 
 
-def locate(
-    job: Job, attempt: int, finished: Finished, timings_ms: dict[str, float], picture: Picture
-) -> StoredPicture:
-    """The attempt is part of the key, so a stale worker can never overwrite the files of a newer one."""
-    folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{attempt}"
+def locate(claim: Claim, finished: Finished, timings_ms: dict[str, float], picture: Picture) -> StoredPicture:
+    """The start is part of the key, so a stale worker can never overwrite or delete the files of another."""
+    job = claim.job
+    folder = f"pictures/{job.time[:10].replace('-', '/')}/{job.gen_id}/{claim.attempt}-{claim.token}"
     stem, extension = f"{job.gen_id}_{finished.fingerprint}_00001", finished.picture.extension
     filename, thumbnail = f"{stem}.{extension}", f"{stem}_thumb.{finished.thumbnail.extension}"
     return StoredPicture(

@@ -16,6 +16,7 @@ from contract.redis_keys import QUEUE, READY, WAKE, WORKERS
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
 from frontend.common.redis_probe import READY_S
+from frontend.common.replicas import Replicas
 from frontend.domain.cache_entry import CachedPicture, CacheOffer
 from frontend.domain.job import RECORD_VERSION, Job
 from frontend.domain.job_state import JobState, StoredState
@@ -88,6 +89,7 @@ class JobStore:
     ) -> None:
         self._redis = redis
         self._settings = settings
+        self._replicas = Replicas(settings.redis_replicas, settings.redis_replicas_timeout_s)
         self._max_watermark_bytes = max_watermark_bytes
         self._max_stored_jobs = max_stored_jobs(settings)
         self._lease_ms = int(settings.job_lease_s * 1000)
@@ -175,8 +177,7 @@ class JobStore:
     ) -> tuple[bytes, Any, list[int], bool]:
         """The script's answer, what is used of the key's limits apart, and whether as many replicas have what
         it wrote as the setting asks for."""
-        wanted = self._settings.redis_replicas
-        if not wanted:
+        if not self._replicas.wanted:
             outcome, known, *used = await self._run(name, *arguments)
             return outcome, known, used, True
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -184,17 +185,12 @@ class JobStore:
             self._wait_for_replicas(pipe)
             answer, _, replicas = await pipe.execute()
         outcome, known, *used = answer
-        return outcome, known, used, replicas >= wanted
-
-    def _check_kept(self, replicas: int) -> None:
-        """Raises ApiError."""
-        if replicas < self._settings.redis_replicas:
-            raise _not_kept()
+        return outcome, known, used, self._replicas.have(replicas)
 
     def _wait_for_replicas(self, pipe: "Pipeline") -> None:
-        # WAIT waits for what its own connection wrote: nothing, where a script found the job there already.
+        # Where a script found the job there already, this connection has written nothing yet.
         pipe.set(READY, "", ex=READY_S)
-        pipe.wait(self._settings.redis_replicas, int(self._settings.redis_replicas_timeout_s * 1000))
+        self._replicas.wait(pipe)
 
     def _webhook_arguments(self, job: Job, webhook: Webhook | None) -> tuple[str | bytes | float, ...]:
         """Among the last ones of the scripts that store a new job."""
@@ -208,10 +204,11 @@ class JobStore:
             return None
         if body != repeat.body.encode():
             raise ApiError(409, "Idempotency key was used for another request")
-        if self._settings.redis_replicas:  # who asked first may still wait for them
+        if self._replicas.wanted:  # who asked first may still wait for them
             async with self._redis.pipeline(transaction=False) as pipe:
                 self._wait_for_replicas(pipe)
-                self._check_kept((await pipe.execute())[-1])
+                if not self._replicas.have((await pipe.execute())[-1]):
+                    raise _not_kept()
         return str(known, "ascii")
 
     async def read(self, job_id: str, owner: str) -> JobState | None:
@@ -293,11 +290,11 @@ class JobStore:
         async with self._redis.pipeline(transaction=False) as pipe:
             for order in orders:
                 await self._scripts["serve"](args=order, client=pipe)
-            if not self._settings.redis_replicas:
+            if not self._replicas.wanted:
                 return await pipe.execute(raise_on_error=False)
             self._wait_for_replicas(pipe)
             *answers, _, replicas = await pipe.execute(raise_on_error=False)
-        if isinstance(replicas, Exception) or replicas < self._settings.redis_replicas:
+        if isinstance(replicas, Exception) or not self._replicas.have(replicas):
             return [_not_kept()] * len(orders)
         return answers
 
@@ -368,10 +365,10 @@ class JobStore:
             return None
         job_id, attempt, record, watermark, queue_ms = taken
         try:
-            return Claim(decode_job(record), attempt, watermark, float(queue_ms), consumer)
+            return Claim(decode_job(record), attempt, token, watermark, float(queue_ms), consumer)
         except msgspec.MsgspecError as error:  # it would come back to one frontend after the other
             log.error("job %s cannot be read: %s", job_id.decode(errors="replace"), error)
-            await self._fail(job_id.decode(), attempt)
+            await self._fail(job_id.decode(), token)
             return None
 
     async def _leave_to_later_versions(self, idle: bool) -> None:
@@ -385,7 +382,7 @@ class JobStore:
     async def beat(self, claim: Claim, progress: float | None = None) -> bool:
         """Renews the lease. False: the job was cancelled, timed out or went to another worker."""
         shown = "" if progress is None else f"{progress:.3f}"
-        return bool(await self._run("beat", claim.job.id, claim.attempt, claim.consumer, shown))
+        return bool(await self._run("beat", claim.job.id, claim.token, claim.consumer, shown))
 
     async def made(self, claim: Claim, picture: StoredPicture) -> bool:
         """Whether this attempt's picture is the job's; False: its files are to be deleted."""
@@ -393,21 +390,19 @@ class JobStore:
         entry = msgspec.json.encode(register(claim.job, picture))
         engine_ms = round(sum(picture.timings_ms.get(part, 0.0) for part in ENGINE_TIMINGS))
         used = engine_ms, picture.bytes
-        return bool(
-            await self._run("made", claim.job.id, claim.attempt, encoded, picture.sha256, entry, *used)
-        )
+        return bool(await self._run("made", claim.job.id, claim.token, encoded, picture.sha256, entry, *used))
 
     async def fail(self, claim: Claim) -> None:
         """The end of a job that no further start would help."""
-        await self._fail(claim.job.id, claim.attempt)
+        await self._fail(claim.job.id, claim.token)
 
-    async def _fail(self, job_id: str, attempt: int) -> None:
-        if await self._run("fail", job_id, attempt, FAILED):
+    async def _fail(self, job_id: str, token: str) -> None:
+        if await self._run("fail", job_id, token, FAILED):
             ENDED.labels("failed").inc()
 
     async def release(self, claim: Claim, *, charge: bool) -> None:
         """Back into the queue; uncharged when the job had no part in what went wrong."""
-        await self._run("release", claim.job.id, claim.attempt, int(charge))
+        await self._run("release", claim.job.id, claim.token, int(charge))
 
     async def sweep(self) -> None:
         """Times out what passed its deadline while nobody polled or worked on it; forgets dead consumers."""

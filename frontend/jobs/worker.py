@@ -264,7 +264,7 @@ async def draw(context: WorkerContext, claim: Claim) -> tuple[StoredPicture, Fin
             picture, watermark(claim), encoding(job), credentials(job, picture, invisible_id)
         )
         note(**{f"{part}_ms": round(spent, 1) for part, spent in finished.timings_ms.items()})
-    located = locate(job, claim.attempt, finished, timings(claim, picture, finished), picture)
+    located = locate(claim, finished, timings(claim, picture, finished), picture)
     return located, finished
 
 

@@ -13,5 +13,4 @@ async def release(audit: AuditLog, state: Completed | Blocked) -> None:
     job, picture = state.job, state.picture
     if state.verdict.sha256 != picture.sha256:
         raise Unreviewed(job.id)
-    told = {"job": job.id, "sha256": picture.sha256, "compliance": state.verdict.compliance}
-    await audit.release(job.gen_id, job.owner, told)
+    await audit.release(job.gen_id, job.owner, job.id, picture.sha256, state.verdict.compliance)

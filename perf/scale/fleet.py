@@ -100,9 +100,10 @@ async def fleet_up(
         yield SimulatedFleet(tuple(urls), secret, http, redis, pids)
 
 
-def sleeping_triton(folder: Path, seconds: float, slots: int) -> SystemPart:
+def sleeping_triton(folder: Path, seconds: float, slots: int, port: int | None = None) -> SystemPart:
+    """`port`: as of triton_part."""
     folder.mkdir()
-    real = triton_part(data_dir=folder, repositories=[ROOT / "demo" / "models"])
+    real = triton_part(data_dir=folder, repositories=[ROOT / "demo" / "models"], port=port)
     options = ("--model-repository=", "--load-model=")
     kept = [word for word in real.command if not word.startswith(options)]
     ours = [f"--model-repository={MODELS}", "--load-model=text_to_image", "--load-model=model_control"]
@@ -116,8 +117,11 @@ async def reviewer() -> AsyncIterator[str]:
 
     async def review(request: web.Request) -> web.Response:
         body = await request.json()
-        async with http.get(body["image_url"]) as picture:
-            digest = hashlib.sha256(await picture.read()).hexdigest()
+        try:
+            async with http.get(body["image_url"]) as picture:
+                digest = hashlib.sha256(await picture.read()).hexdigest()
+        except aiohttp.ClientError:
+            return web.json_response({}, status=502)
         verdict = {"compliance": "safe", "codes": [], "categories": [], "sha256": digest}
         return web.json_response(verdict)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -16,12 +17,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from embedded.redis import redis_binary
+from frontend.audit.log import AuditLog
 from frontend.common.errors import SettingError
 from frontend.common.redis_connection import connect, connect_to_probe
 from frontend.common.redis_probe import refuse_cluster
 from frontend.settings import ROOT, load
 from tests.api.harness import FINAL, PROMPT, Api, api
+from tests.api.streams import stream
 from tests.certificate import certificate
+from tests.frontend.jobs.orders import a_picture, a_verdict
 from tests.redis_replicas import RedisFleet, redis_fleet
 
 pytestmark = pytest.mark.redis
@@ -113,6 +117,54 @@ async def test_order_that_is_sent_again_with_its_key_is_the_same_once_a_replica_
         claim = await server.services.jobs.next("test", 100)
         assert claim and claim.job.id == answer["id"]
         assert await server.services.jobs.next("test", 10) is None
+
+
+async def test_finished_picture_is_shown_once_a_replica_knows_its_verdict(
+    followed: RedisFleet, tmp_path: Path
+) -> None:
+    order = {"action": "generate", "prompt": PROMPT}
+    changes = {"redis_replicas": 1, "redis_replicas_timeout_s": 0.05}
+    async with api(url_of(followed), tmp_path, **changes) as server:
+        job = (await persistently(server, order))["id"]
+        async with asyncio.timeout(60):
+            while await server.redis.hget(f"imgen:job:{job}", "state") != b"REVIEWING":
+                await asyncio.sleep(AGAIN_S)
+        followed.servers[1].signal(signal.SIGSTOP)
+        async with asyncio.timeout(60):
+            while await server.redis.hget(f"imgen:job:{job}", "state") != b"COMPLETED":
+                await server.post({"action": "status", "id": job})
+        for _ in range(2):
+            code, answer = await server.post({"action": "status", "id": job})
+            assert code == 500 and "meta" not in answer
+        followed.servers[1].signal(signal.SIGCONT)
+        assert (await persistently(server, {"action": "status", "id": job}))["status"] == "COMPLETED"
+        log = AuditLog(server.redis)
+        assert [entry.kind async for entry in log.entries() if entry.fields.get("job") == job] == [
+            "verdict",
+            "release",
+        ]
+
+
+async def test_stream_tells_what_the_new_master_knows_and_not_what_the_old_one_did(
+    followed: RedisFleet, tmp_path: Path
+) -> None:
+    changes = {"redis_replicas": 1, "redis_replicas_timeout_s": 0.05, "workers": 0}
+    async with api(url_of(followed), tmp_path, **changes) as server:
+        jobs = server.services.jobs
+        accepted = await persistently(server, {"action": "generate", "prompt": PROMPT})
+        job = str(accepted["id"])
+        claim = await jobs.next("test", 100)
+        assert claim and await jobs.made(claim, a_picture()) and await jobs.judge(job, a_verdict())
+        followed.servers[1].signal(signal.SIGSTOP)
+        async with stream(server, job) as reader:
+            async with asyncio.timeout(60):
+                while not await server.redis.exists(f"imgen:released:{accepted['gen_id']}:{claim.job.owner}"):
+                    await asyncio.sleep(AGAIN_S)
+            await server.redis.hset(f"imgen:job:{job}", mapping={"state": "FAILED", "error": "anew"})
+            followed.servers[1].signal(signal.SIGCONT)
+            assert [each.data for each in await reader.rest() if each.data] == [
+                {"status": "FAILED", "error": "anew"}
+            ]
 
 
 async def test_user_of_the_documented_rights_is_enough(followed: RedisFleet, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class ReviewerBench:
         async with asyncio.timeout(30):
             while await self.server.redis.hget(f"imgen:job:{job_id}", "state") != b"REVIEWING":
                 await asyncio.sleep(0.02)
-        (path,) = (self.server.settings.data_dir / "files").glob("pictures/*/*/*/*/1/*_00001.jpg")
+        (path,) = (self.server.settings.data_dir / "files").glob("pictures/*/*/*/*/1-*/*_00001.jpg")
         return path
 
 

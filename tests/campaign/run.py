@@ -3,61 +3,71 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+from redis.asyncio import Redis
 
 from frontend.common.redis_connection import connect
+from frontend.common.supervised import in_background
 from frontend.keys.api_keys import Keys
 from tests.campaign.auditor import Findings, look
 from tests.campaign.clients import Clients
+from tests.campaign.faults import Faults
 from tests.campaign.fleet import campaign_fleet
 
-CLIENTS = 6
+CLIENTS = 8
 PATIENCE_S = 7_200.0
+TELL_EVERY_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
+    seed: int
+    store: str  # bucket or folder
     findings: Findings
     faults: Counter[str]
-
-    @property
-    def row(self) -> list[object]:
-        found = self.findings
-        counts = (
-            found.accepted,
-            self.faults.total(),
-            len(found.lost),
-            len(found.twice),
-            len(found.unreviewed),
-        )
-        return [*counts, found.usage or "exact", found.audit or "whole"]
-
-    @property
-    def line(self) -> str:
-        told = ", ".join(f"{fault} {count}" for fault, count in sorted(self.faults.items()))
-        problems = [*self.findings.lost[:5], *self.findings.twice[:5], *self.findings.unreviewed[:5]]
-        return f"{self.findings.accepted} jobs; {told}; {problems or 'nothing amiss'}"
+    ends: Counter[str]  # as clients were told
+    left_out: list[str]
 
 
-async def campaign(folder: Path, jobs: int, seed: int) -> Outcome:
+async def campaign(
+    folder: Path, jobs: int, seed: int, tell: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Pictures of even seeds lie in a bucket, those of odd ones in a folder. `tell` hears how far it is."""
+    bucket = seed % 2 == 0
     async with (
-        campaign_fleet(folder, seed) as fleet,
+        campaign_fleet(folder, seed, bucket=bucket) as fleet,
         contextlib.aclosing(connect(fleet.redis.url)) as redis,
         aiohttp.ClientSession() as http,
         asyncio.timeout(PATIENCE_S),
     ):
         key, secret = await Keys(redis).create("campaign")
-        clients = Clients(fleet, secret, http, jobs)
-        harming = asyncio.create_task(fleet.harm())
-        drawing = asyncio.create_task(clients.run(CLIENTS))
-        await asyncio.wait((harming, drawing), return_when=asyncio.FIRST_COMPLETED)
-        for task in (harming, drawing):
-            if task.done():
-                task.result()  # an error of ours ends the campaign
-        harming.cancel()
-        await asyncio.gather(harming, return_exceptions=True)
-        found = await look(redis, folder / "data" / "files", key.id, clients.accepted)
-        return Outcome(findings=found, faults=fleet.faults)
+        clients, faults = Clients(fleet, secret, http, jobs), Faults(fleet, seed)
+
+        async def tell_progress() -> None:
+            while True:
+                tell(f"seed {seed}: {clients.ends.total()} of {jobs} jobs, {faults.counts.total()} faults")
+                await asyncio.sleep(TELL_EVERY_S)
+
+        async def draw() -> None:
+            try:
+                await clients.run(CLIENTS)
+            finally:
+                faults.ending = True
+
+        async with in_background(tell_progress()), asyncio.TaskGroup() as both:  # an error of ours ends it
+            both.create_task(faults.run())
+            both.create_task(draw())
+        async with Redis(port=await fleet.redis.master()) as reader:
+            found = await look(reader, fleet.pictures, key.id, clients.accepted, clients.shown)
+        return Outcome(
+            seed=seed,
+            store="bucket" if bucket else "folder",
+            findings=found,
+            faults=faults.counts,
+            ends=clients.ends,
+            left_out=fleet.left_out,
+        )

@@ -14,9 +14,10 @@ local function in_hand(id)
   return state == 'IN_QUEUE' or state == 'IN_PROGRESS'
 end
 
--- The attempt number is the fencing token: it only grows, so a stale worker's write finds another number.
-local function holds(id, attempt)
-  return get(id, 'state') == 'IN_PROGRESS' and get(id, 'attempt') == attempt
+-- The token of a start is its fence: a stale worker's write finds that of a later one. A number would not do: a master that
+-- takes over may not know of the last starts, and would count them once more.
+local function holds(id, token)
+  return get(id, 'state') == 'IN_PROGRESS' and get(id, 'taken_by') == token
 end
 
 -- Whoever follows jobs (frontend/jobs/changes.py) looks again. Nothing is kept for those who are not there.

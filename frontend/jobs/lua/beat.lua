@@ -1,6 +1,6 @@
--- id, attempt, consumer, progress -> 1 while the worker still holds the job; renews its lease
-local id, attempt, consumer, progress = unpack(ARGV)
-if not holds(id, attempt) then return 0 end
+-- id, token of the start, consumer, progress -> 1 while the worker still holds the job; renews its lease
+local id, token, consumer, progress = unpack(ARGV)
+if not holds(id, token) then return 0 end
 if now_ms() > tonumber(get(id, 'deadline')) then
   finish(id, 'TIMED_OUT', '')
   return 0

@@ -1,5 +1,5 @@
--- id, attempt, message -> 1 if the job has failed by this attempt
-local id, attempt, message = unpack(ARGV)
-if not holds(id, attempt) then return 0 end
+-- id, token of the start, message -> 1 if the job has failed by this attempt
+local id, token, message = unpack(ARGV)
+if not holds(id, token) then return 0 end
 finish(id, 'FAILED', message)
 return 1

@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from contract.redis_keys import AUDIT, AUDIT_HEAD
 from frontend.audit.files import AuditFault, AuditFiles
 from frontend.audit.log import AuditEntry, AuditLog
+from frontend.common.replicas import NotReplicated
+from tests.frontend.jobs.orders import SHA, judged
 
 pytestmark = pytest.mark.redis
 
@@ -29,12 +31,28 @@ async def test_entries_follow_each_other(redis: "Redis") -> None:
 
 
 async def test_release_is_told_once_for_each_picture_and_key(redis: "Redis") -> None:
+    for job in ("run_1", "run_2"):
+        await judged(redis, job, SHA)
     for log in (AuditLog(redis), AuditLog(redis)):  # two servers
         for _ in range(3):
-            await log.release("gen1", "studio", {"job": "run_1"})
-    await log.release("gen1", "other", {"job": "run_2"})
+            await log.release("gen1", "studio", "run_1", SHA, "safe")
+    await log.release("gen1", "other", "run_2", SHA, "safe")
     told = [(entry.fields["gen_id"], entry.fields["key"]) async for entry in log.entries()]
     assert told == [("gen1", "studio"), ("gen1", "other")]
+
+
+async def test_release_is_not_told_where_redis_knows_of_no_verdict_on_the_picture(redis: "Redis") -> None:
+    """Its reader had it from a master whose place another one has taken."""
+    log = AuditLog(redis)
+    await judged(redis, "run_1", "b" * 64)
+    await redis.hset("imgen:job:run_2", "state", "REVIEWING")
+    for job in ("run_1", "run_2", "run_3"):
+        with pytest.raises(NotReplicated):
+            await log.release("gen1", "studio", job, SHA, "safe")
+    assert [entry async for entry in log.entries()] == []
+    await judged(redis, "run_1", SHA)
+    await log.release("gen1", "studio", "run_1", SHA, "safe")
+    assert [entry.kind async for entry in log.entries()] == ["release"]
 
 
 async def test_files_go_on_where_the_last_one_ended(redis: "Redis", tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Jobs as they are when they were just accepted, and what can become of them."""
 
+import json
 from typing import Literal
+
+from redis.asyncio import Redis
 
 from contract.acs import Category
 from frontend.domain.job import CredentialTexts, Job, WatermarkOptions, new_id
@@ -65,3 +68,9 @@ def a_verdict(sha256: str = SHA, compliance: Literal["safe", "unsafe"] = "safe")
         ruleset="default",
         when="2026-01-02T03:04:06Z",
     )
+
+
+async def judged(redis: "Redis", job_id: str, sha256: str = SHA) -> None:
+    """What Redis knows of a job with that verdict."""
+    verdict = json.dumps({"sha256": sha256})
+    await redis.hset(f"imgen:job:{job_id}", mapping={"state": "COMPLETED", "verdict": verdict})

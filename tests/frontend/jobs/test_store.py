@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, TAKEN_DOWN, WORKERS
+from contract.redis_keys import JOB_PREFIX, QUEUE, STORED_PREFIX, SWEPT, TAKEN_DOWN, WORKERS
 from frontend.common.errors import ApiError
 from frontend.domain.cache_entry import CachedPicture
 from frontend.domain.job import RECORD_VERSION, Job
@@ -29,7 +29,7 @@ from frontend.jobs.idempotency_key import IdempotencyKey
 from frontend.jobs.store import MAX_STARTS, SILENT_LEASES, JobStore, max_stored_jobs
 from frontend.settings import Settings
 from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
-from tests.lossy_redis import wired
+from tests.lossy_redis import unknown_to_the_next_master, wired
 
 SETTINGS = Settings(job_lease_s=0.5, job_attempts=2)
 
@@ -106,6 +106,38 @@ async def test_silent_worker_loses_the_job_and_its_late_picture_is_refused(
     assert await store.made(fresh, a_picture())
     view = await store.read(job.id, job.owner)
     assert isinstance(view, Reviewing) and view.picture == a_picture()
+
+
+async def test_start_that_a_new_master_has_not_heard_of_holds_nothing(
+    store: JobStore, redis: "Redis"
+) -> None:
+    job = a_job()
+    await store.accept(job, b"", None)
+    async with unknown_to_the_next_master(redis):
+        unknown = await taken(store, "one")
+    known = await taken(store, "two")
+    assert unknown.attempt == known.attempt
+    assert not await store.beat(unknown)
+    assert not await store.made(unknown, a_picture("b" * 64))
+    await store.fail(unknown)
+    await store.release(unknown, charge=False)
+    assert await store.made(known, a_picture())
+    assert not await store.made(unknown, a_picture())
+
+
+async def test_lease_that_began_before_the_clock_was_set_back_ends(store: JobStore, redis: "Redis") -> None:
+    """Redis' clock was an hour ahead when the worker took the job, and then died."""
+    await store.accept(a_job(), b"", None)
+    claim = await taken(store, "dead")
+    ahead_ms = (await redis.time())[0] * 1000 + 3_600_000
+    entry: Any = await redis.hget(f"imgen:job:{claim.job.id}", "entry")
+    await redis.xclaim(QUEUE, WORKERS, "dead", 0, [entry], time=ahead_ms)
+    await redis.set(SWEPT, ahead_ms)
+    await store.sweep()
+    async with asyncio.timeout(30):
+        while (again := await store.next("other", 10)) is None:
+            await store.sweep()
+    assert again.job == claim.job
 
 
 async def test_beating_keeps_the_lease(store: JobStore, redis: "Redis") -> None:

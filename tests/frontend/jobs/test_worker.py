@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +18,16 @@ from frontend.domain.job_state import Failed, JobState, Queued, Reviewing, Runni
 from frontend.finishing.finish import Finisher
 from frontend.invisible_mark.keys import load_keys
 from frontend.jobs.claim import Claim
+from frontend.jobs.lease import LeaseLost
 from frontend.jobs.picture_store import PictureStore
 from frontend.jobs.store import JobStore
-from frontend.jobs.worker import WorkerContext, Workers
+from frontend.jobs.worker import WorkerContext, Workers, make
 from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import Storage, open_storage
 from tests.fakes import FakeTriton
 from tests.frontend.jobs.orders import a_job
-from tests.lossy_redis import wired
+from tests.lossy_redis import unknown_to_the_next_master, wired
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Shop:
     jobs: JobStore
     triton: FakeTriton
     workers: Workers
+    context: WorkerContext
     checks: int = 0  # whether pictures can be stored
 
     async def order(self) -> Job:
@@ -68,10 +71,9 @@ async def shop(
 
         pictures = PictureStore(storage, Probe(check), pause_s=0.1)
         await jobs.prepare()
-        workers = Workers(
-            WorkerContext(jobs, triton, finisher, pictures), settings, pause_s=0.1, stop_again_s=0.5
-        )
-        opened_shop = Shop(jobs, triton, workers)
+        context = WorkerContext(jobs, triton, finisher, pictures)
+        workers = Workers(context, settings, pause_s=0.1, stop_again_s=0.5)
+        opened_shop = Shop(jobs, triton, workers, context)
         workers.start()
         try:
             yield opened_shop
@@ -192,6 +194,27 @@ class Stumbling(JobStore):
 
     async def sweep(self) -> None:
         raise RuntimeError("nor of this")
+
+
+async def test_worker_whose_start_a_new_master_has_not_heard_of_leaves_the_next_ones_files(
+    redis: "Redis", tmp_path: Path
+) -> None:
+    """Both are the job's first start, as far as each knows."""
+    async with shop(redis, tmp_path, workers=0) as here, shop(redis, tmp_path, workers=0) as there:
+        job = await here.order()
+        async with unknown_to_the_next_master(redis):
+            unknown = await here.jobs.next("one", 0)
+        known = await there.jobs.next("two", 0)
+        assert unknown and known and unknown.attempt == known.attempt
+        await make(there.context, known)
+        with pytest.raises(LeaseLost):
+            await make(here.context, unknown)
+        view = await there.jobs.read(job.id, job.owner)
+        assert isinstance(view, Reviewing)
+        stored = {path for path in (tmp_path / "files" / "pictures").rglob("*") if path.is_file()}
+        assert stored == {tmp_path / "files" / key for key in (view.picture.key, view.picture.thumbnail_key)}
+        data = (tmp_path / "files" / view.picture.key).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == view.picture.sha256
 
 
 async def test_no_error_ends_the_search_for_jobs(redis: "Redis", tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ async def test_server_that_refused_asks_again_when_it_said(redis: "Redis") -> No
     assert loop.time() - began >= 0.2
 
 
+async def test_clock_of_redis_that_was_set_back_keeps_nobody_out(redis: "Redis") -> None:
+    assert await admitted(rates(redis, NEVER, 3)) == 3
+    (bucket,) = await redis.keys(f"{RATE_PREFIX}*")
+    await redis.hincrby(bucket, "at", 3_600_000)  # it was an hour ahead
+    assert await admitted(rates(redis, NEVER, 3)) == 3
+    assert await admitted(rates(redis, NEVER, 3)) == 0
+
+
 async def test_bucket_never_holds_more_than_its_burst_and_is_forgotten_when_full(redis: "Redis") -> None:
     await rates(redis, 0.1, 3).admit(KEY, RateClass.POLLS)
     (bucket,) = await redis.keys(f"{RATE_PREFIX}*")

@@ -15,7 +15,7 @@ from frontend.settings import ROOT
 from frontend.storage import LocalStorage
 from frontend.storage.signature import Signer
 from frontend.storage.signed_url import SignedUrl
-from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
+from tests.frontend.jobs.orders import a_job, a_picture, a_verdict, judged
 
 
 @pytest.fixture
@@ -23,9 +23,10 @@ def links(tmp_path: Path, redis: "Redis") -> Links:
     return Links(LocalStorage(tmp_path, Signer(b"s" * 32), "http://example.test", 60), AuditLog(redis))
 
 
-async def test_judged_picture_gets_links_of_both_files(links: Links) -> None:
-    picture = a_picture()
-    minted = await links.for_client(Completed(a_job(), picture, a_verdict()))
+async def test_judged_picture_gets_links_of_both_files(links: Links, redis: "Redis") -> None:
+    job, picture = a_job(), a_picture()
+    await judged(redis, job.id)
+    minted = await links.for_client(Completed(job, picture, a_verdict()))
     assert (picture.key in minted.picture, picture.thumbnail_key in minted.thumbnail) == (True, True)
 
 
@@ -34,11 +35,14 @@ async def test_verdict_on_other_bytes_gives_no_link(links: Links) -> None:
         await links.for_client(Completed(a_job(), a_picture("f" * 64), a_verdict()))
 
 
-async def test_what_the_minors_rule_blocked_has_no_link_for_anybody(links: Links) -> None:
+async def test_what_the_minors_rule_blocked_has_no_link_for_anybody(links: Links, redis: "Redis") -> None:
+    job = a_job()
+    await judged(redis, job.id)
+
     def blocked(category: str) -> Blocked:
         categories = (Category(id=category, name="Some Name"),)
         verdict = msgspec.structs.replace(a_verdict(), compliance="unsafe", categories=categories)
-        return Blocked(a_job(), a_picture(), verdict)
+        return Blocked(job, a_picture(), verdict)
 
     assert await links.for_moderator(blocked("minors")) is None
     link = await links.for_moderator(blocked("weapons"))

@@ -13,7 +13,7 @@ from frontend.review.reviewed_pictures import ReviewedPictures
 from frontend.settings import ROOT
 from frontend.storage import LocalStorage, StorageError
 from frontend.storage.signature import Signer
-from tests.frontend.jobs.orders import a_job, a_picture, a_verdict
+from tests.frontend.jobs.orders import a_job, a_picture, a_verdict, judged
 
 FILE = File(data=b"a picture", media_type="image/webp", extension="webp")
 KEY = "pictures/one.webp"
@@ -31,7 +31,10 @@ def reviewed(storage: LocalStorage, redis: "Redis") -> ReviewedPictures:
     return ReviewedPictures(storage, AuditLog(redis))
 
 
-async def test_bytes_that_were_judged_are_read(storage: LocalStorage, reviewed: ReviewedPictures) -> None:
+async def test_bytes_that_were_judged_are_read(
+    storage: LocalStorage, reviewed: ReviewedPictures, redis: "Redis"
+) -> None:
+    await judged(redis, JUDGED.job.id, FILE.sha256)
     await storage.put(KEY, FILE.data, FILE.media_type)
     assert await reviewed.read(JUDGED) == FILE.data
 
