@@ -197,12 +197,14 @@ def plan(
 ) -> Job:
     """The job that a request becomes: names looked up, prompts composed, a seed chosen.
 
-    `asked`: what the client wrote; where there is an `optimised` prompt, that one is drawn.
+    `asked`: what the client wrote; where there is an `optimised` prompt, that one is drawn. Raises ApiError
+    where a style's LoRA cannot be drawn with.
     """
     prompt = optimised or asked.prompt
     model = catalogue.model(request.model)
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
+    catalogue.check_style(model, style, character)
     composed = compose(prompt, asked.refused, model, style, character)
     width, height = request.size
     return Job(
@@ -234,7 +236,8 @@ def plan(
         texts=_texts(request.texts, default_texts),
         notes=asked.notes,
         intent=None if request.own_look else intent_of(asked),
-        recipe=recipe(model, style, character),
+        recipe=recipe(model, style, character, catalogue.style_loras.get((model.name, style.name), "")),
+        style_strength=style.strength if style.lora else 0.0,
         trace=str(current_work().trace or ""),
     )
 

@@ -147,7 +147,9 @@ class PictureMeta(msgspec.Struct, frozen=True, kw_only=True):
     weights: Annotated[
         Mapping[str, str],
         Meta(
-            description="SHA-256 of the weights that drew it: `engine`, and of a character `base` and `lora`",
+            description="SHA-256 of the weights that drew it: `engine`, of a character `base` and `lora`, "
+            "of a style's LoRA `base` and `style_lora`. Of LoRAs that were not merged, how much of them: "
+            "`lora_strength`, `style_lora_strength`",
             examples=[{"engine": "0" * 64}],
             extra_json_schema=EXTENSION,
         ),

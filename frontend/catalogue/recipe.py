@@ -7,8 +7,11 @@ import msgspec
 from frontend.catalogue.catalogue import Character, Model, Style
 
 
-def recipe(model: Model, style: Style, character: Character | None) -> str:
-    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others."""
+def recipe(model: Model, style: Style, character: Character | None, style_lora: str = "") -> str:
+    """Digest of what the catalogue adds to a prompt: where it says something else, pictures are others.
+
+    `style_lora`: SHA-256 of the style's LoRA, as Triton has told it.
+    """
     parts = (
         model.steps,
         model.guidance,
@@ -21,5 +24,6 @@ def recipe(model: Model, style: Style, character: Character | None) -> str:
         )
         if character
         else None,
+        *((style.lora, style.strength, style_lora) if style.lora else ()),
     )
     return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()
