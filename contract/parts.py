@@ -63,6 +63,8 @@ TEXT_TO_IMAGE_PART = ModelPart(
         TensorSpec("seed", "INT64", (1,)),
         TensorSpec("style", "STRING", (1,), "that has a LoRA, UTF-8; may be left out", optional=True),
         TensorSpec("style_strength", "FP32", (1,), "how much of that LoRA", optional=True),
+        TensorSpec("sampler", "STRING", (1,), "in place of the model's own", optional=True),
+        TensorSpec("spacing", "STRING", (1,), "of the noise levels, likewise", optional=True),
     ),
     outputs=(
         TensorSpec("progress", "FP32", (1,), "share of the work that is done, 0 to 1; alone in a response"),

@@ -9,16 +9,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, ScaledLinearSchedule, Sigmas
 
-EULER, ANCESTRAL, MULTISTEP, CONSISTENCY = "euler", "euler_ancestral", "dpmpp_2m", "lcm"
-SAMPLERS = (EULER, ANCESTRAL, MULTISTEP, CONSISTENCY)
+Sampler = Literal["euler", "euler_ancestral", "dpmpp_2m", "lcm"]
+Spacing = Literal["leading", "trailing", "linspace", "sgm_uniform", "karras", "exponential", "beta"]
+"""sgm_uniform is other programs' word for trailing; karras, exponential and beta go from the highest to the
+lowest noise level of the training."""
+SAMPLERS: tuple[str, ...] = get_args(Sampler)
+ALL_SPACINGS: tuple[str, ...] = get_args(Spacing)
+EULER, ANCESTRAL, MULTISTEP, CONSISTENCY = SAMPLERS
 SGM_UNIFORM = "sgm_uniform"
-"""Other programs' word for trailing."""
 LCM_TIMES = 50
 """Timesteps that a consistency model was distilled on, of which its steps are some."""
 _RHO = 7.0  # Karras et al. (2022), table 1
@@ -38,6 +43,22 @@ class Sampling:
             raise ValueError(f"sampler is {self.sampler!r:.80}, expected {', '.join(SAMPLERS)}")
         if self.spacing and self.spacing not in ALL_SPACINGS:
             raise ValueError(f"spacing is {self.spacing!r:.80}, expected {', '.join(ALL_SPACINGS)}")
+        if self.sampler == CONSISTENCY and self.spacing:
+            raise ValueError(f"{CONSISTENCY} has timesteps of its own, so it takes no spacing")
+
+    def check_steps(self, steps: int) -> None:
+        """Raises ValueError."""
+        if self.sampler == CONSISTENCY and steps > LCM_TIMES:
+            raise ValueError(f"{CONSISTENCY} takes at most {LCM_TIMES} steps, not {steps}")
+
+    def instead(self, sampler: str, spacing: str) -> "Sampling":
+        """What an order says in place of a model's own; "": nothing. Raises ValueError."""
+        if sampler:
+            return Sampling(sampler, spacing)
+        return Sampling(self.sampler, spacing) if spacing else self
+
+
+USUAL = Sampling()
 
 
 @dataclass(frozen=True)
@@ -59,8 +80,8 @@ class Walk:
 
 
 def walk_of(diffusion: Diffusion, sampling: Sampling, steps: int) -> Walk:
-    """Raises ValueError for what does not go together; check() does so before."""
-    check(diffusion, sampling, steps)
+    """Raises ValueError for what does not go together."""
+    _check(diffusion, sampling, steps)
     schedule = diffusion.schedule
     sigmas = _sigmas(schedule, sampling, steps)
     if sampling.sampler in (EULER, ANCESTRAL):
@@ -74,18 +95,13 @@ def walk_of(diffusion: Diffusion, sampling: Sampling, steps: int) -> Walk:
     return Walk(sigmas, scale, tuple(mix(diffusion, levels)) if mix else None)
 
 
-def check(diffusion: Diffusion, sampling: Sampling, steps: int) -> None:
-    """Raises ValueError for what does not go together."""
+def _check(diffusion: Diffusion, sampling: Sampling, steps: int) -> None:
     flow = isinstance(diffusion.schedule, FlowSchedule)
     if sampling.sampler == ANCESTRAL and flow:
         raise ValueError(f"{ANCESTRAL} is no sampler of a flow model")
     if sampling.spacing in SPACINGS and flow:
         raise ValueError(f"a flow model has no {sampling.spacing} spacing")
-    if sampling.sampler == CONSISTENCY:
-        if sampling.spacing:
-            raise ValueError(f"{CONSISTENCY} has timesteps of its own, and no spacing")
-        if steps > LCM_TIMES:
-            raise ValueError(f"{CONSISTENCY} takes at most {LCM_TIMES} steps")
+    sampling.check_steps(steps)
 
 
 def _sigmas(schedule: FlowSchedule | ScaledLinearSchedule, sampling: Sampling, steps: int) -> Sigmas:
@@ -189,5 +205,3 @@ _BENDS: Mapping[str, Callable[[float, float, int], npt.NDArray[np.float64]]] = {
     "exponential": _exponential,
     "beta": _beta,
 }
-ALL_SPACINGS = (*SPACINGS, SGM_UNIFORM, *_BENDS)
-"""karras, exponential and beta: between the highest and the lowest noise level of the training."""

@@ -205,6 +205,7 @@ def plan(
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
     catalogue.check_style(model, style, character)
+    drawing = model.drawing(style)
     composed = compose(prompt, asked.refused, model, style, character)
     width, height = request.size
     return Job(
@@ -223,8 +224,10 @@ def plan(
         style=style.name,
         width=width,
         height=height,
-        steps=model.steps,
-        guidance=model.guidance,
+        steps=drawing.steps,
+        guidance=drawing.guidance,
+        sampler=drawing.sampler,
+        spacing=drawing.spacing,
         seed=secrets.randbelow(RANDOM_SEEDS) if request.fixed_seed is None else request.fixed_seed,
         format=request.format,
         quality=request.quality,

@@ -101,6 +101,18 @@ class PictureMeta(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="That was used, a random one too", examples=[7], extra_json_schema=EXTENSION)
     ]
     steps: Annotated[int, Meta(description="Denoising steps", examples=[20], extra_json_schema=EXTENSION)]
+    sampler: Annotated[
+        str | UnsetType,
+        Meta(
+            description="That took them, where the catalogue says another than the model's own",
+            examples=["dpmpp_2m"],
+            extra_json_schema=EXTENSION,
+        ),
+    ] = UNSET
+    spacing: Annotated[
+        str | UnsetType,
+        Meta(description="Of its noise levels, likewise", examples=["karras"], extra_json_schema=EXTENSION),
+    ] = UNSET
     wm_position: Annotated[
         str, Meta(description="Of the watermark, in one spelling", examples=["bottom-right"])
     ]

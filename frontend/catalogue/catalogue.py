@@ -14,6 +14,7 @@ from msgspec import Meta
 from contract.acs import DEPICTIONS, Depiction, Depicts
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
+from contract.samplers import Sampler, Sampling, Spacing
 from frontend.catalogue.answer import ModelsAnswer, OfferedModel, OfferedStyle
 from frontend.catalogue.yaml_file import read_mapping, to_struct
 from frontend.common.errors import GENERATION_FAILED, ApiError, CatalogueError
@@ -37,6 +38,25 @@ AdapterKind = Literal["merged", "bank"]
 """How a model's LoRAs are drawn with: merged into networks of their own, or in a bank that all share."""
 
 
+Steps = Annotated[int, Meta(ge=1, le=MAX_STEPS)]
+Guidance = Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a picture of a model and a style is drawn."""
+
+    steps: int
+    guidance: float
+    sampler: str  # these two: "" for the model's own, as it was exported
+    spacing: str
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether it is another sampler's, or may be."""
+        return bool(self.sampler or self.spacing)
+
+
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A look that a client chooses; both texts are comma-separated terms."""
 
@@ -46,6 +66,11 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     negative: Terms = ""
     lora: LoraPath | None = None  # drawn with beside the character's, in the model's bank
     strength: Strength = 1.0  # how much of it
+    # In place of the model's
+    steps: Steps | None = None
+    guidance: Guidance | None = None
+    sampler: Sampler | None = None
+    spacing: Spacing | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,8 +78,10 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     order: int = 100  # the model with the lowest one is the default
     default_style: str
-    steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
-    guidance: Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
+    steps: Steps
+    guidance: Guidance
+    sampler: Sampler | None = None  # these two: None for what the export found
+    spacing: Spacing | None = None
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
     styles: dict[str, Style]
@@ -64,6 +91,16 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """The style of that name, or else the default one."""
         found = self.styles.get(name) if isinstance(name, str) else None
         return found or self.styles[self.default_style]
+
+    def drawing(self, style: Style) -> Drawing:
+        """A style's sampler leaves nothing of the model's spacing, which was for another one."""
+        both = style if style.sampler else self
+        return Drawing(
+            steps=self.steps if style.steps is None else style.steps,
+            guidance=self.guidance if style.guidance is None else style.guidance,
+            sampler=both.sampler or "",
+            spacing=style.spacing or both.spacing or "",
+        )
 
 
 class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -334,6 +371,7 @@ def _read_model(path: Path) -> Model:
     if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
     model = to_struct(path, {**raw, "styles": {}}, Model)
+    _check_drawing(str(path), model.drawing(Style(name="", label="x")))
     styles = {key: _style(f"{path}: styles", key, style, model) for key, style in given.items()}
     if model.default_style not in styles:
         got = f"got {model.default_style!r}"
@@ -353,7 +391,17 @@ def _style(where: str, key: object, raw: object, model: Model) -> Style:
         )
     if ("strength" in raw and not style.lora) or not style.strength:
         raise CatalogueError(f"{where}.{name}: strength: expected beside a lora, and another one than 0")
+    _check_drawing(f"{where}.{name}", model.drawing(style))
     return style
+
+
+def _check_drawing(where: str, drawing: Drawing) -> None:
+    """Raises CatalogueError."""
+    try:
+        if drawing.sampler:
+            Sampling(drawing.sampler, drawing.spacing).check_steps(drawing.steps)
+    except ValueError as error:
+        raise CatalogueError(f"{where}: {error}") from None
 
 
 def _read_named(path: Path) -> dict[str, Any]:

@@ -12,9 +12,10 @@ def recipe(model: Model, style: Style, character: Character | None, style_lora: 
 
     `style_lora`: SHA-256 of the style's LoRA, as Triton has told it.
     """
+    drawing = model.drawing(style)
     parts = (
-        model.steps,
-        model.guidance,
+        drawing.steps,
+        drawing.guidance,
         model.negative,
         model.quality,
         (style.positive, style.negative),
@@ -25,5 +26,6 @@ def recipe(model: Model, style: Style, character: Character | None, style_lora: 
         if character
         else None,
         *((style.lora, style.strength, style_lora) if style.lora else ()),
+        *(({"sampler": drawing.sampler, "spacing": drawing.spacing},) if drawing.is_chosen else ()),
     )
     return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()

@@ -82,11 +82,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     trace: str = ""  # W3C traceparent of the request that it came with; "" for none known
     recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py
     style_strength: float = 0.0  # of the style's LoRA, as declared when the job was accepted; 0: it has none
+    sampler: str = ""  # these two, likewise: "" for the model's own
+    spacing: str = ""
 
     @property
     def record_version(self) -> int:
-        """1: without a LoRA of its style; a worker that knows no such thing would draw without it."""
-        return RECORD_VERSION if self.style_strength else 1
+        """1: without a LoRA of its style, a sampler or a spacing, which older workers would draw without."""
+        return RECORD_VERSION if self.style_strength or self.sampler or self.spacing else 1
 
     @property
     def cached(self) -> bool:

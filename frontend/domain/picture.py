@@ -25,6 +25,8 @@ class PictureOrder:
     steps: int
     guidance: float
     seed: int  # 0 to 2**63 - 1
+    sampler: str = ""  # these two: "" for the model's own
+    spacing: str = ""
     style: str = ""  # that has a LoRA; "" where it has none
     style_strength: float = 0.0  # how much of that LoRA
 

@@ -26,6 +26,9 @@ def order_tensors(order: PictureOrder) -> list[triton.InferInput]:
     if order.style:  # else also for a Triton that knows no such input
         arrays["style"] = np.array([order.style.encode()], dtype=object)
         arrays["style_strength"] = np.array([order.style_strength], np.float32)
+    for name in ("sampler", "spacing"):
+        if value := getattr(order, name):
+            arrays[name] = np.array([value.encode()], dtype=object)
     return [tensor(name, array) for name, array in arrays.items()]
 
 

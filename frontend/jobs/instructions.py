@@ -30,6 +30,8 @@ def order(job: Job) -> PictureOrder:
         seed=job.seed,
         style=job.style if job.style_strength else "",
         style_strength=job.style_strength,
+        sampler=job.sampler,
+        spacing=job.spacing,
     )
 
 

@@ -96,7 +96,10 @@ def test_variance_preserving(
 
 
 def schedule(spacing: str) -> ScaledLinearSchedule:
-    return ScaledLinearSchedule(**BETAS, train_steps=1000, spacing=spacing, steps_offset=1)
+    first, last = BETAS.values()
+    return ScaledLinearSchedule(
+        beta_start=first, beta_end=last, train_steps=1000, spacing=spacing, steps_offset=1
+    )
 
 
 @pytest.mark.parametrize("steps", [4, 25])

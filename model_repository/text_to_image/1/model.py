@@ -216,6 +216,8 @@ def _order(request: "pb_utils.InferenceRequest") -> Order:
         seed=int(values["seed"]),
         style=_text("style", values.get("style", b"")),
         style_strength=float(values.get("style_strength", 0.0)),
+        sampler=_text("sampler", values.get("sampler", b"")),
+        spacing=_text("spacing", values.get("spacing", b"")),
     )
 
 

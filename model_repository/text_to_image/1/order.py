@@ -30,6 +30,8 @@ class Order:
     seed: int
     style: str = ""  # that has a LoRA in the model's bank; "" for none
     style_strength: float = 0.0  # how much of that LoRA
+    sampler: str = ""  # these two: "" for the model's own
+    spacing: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("prompt", self.prompt), ("negative", self.negative)):
