@@ -205,7 +205,7 @@ def plan(
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
     catalogue.check_style(model, style, character)
-    drawing = model.drawing(style)
+    settings = model.step_settings(style)
     composed = compose(prompt, asked.refused, model, style, character)
     width, height = request.size
     return Job(
@@ -224,10 +224,10 @@ def plan(
         style=style.name,
         width=width,
         height=height,
-        steps=drawing.steps,
-        guidance=drawing.guidance,
-        sampler=drawing.sampler,
-        spacing=drawing.spacing,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        sampler=settings.sampler,
+        spacing=settings.spacing,
         seed=secrets.randbelow(RANDOM_SEEDS) if request.fixed_seed is None else request.fixed_seed,
         format=request.format,
         quality=request.quality,

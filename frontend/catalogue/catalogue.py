@@ -43,7 +43,7 @@ Guidance = Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
 
 
 @dataclass(frozen=True)
-class Drawing:
+class StepSettings:
     """How a picture of a model and a style is drawn."""
 
     steps: int
@@ -92,10 +92,10 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         found = self.styles.get(name) if isinstance(name, str) else None
         return found or self.styles[self.default_style]
 
-    def drawing(self, style: Style) -> Drawing:
+    def step_settings(self, style: Style) -> StepSettings:
         """A style's sampler leaves nothing of the model's spacing, which was for another one."""
         both = style if style.sampler else self
-        return Drawing(
+        return StepSettings(
             steps=self.steps if style.steps is None else style.steps,
             guidance=self.guidance if style.guidance is None else style.guidance,
             sampler=both.sampler or "",
@@ -371,7 +371,7 @@ def _read_model(path: Path) -> Model:
     if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
     model = to_struct(path, {**raw, "styles": {}}, Model)
-    _check_drawing(str(path), model.drawing(Style(name="", label="x")))
+    _check_settings(str(path), model.step_settings(Style(name="", label="x")))
     styles = {key: _style(f"{path}: styles", key, style, model) for key, style in given.items()}
     if model.default_style not in styles:
         got = f"got {model.default_style!r}"
@@ -391,15 +391,15 @@ def _style(where: str, key: object, raw: object, model: Model) -> Style:
         )
     if ("strength" in raw and not style.lora) or not style.strength:
         raise CatalogueError(f"{where}.{name}: strength: expected beside a lora, and another one than 0")
-    _check_drawing(f"{where}.{name}", model.drawing(style))
+    _check_settings(f"{where}.{name}", model.step_settings(style))
     return style
 
 
-def _check_drawing(where: str, drawing: Drawing) -> None:
+def _check_settings(where: str, settings: StepSettings) -> None:
     """Raises CatalogueError."""
     try:
-        if drawing.sampler:
-            Sampling(drawing.sampler, drawing.spacing).check_steps(drawing.steps)
+        if settings.sampler:
+            Sampling(settings.sampler, settings.spacing).check_steps(settings.steps)
     except ValueError as error:
         raise CatalogueError(f"{where}: {error}") from None
 

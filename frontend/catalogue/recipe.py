@@ -12,10 +12,10 @@ def recipe(model: Model, style: Style, character: Character | None, style_lora: 
 
     `style_lora`: SHA-256 of the style's LoRA, as Triton has told it.
     """
-    drawing = model.drawing(style)
+    settings = model.step_settings(style)
     parts = (
-        drawing.steps,
-        drawing.guidance,
+        settings.steps,
+        settings.guidance,
         model.negative,
         model.quality,
         (style.positive, style.negative),
@@ -26,6 +26,6 @@ def recipe(model: Model, style: Style, character: Character | None, style_lora: 
         if character
         else None,
         *((style.lora, style.strength, style_lora) if style.lora else ()),
-        *(({"sampler": drawing.sampler, "spacing": drawing.spacing},) if drawing.is_chosen else ()),
+        *(({"sampler": settings.sampler, "spacing": settings.spacing},) if settings.is_chosen else ()),
     )
     return hashlib.blake2b(msgspec.msgpack.encode(parts, order="sorted"), digest_size=8).hexdigest()
