@@ -10,12 +10,22 @@ from cli.first_picture import first_picture
 from cli.help import Commands, command
 from cli.instance import Instance
 from cli.repository import choose_output
-from contract.schedules import SPACINGS
+from contract.samplers import ALL_SPACINGS, SAMPLERS
 from embedded.part import python_of
 from frontend.common.printable import printable_lines
 from frontend.settings import ROOT, load
 
-OPTIONAL = ("precision", "prediction", "spacing", "like", "vae", "sizes", "workspace_mb", "adapters")
+OPTIONAL = (
+    "precision",
+    "prediction",
+    "spacing",
+    "sampler",
+    "like",
+    "vae",
+    "sizes",
+    "workspace_mb",
+    "adapters",
+)
 
 
 def add(commands: Commands) -> None:
@@ -36,7 +46,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="type to compute in")
     predictions = ("epsilon", "v_prediction", "v", "flow")
     parser.add_argument("--prediction", choices=predictions, help="of the UNet, whatever the checkpoint says")
-    parser.add_argument("--spacing", choices=SPACINGS, help="of the noise levels; trailing for few steps")
+    parser.add_argument("--spacing", choices=ALL_SPACINGS, help="of the noise levels; trailing for few steps")
+    parser.add_argument("--sampler", choices=SAMPLERS, help="of the steps, whatever the checkpoint says")
     parser.add_argument(
         "--zero-snr", action=argparse.BooleanOptionalAction, help="whether drawing begins at noise alone"
     )

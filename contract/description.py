@@ -8,6 +8,7 @@ from typing import Any
 
 from contract.families import SD15, SDXL, Family, family_named
 from contract.limits import MAX_WINDOWS
+from contract.samplers import EULER, USUAL, Sampling
 from contract.schedules import Diffusion, schedule_of_table, schedule_to_table
 
 FORMAT = 1
@@ -27,6 +28,7 @@ class Description:
     token_window: int
     embedding_widths: tuple[int, ...] = ()  # what each text encoder makes of a token; (): not known
     max_windows: int = MAX_WINDOWS  # of one prompt that the denoiser takes; a plan is built for few
+    sampling: Sampling = USUAL  # where an order says nothing
 
     def to_table(self) -> dict[str, Any]:
         pads = zip(self.family.text_encoders, self.pad_tokens, strict=True)
@@ -41,6 +43,8 @@ class Description:
             "token_window": self.token_window,
             **({"embedding_widths": list(self.embedding_widths)} if self.embedding_widths else {}),
             **({"max_windows": self.max_windows} if self.max_windows != MAX_WINDOWS else {}),
+            **({"sampler": self.sampling.sampler} if self.sampling.sampler != EULER else {}),
+            **({"spacing": self.sampling.spacing} if self.sampling.spacing else {}),
         }
 
     def to_json(self) -> bytes:
@@ -68,6 +72,7 @@ def _description(table: Mapping[str, Any]) -> Description:
         token_window=_bounded(table, "token_window", 3, 1024),
         embedding_widths=_widths(table, family),
         max_windows=_bounded({"max_windows": MAX_WINDOWS, **table}, "max_windows", 1, MAX_WINDOWS),
+        sampling=Sampling(table.get("sampler", EULER), table.get("spacing", "")),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from contract.bank import BANK_FILE, FACTORS_FILE
 from contract.memory import pictures_at_once, refusals
 from contract.names import DENOISER, PARTS, NetworkName, network_name, split_network_name
-from contract.repositories import CONFIG_FILE, find_factors, find_network, what_is_missing
+from contract.repositories import CONFIG_FILE, find_factors, find_network, read_hashes, what_is_missing
 from contract.runtimes import RUNTIME
 
 MAX_SENTENCE = 300  # characters
@@ -29,6 +29,8 @@ class ModelStock:
     loaded: frozenset[str] = frozenset()  # characters whose denoiser is in memory
     at_once: int = MAX_ORDERS  # orders of it alone that this Triton can hold at a time
     orders: int = 0  # that it works on, whoever sent them
+    styles: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the LoRAs that its bank can hold for styles, by style."""
 
 
 Inventory = Mapping[str, ModelStock]  # by model
@@ -44,6 +46,7 @@ def inventory_to_json(inventory: Inventory) -> str:
                 "loaded": sorted(one.loaded),
                 "at_once": one.at_once,
                 "orders": one.orders,
+                "styles": dict(one.styles),
             }
             for name, one in inventory.items()
         }
@@ -65,6 +68,7 @@ def read_inventory(text: bytes) -> Inventory:
                 frozenset(map(str, one.get("loaded", ()))),
                 min(max(int(one.get("at_once", MAX_ORDERS)), 1), MAX_ORDERS),
                 max(int(one.get("orders", 0)), 0),
+                {str(style): str(lora) for style, lora in one.get("styles", {}).items()},
             )
             for name, one in json.loads(text).items()
         }
@@ -92,7 +96,7 @@ def take_stock(
     models = [
         one.model
         for one in networks
-        if not one.character
+        if one.is_base
         and not what_is_missing(folders, one.model)
         and all(is_ready(network_name(one.model, part)) for part in PARTS)
     ]
@@ -113,6 +117,11 @@ def take_stock(
             frozenset(one for one in characters[model] if is_ready(network_name(model, DENOISER, one))),
             min(at_once[model], MAX_ORDERS),
             (orders or {}).get(model, 0),
+            {
+                one.style: read_hashes(factors.parent).get("lora", "")
+                for one in networks
+                if one.model == model and one.style and (factors := _banked(folders, one))
+            },
         )
         for model in models
     }
@@ -120,7 +129,10 @@ def take_stock(
 
 def _can_draw(folders: Sequence[Path], character: NetworkName) -> bool:
     """With networks of its own, or with the model's bank, if there are both that and factors for it."""
-    base = find_network(folders, network_name(character.model, DENOISER))
-    factors = find_factors(folders, character.model, character.character)
-    banked = base is not None and (base / BANK_FILE).is_file() and factors is not None
-    return banked or find_network(folders, str(character)) is not None
+    return _banked(folders, character) is not None or find_network(folders, str(character)) is not None
+
+
+def _banked(folders: Sequence[Path], adapted: NetworkName) -> Path | None:
+    """The factors for the model's bank, if there are both."""
+    base = find_network(folders, network_name(adapted.model, DENOISER))
+    return find_factors(folders, adapted) if base and (base / BANK_FILE).is_file() else None

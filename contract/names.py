@@ -22,31 +22,41 @@ CHARACTER_PARTS = (TEXT_ENCODER, DENOISER)
 """What a character may have of its own; the denoiser always."""
 
 _OF_CHARACTER = "--"
+_OF_STYLE = "style--"
+"""Begins what is behind those dashes; no character is called that, as its name has single ones."""
 
 
 @dataclass(frozen=True)
 class NetworkName:
-    """Of one network: eros-denoiser, or eros-denoiser--aya for a character's own."""
+    """Of one network: eros-denoiser, or eros-denoiser--aya for a character's own. What a bank holds for a
+    style lies in a folder of such a name, too: eros-denoiser--style--ink."""
 
     model: str
     part: str
-    character: str = ""  # "" for the model's
+    character: str = ""
+    style: str = ""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether it is the model's own."""
+        return not self.character and not self.style
 
     def __str__(self) -> str:
-        return network_name(self.model, self.part, self.character)
+        return network_name(self.model, self.part, self.character, self.style)
 
 
-def network_name(model: str, part: str, character: str = "") -> str:
+def network_name(model: str, part: str, character: str = "", style: str = "") -> str:
     """Triton's name of a network, and its folder's in a repository."""
-    return f"{model}-{part}" + (f"{_OF_CHARACTER}{character}" if character else "")
+    return adapted_name(f"{model}-{part}", character, style)
 
 
 def split_network_name(name: str) -> NetworkName | None:
     """None for what is no network of a model, such as text_to_image."""
-    base, _, character = name.partition(_OF_CHARACTER)
+    base, _, rest = name.partition(_OF_CHARACTER)
+    style = rest.removeprefix(_OF_STYLE) if rest.startswith(_OF_STYLE) else ""
     for part in PARTS:
         if base.endswith(f"-{part}"):
-            return NetworkName(base.removesuffix(f"-{part}"), part, character)
+            return NetworkName(base.removesuffix(f"-{part}"), part, "" if style else rest, style)
     return None
 
 
@@ -55,9 +65,10 @@ def is_character(name: str) -> bool:
     return _OF_CHARACTER in name
 
 
-def character_name(model: str, character: str) -> str:
-    """Of a character's networks together: eros--aya."""
-    return f"{model}{_OF_CHARACTER}{character}"
+def adapted_name(base: str, character: str = "", style: str = "") -> str:
+    """Of a model with a character or a style: eros--aya, eros--style--ink."""
+    adapter = character or (f"{_OF_STYLE}{style}" if style else "")
+    return f"{base}{_OF_CHARACTER}{adapter}" if adapter else base
 
 
 def control_key_file(server: int) -> Path:

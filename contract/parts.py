@@ -25,6 +25,7 @@ class TensorSpec:
     dtype: DType
     dims: tuple[int | str, ...]
     unit: str = ""  # or what the values are
+    optional: bool = False  # an input that a request may lack
 
     @property
     def dynamic_axes(self) -> dict[int, str]:
@@ -60,12 +61,16 @@ TEXT_TO_IMAGE_PART = ModelPart(
         TensorSpec("steps", "INT32", (1,), "calls of the denoiser"),
         TensorSpec("guidance", "FP32", (1,), "1 is none"),
         TensorSpec("seed", "INT64", (1,)),
+        TensorSpec("style", "STRING", (1,), "that has a LoRA, UTF-8; may be left out", optional=True),
+        TensorSpec("style_strength", "FP32", (1,), "how much of that LoRA", optional=True),
+        TensorSpec("sampler", "STRING", (1,), "in place of the model's own", optional=True),
+        TensorSpec("spacing", "STRING", (1,), "of the noise levels, likewise", optional=True),
     ),
     outputs=(
         TensorSpec("progress", "FP32", (1,), "share of the work that is done, 0 to 1; alone in a response"),
         TensorSpec("image", "UINT8", ("height", "width", 3), "RGB"),
         TensorSpec("timings", "FP32", (len(TIMINGS),), "ms"),
-        TensorSpec("weights", "STRING", (1,), "JSON: SHA-256 by role"),
+        TensorSpec("weights", "STRING", (1,), "JSON: SHA-256 by role, and strengths"),
         TensorSpec(
             "runtime", "STRING", (1,), "what ran the networks: library, version, precision; may be empty"
         ),

@@ -1,5 +1,6 @@
 """Triton's model repositories: folders of models, each with a config.pbtxt."""
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,11 +9,20 @@ from pathlib import Path
 
 from contract.bank import FACTORS_FILE
 from contract.description import BadDescription, read_description
-from contract.names import DENOISER, PARTS, TEXT_ENCODER, is_character, network_name, split_network_name
+from contract.names import (
+    DENOISER,
+    PARTS,
+    TEXT_ENCODER,
+    NetworkName,
+    is_character,
+    network_name,
+    split_network_name,
+)
 
 CONFIG_FILE = "config.pbtxt"
 HASHES_FILE = "weights.json"
 """In a denoiser's folder: SHA-256 of what runs and what it was made of, for the pictures' credentials."""
+MAX_HASHES = 4096  # bytes
 DESCRIPTION_FILE = "pipeline.json"
 """In a denoiser's folder: contract/description.py."""
 TOKENIZER_FILE = "tokenizer.json"
@@ -42,10 +52,20 @@ def batch_size(network: Path) -> int:
     return max(int(found[1]), 1) if found else 1
 
 
-def find_factors(folders: Sequence[Path], model: str, character: str) -> Path | None:
-    """The file of a character's factors, where it is drawn with the model's bank."""
-    found = (folder / network_name(model, DENOISER, character) / FACTORS_FILE for folder in folders)
+def find_factors(folders: Sequence[Path], adapted: NetworkName) -> Path | None:
+    """The file of a character's or a style's factors, where it is drawn with the model's bank."""
+    found = (folder / str(adapted) / FACTORS_FILE for folder in folders)
     return next((path for path in found if path.is_file()), None)
+
+
+def read_hashes(network: Path) -> Mapping[str, str]:
+    """As the export wrote them into a denoiser's folder; none in one of another origin."""
+    try:
+        with (network / HASHES_FILE).open() as file:
+            hashes = json.loads(file.read(MAX_HASHES))
+    except (OSError, ValueError):
+        return {}
+    return {str(role): str(one) for role, one in hashes.items()} if isinstance(hashes, dict) else {}
 
 
 def what_is_missing(folders: Sequence[Path], model: str) -> str:

@@ -1,7 +1,7 @@
 """Noise schedules: how noisy a picture is at each step, as pipeline.json says it and as was trained."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ Sigmas = npt.NDArray[np.float32]
 MIN_ALPHA_CUMPROD = 2.0**-24
 """Of the picture at a zero-SNR schedule's last timestep, where sigma would be infinite; as in diffusers."""
 SPACINGS = ("leading", "trailing", "linspace")
+TRAIN_STEPS = 1000
+"""Of a flow model, as published ones count."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,15 @@ class FlowSchedule:
             raise ValueError(f"shift is {self.shift}, expected more than 0, at most 100")
 
     def sigmas(self, steps: int) -> Sigmas:
-        even = np.linspace(1.0, 0.0, steps + 1)
-        return (self.shift * even / (1.0 + (self.shift - 1.0) * even)).astype(np.float32)
+        return self._bent(np.linspace(1.0, 0.0, steps + 1)).astype(np.float32)
+
+    def trained_range(self) -> tuple[float, float]:
+        """The lowest and the highest noise level."""
+        low, high = self._bent(np.array([1.0 / TRAIN_STEPS, 1.0]))
+        return float(low), float(high)
+
+    def _bent(self, even: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return self.shift * even / (1.0 + (self.shift - 1.0) * even)
 
     def init_noise_sigma(self, sigmas: Sigmas) -> float:
         """What the first noise (standard normal) is multiplied by."""
@@ -68,10 +77,24 @@ class ScaledLinearSchedule:
             raise ValueError(f"zero_snr is {self.zero_snr!r}, expected true or false")
 
     def sigmas(self, steps: int) -> Sigmas:
-        alphas = self._alphas_cumprod(np.float64)
-        trained = np.sqrt((1.0 - alphas) / alphas)
-        visited = np.interp(self._times(steps), np.arange(self.train_steps), trained)
+        return self.sigmas_at(self.times(steps))
+
+    def sigmas_at(self, times: npt.NDArray[np.float64]) -> Sigmas:
+        """Of training timesteps, between which it is linear, and the 0 after them."""
+        visited = np.interp(times, np.arange(self.train_steps), self._trained())
         return np.append(visited, 0.0).astype(np.float32)
+
+    def trained_range(self) -> tuple[float, float]:
+        """The lowest and the highest noise level."""
+        trained = self._trained()
+        return float(trained[0]), float(trained[-1])
+
+    def spaced(self, spacing: str) -> "ScaledLinearSchedule":
+        return replace(self, spacing=spacing)
+
+    def _trained(self) -> npt.NDArray[np.float64]:
+        alphas = self._alphas_cumprod(np.float64)
+        return np.asarray(np.sqrt((1.0 - alphas) / alphas))
 
     def init_noise_sigma(self, sigmas: Sigmas) -> float:
         """What the first noise (standard normal) is multiplied by."""
@@ -94,7 +117,8 @@ class ScaledLinearSchedule:
             alphas[-1] = MIN_ALPHA_CUMPROD
         return np.asarray(alphas)
 
-    def _times(self, steps: int) -> npt.NDArray[np.float64]:
+    def times(self, steps: int) -> npt.NDArray[np.float64]:
+        """Training timesteps that are visited, falling, [steps]; between whole ones with "linspace"."""
         if self.spacing == "linspace":
             return np.linspace(self.train_steps - 1, 0, steps)
         if self.spacing == "trailing":

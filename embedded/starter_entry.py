@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contract.description import Description
 from contract.families import Family
+from contract.samplers import CONSISTENCY
 from contract.schedules import ScaledLinearSchedule
 from frontend.common.atomic_write import atomic_write
 
@@ -51,6 +52,8 @@ quality: high quality
 def _sampling(description: Description) -> tuple[int, float, str]:
     family: Family = description.family
     schedule = description.diffusion.schedule
+    if description.sampling.sampler == CONSISTENCY:
+        return FEW_STEPS, LITTLE_GUIDANCE, "Of a consistency model: few steps are enough."
     if (
         isinstance(schedule, ScaledLinearSchedule)
         and schedule.spacing == "trailing"

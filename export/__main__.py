@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contract.bank import BadBank, BankSize
 from contract.limits import MAX_BATCH
-from contract.schedules import SPACINGS
+from contract.samplers import ALL_SPACINGS, SAMPLERS
 from contract.sizes import SIZES
 from export.checkpoints.early_check import check_early
 from export.checkpoints.schedule_choice import ScheduleOptions
@@ -58,8 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--spacing",
-        choices=SPACINGS,
+        choices=ALL_SPACINGS,
         help="which noise levels are visited, in place of what the checkpoint says; few steps want trailing",
+    )
+    options.add_argument(
+        "--sampler", choices=SAMPLERS, help="how steps are taken, in place of what the checkpoint says"
     )
     options.add_argument(
         "--zero-snr",
@@ -124,7 +127,10 @@ def _export(
         vae=given.vae,
         adapters=adapters,
         schedule=ScheduleOptions(
-            prediction=PREDICTION_WORDS.get(given.prediction), spacing=given.spacing, zero_snr=given.zero_snr
+            prediction=PREDICTION_WORDS.get(given.prediction),
+            spacing=given.spacing,
+            zero_snr=given.zero_snr,
+            sampler=given.sampler,
         ),
     )
     return export_checkpoint(given.checkpoint, given.name, given.output, options)

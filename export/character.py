@@ -7,6 +7,7 @@ python -m export.character LORA --name aya --model eros --repository REPOSITORY
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import onnx
 
+from contract.bank import BANK_FILE
 from contract.families import Family
 from contract.names import DENOISER, network_name
 from contract.repositories import CONFIG_FILE
@@ -133,6 +135,8 @@ def _write(
     if made.source != read_graph_digest(base):
         raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
     (new / CONFIG_FILE).write_text(rename_config((base / CONFIG_FILE).read_text(), new.name))
+    if (base / BANK_FILE).is_file():  # its tables are inputs still; nobody writes into these
+        shutil.copyfile(base / BANK_FILE, new / BANK_FILE)
     with count_steps(on_progress, f"make the engine of {new.name}", 1):
         add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
         add_character_package(new, base, merge.paths)
@@ -161,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m export.character", description="Merge a LoRA into a denoiser"
     )
     options.add_argument("lora", type=Path, help=".safetensors file; docs/export.md lists the layouts")
-    options.add_argument("--name", required=True, help="the character's name, such as aya")
+    options.add_argument("--name", required=True, help="the character's or style's name, such as aya")
     options.add_argument("--model", required=True, help="the model's name, such as eros")
     options.add_argument("--repository", required=True, type=Path, help="where {model}-denoiser is")
     options.add_argument("--output", type=Path, help="repository to write into (default: the same)")
@@ -173,18 +177,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--merge", action="store_true", help="into networks of its own, also where the model has a bank"
     )
     options.add_argument(
+        "--style",
+        action="store_true",
+        help="it is a style's, for the model's bank; how much of it is drawn with, each order says",
+    )
+    options.add_argument(
         "--compare", action="store_true", help="with torch: nothing is published that it draws differently"
     )
     options.add_argument("--progress", action="store_true", help="tell how far it is, a JSON object a line")
     given = options.parse_args(arguments)
     try:
         model, name = check_name(given.model), check_name(given.name)
-        target = (given.output or given.repository) / network_name(model, DENOISER, name)
+        adapted = {"style" if given.style else "character": name}
+        target = (given.output or given.repository) / network_name(model, DENOISER, **adapted)
         strength = strength_of_options(given.strength, given.block)
         check = _parity(given, strength, target) if given.compare else None
         on_progress = print_progress if given.progress else ignore_progress
         base = given.repository / network_name(model, DENOISER)
         banked = not given.merge and bank_of(base)
+        if given.style and not banked:
+            raise ExportError(
+                f"a style's LoRA is for a bank, and {model} has none: export it with --adapters 16x16, or "
+                "take the LoRA out of the style"
+            )
         make = add_factors if banked else merge_character
         report = make(base, given.lora, target, strength, check, on_progress)
     except (ExportError, OSError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.bank import BANK_FILE
 from contract.description import BadDescription, read_description
 from contract.families import Family
 from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
@@ -49,7 +50,7 @@ def text_encoder_of(denoiser: Path) -> Path:
     name = split_network_name(denoiser.name)
     if name is None or name.part != DENOISER:
         raise ExportError(f"{denoiser} is no denoiser's folder: its name must be MODEL-denoiser")
-    return denoiser.with_name(network_name(name.model, TEXT_ENCODER, name.character))
+    return denoiser.with_name(network_name(name.model, TEXT_ENCODER, name.character, name.style))
 
 
 def origin_of(
@@ -61,7 +62,9 @@ def origin_of(
         "format": 7,
         "base": [
             read_graph_digest(base),
-            *_digests(base / CONFIG_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE),
+            *_digests(
+                base / CONFIG_FILE, base / BANK_FILE, base / PLAN_RECORD_FILE, base / PACKAGE_RECORD_FILE
+            ),
             *([read_graph_digest(text_encoder_of(base))] if text else []),
         ],
         "lora": _digests(lora, *([settings] if settings else [])),
@@ -83,7 +86,7 @@ def must_have_base(base: Path) -> None:
     if (base / "1" / MODEL_FILE).is_file():
         return
     found = (split_network_name(path.parent.parent.name) for path in base.parent.glob(f"*/1/{MODEL_FILE}"))
-    models = sorted({one.model for one in found if one and one.part == DENOISER and not one.character})
+    models = sorted({one.model for one in found if one and one.part == DENOISER and one.is_base})
     raise ExportError(
         f"There is no {base / '1' / MODEL_FILE}; models there: {', '.join(models) or 'none'}; "
         "`imgen export CHECKPOINT --name NAME` makes one"

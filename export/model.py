@@ -13,6 +13,7 @@ from contract.bank import BANK_FILE, BankSize, with_bank
 from contract.description import Description
 from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
+from contract.samplers import USUAL, Sampling
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint, schedule_of_folder
 from export.checkpoints.clean_folder import read_config, written_config
 from export.checkpoints.early_check import check_early
@@ -91,7 +92,12 @@ class Export:
         options = {**asdict(self.options), "like": None, "vae": None}
         if self.options.adapters is None:
             del options["adapters"]  # an export without is what it was before there were any
+        if self.options.schedule.sampler is None:
+            options["schedule"] = {**options["schedule"]}
+            del options["schedule"]["sampler"]
         more["schedule"] = scheduler_config(self.choice.diffusion)
+        if self.choice.sampling != USUAL:
+            more["sampling"] = asdict(self.choice.sampling)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
 
     def network(self, number: int) -> Network:
@@ -109,7 +115,7 @@ class Export:
         graph = f"{self.key(part)}-graph" if self.options.engine != "onnx" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            _write_part(folder, self.network(number), self.opened, self.options)
+            _write_part(folder, self.network(number), self.opened, self.options, self.choice.sampling)
 
         def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
@@ -215,7 +221,9 @@ def _read(
     return Export(checkpoint, sources, name, output, options, work, choice, original)
 
 
-def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions) -> None:
+def _write_part(
+    folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions, sampling: Sampling
+) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
     precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
     tokenizers = open_tokenizers(checkpoint)
@@ -240,7 +248,7 @@ def _write_part(folder: Path, network: Network, checkpoint: Checkpoint, options:
             tokenizer.save(folder / encoder.tokenizer)
     if network.part.name == DENOISER:
         write_hashes(folder)
-        (folder / DESCRIPTION_FILE).write_bytes(_description(checkpoint, tokenizers).to_json())
+        (folder / DESCRIPTION_FILE).write_bytes(_description(checkpoint, tokenizers, sampling).to_json())
 
 
 def _source(checkpoint: Checkpoint, file: str) -> str:
@@ -275,7 +283,7 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
         raise ExportError(f"{export.name} does not draw as torch does: {report.failure}; see {target}")
 
 
-def _description(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Description:
+def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampling) -> Description:
     return Description(
         family=checkpoint.family.row,
         diffusion=checkpoint.diffusion,
@@ -286,4 +294,5 @@ def _description(checkpoint: Checkpoint, tokenizers: Tokenizers) -> Description:
         embedding_widths=tuple(
             int(network.config.hidden_size) for network in checkpoint.text_encoders.values()
         ),
+        sampling=sampling,
     )

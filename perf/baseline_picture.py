@@ -22,7 +22,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent / "model_repository" / "text_to_image" / "1"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "backends" / "shared"))
 
-from noise import first_noise
+from noise import standard_noise
 from runtimes import NetworkSession, open_network
 from tokens import TextTokenizer, rows_of
 
@@ -88,7 +88,7 @@ def denoise(networks: Networks, order: dict[str, Any], conditions: dict[str, Arr
     description = networks.description
     sigmas = description.diffusion.schedule.sigmas(order["steps"])
     height, width = order["height"] // description.downscale, order["width"] // description.downscale
-    noise = first_noise(order["seed"], (1, description.latent_channels, height, width))
+    noise = standard_noise(order["seed"], (1, description.latent_channels, height, width))
     latents: Array = noise * np.float32(description.diffusion.schedule.init_noise_sigma(sigmas))
     for step in range(order["steps"]):
         levels = {"sigma": sigmas[None, step : step + 1], "sigma_next": sigmas[None, step + 1 : step + 2]}

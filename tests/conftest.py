@@ -13,14 +13,22 @@ import pytest
 
 from tests.log_watch import pytest_configure
 from tests.markers import pytest_collection_modifyitems, pytest_runtest_protocol
-from tests.triton_server import demo_repositories, demo_triton, tiny_repository, triton
+from tests.triton_server import (
+    banked_repository,
+    banked_triton,
+    demo_repositories,
+    demo_triton,
+    tiny_repository,
+    triton,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 __all__ = [
-    "demo_repositories", "demo_triton", "pytest_collection_modifyitems", "pytest_configure",
-    "pytest_runtest_protocol", "redis", "redis_url", "tiny_repository", "triton",
+    "banked_repository", "banked_triton", "demo_repositories", "demo_triton",
+    "pytest_collection_modifyitems", "pytest_configure", "pytest_runtest_protocol", "redis", "redis_url",
+    "tiny_repository", "triton",
 ]  # fmt: skip
 
 

@@ -68,6 +68,25 @@ def demo_triton(
         yield running
 
 
+@pytest.fixture(scope="session")
+def banked_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests write other factors into it, and put the first ones back."""
+    from embedded.part import python_of
+
+    folder = tmp_path_factory.mktemp("banked")
+    command = [python_of("triton"), "-m", "tests.banked_models", str(folder)]
+    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def banked_triton(
+    banked_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningTriton]:
+    with serving_triton([banked_repository], tmp_path_factory.mktemp("banked_triton")) as running:
+        yield running
+
+
 @contextlib.contextmanager
 def serving_triton(
     repositories: Sequence[Path], folder: Path, resident_mb: int | None = None

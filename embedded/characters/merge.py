@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from embedded.characters.adaptation import Adaptation
 from embedded.child import run_child
 from embedded.part import UMASK, PartError, inherit_environment, installed_python, python_of
-from frontend.catalogue.catalogue import Character
 from frontend.settings import ROOT
 
 
@@ -31,28 +31,27 @@ def can_compare() -> bool:
 
 
 async def merge(
-    model: str,
-    character: Character,
-    lora: Path,
+    adaptation: Adaptation,
     *,
     base: Path,
     merged: Path,
     compare: bool = False,
     tell: Tell | None = None,
 ) -> list[str]:
-    """Writes the character's networks for `model`, from repository `base` into `merged`; nothing where they
-    are there already. Returns notes on the LoRA for people. Raises PartError.
+    """Writes the networks or factors of a character or a style, from repository `base` into `merged`; nothing
+    where they are there already. Returns notes on the LoRA for people. Raises PartError.
 
     `compare`: with torch, and nothing is written that it draws differently.
     """
     python = installed_python("export" if compare else "triton")
     async with run_child(
-        *(python, "-m", "export.character", str(lora.resolve())),
-        *("--name", character.name, "--model", model),
+        *(python, "-m", "export.character", str(adaptation.lora.resolve())),
+        *("--name", adaptation.character or adaptation.style, "--model", adaptation.model),
         *("--repository", str(base.resolve()), "--output", str(merged.resolve())),
-        f"--strength={character.strength}",
-        *(f"--block={path}={factor}" for path, factor in character.blocks.items()),
-        *(("--merge",) if character.merged else ()),
+        f"--strength={adaptation.strength}",
+        *(f"--block={path}={factor}" for path, factor in adaptation.blocks.items()),
+        *(("--merge",) if adaptation.merged else ()),
+        *(("--style",) if adaptation.style else ()),
         *(("--compare",) if compare else ()),
         "--progress",
         cwd=ROOT,
@@ -68,7 +67,7 @@ async def merge(
         await process.wait()
     if process.returncode:
         reason = errors.result().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-        raise PartError(f"@{character.name} of {model}: {reason[-1].removeprefix('export: ')}")
+        raise PartError(f"{adaptation}: {reason[-1].removeprefix('export: ')}")
     return notes.result()
 
 

@@ -1,4 +1,4 @@
-"""Whether a merged character's files are the ones of before: then no process has to read and compare them."""
+"""Whether what was made of a LoRA is of the files of before: then no process has to read and compare them."""
 
 import contextlib
 import hashlib
@@ -10,8 +10,8 @@ from typing import Self
 
 from contract.names import CHARACTER_PARTS, network_name
 from contract.peft_files import ADAPTER_FILE, settings_of_copy
+from embedded.characters.adaptation import Adaptation
 from embedded.characters.networks import NetworkFolders
-from frontend.catalogue.catalogue import Character
 from frontend.common.atomic_write import atomic_write
 from frontend.settings import ROOT
 
@@ -32,17 +32,18 @@ class MergeStamp:
     read: str
 
     @classmethod
-    def of(cls, model: str, character: Character, lora: Path, folders: NetworkFolders) -> Self:
-        base, merged = folders.base_of(model), folders.merged
-        networks = [merged / network_name(model, part, character.name) for part in CHARACTER_PARTS]
+    def of(cls, adaptation: Adaptation, folders: NetworkFolders) -> Self:
+        base, merged = folders.base_of(adaptation.model), folders.merged
+        networks, lora = adaptation.networks(merged), adaptation.lora
         known = _state(
             [
-                *(base / network_name(model, part) for part in CHARACTER_PARTS),
+                *(base / network_name(adaptation.model, part) for part in CHARACTER_PARTS),
                 *(lora, settings_of_copy(lora), lora.with_name(ADAPTER_FILE)),
                 *(ROOT / name for name in MERGED_BY),
             ]
         )
-        whole = json.dumps([known, character.strength, sorted(character.blocks.items()), character.merged])
+        wanted = [adaptation.strength, sorted(adaptation.blocks.items()), adaptation.merged]
+        whole = json.dumps([known, *wanted])
         return cls(
             merged / STAMPS / networks[0].name, tuple(networks), hashlib.sha256(whole.encode()).hexdigest()
         )

@@ -23,6 +23,7 @@ import yaml
 from contract.acs import Depiction
 from contract.names import CHARACTER_PARTS, DENOISER, NAME, NAME_WORDS, network_name
 from contract.peft_files import settings_of_copy
+from embedded.characters.adaptation import Adaptation
 from embedded.characters.declaration import CharacterDeclaration, CharacterRow
 from embedded.characters.errors import CharacterError
 from embedded.characters.lora_file import LoraFile, copy_file, sha256_of
@@ -31,7 +32,7 @@ from embedded.characters.merge_stamp import MergeStamp
 from embedded.characters.networks import NetworkFolders
 from embedded.child import run_all
 from embedded.part import PartError
-from frontend.catalogue.catalogue import RIGHTS, RIGHTS_WORDS, Catalogue, Character, load
+from frontend.catalogue.catalogue import RIGHTS, RIGHTS_WORDS, Catalogue, load
 from frontend.catalogue.yaml_file import read_mapping
 from frontend.common.atomic_write import atomic_file
 from frontend.settings import Settings, catalogue_folders
@@ -55,7 +56,8 @@ class CharacterService:
         return cls(catalogue, added, NetworkFolders(settings.models_dir, settings.data_dir / "models"))
 
     async def merge_all(self, say: Callable[[str], None]) -> list[Path]:
-        """Merges every character that is not merged yet: only base models and LoRAs are shipped.
+        """Merges every character that is not merged yet, and makes what banks hold of characters and styles:
+        only base models and LoRAs are shipped.
 
         One that cannot be merged is left out, with a line in the log: Triton is not shown its networks.
         Returns the Triton repositories, of models and of characters. Raises CatalogueError.
@@ -63,35 +65,34 @@ class CharacterService:
         folders = self.networks
         folders.merged.mkdir(parents=True, exist_ok=True)
         catalogue = await asyncio.to_thread(self._read)
-        merges = [
-            self._merge_or_leave_out(model, character, catalogue.lora(name))
-            for name, character in catalogue.characters.items()
-            for model in character.models
-        ]
+        merges = [self._merge_or_leave_out(each) for each in Adaptation.all_of(catalogue)]
         await run_all(merges)
         if merges:
             say("characters")
         return list(dict.fromkeys((folders.models.resolve(), folders.merged.resolve())))
 
-    async def _merge_or_leave_out(self, model: str, character: Character, lora: Path) -> None:
+    async def _merge_or_leave_out(self, adaptation: Adaptation) -> None:
         folders = self.networks
-        stamp = MergeStamp.of(model, character, lora, folders)
+        stamp = MergeStamp.of(adaptation, folders)
         if stamp.holds():
             return
         try:
-            await merge(model, character, lora, base=folders.base_of(model), merged=folders.merged)
+            await merge(adaptation, base=folders.base_of(adaptation.model), merged=folders.merged)
         except PartError as error:
-            folders.hide(model, character.name)  # what is there is of another base, or of another LoRA
-            log.warning("left out: %s; %s", error, self._mend(model, character.name))
+            folders.hide(adaptation)  # what is there is of another base, or of another LoRA
+            log.warning("left out: %s; %s", error, self._mend(adaptation))
         else:
-            folders.show(model, character.name)
+            folders.show(adaptation)
             with contextlib.suppress(OSError):  # it is looked at again at the next start
                 stamp.keep()
 
-    def _mend(self, model: str, name: str) -> str:
-        """What to do about a character that cannot be merged."""
+    def _mend(self, adaptation: Adaptation) -> str:
+        """What to do about one that cannot be merged."""
+        model, name = adaptation.model, adaptation.character
         if not self.networks.has_weights(model):
             return f"make weights of {model} (`imgen export CHECKPOINT --name {model}`), or do without"
+        if adaptation.style:
+            return f"put a LoRA for this {model} in its place, or take `lora:` out of the style"
         if _file(self.added, name).is_file():
             return (
                 f"`imgen character add {name} --replace …` with a LoRA for this {model}, or "
@@ -128,21 +129,22 @@ class CharacterService:
                 file.flush()
                 for source, target in given.copies(self.added / copy):
                     copy_file(source, files.enter_context(_new_file(target)))
+            adaptations = [
+                Adaptation.of_character(model, character, given.path) for model in declaration.models
+            ]
             notes = [
                 note
-                for model in declaration.models
+                for each in adaptations
                 for note in await merge(
-                    model,
-                    character,
-                    given.path,
-                    base=self.networks.base_of(model),
+                    each,
+                    base=self.networks.base_of(each.model),
                     merged=self.networks.merged,
                     compare=compare,
                     tell=tell,
                 )
             ]
-            for model in declaration.models:
-                self.networks.show(model, name)
+            for each in adaptations:
+                self.networks.show(each)
         return list(dict.fromkeys(notes))
 
     def record_depiction(self, name: str, depicts: Depiction) -> None:

@@ -5,14 +5,15 @@ names), the name of a model of few steps, what a single file says of itself, the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from contract.families import Family
-from contract.schedules import Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
+from contract.samplers import SGM_UNIFORM, USUAL, Sampler, Sampling, Spacing, walk_of
+from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.checkpoints.schedule_marks import NO_MARKS, FileMarks, Said, distilled_name
 from export.checkpoints.scheduler import (
     DIFFUSERS_WORD,
@@ -36,8 +37,27 @@ class ScheduleOptions:
     """What the person at the command line says; None: nothing."""
 
     prediction: Prediction | None = None
-    spacing: str | None = None
+    spacing: Spacing | None = None
     zero_snr: bool | None = None
+    sampler: Sampler | None = None
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """In place of what a checkpoint says of its training."""
+        trained = "trailing" if self.spacing == SGM_UNIFORM else self.spacing
+        values = {
+            "prediction": self.prediction,
+            "spacing": trained if trained in SPACINGS else None,
+            "zero_snr": self.zero_snr,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def sampling(self, own: Sampling) -> Sampling:
+        """In place of a checkpoint's own. Raises ValueError for what does not go together."""
+        bent = self.spacing if self.spacing and "spacing" not in self.said else ""
+        if self.sampler:
+            return Sampling(self.sampler, bent)
+        return Sampling(own.sampler, bent) if self.spacing else own
 
 
 NO_OPTIONS = ScheduleOptions()
@@ -46,6 +66,7 @@ NO_OPTIONS = ScheduleOptions()
 @dataclass(frozen=True)
 class ScheduleChoice:
     diffusion: Diffusion
+    sampling: Sampling
     lines: tuple[str, ...]  # for people: what was chosen, from what; then what of the sampler was left out
     imposed: Mapping[str, Any]
     """Of prediction, spacing and zero_snr, what the checkpoint did not say: options, names, for zero SNR."""
@@ -78,10 +99,20 @@ def choose_schedule(
         diffusion = _diffusion(family, says, chosen, options)
     except ValueError as error:
         raise ExportError(f"{_line(chosen)}: {error}") from None
-    first = "; ".join([_line(chosen), *marks.contradictions])
+    try:
+        sampling = options.sampling(says.sampling if says else USUAL)
+        walk_of(diffusion, sampling, 1)
+    except ValueError as error:
+        raise ExportError(str(error)) from None
+    drawn = [_told(sampling)] if sampling != USUAL else []
+    first = "; ".join([_line(chosen), *drawn, *marks.contradictions])
     lines = (first, *([says.remark] if says and says.remark else []))
     imposed = {name: said.value for name, said in chosen.items() if said.imposed}
-    return ScheduleChoice(diffusion, lines, imposed)
+    return ScheduleChoice(diffusion, sampling, lines, imposed)
+
+
+def _told(sampling: Sampling) -> str:
+    return f"drawn by {sampling.sampler}" + (f" over {sampling.spacing} spacing" if sampling.spacing else "")
 
 
 def _read_config(config: Path, options: ScheduleOptions) -> SchedulerSays | None:
@@ -119,8 +150,7 @@ def _of_names(names: Sequence[str]) -> Layer:
 
 
 def _of_options(options: ScheduleOptions) -> Layer:
-    given = {name: value for name, value in asdict(options).items() if value is not None}
-    return {name: Said(value, OPTIONS[name], imposed=True) for name, value in given.items()}
+    return {name: Said(value, OPTIONS[name], imposed=True) for name, value in options.said.items()}
 
 
 def _diffusion(
@@ -131,7 +161,7 @@ def _diffusion(
     prediction: Prediction = chosen["prediction"].value
     if prediction == "flow":
         for name in ("spacing", "zero_snr"):
-            if asdict(options)[name]:
+            if options.said.get(name):
                 raise ValueError(f"{OPTIONS[name]} does not go with flow")
         shift = usual.shift if isinstance(usual, FlowSchedule) else FLOW_SHIFT
         return Diffusion("flow", FlowSchedule(says.shift if says and says.shift is not None else shift))

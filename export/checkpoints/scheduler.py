@@ -1,21 +1,22 @@
-"""A diffusers scheduler's config: what a denoiser predicts, and over which noise levels.
+"""A diffusers scheduler's config: what a denoiser predicts, over which noise levels, by which sampler.
 
-Of a scheduler only that is used. How its steps are taken is the sampler's business, and ours are Euler steps:
-classes and options that concern the sampler alone are left out, and told.
+Samplers that we do not have become Euler, and what else concerns a sampler alone is left out; both are told.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from contract.samplers import ANCESTRAL, CONSISTENCY, MULTISTEP, USUAL, Sampling
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.errors import ExportError
 from export.json_file import read_json
 
 EULER, FLOW_EULER = "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler"
-FLOW_SAMPLERS = (FLOW_EULER, "FlowMatchHeunDiscreteScheduler")
+FLOW_LCM = "FlowMatchLCMScheduler"
+FLOW_SAMPLERS = (FLOW_EULER, FLOW_LCM, "FlowMatchHeunDiscreteScheduler")
 SPACING_OF = {
     EULER: "linspace",
     "EulerAncestralDiscreteScheduler": "linspace",
@@ -23,6 +24,7 @@ SPACING_OF = {
     "DDIMParallelScheduler": "leading",
     "DDPMScheduler": "leading",
     "DDPMParallelScheduler": "leading",
+    "LCMScheduler": "leading",
     "PNDMScheduler": "leading",
     "TCDScheduler": "leading",
     "DEISMultistepScheduler": "linspace",
@@ -37,10 +39,19 @@ SPACING_OF = {
     "UniPCMultistepScheduler": "linspace",
 }
 """Samplers over Stable Diffusion's noise levels, with diffusers' default of timestep_spacing."""
-NOT_EULER = {
-    "LCMScheduler": "a consistency model's sampler, which adds new noise in each step",
-    "FlowMatchLCMScheduler": "a consistency model's sampler, which adds new noise in each step",
-    "CMStochasticIterativeScheduler": "a consistency model's sampler, which adds new noise in each step",
+SAMPLER_OF = {
+    EULER: USUAL.sampler,
+    FLOW_EULER: USUAL.sampler,
+    "EulerAncestralDiscreteScheduler": ANCESTRAL,
+    "DPMSolverMultistepScheduler": MULTISTEP,
+    "LCMScheduler": CONSISTENCY,
+    FLOW_LCM: CONSISTENCY,
+}
+"""Those that we have."""
+MULTISTEP_OPTIONS = {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"}
+"""diffusers' defaults, with which its multistep solver is DPM++ 2M."""
+REFUSED_SAMPLERS = {
+    "CMStochasticIterativeScheduler": "a consistency model's sampler, of noise levels that are not supported"
 }
 EDM = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
 EDM_WORDS = "an EDM model (as CosXL and Playground 2.5 are): its noise levels are not supported"
@@ -62,15 +73,13 @@ PREDICTION_WORDS: Mapping[str, Prediction] = {
 DIFFUSERS_WORD: Mapping[Prediction, str] = {"epsilon": "epsilon", "v": "v_prediction", "flow": "flow"}
 SAY_PREDICTION = "say what the model predicts: --prediction epsilon, v_prediction or flow"
 TRAIN_STEPS = 1000
-# Noise levels of the sampler's own choice, in place of the trained ones.
-SAMPLER_OPTIONS = (
-    "use_karras_sigmas",
-    "use_exponential_sigmas",
-    "use_beta_sigmas",
-    "use_lu_lambdas",
-    "use_dynamic_shifting",
-    "shift_terminal",
-)
+# Noise levels of the sampler's own choice, in place of the trained ones: those that we have, and others.
+SPACING_OPTIONS = {
+    "use_karras_sigmas": "karras",
+    "use_exponential_sigmas": "exponential",
+    "use_beta_sigmas": "beta",
+}
+SAMPLER_OPTIONS = ("use_lu_lambdas", "use_dynamic_shifting", "shift_terminal")
 # What changes the trained noise levels in ways that pipeline.json cannot say.
 REFUSED = ("trained_betas", "invert_sigmas")
 MAX_SHIFT = 1.15  # diffusers' default of max_shift
@@ -86,16 +95,16 @@ class SchedulerSays:
     steps_offset: int = 0
     betas: tuple[float, float] | None = None  # first, last
     shift: float | None = None
-    sampler: str = EULER
+    sampling: Sampling = USUAL
+    unknown: str = ""  # its sampler, where it is not ours
     left_out: tuple[str, ...] = ()  # options of the sampler alone
 
     @property
     def remark(self) -> str | None:
-        """How the sampler differs from ours, in one line."""
-        if self.sampler in (EULER, FLOW_EULER) and not self.left_out:
-            return None
-        options = f" with {', '.join(self.left_out)}" if self.left_out else ""
-        return f"the sampler {self.sampler}{options} is left out: pictures are drawn in Euler steps"
+        """What of its sampler is left out, in one line."""
+        sampler = f"the sampler {self.unknown}, in place of which Euler steps are taken"
+        found = [*([sampler] if self.unknown else []), *self.left_out]
+        return f"left out of the scheduler's config: {', '.join(found)}" if found else None
 
 
 def read_diffusion(config: Path) -> Diffusion:
@@ -135,8 +144,8 @@ def _scheduler(options: Mapping[str, Any]) -> SchedulerSays:
     kind = options.get("_class_name")
     if kind in EDM or options.get("timestep_type") == "continuous":
         raise ValueError(f"{kind} is of {EDM_WORDS}")
-    if not isinstance(kind, str) or kind in NOT_EULER or kind not in (*FLOW_SAMPLERS, *SPACING_OF):
-        reason = NOT_EULER.get(str(kind), "not known")
+    if not isinstance(kind, str) or kind not in (*FLOW_SAMPLERS, *SPACING_OF):
+        reason = REFUSED_SAMPLERS.get(str(kind), "not known")
         raise ValueError(
             f"the scheduler {str(kind)[:80]!r} is {reason}; if Euler steps draw the model, {SAY_PREDICTION}"
         )
@@ -146,12 +155,39 @@ def _scheduler(options: Mapping[str, Any]) -> SchedulerSays:
     steps = options.get("num_train_timesteps")
     if steps not in (None, TRAIN_STEPS):
         raise ValueError(f"{str(steps)[:20]} training steps are not supported, only {TRAIN_STEPS}")
-    left_out = tuple(name for name in SAMPLER_OPTIONS if options.get(name))
     prediction = _prediction(options, kind in FLOW_SAMPLERS)
+    sampling, left_out = _sampling(options, kind, prediction)
+    unknown = "" if kind in SAMPLER_OF and sampling.sampler == SAMPLER_OF[kind] else kind
     if prediction == "flow":
         shift = _shift(options, "shift" if kind in FLOW_SAMPLERS else "flow_shift")
-        return SchedulerSays(prediction="flow", shift=shift, sampler=kind, left_out=left_out)
-    return _variance_preserving(options, kind, prediction, left_out)
+        return SchedulerSays(
+            prediction="flow", shift=shift, sampling=sampling, unknown=unknown, left_out=left_out
+        )
+    says = _variance_preserving(options, kind, prediction, left_out)
+    return replace(says, sampling=sampling, unknown=unknown)
+
+
+def _sampling(
+    options: Mapping[str, Any], kind: str, prediction: Prediction
+) -> tuple[Sampling, tuple[str, ...]]:
+    """And what of it is left out."""
+    left_out = [name for name in SAMPLER_OPTIONS if options.get(name)]
+    sampler = SAMPLER_OF.get(kind, USUAL.sampler)
+    if sampler == ANCESTRAL and prediction == "flow":
+        sampler = USUAL.sampler
+    if sampler == MULTISTEP:
+        others = {
+            name: value
+            for name, usual in MULTISTEP_OPTIONS.items()
+            if (value := options.get(name, usual)) != usual
+        }
+        left_out += [f"{name} {str(value)[:20]!r}" for name, value in others.items()]
+        sampler = USUAL.sampler if others else sampler
+    spacings = [name for name in SPACING_OPTIONS if options.get(name)]
+    if sampler == CONSISTENCY:
+        return Sampling(sampler), (*left_out, *spacings)
+    first = SPACING_OPTIONS[spacings[0]] if spacings else ""
+    return Sampling(sampler, first), (*left_out, *spacings[1:])
 
 
 def _prediction(options: Mapping[str, Any], flow: bool) -> Prediction:
@@ -190,7 +226,6 @@ def _variance_preserving(
         zero_snr=zero_snr,
         steps_offset=int(offset),
         betas=(_number(options, "beta_start"), _number(options, "beta_end")),
-        sampler=kind,
         left_out=left_out,
     )
 

@@ -197,12 +197,15 @@ def plan(
 ) -> Job:
     """The job that a request becomes: names looked up, prompts composed, a seed chosen.
 
-    `asked`: what the client wrote; where there is an `optimised` prompt, that one is drawn.
+    `asked`: what the client wrote; where there is an `optimised` prompt, that one is drawn. Raises ApiError
+    where a style's LoRA cannot be drawn with.
     """
     prompt = optimised or asked.prompt
     model = catalogue.model(request.model)
     style = model.style(request.style)
     character = catalogue.characters.get(prompt.character)
+    catalogue.check_style(model, style, character)
+    settings = model.step_settings(style)
     composed = compose(prompt, asked.refused, model, style, character)
     width, height = request.size
     return Job(
@@ -221,8 +224,10 @@ def plan(
         style=style.name,
         width=width,
         height=height,
-        steps=model.steps,
-        guidance=model.guidance,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        sampler=settings.sampler,
+        spacing=settings.spacing,
         seed=secrets.randbelow(RANDOM_SEEDS) if request.fixed_seed is None else request.fixed_seed,
         format=request.format,
         quality=request.quality,
@@ -234,7 +239,8 @@ def plan(
         texts=_texts(request.texts, default_texts),
         notes=asked.notes,
         intent=None if request.own_look else intent_of(asked),
-        recipe=recipe(model, style, character),
+        recipe=recipe(model, style, character, catalogue.style_loras.get((model.name, style.name), "")),
+        style_strength=style.strength if style.lora else 0.0,
         trace=str(current_work().trace or ""),
     )
 

@@ -139,6 +139,8 @@ def _meta(job: Job, picture: StoredPicture, verdict: Verdict, links: ClientLinks
         optimized=job.optimized,
         seed=job.seed,
         steps=job.steps,
+        sampler=job.sampler or UNSET,
+        spacing=job.spacing or UNSET,
         wm_position=watermark.position,
         wm_scale=picture.watermark_scale or watermark.scale,
         wm_transparency=watermark.transparency,

@@ -101,6 +101,18 @@ class PictureMeta(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="That was used, a random one too", examples=[7], extra_json_schema=EXTENSION)
     ]
     steps: Annotated[int, Meta(description="Denoising steps", examples=[20], extra_json_schema=EXTENSION)]
+    sampler: Annotated[
+        str | UnsetType,
+        Meta(
+            description="That took them, where the catalogue says another than the model's own",
+            examples=["dpmpp_2m"],
+            extra_json_schema=EXTENSION,
+        ),
+    ] = UNSET
+    spacing: Annotated[
+        str | UnsetType,
+        Meta(description="Of its noise levels, likewise", examples=["karras"], extra_json_schema=EXTENSION),
+    ] = UNSET
     wm_position: Annotated[
         str, Meta(description="Of the watermark, in one spelling", examples=["bottom-right"])
     ]
@@ -147,7 +159,9 @@ class PictureMeta(msgspec.Struct, frozen=True, kw_only=True):
     weights: Annotated[
         Mapping[str, str],
         Meta(
-            description="SHA-256 of the weights that drew it: `engine`, and of a character `base` and `lora`",
+            description="SHA-256 of the weights that drew it: `engine`, of a character `base` and `lora`, "
+            "of a style's LoRA `base` and `style_lora`. Of LoRAs that were not merged, how much of them: "
+            "`lora_strength`, `style_lora_strength`",
             examples=[{"engine": "0" * 64}],
             extra_json_schema=EXTENSION,
         ),

@@ -15,7 +15,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What decides whether this picture may answer a request. An index's payload, as MessagePack."""
 
     entry: str  # the log's id of the whole record
-    home: str  # MODEL/CHARACTER
+    home: str  # MODEL/CHARACTER, and the style where that has a LoRA
     intent: PromptIntent  # what its client wrote
     drawn: str  # what the text encoder was told; more than the intent where the prompt was optimised
     width: int
@@ -24,7 +24,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     quality: int
     lossless: bool
     seed: int
-    weights: str  # digest of the model's and the character's
+    weights: str  # digest of the model's, the character's and the style's
     ruleset: str
     ruleset_version: str
     notes: tuple[str, ...] = ()  # what its client was told of the prompt
@@ -41,7 +41,7 @@ def candidate(entry: str, cached: CachedPicture) -> Candidate | None:
         return None
     return Candidate(
         entry=entry,
-        home=f"{job.model}/{job.character}",
+        home=f"{job.model}/{job.character}" + (f"/{job.style}" if job.style_strength else ""),
         intent=job.intent,
         drawn=job.positive,
         width=job.width,

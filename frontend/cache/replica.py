@@ -45,7 +45,7 @@ class Saved(msgspec.Struct, kw_only=True):
     shared: bool
     epoch: str = ""  # of the log; "" before it was first read
     position: str = str(START)  # the newest entry that is in
-    weights: dict[str, str] = {}  # MODEL/CHARACTER → digest of those that drew its newest picture
+    weights: dict[str, str] = {}  # a candidate's home → digest of those that drew its newest picture
 
 
 @dataclass

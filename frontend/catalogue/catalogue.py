@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,7 @@ from msgspec import Meta
 from contract.acs import DEPICTIONS, Depiction, Depicts
 from contract.limits import MAX_GUIDANCE, MAX_PROMPT_CHARACTERS, MAX_STEPS, MAX_STRENGTH
 from contract.names import NAME, NAME_WORDS
+from contract.samplers import Sampler, Sampling, Spacing
 from frontend.catalogue.answer import ModelsAnswer, OfferedModel, OfferedStyle
 from frontend.catalogue.yaml_file import read_mapping, to_struct
 from frontend.common.errors import GENERATION_FAILED, ApiError, CatalogueError
@@ -30,6 +31,32 @@ RIGHTS_WORDS = "fictional, or consent:REFERENCE where REFERENCE leads to the wri
 Rights = Annotated[str, Meta(pattern=RIGHTS.pattern)]
 
 
+Strength = Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]
+LoraPath = Annotated[str, Meta(min_length=1, max_length=500)]
+"""Relative to the catalogue's folder."""
+AdapterKind = Literal["merged", "bank"]
+"""How a model's LoRAs are drawn with: merged into networks of their own, or in a bank that all share."""
+
+
+Steps = Annotated[int, Meta(ge=1, le=MAX_STEPS)]
+Guidance = Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """How a picture of a model and a style is drawn."""
+
+    steps: int
+    guidance: float
+    sampler: str  # these two: "" for the model's own, as it was exported
+    spacing: str
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether it is another sampler's, or may be."""
+        return bool(self.sampler or self.spacing)
+
+
 class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A look that a client chooses; both texts are comma-separated terms."""
 
@@ -37,6 +64,13 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     positive: Terms = ""
     negative: Terms = ""
+    lora: LoraPath | None = None  # drawn with beside the character's, in the model's bank
+    strength: Strength = 1.0  # how much of it
+    # In place of the model's
+    steps: Steps | None = None
+    guidance: Guidance | None = None
+    sampler: Sampler | None = None
+    spacing: Spacing | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,16 +78,29 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     label: Label
     order: int = 100  # the model with the lowest one is the default
     default_style: str
-    steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
-    guidance: Annotated[float, Meta(ge=0, le=MAX_GUIDANCE)]
+    steps: Steps
+    guidance: Guidance
+    sampler: Sampler | None = None  # these two: None for what the export found
+    spacing: Spacing | None = None
     negative: Terms = ""  # the base negatives
     quality: Terms = ""  # quality tags, after the style's own terms
     styles: dict[str, Style]
+    adapters: AdapterKind = "merged"  # as its networks were exported
 
     def style(self, name: object) -> Style:
         """The style of that name, or else the default one."""
         found = self.styles.get(name) if isinstance(name, str) else None
         return found or self.styles[self.default_style]
+
+    def step_settings(self, style: Style) -> StepSettings:
+        """A style's sampler leaves nothing of the model's spacing, which was for another one."""
+        both = style if style.sampler else self
+        return StepSettings(
+            steps=self.steps if style.steps is None else style.steps,
+            guidance=self.guidance if style.guidance is None else style.guidance,
+            sampler=both.sampler or "",
+            spacing=style.spacing or both.spacing or "",
+        )
 
 
 class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,12 +110,10 @@ class Character(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     trigger: Annotated[str, Meta(min_length=1, max_length=200)]  # the words that its LoRA was trained on
     positive: Terms = ""
     negative: Terms = ""
-    lora: Annotated[str, Meta(min_length=1, max_length=500)]  # path, relative to the catalogue's folder
-    strength: Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)] = (
-        1.0  # how much of the LoRA is merged in
-    )
+    lora: LoraPath
+    strength: Strength = 1.0  # how much of the LoRA is drawn with
     # Factors for parts of the LoRA, by how their paths begin: unet.up_blocks.1: 0.5
-    blocks: dict[str, Annotated[float, Meta(ge=-MAX_STRENGTH, le=MAX_STRENGTH)]] = {}
+    blocks: dict[str, Strength] = {}
     merged: bool = False  # into networks of its own, also where the model has a bank
     rights: Rights  # no character without a statement of rights
     # Where it is not recorded, the reviewer takes the character for a child.
@@ -90,6 +135,9 @@ class Lacking:
     models: frozenset[str] = frozenset()  # without weights
     characters: frozenset[tuple[str, str]] = frozenset()  # (model, name), likewise
     too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
+    styles: frozenset[tuple[str, str]] = frozenset()  # (model, name) of those whose LoRA no bank can hold
+    style_loras: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """SHA-256 of the others' LoRAs, of different ones with spaces between them."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +150,12 @@ class Catalogue:
     models: Mapping[str, Model]  # the default one first; none where Triton has no weights of any
     characters: Mapping[str, Character]
     homes: Mapping[str, Path]  # of each character: the folder that its LoRA's path starts from
+    model_homes: Mapping[str, Path]  # of each model: the same for its styles' LoRAs
     faults: tuple[CatalogueFault, ...] = ()
     withheld: Collection[str] = ()  # models that are known and cannot be drawn with
     too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
+    withheld_styles: Collection[tuple[str, str]] = ()  # (model, name) of those that cannot be drawn with
+    style_loras: Mapping[tuple[str, str], str] = field(default_factory=dict)  # as in Lacking
 
     @property
     def default_model(self) -> Model:
@@ -127,10 +178,20 @@ class Catalogue:
         if why := self.too_large.get((model, f"{size[0]}x{size[1]}")):
             raise ApiError(502, GENERATION_FAILED, detail=why)
 
+    def check_style(self, model: Model, style: Style, character: Character | None) -> None:
+        """Raises ApiError 502 where its LoRA cannot be drawn with: no other style may draw for it."""
+        if (model.name, style.name) in self.withheld_styles:
+            why = f"style {style.name} of model {model.name} cannot draw at present"
+        elif style.lora and character and character.merged:
+            why = f"style {style.name} has a LoRA, which @{character.name}, merged, cannot be drawn with"
+        else:
+            return
+        raise ApiError(502, GENERATION_FAILED, detail=why)
+
     def without(self, lacking: "Lacking") -> "Catalogue":
         """What is left where these cannot be drawn with."""
         models, characters = lacking.models, lacking.characters
-        if not models and not characters and not lacking.too_large:
+        if lacking == Lacking():
             return self
         left = {name: each for name, each in self.models.items() if name not in models}
         narrowed = {
@@ -140,6 +201,8 @@ class Catalogue:
         return replace(
             self,
             too_large=lacking.too_large,
+            withheld_styles=lacking.styles,
+            style_loras=lacking.style_loras,
             models=MappingProxyType(left),
             characters=MappingProxyType(
                 {
@@ -154,6 +217,12 @@ class Catalogue:
     def lora(self, name: str) -> Path:
         """The file of that character's LoRA."""
         return self.homes[name] / self.characters[name].lora
+
+    def style_lora(self, model: str, style: str) -> Path:
+        """The file of that style's LoRA, which it must have."""
+        lora = self.models[model].styles[style].lora
+        assert lora
+        return self.model_homes[model] / lora
 
     def characters_of(self, model: str) -> dict[str, Character]:
         return {name: each for name, each in self.characters.items() if model in each.models}
@@ -197,7 +266,7 @@ class Catalogue:
         """The answer of the `models` action."""
         return ModelsAnswer(
             characters=tuple(sorted(self.characters)),
-            models={name: _describe(model) for name, model in self.models.items()},
+            models={name: _describe(model, self.withheld_styles) for name, model in self.models.items()},
         )
 
 
@@ -231,6 +300,7 @@ def load(folder: Path, *more: Path) -> Catalogue:
         MappingProxyType(in_order),
         MappingProxyType(dict(sorted(characters.items()))),
         MappingProxyType({name: character_homes[name][0] for name in characters}),
+        MappingProxyType({name: model_homes[name][0] for name in in_order}),
         tuple(faults),
         frozenset(broken),
     )
@@ -301,18 +371,37 @@ def _read_model(path: Path) -> Model:
     if not isinstance(given, dict) or not given:
         raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
     model = to_struct(path, {**raw, "styles": {}}, Model)
-    styles = {key: _style(f"{path}: styles", key, style) for key, style in given.items()}
+    _check_settings(str(path), model.step_settings(Style(name="", label="x")))
+    styles = {key: _style(f"{path}: styles", key, style, model) for key, style in given.items()}
     if model.default_style not in styles:
         got = f"got {model.default_style!r}"
         raise CatalogueError(f"{path}: default_style: expected one of {_list(styles)}, {got}")
     return msgspec.structs.replace(model, styles=styles)
 
 
-def _style(where: str, key: object, raw: object) -> Style:
+def _style(where: str, key: object, raw: object, model: Model) -> Style:
     name = _name(key, where)
     if not isinstance(raw, dict) or "name" in raw:
         raise CatalogueError(f"{where}.{name}: expected label, positive and negative")
-    return to_struct(f"{where}.{name}", {**raw, "name": name}, Style)
+    style = to_struct(f"{where}.{name}", {**raw, "name": name}, Style)
+    if style.lora and model.adapters != "bank":
+        raise CatalogueError(
+            f"{where}.{name}: lora: expected none, as the model has no bank: `imgen export CHECKPOINT --name "
+            f"{model.name} --adapters 16x16` makes one, and `adapters: bank` in this file says so"
+        )
+    if ("strength" in raw and not style.lora) or not style.strength:
+        raise CatalogueError(f"{where}.{name}: strength: expected beside a lora, and another one than 0")
+    _check_settings(f"{where}.{name}", model.step_settings(style))
+    return style
+
+
+def _check_settings(where: str, settings: StepSettings) -> None:
+    """Raises CatalogueError."""
+    try:
+        if settings.sampler:
+            Sampling(settings.sampler, settings.spacing).check_steps(settings.steps)
+    except ValueError as error:
+        raise CatalogueError(f"{where}: {error}") from None
 
 
 def _read_named(path: Path) -> dict[str, Any]:
@@ -333,6 +422,10 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _describe(model: Model) -> OfferedModel:
-    styles = {name: OfferedStyle(label=style.label) for name, style in model.styles.items()}
+def _describe(model: Model, withheld: Collection[tuple[str, str]]) -> OfferedModel:
+    styles = {
+        name: OfferedStyle(label=style.label)
+        for name, style in model.styles.items()
+        if (model.name, name) not in withheld
+    }
     return OfferedModel(label=model.label, default_style=model.default_style, styles=styles)

@@ -97,14 +97,15 @@ class LiveCatalogue:
             for model, name in sorted(pairs)
             if name in known and model in known[name].models and model not in models
         ]
+        lacking += [f"style {name} of {model}" for model, name in sorted(self._lacking.styles)]
         if not lacking:
             return ""
         more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
         names = ", ".join(lacking[:MAX_NAMED]) + more
         return (
             f"not offered, as Triton has no weights that can be used (see its log): {names}; `imgen export "
-            "CHECKPOINT --name NAME` makes a model's, `imgen character add` a character's; a Triton loads "
-            "models when it starts"
+            "CHECKPOINT --name NAME` makes a model's, `imgen character add` a character's, `imgen up` a "
+            "style's; a Triton loads models when it starts"
         )
 
     @property

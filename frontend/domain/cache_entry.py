@@ -30,6 +30,8 @@ class CachedPicture(msgspec.Struct, frozen=True, kw_only=True):
             seed=made.seed,
             steps=made.steps,
             guidance=made.guidance,
+            sampler=made.sampler,
+            spacing=made.spacing,
             width=made.width,
             height=made.height,
             format=made.format,

@@ -41,7 +41,8 @@ class CredentialTexts(msgspec.Struct, frozen=True, kw_only=True):
 # Of Job as it is stored. A new field that has a default changes nothing: older servers pass it over, newer
 # ones read records without it. One without which an older worker would draw another picture makes it one
 # more; such jobs are left to workers that know it, and every server tells of them (docs/decisions/jobs.md).
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+"""The newest that this program reads."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark", "intent": "wish"}):
@@ -80,6 +81,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename={"watermark": "mark"
     intent: PromptIntent | None = None
     trace: str = ""  # W3C traceparent of the request that it came with; "" for none known
     recipe: str = ""  # what the catalogue added, see frontend/catalogue/recipe.py
+    style_strength: float = 0.0  # of the style's LoRA, as declared when the job was accepted; 0: it has none
+    sampler: str = ""  # these two, likewise: "" for the model's own
+    spacing: str = ""
+
+    @property
+    def record_version(self) -> int:
+        """1: without a LoRA of its style, a sampler or a spacing, which older workers would draw without."""
+        return RECORD_VERSION if self.style_strength or self.sampler or self.spacing else 1
 
     @property
     def cached(self) -> bool:

@@ -25,6 +25,10 @@ class PictureOrder:
     steps: int
     guidance: float
     seed: int  # 0 to 2**63 - 1
+    sampler: str = ""  # these two: "" for the model's own
+    spacing: str = ""
+    style: str = ""  # that has a LoRA; "" where it has none
+    style_strength: float = 0.0  # how much of that LoRA
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class Picture:
     pixels: npt.NDArray[np.uint8]
     timings_ms: dict[str, float] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the denoiser that drew it (`engine`) and, for a character, of the `base` and the `lora`;
-    of one in a bank `lora_strength` too, a number."""
+    """SHA-256 of the denoiser that drew it (`engine`) and, for a character, of the `base` and the `lora`, for
+    a style of the `base` and the `style_lora`. Of a LoRA in a bank `lora_strength`, `style_lora_strength`
+    too, a number."""
     runtime: str = ""  # what ran the networks, as "openvino 2026.4.1 bf16"; "" where Triton does not tell
 
 
@@ -142,7 +147,7 @@ class StoredPicture(
     invisible_key: int = 0  # version of the key that it was laid with
     tells_prompt: bool = False  # whether its content credentials do: then it is for its own key alone
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
-    weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of
+    weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of; see Picture
     runtime: str = ""  # see Picture; "" in records of older versions, too
     watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
     watermark_scale: int = 0  # that it was laid with; 0 for none

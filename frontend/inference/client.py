@@ -60,7 +60,7 @@ class Inference:
         its next denoising step. Raises InferenceError.
         """
         progress = _rising(on_progress)
-        wanted = Wanted(order.model, order.character, f"{order.seed} {order.prompt}")
+        wanted = Wanted(order.model, order.character, f"{order.seed} {order.prompt}", order.style)
 
         async def choose(failures: Mapping[str, ServerFailed]) -> Member | None:
             return await self._fleet.place_for(wanted, failures)

@@ -25,6 +25,7 @@ class Wanted:
     model: str
     character: str = ""
     tie: str = ""  # decides among equals where there is no character
+    style: str = ""  # that has a LoRA
 
     @property
     def key(self) -> str:
@@ -91,7 +92,11 @@ class TritonState:
         if self.inventory is None:
             return True
         stock = self.inventory.get(wanted.model)
-        return stock is not None and (not wanted.character or wanted.character in stock.characters)
+        return (
+            stock is not None
+            and (not wanted.character or wanted.character in stock.characters)
+            and (not wanted.style or wanted.style in stock.styles)
+        )
 
     def has_loaded(self, wanted: Wanted) -> bool:
         stock = self.inventory.get(wanted.model) if self.inventory else None

@@ -106,4 +106,18 @@ def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:
         for size, why in refused[0].items() if refused else ():
             if all(size in each for each in refused):
                 too_large[model, size] = why
-    return Lacking(models, pairs, too_large)
+    styles = {
+        (model, name): {
+            one[model].styles[name] for one in inventories if model in one and name in one[model].styles
+        }
+        for model, each in declared.models.items()
+        for name, style in each.styles.items()
+        if style.lora
+    }
+    return Lacking(
+        models,
+        pairs,
+        too_large,
+        frozenset(pair for pair, loras in styles.items() if not loras),
+        {pair: " ".join(sorted(loras)) for pair, loras in styles.items() if loras},
+    )

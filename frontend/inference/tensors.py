@@ -11,7 +11,7 @@ from contract.parts import TIMINGS
 from frontend.domain.inference_error import InferenceError
 from frontend.domain.picture import Picture, PictureOrder
 
-WEIGHTS = ("engine", "base", "lora", "lora_strength")
+WEIGHTS = ("engine", "base", "lora", "lora_strength", "style_lora", "style_lora_strength")
 RUNTIMES = re.compile(r"[ -~]{0,400}")
 HASH_OR_STRENGTH = r"^([0-9a-f]{64}|-?\d{1,2}(\.\d{1,8})?)\Z"
 Weights = dict[str, Annotated[str, msgspec.Meta(pattern=HASH_OR_STRENGTH)]]
@@ -23,6 +23,12 @@ def order_tensors(order: PictureOrder) -> list[triton.InferInput]:
     arrays |= {name: np.array([getattr(order, name)], np.int32) for name in ("width", "height", "steps")}
     arrays["guidance"] = np.array([order.guidance], np.float32)
     arrays["seed"] = np.array([order.seed], np.int64)
+    if order.style:  # else also for a Triton that knows no such input
+        arrays["style"] = np.array([order.style.encode()], dtype=object)
+        arrays["style_strength"] = np.array([order.style_strength], np.float32)
+    for name in ("sampler", "spacing"):
+        if value := getattr(order, name):
+            arrays[name] = np.array([value.encode()], dtype=object)
     return [tensor(name, array) for name, array in arrays.items()]
 
 

@@ -28,6 +28,10 @@ def order(job: Job) -> PictureOrder:
         steps=job.steps,
         guidance=job.guidance,
         seed=job.seed,
+        style=job.style if job.style_strength else "",
+        style_strength=job.style_strength,
+        sampler=job.sampler,
+        spacing=job.spacing,
     )
 
 

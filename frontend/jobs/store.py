@@ -147,7 +147,7 @@ class JobStore:
             terms.daily,
             terms.monthly,
             share.encode(),
-            RECORD_VERSION,
+            job.record_version,
         )
         match outcome:
             case b"full":

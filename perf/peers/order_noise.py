@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "model_repository" / "text_to_image" / "1"))
 
-from noise import first_noise
+from noise import standard_noise
 
 CHANNELS, DOWNSCALE = 4, 8  # of SD 1.5's and SDXL's latents
 
@@ -17,4 +17,4 @@ CHANNELS, DOWNSCALE = 4, 8  # of SD 1.5's and SDXL's latents
 def noise_of(order: dict[str, Any]) -> npt.NDArray[np.float32]:
     """[1, 4, height / 8, width / 8]"""
     shape = (1, CHANNELS, order["height"] // DOWNSCALE, order["width"] // DOWNSCALE)
-    return first_noise(order["seed"], shape)
+    return standard_noise(order["seed"], shape)

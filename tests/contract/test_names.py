@@ -2,7 +2,7 @@ from contract.names import (
     NAME,
     PARTS,
     NetworkName,
-    character_name,
+    adapted_name,
     control_key_file,
     is_character,
     network_name,
@@ -20,7 +20,9 @@ def test_names_are_folders_and_never_read_as_a_characters() -> None:
 def test_network_names_are_joined_by_dashes() -> None:
     assert network_name("eros", "denoiser") == "eros-denoiser"
     assert network_name("eros", "denoiser", "aya") == "eros-denoiser--aya"
-    assert character_name("eros", "aya") == "eros--aya"
+    assert network_name("eros", "denoiser", style="ink") == "eros-denoiser--style--ink"
+    assert adapted_name("eros", "aya") == "eros--aya"
+    assert adapted_name("eros", style="aya") == "eros--style--aya"
 
 
 def test_every_network_name_is_split_into_what_it_was_made_of() -> None:
@@ -30,6 +32,9 @@ def test_every_network_name_is_split_into_what_it_was_made_of() -> None:
                 name = network_name(model, part, character)
                 assert split_network_name(name) == NetworkName(model, part, character)
                 assert str(NetworkName(model, part, character)) == name
+                styled = NetworkName(model, part, style=character)
+                assert split_network_name(str(styled)) == styled
+                assert styled.is_base is (character == "")
 
 
 def test_what_is_no_models_network_is_not_split() -> None:
@@ -38,7 +43,11 @@ def test_what_is_no_models_network_is_not_split() -> None:
 
 
 def test_only_characters_networks_wait_to_be_asked_for() -> None:
-    assert is_character("eros-denoiser--aya") and is_character("eros-text-encoder--aya")
+    assert (
+        is_character("eros-denoiser--style--ink")
+        and is_character("eros-denoiser--aya")
+        and is_character("eros-text-encoder--aya")
+    )
     assert not any(map(is_character, ("eros-denoiser", "text_to_image", "prompt-encoder")))
 
 

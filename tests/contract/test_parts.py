@@ -8,17 +8,21 @@ import pytest
 from contract.parts import MODEL_CONTROL_PART, TEXT_TO_IMAGE_PART, ModelPart, TensorSpec, prompt_encoder
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
-TENSOR = re.compile(r'\{ name: "(\w+)", data_type: TYPE_(\w+), dims: \[ ([-\d, ]+) \] \}')
+TENSOR = re.compile(r'\{ name: "(\w+)", data_type: TYPE_(\w+), dims: \[ ([-\d, ]+) \](, optional: true)? \}')
 
 
-def declared(tensors: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int]]]:
+def declared(tensors: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int], bool]]:
     return [
-        (one.name, one.dtype, [dim if isinstance(dim, int) else -1 for dim in one.dims]) for one in tensors
+        (one.name, one.dtype, [dim if isinstance(dim, int) else -1 for dim in one.dims], one.optional)
+        for one in tensors
     ]
 
 
-def configured(text: str) -> list[tuple[str, str, list[int]]]:
-    return [(name, kind, [int(dim) for dim in dims.split(",")]) for name, kind, dims in TENSOR.findall(text)]
+def configured(text: str) -> list[tuple[str, str, list[int], bool]]:
+    return [
+        (name, kind, [int(dim) for dim in dims.split(",")], bool(optional))
+        for name, kind, dims, optional in TENSOR.findall(text)
+    ]
 
 
 @pytest.mark.parametrize("part", [TEXT_TO_IMAGE_PART, MODEL_CONTROL_PART, prompt_encoder(dimension=384)])

@@ -39,7 +39,7 @@ class OnnxEngine:
         return tensor[1]
 
     async def run(
-        self, network: str, inputs: Sequence[tuple[str, Array]], outputs: Sequence[str]
+        self, network: str, inputs: Sequence[tuple[str, Array]], outputs: Sequence[str], *, stay: bool = False
     ) -> list[tuple[str, Array]]:
         found = session(self.repository / network).run(list(outputs), dict(inputs))
         self.given[network], self.made[network] = dict(inputs), dict(zip(outputs, found, strict=True))

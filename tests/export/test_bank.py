@@ -1,6 +1,7 @@
 """An adapter bank: samples of one batch are drawn with different LoRAs, each as PEFT draws it alone."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ import onnxruntime
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from peft import LoraConfig
+from peft.utils import set_peft_model_state_dict
 from safetensors.numpy import load_file
 from torch import nn
 
@@ -20,13 +23,12 @@ from export.character import main
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.errors import ExportError
 from export.lora.adapters import Array
-from export.lora.strength import Strength
-from export.lora.torch_lora import apply_lora
 from export.model import ExportOptions, export_checkpoint
 from export.networks.networks import network_of
 from export.networks.trace import example_inputs
 from export.parity.runners import GraphRunner
-from tests.export.loras import peft_state, save_kohya, with_lora
+from tests.export.loras import ALPHA, TARGETS, peft_state, save_kohya, with_lora
+from tests.export.loras import RANK as LORA_RANK
 from tests.export.lycoris_files import ALGORITHMS, write_lycoris
 from tests.export.session import largest_error, session
 from tests.export.tiny import save_tiny, save_tiny_sd15
@@ -36,6 +38,7 @@ CHARACTERS = 8
 SIZES = {"batch": 10, "height": 6, "width": 10, "tokens": 77}
 LIMIT = 2e-3  # of values around 1: the factors are kept in fp16
 NONE = (0, 0)
+LORA = LoraConfig(r=LORA_RANK, lora_alpha=ALPHA, target_modules=TARGETS)
 Samples = list[tuple[int, int]]  # slots of each
 
 
@@ -93,12 +96,24 @@ def factors(banked: Path, lora: Path, folder: Path) -> Path:
 
 
 def run_batch(
-    banked: Path, inputs: dict[str, torch.Tensor], bound: dict[str, Array], samples: Samples, rows: list[int]
+    banked: Path,
+    inputs: dict[str, torch.Tensor],
+    bound: dict[str, Array],
+    samples: Samples,
+    rows: list[int],
+    strengths: list[tuple[float, float]] | None = None,
 ) -> Array:
-    given = {name: value.numpy()[rows] for name, value in inputs.items()} | bound
+    """As our backend runs it: without what no sample of the batch has."""
+    given = {name: value.numpy()[rows] for name, value in inputs.items()}
     given["slots"] = np.array([samples[row] for row in rows], np.int64)
-    given["strengths"] = np.where(given["slots"] > 0, np.float32(1.0), np.float32(0.0))
-    found: Array = session(banked / "eros-denoiser").run(None, given)[0]
+    given["strengths"] = (
+        np.array([strengths[row] for row in rows], np.float32)
+        if strengths
+        else np.where(given["slots"] > 0, np.float32(1.0), np.float32(0.0))
+    )
+    if not given["slots"][:, 1:].any():
+        given |= {name: given[name][:, :1] for name in ("slots", "strengths")}
+    found: Array = session(banked / "eros-denoiser").run(None, given | bound)[0]
     return found
 
 
@@ -134,18 +149,32 @@ def test_a_slot_that_is_written_anew_answers_for_what_is_in_it(
     assert not np.allclose(made[0], made[1], atol=1e-2)
 
 
-def test_a_character_and_a_style_add_up_in_one_sample(
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`")  # PEFT's: two at once are meant
+def test_characters_and_styles_are_drawn_in_one_batch_as_peft_draws_its_two_adapters_at_once(
     checkpoint: Checkpoint, banked: Path, loras: list[Path], tmp_path: Path
 ) -> None:
-    slots = {number: factors(banked, lora, tmp_path) for number, lora in enumerate(loras[:2], 1)}
-    inputs = inputs_of(checkpoint)
-    found = run_batch(banked, inputs, tables(banked, slots), [(1, 2)] * 10, [0])
-    own = open_checkpoint(checkpoint.folder)
-    for lora in loras[:2]:
-        apply_lora(lora, Strength(), own)
-    with torch.no_grad():
-        wanted = network_of(own, "denoiser").module(**{name: value[:1] for name, value in inputs.items()})
-    assert largest_error(found, wanted) < LIMIT
+    """Each sample has a character, a style of a strength of its own, both or none; alone they are the same to
+    the bit, whatever the others have."""
+    slots = {number: factors(banked, lora, tmp_path) for number, lora in enumerate(loras[:4], 1)}
+    bound, inputs = tables(banked, slots), inputs_of(checkpoint)
+    samples = [(1, 3), (2, 3), (1, 4), (0, 0), (1, 0), (3, 0), (2, 4)]
+    strengths = [(1.0, 0.7), (0.5, 0.3), (1.0, -0.4), (0.0, 0.0), (1.0, 0.0), (0.7, 0.0), (1.0, 1.0)]
+    rows = list(range(len(samples)))
+    together = run_batch(banked, inputs, bound, samples, rows, strengths)
+    for row, (pair, much) in enumerate(zip(samples, strengths, strict=True)):
+        own = open_checkpoint(checkpoint.folder)
+        adapters = {f"a{slot}": strength for slot, strength in zip(pair, much, strict=True) if slot}
+        for slot in filter(None, pair):
+            own.unet.add_adapter(LORA, f"a{slot}")
+            set_peft_model_state_dict(own.unet, peft_state(adapted(checkpoint, slot)), f"a{slot}")
+        if adapters:
+            own.unet.set_adapters(list(adapters), list(adapters.values()))
+        one = {name: value[row : row + 1] for name, value in inputs.items()}
+        with torch.no_grad():
+            wanted = network_of(own, "denoiser").module(**one)
+        assert largest_error(together[row : row + 1], wanted) < LIMIT
+        alone = run_batch(banked, inputs, bound, samples, [row], strengths)
+        assert np.array_equal(alone, together[row : row + 1])
 
 
 @pytest.fixture
@@ -217,6 +246,37 @@ def test_factors_are_compared_with_torch_before_they_are_published(
     assert "made for the bank" in capsys.readouterr().out
     assert main([*given, "--output", str(tmp_path), "--compare", "--strength", "0.7"]) == 0
     assert "already there" in capsys.readouterr().out
+
+
+def test_a_styles_lora_is_made_for_the_bank_and_refused_without_one(
+    checkpoint: Checkpoint,
+    banked: Path,
+    loras: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [str(loras[0]), "--name", "ink", "--model", "eros", "--style"]
+    own = tmp_path / "own"
+    shutil.copytree(banked, own)  # whose text encoder is nobody's to take away
+    before = sorted(path.name for path in own.iterdir())
+    assert main([*given, "--repository", str(own), "--compare"]) == 0
+    made = own / "eros-denoiser--style--ink"
+    assert sorted(path.name for path in own.iterdir() if path.name[0] != ".") == sorted(
+        [*(name for name in before if name[0] != "."), made.name]
+    )
+    assert (made / "factors.safetensors").is_file() and not (made / "config.pbtxt").exists()
+    export_checkpoint(checkpoint.folder, "plain", own, ExportOptions(storage="fp32"))
+    assert main([*given[:-2], "plain", "--style", "--repository", str(own)]) == 2
+    assert "plain has none: export it with --adapters 16x16" in capsys.readouterr().err
+
+
+def test_a_merged_character_of_a_model_with_a_bank_keeps_its_tables(
+    banked: Path, loras: list[Path], tmp_path: Path
+) -> None:
+    """They are inputs of its graph still, which our backend binds."""
+    given = [str(loras[0]), "--name", "aya", "--model", "eros", "--repository", str(banked)]
+    assert main([*given, "--output", str(tmp_path), "--merge"]) == 0
+    assert read_bank(tmp_path / "eros-denoiser--aya") == read_bank(banked / "eros-denoiser")
 
 
 def test_plain_engines_and_other_precisions_take_no_bank(tiny_folder: Path, tmp_path: Path) -> None:

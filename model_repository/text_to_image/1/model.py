@@ -24,7 +24,7 @@ from control import load, unload
 from memory_gate import MemoryGate
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
-from repositories import BaseModel, Repositories, runtime_of, tell_weights
+from repositories import CHARACTER, STYLE, BaseModel, Repositories, runtime_of, tell_weights
 from residency import Residency, Unit
 from slots import BankedLora, Slots
 from triton_engine import MadeNoNumbers, NetworkFailed, TritonEngine
@@ -121,7 +121,7 @@ class TritonPythonModel:
         self, order: Order, sender: "pb_utils.InferenceResponseSender"
     ) -> "pb_utils.InferenceResponse":
         base = self._repositories.base(order.model)
-        adapters, unit = self._people(base, order)
+        adapters, unit = self._adapters(base, order)
 
         def look() -> None:
             _stop_if_cancelled(sender)
@@ -156,14 +156,17 @@ class TritonPythonModel:
                     self._residency.drop(unit)  # perhaps its process has died: the next order loads it anew
                 raise
 
-    def _people(self, base: BaseModel, order: Order) -> tuple[list[BankedLora], Unit | None]:
-        """What of the order's character is to be loaded: into the model's bank, or networks of its own."""
-        if not order.character:
-            return [], None
-        adapter = self._repositories.adapter(order.model, order.character) if base.banks else None
-        if adapter is not None:
-            return [adapter], None
-        return [], self._repositories.character(order.model, order.character)
+    def _adapters(self, base: BaseModel, order: Order) -> tuple[list[BankedLora], Unit | None]:
+        """What is to be loaded of the order's character and style: into the model's bank; or the character's
+        own networks."""
+        adapters = self._repositories.adapters(order) if base.banks else []
+        unit = None
+        if order.character and not any(one.role == CHARACTER for one in adapters):
+            unit = self._repositories.character(order.model, order.character)
+        if order.style and (unit is not None or not any(one.role == STYLE for one in adapters)):
+            reason = f"beside networks of {unit.name}'s own" if unit else "in no bank"
+            raise BadOrder(f"the LoRA of style {order.style} is {reason}")
+        return adapters, unit
 
     def _slots(self, model: str, base: BaseModel) -> Slots:
         """Of the model's bank, as it is since Triton started."""
@@ -211,6 +214,10 @@ def _order(request: "pb_utils.InferenceRequest") -> Order:
         steps=int(values["steps"]),
         guidance=float(values["guidance"]),
         seed=int(values["seed"]),
+        style=_text("style", values.get("style", b"")),
+        style_strength=float(values.get("style_strength", 0.0)),
+        sampler=_text("sampler", values.get("sampler", b"")),
+        spacing=_text("spacing", values.get("spacing", b"")),
     )
 
 

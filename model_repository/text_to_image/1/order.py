@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from contract.limits import MAX_COMPOSED_CHARACTERS, MAX_GUIDANCE, MAX_SEED, MAX_SIDE, MAX_STEPS
+from contract.limits import (
+    MAX_COMPOSED_CHARACTERS,
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    MAX_STRENGTH,
+)
 from contract.names import NAME
 
 
@@ -21,6 +28,10 @@ class Order:
     steps: int
     guidance: float
     seed: int
+    style: str = ""  # that has a LoRA in the model's bank; "" for none
+    style_strength: float = 0.0  # how much of that LoRA
+    sampler: str = ""  # these two: "" for the model's own
+    spacing: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("prompt", self.prompt), ("negative", self.negative)):
@@ -30,6 +41,9 @@ class Order:
         _check_name("model", self.model)
         if self.character:
             _check_name("character", self.character)
+        if self.style:
+            _check_name("style", self.style)
+        _check_range("style_strength", self.style_strength, -MAX_STRENGTH, MAX_STRENGTH)
         _check_range("width", self.width, 1, MAX_SIDE)
         _check_range("height", self.height, 1, MAX_SIDE)
         _check_range("steps", self.steps, 1, MAX_STEPS)

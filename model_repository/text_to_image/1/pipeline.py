@@ -1,7 +1,8 @@
 """From an order to pixels: encode the prompts, denoise step by step, decode.
 
-Knows nothing of Triton. Tensors are opaque here, so that on a GPU the latents never leave it: what one step
-puts out goes into the next as it is, and the loop does no arithmetic on them.
+Knows nothing of Triton. Tensors are opaque here, so that on a GPU the latents of Euler steps never leave it:
+what one step puts out goes into the next as it is. What other samplers do between two steps is done here, in
+NumPy (docs/decisions/samplers.md).
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from noise import first_noise
+from noise import standard_noise
 from order import BadOrder, Order
 from repositories import BaseModel
 from tokens import TokenRows, rows_of
@@ -22,7 +23,7 @@ from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS
 from contract.families import Family
 from contract.limits import MAX_BATCH
 from contract.names import DENOISER, TEXT_ENCODER, split_network_name
-from contract.schedules import Sigmas
+from contract.samplers import Mixture, Walk, walk_of
 
 ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
 Tell = Callable[[float], Awaitable[None]]
@@ -39,8 +40,13 @@ class Engine(Protocol[T]):
 
     def array(self, tensor: T) -> Array: ...
 
-    async def run(self, network: str, inputs: Sequence[T], outputs: Sequence[str]) -> list[T]:
-        """The outputs in the order of their names. Raises what text_to_image reports as an internal error."""
+    async def run(
+        self, network: str, inputs: Sequence[T], outputs: Sequence[str], *, stay: bool = False
+    ) -> list[T]:
+        """The outputs in the order of their names, where they can be read; with `stay` where they are made.
+
+        Raises what text_to_image reports as an internal error.
+        """
         ...
 
 
@@ -65,15 +71,15 @@ class Pipeline(Generic[T]):
         """`step_done` is told the share of the work done (0 to 1) after each step, while the next one runs.
 
         `look` is called between them: what it raises ends the order before any other network runs.
-        Raises BadOrder where the model cannot make a picture of that size.
+        Raises BadOrder where the model cannot make a picture of that size or so.
         """
         started = time.monotonic()
-        sigmas = self.base.description.diffusion.schedule.sigmas(order.steps)
+        walk = self._walk(order)
         # Milliseconds of arithmetic: beside the encoder, and not in the way of other orders.
-        noise = asyncio.to_thread(self._first_latents, order, sigmas)
+        noise = asyncio.to_thread(self._first_latents, order, walk)
         latents, conditions = await asyncio.gather(noise, self._encode(order))
         encoded = time.monotonic()
-        made = await self._denoise(sigmas, latents, conditions, step_done, look)
+        made = await self._denoise(order.seed, walk, latents, conditions, step_done, look)
         denoised = time.monotonic()
         done = order.steps / (order.steps + 1)  # the decoder is the last part
         image = await self._run_and_tell(self.networks[2], [made], "image", step_done, done)
@@ -155,39 +161,82 @@ class Pipeline(Generic[T]):
         outputs = await self.engine.run(self.networks[0], inputs, self._family.encoded)
         return [self.engine.array(tensor) for tensor in outputs]
 
+    def _walk(self, order: Order) -> Walk:
+        description = self.base.description
+        try:
+            sampling = description.sampling.instead(order.sampler, order.spacing)
+            return walk_of(description.diffusion, sampling, order.steps)
+        except ValueError as error:
+            raise BadOrder(str(error)) from None
+
     async def _denoise(
-        self, sigmas: Sigmas, noise: Array, conditions: list[T], step_done: Tell, look: Callable[[], None]
+        self,
+        seed: int,
+        walk: Walk,
+        noise: Array,
+        conditions: list[T],
+        step_done: Tell,
+        look: Callable[[], None],
     ) -> T:
-        latents, steps = self.engine.tensor("latents", noise), len(sigmas) - 1
+        latents, steps = self.engine.tensor("latents", noise), len(walk.sigmas) - 1
+        given = before = noise
         for step in range(steps):
+            mixture = walk.mixtures[step] if walk.mixtures else None
+            after = np.zeros(1, np.float32) if mixture else walk.sigmas[step + 1 : step + 2]
             levels = [
-                self.engine.tensor("sigma", sigmas[step : step + 1].reshape(1, 1)),
-                self.engine.tensor("sigma_next", sigmas[step + 1 : step + 2].reshape(1, 1)),
+                self.engine.tensor("sigma", walk.sigmas[step : step + 1].reshape(1, 1)),
+                self.engine.tensor("sigma_next", after.reshape(1, 1)),
             ]
-            inputs = [latents, *levels, *conditions]
+            inputs, stay = [latents, *levels, *conditions], mixture is None
+            fresh = asyncio.ensure_future(_fresh_noise(mixture, seed, noise.shape, step + 1))
             done = step / (steps + 1)
-            made = await self._run_and_tell(self.networks[1], inputs, "next_latents", step_done, done)
+            made = await self._run_and_tell(
+                self.networks[1], inputs, "next_latents", step_done, done, stay=stay
+            )
             look()
-            latents = self.engine.rename("latents", made)
+            if mixture is None:
+                latents = self.engine.rename("latents", made)
+            else:
+                picture = self.engine.array(made)
+                given, before = _mixed(mixture, given, picture, before, await fresh), picture
+                latents = self.engine.tensor("latents", given)
         return latents
 
     async def _run_and_tell(
-        self, network: str, inputs: list[T], output: str, step_done: Tell, done: float
+        self, network: str, inputs: list[T], output: str, step_done: Tell, done: float, *, stay: bool = False
     ) -> T:
         """The network has begun before anybody is told: telling takes as long as starting it."""
-        running = asyncio.ensure_future(self.engine.run(network, inputs, [output]))
+        running = asyncio.ensure_future(self.engine.run(network, inputs, [output], stay=stay))
         if done:
             await asyncio.gather(running, step_done(done))
         (made,) = await running
         return made
 
-    def _first_latents(self, order: Order, sigmas: Sigmas) -> npt.NDArray[np.float32]:
+    def _first_latents(self, order: Order, walk: Walk) -> npt.NDArray[np.float32]:
         description = self.base.description
         for side, size in (("width", order.width), ("height", order.height)):
             if size % description.downscale:
                 raise BadOrder(f"{side} is {size}, expected a multiple of {description.downscale}")
         height, width = order.height // description.downscale, order.width // description.downscale
-        noise = first_noise(order.seed, (1, description.latent_channels, height, width))
-        scale = description.diffusion.schedule.init_noise_sigma(sigmas)
-        scaled: npt.NDArray[np.float32] = noise * np.float32(scale)
+        noise = standard_noise(order.seed, (1, description.latent_channels, height, width))
+        scaled: npt.NDArray[np.float32] = noise * np.float32(walk.first_scale)
         return scaled
+
+
+async def _fresh_noise(mixture: Mixture | None, seed: int, shape: tuple[int, ...], draw: int) -> Array | None:
+    """For the end of a step, made while the network runs."""
+    if mixture is None or not mixture.noise:
+        return None
+    return await asyncio.to_thread(standard_noise, seed, shape, draw)
+
+
+def _mixed(
+    mixture: Mixture, latents: Array, picture: Array, before: Array, noise: Array | None
+) -> npt.NDArray[np.float32]:
+    mixed: npt.NDArray[np.float32] = np.float32(mixture.latents) * latents
+    mixed += np.float32(mixture.picture) * picture
+    if mixture.before:
+        mixed += np.float32(mixture.before) * before
+    if noise is not None:
+        mixed += np.float32(mixture.noise) * noise
+    return mixed

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from order import BadOrder, Order
@@ -18,31 +18,31 @@ from contract.names import (
     DECODER,
     DENOISER,
     TEXT_ENCODER,
-    character_name,
+    NetworkName,
+    adapted_name,
     network_name,
     split_network_name,
 )
 from contract.repositories import (
     CONFIG_FILE,
     DESCRIPTION_FILE,
-    HASHES_FILE,
     TOKENIZER_FILE,
     find_factors,
     find_network,
+    read_hashes,
     repositories_of,
 )
 from contract.runtimes import told_runtime
 
-MAX_HASHES = 4096  # bytes
-ADAPTER_ROLES = ("lora",)
-"""Of an order's adapters, in their order."""
+CHARACTER, STYLE = "lora", "style_lora"
+"""What the weights of a picture call an adapter of a bank."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
     description: Description
     tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
-    weights: str  # JSON: the denoiser's hash
+    weights: Mapping[str, str]  # the denoiser's hash
     memory: ModelMemory | None  # None: it cannot be told
     banks: Mapping[str, Bank] = field(default_factory=dict)  # of its networks that have one, by name
 
@@ -77,27 +77,24 @@ class Repositories:
             network.model
             for folder in self._folders
             for path in folder.glob(f"*/{CONFIG_FILE}")
-            if (network := split_network_name(path.parent.name)) and not network.character
+            if (network := split_network_name(path.parent.name)) and network.is_base
         }
         return [memory for name in models if (memory := memory_of(self._folders, name))]
 
-    def adapter(self, model: str, name: str) -> BankedLora | None:
-        """What must be in the model's bank for the character or style `name`; None where it has networks of
-        its own. Raises BadOrder."""
-        file = find_factors(self._folders, model, name)
-        if file is None:
-            return None
-        try:
-            strength, state = read_strength(file), file.stat()
-        except (OSError, BadBank) as error:
-            raise BadOrder(f"{character_name(model, name)} cannot be read: {error}") from None
-        return BankedLora(
-            name=character_name(model, name),
-            file=file,
-            stamp=hash((state.st_mtime_ns, state.st_ino, state.st_size)),
-            strength=strength,
-            weights=_hashes(file.parent),
+    def adapters(self, order: Order) -> list[BankedLora]:
+        """What must be in the model's bank for the order: its character's LoRA, but where that has networks
+        of its own, then its style's. Raises BadOrder."""
+        wanted = (
+            (CHARACTER, NetworkName(order.model, DENOISER, character=order.character)),
+            (STYLE, NetworkName(order.model, DENOISER, style=order.style)),
         )
+        found = [
+            _banked_lora(role, adapted, file)
+            for role, adapted in wanted
+            if not adapted.is_base and (file := find_factors(self._folders, adapted))
+        ]
+        # A character's strength goes with its LoRA, a style's with the order.
+        return [replace(one, strength=order.style_strength) if one.role == STYLE else one for one in found]
 
     def character(self, model: str, name: str) -> Unit:
         """What must be loaded for `name`: a denoiser, and a text encoder if it has one. Raises BadOrder."""
@@ -108,11 +105,11 @@ class Repositories:
         folders = {item: folder for item in names if (folder := find_network(self._folders, item))}
         files = [path.stat() for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
         return Unit(
-            name=character_name(model, name),
+            name=adapted_name(model, name),
             models=tuple(folders),
             size=sum(file.st_size for file in files),
             stamp=max(file.st_mtime_ns for file in files),
-            weights=_hashes(denoiser),
+            weights=read_hashes(denoiser),
         )
 
     def networks(self, order: Order, unit: Unit | None) -> tuple[str, str, str]:
@@ -131,15 +128,40 @@ def runtime_of(environ: Mapping[str, str], networks: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(filter(None, (told_runtime(environ, name) for name in networks))))
 
 
-def tell_weights(weights: str, adapters: Sequence[BankedLora]) -> str:
+def tell_weights(weights: Mapping[str, str], adapters: Sequence[BankedLora]) -> str:
     """What drew, as JSON: `weights`, and each LoRA of a bank by its file's hash and its strength."""
-    told = json.loads(weights)
-    for role, adapter in zip(ADAPTER_ROLES, adapters, strict=False):
-        hashes = json.loads(adapter.weights)
-        if "lora" in hashes:
+    told = dict(weights)
+    for adapter in adapters:
+        if adapter.sha256:
             base = {"base": told["engine"]} if "engine" in told else {}
-            told |= {**base, role: hashes["lora"], f"{role}_strength": f"{adapter.strength:g}"}
+            told |= {
+                **base,
+                adapter.role: adapter.sha256,
+                f"{adapter.role}_strength": _figure(adapter.strength),
+            }
     return json.dumps(told)
+
+
+def _figure(strength: float) -> str:
+    """Without an exponent: 0.7."""
+    return f"{strength:.6f}".rstrip("0").rstrip(".")
+
+
+def _banked_lora(role: str, adapted: NetworkName, file: Path) -> BankedLora:
+    """Raises BadOrder."""
+    name = adapted_name(adapted.model, adapted.character, adapted.style)
+    try:
+        strength, state = read_strength(file), file.stat()
+    except (OSError, BadBank) as error:
+        raise BadOrder(f"{name} cannot be read: {error}") from None
+    return BankedLora(
+        name=name,
+        file=file,
+        stamp=hash((state.st_mtime_ns, state.st_ino, state.st_size)),
+        strength=strength,
+        role=role,
+        sha256=read_hashes(file.parent).get("lora", ""),
+    )
 
 
 def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> BaseModel:
@@ -157,17 +179,7 @@ def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> Bas
     return BaseModel(
         description=description,
         tokenizers=tuple(tokenizers),
-        weights=_hashes(denoiser),
+        weights=read_hashes(denoiser),
         memory=memory,
         banks=banks,
     )
-
-
-def _hashes(folder: Path) -> str:
-    """As the export wrote them; `{}` for a folder of another origin."""
-    try:
-        with (folder / HASHES_FILE).open() as file:
-            hashes = json.loads(file.read(MAX_HASHES))
-    except (OSError, ValueError):
-        return "{}"
-    return json.dumps(hashes) if isinstance(hashes, dict) else "{}"

@@ -5,8 +5,8 @@ Runs in one event loop. A character in use is never unloaded; any number of orde
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from order import BadOrder
 
@@ -19,7 +19,8 @@ class Unit:
     models: tuple[str, ...]
     size: int  # bytes of their files, the measure of the budget
     stamp: int  # differs once the files have changed on disk: they must then be loaded anew
-    weights: str = "{}"  # JSON: hashes of the denoiser and of what it was made of
+    weights: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Hashes of the denoiser and of what it was made of."""
 
 
 class _Entry:

@@ -21,7 +21,8 @@ class BankedLora:
     file: Path
     stamp: int  # differs once the file has changed on disk: it must then be loaded anew
     strength: float
-    weights: str = "{}"  # JSON: hashes of what drew with it
+    role: str = "lora"  # as a picture's weights tell of it
+    sha256: str = ""  # of the LoRA's file; "" where that is not known
 
     @property
     def key(self) -> str:

@@ -38,10 +38,14 @@ class TritonEngine:
         return array
 
     async def run(
-        self, network: str, inputs: Sequence["pb_utils.Tensor"], outputs: Sequence[str]
+        self, network: str, inputs: Sequence["pb_utils.Tensor"], outputs: Sequence[str], *, stay: bool = False
     ) -> list["pb_utils.Tensor"]:
+        memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)
         request = pb_utils.InferenceRequest(
-            model_name=network, inputs=list(inputs), requested_output_names=list(outputs), **_memory(outputs)
+            model_name=network,
+            inputs=list(inputs),
+            requested_output_names=list(outputs),
+            **({} if stay else {"preferred_memory": memory}),
         )
         response = await request.async_exec()
         if response.has_error():
@@ -49,10 +53,3 @@ class TritonEngine:
             raise (MadeNoNumbers if NOT_A_NUMBER in told else NetworkFailed)(network, told)
         found = {tensor.name(): tensor for tensor in response.output_tensors()}
         return [found[name] for name in outputs]
-
-
-def _memory(outputs: Sequence[str]) -> dict[str, "pb_utils.PreferredMemory"]:
-    """Latents go from network to network and stay where they are made; everything else is read here."""
-    if list(outputs) == ["next_latents"]:
-        return {}
-    return {"preferred_memory": pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)}

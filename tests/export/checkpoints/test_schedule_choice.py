@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract.families import SDXL
+from contract.samplers import Sampling
 from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
 from export.checkpoints.schedule_choice import NO_OPTIONS, ScheduleOptions, choose_schedule
 from export.checkpoints.schedule_marks import FileMarks, Said
@@ -104,7 +105,7 @@ def test_few_steps_by_the_scheduler(config: Path) -> None:
     edit(config, _class_name="TCDScheduler", timestep_spacing="leading")
     found = choose_schedule(SDXL, NO_OPTIONS, config=config)
     assert of(found.diffusion)[1] == "trailing"
-    assert found.lines[1] == "the sampler TCDScheduler is left out: pictures are drawn in Euler steps"
+    assert found.lines[1].endswith("the sampler TCDScheduler, in place of which Euler steps are taken")
 
 
 def test_contradiction_in_the_file_is_told() -> None:
@@ -112,13 +113,44 @@ def test_contradiction_in_the_file_is_told() -> None:
     assert choose_schedule(SDXL, NO_OPTIONS, marks=marks).lines[0].endswith("; its metadata says otherwise")
 
 
-@pytest.mark.parametrize("name", ["SomebodysScheduler", "LCMScheduler"])
+def test_consistency_model_is_drawn_as_one(config: Path) -> None:
+    edit(config, _class_name="LCMScheduler", prediction_type="epsilon", rescale_betas_zero_snr=False)
+    found = choose_schedule(SDXL, NO_OPTIONS, config=config)
+    assert found.sampling == Sampling("lcm") and found.lines[0].endswith("; drawn by lcm")
+
+
+@pytest.mark.parametrize(
+    ("options", "sampling", "trained"),
+    [
+        (ScheduleOptions(spacing="karras"), Sampling("dpmpp_2m", "karras"), "leading"),
+        (ScheduleOptions(spacing="sgm_uniform"), Sampling("dpmpp_2m"), "trailing"),
+        (ScheduleOptions(sampler="euler"), Sampling(), "leading"),
+        (ScheduleOptions(sampler="lcm"), Sampling("lcm"), "leading"),
+        (NO_OPTIONS, Sampling("dpmpp_2m", "beta"), "leading"),
+    ],
+)
+def test_options_come_before_the_sampler_of_the_config(
+    options: ScheduleOptions, sampling: Sampling, trained: str, config: Path
+) -> None:
+    edit(config, _class_name="DPMSolverMultistepScheduler", use_beta_sigmas=True, prediction_type="epsilon")
+    edit(config, timestep_spacing="leading", rescale_betas_zero_snr=False)
+    found = choose_schedule(SDXL, options, config=config)
+    assert found.sampling == sampling and of(found.diffusion)[1] == trained
+
+
+def test_sampler_that_does_not_go_with_the_model_is_refused() -> None:
+    options = ScheduleOptions(prediction="flow", sampler="euler_ancestral")
+    with pytest.raises(ExportError, match="euler_ancestral is no sampler of a flow model"):
+        choose_schedule(SDXL, options)
+
+
+@pytest.mark.parametrize("name", ["SomebodysScheduler", "CMStochasticIterativeScheduler"])
 def test_unknown_scheduler_is_no_reason_where_the_prediction_is_said(name: str, config: Path) -> None:
     edit(config, _class_name=name)
     with pytest.raises(ExportError, match=name):
         choose_schedule(SDXL, NO_OPTIONS, config=config)
     found = choose_schedule(SDXL, ScheduleOptions(prediction="epsilon"), config=config)
-    assert of(found.diffusion) == ("epsilon", "trailing" if name == "LCMScheduler" else "leading", False)
+    assert of(found.diffusion) == ("epsilon", "leading", False)
 
 
 def test_edm_scheduler_is_refused_whatever_is_said(config: Path) -> None:

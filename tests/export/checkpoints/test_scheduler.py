@@ -9,8 +9,15 @@ import pytest
 from diffusers import EulerDiscreteScheduler
 
 from contract.families import SDXL as SDXL_FAMILY
+from contract.samplers import Sampling
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, ScaledLinearSchedule
-from export.checkpoints.scheduler import SPACING_OF, read_diffusion, read_scheduler, scheduler_config
+from export.checkpoints.scheduler import (
+    SAMPLER_OF,
+    SPACING_OF,
+    read_diffusion,
+    read_scheduler,
+    scheduler_config,
+)
 from export.errors import ExportError
 from tests.export.tiny import BETAS
 
@@ -76,27 +83,51 @@ def test_sampler_has_diffusers_default_of_spacing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPACING_OF)
-def test_any_sampler_is_drawn_in_euler_steps_over_its_schedule(name: str, tmp_path: Path) -> None:
+def test_any_sampler_is_drawn_over_its_schedule_in_euler_steps_where_we_have_none_such(
+    name: str, tmp_path: Path
+) -> None:
     options = {**SDXL, "_class_name": name, "prediction_type": "v_prediction"}
     says = read_scheduler(written(tmp_path, options))
     assert (says.prediction, says.spacing, says.betas) == ("v", "leading", (0.00085, 0.012))
-    if name != "EulerDiscreteScheduler":
-        assert says.remark == f"the sampler {name} is left out: pictures are drawn in Euler steps"
+    assert says.sampling.sampler == SAMPLER_OF.get(name, "euler")
+    told = f"the sampler {name}, in place of which Euler steps are taken"
+    assert says.remark == (None if name in SAMPLER_OF else f"left out of the scheduler's config: {told}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sampling"),
+    [
+        ({"use_karras_sigmas": True}, Sampling("euler", "karras")),
+        ({"_class_name": "DPMSolverMultistepScheduler"}, Sampling("dpmpp_2m")),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True, "solver_order": 2},
+            Sampling("dpmpp_2m", "karras"),
+        ),
+        ({"_class_name": "HeunDiscreteScheduler", "use_beta_sigmas": True}, Sampling("euler", "beta")),
+        ({"_class_name": "EulerAncestralDiscreteScheduler"}, Sampling("euler_ancestral")),
+        ({"_class_name": "LCMScheduler"}, Sampling("lcm")),
+        ({"_class_name": "FlowMatchLCMScheduler"}, Sampling("lcm")),
+        ({"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3}, Sampling("euler")),
+        ({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}, Sampling()),
+    ],
+)
+def test_sampler_and_spacing_are_those_of_the_config(
+    changes: dict[str, Any], sampling: Sampling, tmp_path: Path
+) -> None:
+    assert read_scheduler(written(tmp_path, {**SDXL, **changes})).sampling == sampling
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"use_karras_sigmas": True}, "with use_karras_sigmas is left out"),
-        (
-            {"use_exponential_sigmas": True, "use_beta_sigmas": True},
-            "use_exponential_sigmas, use_beta_sigmas",
-        ),
-        ({"use_lu_lambdas": True, "_class_name": "DPMSolverMultistepScheduler"}, "with use_lu_lambdas"),
+        ({"use_exponential_sigmas": True, "use_beta_sigmas": True}, "use_beta_sigmas"),
+        ({"use_karras_sigmas": True, "_class_name": "LCMScheduler"}, "use_karras_sigmas"),
+        ({"use_lu_lambdas": True, "_class_name": "DPMSolverMultistepScheduler"}, "use_lu_lambdas"),
+        ({"solver_order": 3, "_class_name": "DPMSolverMultistepScheduler"}, "solver_order '3'"),
         ({"timestep_spacing": "odd"}, "timestep_spacing 'odd'"),
         ({"steps_offset": 7}, "steps_offset 7"),
-        ({"_class_name": FLOW, "shift_terminal": 0.1}, "with shift_terminal"),
-        ({"_class_name": FLOW, "use_dynamic_shifting": True}, "with use_dynamic_shifting"),
+        ({"_class_name": FLOW, "shift_terminal": 0.1}, "shift_terminal"),
+        ({"_class_name": FLOW, "use_dynamic_shifting": True}, "use_dynamic_shifting"),
     ],
 )
 def test_option_of_the_sampler_alone_is_left_out_and_told(
@@ -128,7 +159,10 @@ def test_solver_of_flow_is_flow(name: str, tmp_path: Path) -> None:
         ({"beta_start": "0.00085"}, "beta_start is 0.00085, expected a number"),
         ({"num_train_timesteps": 4000}, "4000 training steps"),
         ({"trained_betas": [0.1]}, "trained_betas is not supported"),
-        ({"_class_name": "LCMScheduler"}, "'LCMScheduler' is a consistency model's sampler, .*--prediction"),
+        (
+            {"_class_name": "CMStochasticIterativeScheduler"},
+            "Scheduler' is a consistency model's sampler, .*--prediction",
+        ),
         ({"_class_name": "SomebodysScheduler"}, "'SomebodysScheduler' is not known; .*--prediction"),
         ({"_class_name": None}, "'None' is not known"),
         ({"_class_name": "EDMEulerScheduler"}, "EDMEulerScheduler is of an EDM model"),

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from contract.acs import Depicts
-from frontend.catalogue.catalogue import Catalogue, Lacking, load
+from frontend.catalogue.catalogue import Catalogue, Lacking, StepSettings, load
+from frontend.catalogue.recipe import recipe
 from frontend.common.errors import ApiError, CatalogueError
 
 DEMO = Path(__file__).parents[3] / "demo" / "catalogue"
@@ -288,3 +289,33 @@ def test_record_that_was_corrected_counts_where_it_is_the_stricter(
     catalogue = load(tmp_path)
     assert catalogue.depicts("aya", before) == judged_by
     assert catalogue.depicts("gone", before) == before
+
+
+def test_style_is_drawn_by_its_own_sampler_without_the_spacing_of_another(
+    tmp_path: Path, write: Write
+) -> None:
+    write("models/eros.yaml", MODEL.replace("styles:", "sampler: dpmpp_2m\nspacing: karras\nstyles:"))
+    model = load(tmp_path).models["eros"]
+    style = model.style("")
+    assert model.step_settings(style) == StepSettings(model.steps, model.guidance, "dpmpp_2m", "karras")
+    few = msgspec.structs.replace(style, sampler="lcm", steps=4, guidance=0.0)
+    assert model.step_settings(few) == StepSettings(4, 0.0, "lcm", "")
+    assert model.step_settings(msgspec.structs.replace(style, spacing="beta")).spacing == "beta"
+    recipes = {recipe(model, one, None) for one in (style, few, msgspec.structs.replace(style, steps=9))}
+    assert len(recipes) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sampler: heun", "sampler"),
+        ("spacing: odd", "spacing"),
+        ("sampler: lcm\nspacing: karras", "lcm has timesteps of its own"),
+    ],
+)
+def test_sampler_that_there_is_not_leaves_the_model_out(
+    line: str, words: str, tmp_path: Path, write: Write
+) -> None:
+    write("models/eros.yaml", MODEL.replace("styles:", f"{line}\nstyles:"))
+    with pytest.raises(CatalogueError, match=words):
+        load(tmp_path)

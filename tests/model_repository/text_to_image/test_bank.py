@@ -1,36 +1,19 @@
 """Characters in a bank's slots, in a real Triton with the toy networks."""
 
 import asyncio
-import os
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from embedded.part import python_of
+from frontend.domain.inference_error import InferenceError
 from frontend.domain.picture import PictureOrder
 from frontend.inference.client import Inference
-from tests.banked_models import CHARACTERS, SLOTS, write_factors
+from tests.banked_models import CHARACTERS, MERGED, SLOTS, STYLES, write_factors
 from tests.model_repository.text_to_image.test_model import denoiser_steps, furthest, paint, paint_all
 from tests.orders import ignore, order
-from tests.triton_server import ROOT, RunningTriton, serving_triton
-
-
-@pytest.fixture(scope="module")
-def banked_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("banked")
-    command = [python_of("triton"), "-m", "tests.banked_models", str(folder)]
-    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def banked_triton(
-    banked_repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningTriton]:
-    with serving_triton([banked_repository], tmp_path_factory.mktemp("banked_triton")) as running:
-        yield running
+from tests.triton_server import RunningTriton
 
 
 @pytest.fixture
@@ -40,8 +23,9 @@ async def banked(banked_triton: RunningTriton) -> AsyncIterator[Inference]:
     await client.close()
 
 
-def of(name: str, steps: int = 4) -> PictureOrder:
-    return order(model="banked", character=name, steps=steps)
+def of(name: str, steps: int = 4, style: str = "", strength: float = 0.0) -> PictureOrder:
+    wanted = order(model="banked", character=name, steps=steps)
+    return replace(wanted, style=style, style_strength=strength)
 
 
 async def test_each_character_is_drawn_as_itself_alone_and_among_others(
@@ -106,3 +90,57 @@ async def test_factors_of_another_export_fail_the_order_and_nothing_else(
 async def test_a_bank_tells_its_characters(banked: Inference) -> None:
     (inventory,) = (await banked.inventories()).values()
     assert inventory and set(CHARACTERS) <= inventory["banked"].characters
+    assert inventory["banked"].styles == {name: f"{seed:064x}" for name, seed in STYLES.items()}
+
+
+async def test_a_style_and_a_character_are_drawn_with_alone_together_and_among_others(
+    banked: Inference, banked_triton: RunningTriton
+) -> None:
+    """One bank of two slots; a style and a character of the same name are two LoRAs."""
+    wanted = [
+        of("", steps=8),
+        of("nova", steps=8),
+        of("", steps=8, style="ink", strength=0.7),
+        of("nova", steps=8, style="ink", strength=0.7),
+        of("nova", steps=8, style="ink", strength=-0.7),
+        of("nova", steps=8, style="nova", strength=0.7),
+        of("zeta", steps=8, style="ink", strength=0.7),
+    ]
+    alone = [await paint(banked, each) for each in wanted]
+    assert all(furthest(one, other) > 2 for at, one in enumerate(alone) for other in alone[:at])
+    again = [await paint(banked, each) for each in wanted]
+    assert all(furthest(one, other) == 0 for one, other in zip(alone, again, strict=True))
+    before = await denoiser_steps(banked_triton, "banked-denoiser")
+    together = await paint_all(banked, wanted * 3)
+    after = await denoiser_steps(banked_triton, "banked-denoiser")
+    assert all(furthest(one, alone[at % len(wanted)]) == 0 for at, one in enumerate(together))
+    assert after[0] - before[0] > after[1] - before[1]
+
+
+async def test_a_style_of_another_strength_needs_no_other_slot(
+    banked: Inference, banked_triton: RunningTriton
+) -> None:
+    first = await paint(banked, of("", style="ink", strength=1.0))
+    loads = banked_triton.count("into slot")
+    other, again = await paint_all(
+        banked, [of("", style="ink", strength=0.3), of("", style="ink", strength=1.0)]
+    )
+    assert banked_triton.count("into slot") == loads
+    assert furthest(first, other) > 2 and furthest(first, again) == 0
+
+
+async def test_a_picture_tells_the_loras_of_character_and_style(banked: Inference) -> None:
+    styled, both = [
+        (await banked.text_to_image(of(name, style="ink", strength=0.7), ignore)).weights
+        for name in ("", "yuri")
+    ]
+    ink = {"style_lora": f"{STYLES['ink']:064x}", "style_lora_strength": "0.7"}
+    assert styled == {"engine": "e" * 64, "base": "e" * 64, **ink}
+    assert both == {**styled, "lora": f"{3:064x}", "lora_strength": "0.5"}
+
+
+async def test_a_merged_character_is_drawn_with_and_takes_no_styles_lora(banked: Inference) -> None:
+    assert furthest(await paint(banked, of("")), await paint(banked, of(MERGED))) > 10
+    for name, style, said in ((MERGED, "ink", "networks of banked--rosa's own"), ("", "oil", "in no bank")):
+        with pytest.raises(InferenceError, match=said):
+            await paint(banked, of(name, style=style, strength=1.0))

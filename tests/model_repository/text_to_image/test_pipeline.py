@@ -2,15 +2,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from noise import standard_noise
 from order import BadOrder, Order
 from pipeline import Array, Painting, Pipeline
 from repositories import Repositories
 from weighing import weigh
 
 from contract.limits import MAX_WINDOWS
+from contract.samplers import Sampling, walk_of
+from contract.schedules import Diffusion, FlowSchedule
 
 ORDER = Order(
     prompt="a quiet lake",
@@ -47,7 +51,9 @@ class RecordingEngine:
     def array(self, tensor: Named) -> Array:
         return tensor.values
 
-    async def run(self, network: str, inputs: Sequence[Named], outputs: Sequence[str]) -> list[Named]:
+    async def run(
+        self, network: str, inputs: Sequence[Named], outputs: Sequence[str], *, stay: bool = False
+    ) -> list[Named]:
         given = {tensor.name: tensor for tensor in inputs}
         self.calls.append((network, given))
         if network == "encoder":
@@ -85,6 +91,49 @@ async def test_each_step_takes_the_latents_of_the_one_before(tiny_repository: Pa
     assert first.shape == (1, 4, 2, 4)
     assert np.allclose(last, first + 1.0, atol=1e-6)
     assert painting.pixels.shape == (16, 32, 3) and len(painting.timings) == 3
+
+
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "lcm"])
+async def test_sampler_asks_for_the_picture_and_mixes_what_the_next_step_begins_with(
+    tiny_repository: Path, sampler: str
+) -> None:
+    engine = RecordingEngine()
+    await paint(engine, tiny_repository, replace(ORDER, sampler=sampler))
+    steps, (decoded,) = engine.of("denoiser"), engine.of("decoder")
+    levels = [step["sigma_next"].values.item() for step in steps]
+    assert (sampler == "euler") == any(levels)
+    # Of the tiny model, a flow's, whose denoiser takes sigma from the latents.
+    walk = walk_of(Diffusion("flow", FlowSchedule(3.0)), Sampling(sampler), ORDER.steps)
+    latents = steps[0]["latents"].values
+    before = latents
+    for number, mixture in enumerate(walk.mixtures or ()):
+        noise = standard_noise(ORDER.seed, latents.shape, number + 1)
+        picture = latents + walk.sigmas[number]
+        mixed = mixture.latents * latents + mixture.picture * picture + mixture.before * before
+        latents, before = mixed + mixture.noise * noise, picture
+        then = steps[number + 1] if number + 1 < len(steps) else decoded
+        assert np.allclose(then["latents"].values, latents, atol=1e-5)
+    again = RecordingEngine()
+    await paint(again, tiny_repository, replace(ORDER, sampler=sampler))
+    assert np.array_equal(again.of("decoder")[0]["latents"].values, decoded["latents"].values)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sampler": "heun"}, "sampler is 'heun', expected euler"),
+        ({"spacing": "odd"}, "spacing is 'odd', expected leading"),
+        ({"sampler": "euler_ancestral"}, "no sampler of a flow model"),
+        ({"sampler": "lcm", "steps": 51}, "at most 50 steps, not 51"),
+    ],
+)
+async def test_sampler_that_does_not_go_with_the_model_is_refused_before_any_network_runs(
+    tiny_repository: Path, change: dict[str, Any], words: str
+) -> None:
+    engine = RecordingEngine()
+    with pytest.raises(BadOrder, match=words):
+        await paint(engine, tiny_repository, replace(ORDER, **change))
+    assert not engine.calls
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0])

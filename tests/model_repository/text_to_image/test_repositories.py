@@ -41,7 +41,7 @@ def test_a_character_tells_its_hashes_where_the_export_left_some(
     for text in ('{"engine": "e5"}', '["e5"]', "{", ""):
         hashes.write_text(text)
         told.append(Repositories([tmp_path]).character("tiny", "bella").weights)
-    assert told == ['{"engine": "e5"}', "{}", "{}", "{}"]
+    assert told == [{"engine": "e5"}, {}, {}, {}]
 
 
 def test_unknown_names_are_the_orders_mistake(tiny_repository: Path) -> None:
