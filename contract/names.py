@@ -60,9 +60,10 @@ def character_name(model: str, character: str) -> str:
     return f"{model}{_OF_CHARACTER}{character}"
 
 
-def control_key_file(server: int) -> Path:
-    """Where model_control leaves the key that it demands. `server`: tritonserver's process id."""
-    return Path(tempfile.gettempdir()) / f"imgen-{server}.key"
+def control_key_file(server: int | str, folder: Path | None = None) -> Path:
+    """Where model_control leaves the key that it demands. `server`: tritonserver's process id; `folder`: of
+    its temporary files, where they are not this process's."""
+    return (folder or Path(tempfile.gettempdir())) / f"imgen-{server}.key"
 
 
 def order_counts_file(server: int) -> Path:
