@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
 SOCKET_PORT = 8001  # a part of the socket's name
 UNASKED = 2**31 - 1  # of so many orders that nobody traces one is traced all the same; 0 traces none at all
+OWN, TEMPORARY = "triton", "tmp"  # a folder in the data folder, and one in that
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
 
@@ -71,7 +72,7 @@ def triton_part(
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _find_install()
-    own = data_dir.resolve() / "triton"
+    own = data_dir.resolve() / OWN
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     backends = plain(_assemble_backends(install, own), own)
     fixed = fixed_runtime(install.site, cpu_runtime, cpu_precision)
@@ -126,6 +127,11 @@ def triton_part(
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
+
+
+def temporary_folder(data_dir: Path) -> Path:
+    """Of Triton's processes."""
+    return data_dir.resolve() / OWN / TEMPORARY
 
 
 def trace_options(otlp_url: str) -> list[str]:
@@ -301,7 +307,7 @@ def _environment(
     resident_mb: int | None,
     threads: int | None,
 ) -> dict[str, str]:
-    tmp, runtimes, compiled = own / "tmp", own / "runtimes", own / "compiled"
+    tmp, runtimes, compiled = own / TEMPORARY, own / "runtimes", own / "compiled"
     _forget_compiled(compiled, folders)
     for folder in (tmp, runtimes):
         shutil.rmtree(folder, ignore_errors=True)
