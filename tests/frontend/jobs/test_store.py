@@ -520,7 +520,7 @@ async def test_job_of_a_later_version_whose_worker_fell_silent_is_not_started_by
 
 
 async def test_jobs_that_a_model_is_still_needed_for_are_counted(store: JobStore, redis: "Redis") -> None:
-    jobs = [replace(a_job(f"key{number % 3}"), model="mine") for number in range(450)]
+    jobs = [msgspec.structs.replace(a_job(f"key{number % 3}"), model="mine") for number in range(450)]
     for job in [*jobs, a_job()]:
         await store.accept(job, b"", None)
     assert await store.count_undrawn("mine") == 450
