@@ -31,28 +31,39 @@ MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointFiles:
+class CheckpointOptions:
     checkpoint: Path
     vae: Path | None = None  # in place of its own
     like: Path | None = None  # whose configs a single file has
+    # In place of what the checkpoint says, as words of the command.
+    prediction: str | None = None
+    spacing: str | None = None
+    zero_snr: bool | None = None
 
 
-def read_forecast(files: CheckpointFiles) -> "Forecast | CheckResult":
+def read_forecast(given: CheckpointOptions) -> "Forecast | CheckResult":
     """What it will take, or why it is refused."""
     # Here, because the exporter's package sets things up for the libraries that it loads.
+    from export.checkpoints.schedule_choice import ScheduleOptions
+    from export.checkpoints.scheduler import PREDICTION_WORDS
     from export.errors import ExportError, describe_error
     from export.forecast import forecast
 
-    if not files.checkpoint.exists():
-        return bad("checkpoint", f"there is no {files.checkpoint}")
+    if not given.checkpoint.exists():
+        return bad("checkpoint", f"there is no {given.checkpoint}")
+    schedule = ScheduleOptions(
+        prediction=PREDICTION_WORDS.get(given.prediction or ""),
+        spacing=given.spacing,
+        zero_snr=given.zero_snr,
+    )
     try:
-        return forecast(files.checkpoint, vae=files.vae, like=files.like)
+        return forecast(given.checkpoint, vae=given.vae, like=given.like, schedule=schedule)
     except (ExportError, OSError) as error:
         return bad("checkpoint", describe_error(error))
 
 
-def check_files(files: CheckpointFiles, read: "Forecast") -> Iterator[CheckResult]:
-    layout = "a folder in diffusers' layout" if files.checkpoint.is_dir() else "one file"
+def check_files(given: CheckpointOptions, read: "Forecast") -> Iterator[CheckResult]:
+    layout = "a folder in diffusers' layout" if given.checkpoint.is_dir() else "one file"
     count = sum(read.values.values()) / 1e6
     yield good("checkpoint", f"{read.family.title}, {layout}, {count:,.0f} million weights")
     first, *more = read.choice.lines
@@ -65,12 +76,14 @@ def check_files(files: CheckpointFiles, read: "Forecast") -> Iterator[CheckResul
         yield good("licence", read.licence or "the checkpoint states none: see where it comes from")
 
 
-def check_export(read: "Forecast", settings: Settings, output: Path) -> Iterator[CheckResult]:
+def check_exporter() -> CheckResult:
+    if not Path(python_of("export")).is_file():
+        return bad("exporter", "not installed", INSTALL)
+    return check_environment("exporter", ROOT / "requirements" / "export.txt", "export", INSTALL)
+
+
+def check_export(read: "Forecast", output: Path) -> Iterator[CheckResult]:
     """`output`: the repository that will be written to."""
-    if Path(python_of("export")).is_file():
-        yield check_environment("exporter", ROOT / "requirements" / "export.txt", "export", INSTALL)
-    else:
-        yield bad("exporter", "not installed", INSTALL)
     yield _memory_of_export(read.memory)
     place = nearest_folder(output)
     free = shutil.disk_usage(place).free

@@ -56,22 +56,23 @@ def _of_machine() -> Iterator[Section]:
 
 def _of_checkpoint(arguments: argparse.Namespace) -> Iterator[Section]:
     from cli.checkpoint_checks import (
-        CheckpointFiles,
+        CheckpointOptions,
         check_drawing,
         check_export,
+        check_exporter,
         check_files,
         read_forecast,
     )
     from frontend.settings import load
 
-    files = CheckpointFiles(checkpoint=arguments.checkpoint, vae=arguments.vae, like=arguments.like)
-    settings, read = load(), read_forecast(files)
+    given = CheckpointOptions(checkpoint=arguments.checkpoint, vae=arguments.vae, like=arguments.like)
+    settings, read = load(), read_forecast(given)
     if isinstance(read, CheckResult):
         yield "The checkpoint", lambda: [read]
         return
     output = settings.data_dir / "models"
-    yield "The checkpoint", lambda: check_files(files, read)
-    yield "To export it", lambda: check_export(read, settings, output)
+    yield "The checkpoint", lambda: check_files(given, read)
+    yield "To export it", lambda: [check_exporter(), *check_export(read, output)]
     yield "To draw with it", lambda: check_drawing(read, settings, output)
 
 

@@ -47,7 +47,6 @@ class EntryOptions:
     steps: int | None = None  # None, as for guidance: the family's
     guidance: float | None = None
 
-
     def check(self, name: str) -> None:
         """Raises CatalogueError where no entry of `name` can say this."""
         table = {

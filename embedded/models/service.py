@@ -90,6 +90,10 @@ class ModelService:
         if self._has_own_weights(name):
             raise ModelError(f"{self.networks.models} has a model {name}: choose another --name")
 
+    def default(self) -> str:
+        """The model that is drawn with where a client names none; "" where there is none."""
+        return next((model.name for model in self._models()), "")
+
     def order_of_new(self, *, default: bool) -> int | None:
         """What keeps the default model what it is, or else makes the new one it; None: the usual order."""
         orders = [model.order for model in self._models()]
