@@ -82,8 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_exporter(python: str, arguments: argparse.Namespace, output: Path, niceness: int = 0) -> int:
-    """Its exit status. `niceness`: how far it stands back behind other processes of the machine."""
+def run_exporter(
+    python: str, arguments: argparse.Namespace, output: Path, *, niceness: int = 0, tell_folders: bool = True
+) -> int:
+    """Its exit status. `niceness`: how far it stands back behind other processes of the machine;
+    `tell_folders`: whether it prints what it has written."""
     command = [
         *(python, "-P", "-m", "export", str(arguments.checkpoint), "--name", arguments.name),
         *("--output", str(output), "--storage", arguments.storage),
@@ -102,7 +105,9 @@ def run_exporter(python: str, arguments: argparse.Namespace, output: Path, nicen
         seccomp.prctl(seccomp.PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with us, however we end
         os.nice(niceness)
 
-    return subprocess.run(command, env=environment, check=False, preexec_fn=prepare).returncode
+    stdout = None if tell_folders else subprocess.DEVNULL
+    done = subprocess.run(command, env=environment, stdout=stdout, check=False, preexec_fn=prepare)
+    return done.returncode
 
 
 def find_exporter() -> str:

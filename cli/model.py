@@ -104,7 +104,9 @@ def _add(given: argparse.Namespace) -> int:
     with models.held():
         models.check_new(given.name)
         _refuse_what_cannot_be(given, settings, models.networks.merged)
-        if code := run_exporter(python, given, models.networks.merged, NICENESS):
+        if code := run_exporter(
+            python, given, models.networks.merged, niceness=NICENESS, tell_folders=False
+        ):
             return code
         return _offer(given, settings, models, options, picture, out)
 
