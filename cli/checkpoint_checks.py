@@ -87,7 +87,10 @@ def check_export(read: "Forecast", output: Path) -> Iterator[CheckResult]:
     yield _memory_of_export(read.memory)
     place = nearest_folder(output)
     free = shutil.disk_usage(place).free
-    told = f"the export needs about {_size(read.disk)} in {output}; {_size(free)} are free"
+    told = (
+        f"its networks, and what Triton compiles of them, take about {_size(read.disk)} in "
+        f"{output.parent}; {_size(free)} are free"
+    )
     if not os.access(place, os.W_OK):
         yield bad("disk", f"cannot write to {place}", "name another folder in IMGEN_DATA_DIR")
     elif free < read.disk:

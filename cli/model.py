@@ -34,6 +34,7 @@ from embedded.models.errors import ModelError
 from embedded.models.service import ModelRow, ModelService
 from embedded.models.triton_control import TritonControl
 from embedded.starter_entry import STYLES, EntryOptions, StyleTerms, label_of
+from embedded.triton import forget_compiled
 from frontend.common.printable import printable_lines
 from frontend.prompts.terms import is_negative, split, strip_dashes
 from frontend.settings import Settings, load
@@ -104,9 +105,7 @@ def _add(given: argparse.Namespace) -> int:
     with models.held():
         models.check_new(given.name)
         _refuse_what_cannot_be(given, settings, models.networks.merged)
-        if code := run_exporter(
-            python, given, models.networks.merged, niceness=NICENESS, tell_folders=False
-        ):
+        if code := run_exporter(python, given, models.networks.merged, niceness=NICENESS, tell_folders=False):
             return code
         return _offer(given, settings, models, options, picture, out)
 
@@ -227,6 +226,7 @@ def _remove(given: argparse.Namespace) -> int:
         if serving is not None:
             _leave(serving, settings, name, networks, out)
         models.delete(name)
+        forget_compiled(settings.data_dir, networks)
     words = f"{name} is out of service, and its weights are deleted"
     if serving is None:
         words += "; nothing runs on this data folder: jobs that wait for it will fail"

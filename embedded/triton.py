@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
 SOCKET_PORT = 8001  # a part of the socket's name
 UNASKED = 2**31 - 1  # of so many orders that nobody traces one is traced all the same; 0 traces none at all
-OWN, TEMPORARY = "triton", "tmp"  # a folder in the data folder, and one in that
+OWN = "triton"  # a folder in the data folder
+TEMPORARY, COMPILED = "tmp", "compiled"  # folders in that
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
 
@@ -132,6 +133,14 @@ def triton_part(
 def temporary_folder(data_dir: Path) -> Path:
     """Of Triton's processes."""
     return data_dir.resolve() / OWN / TEMPORARY
+
+
+def forget_compiled(data_dir: Path, networks: Iterable[str]) -> None:
+    """Of networks that are gone; at its next start Triton would forget it, too."""
+    for network in networks:
+        folder = data_dir.resolve() / OWN / COMPILED / network
+        if not folder.parent.is_symlink() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def trace_options(otlp_url: str) -> list[str]:
@@ -307,7 +316,7 @@ def _environment(
     resident_mb: int | None,
     threads: int | None,
 ) -> dict[str, str]:
-    tmp, runtimes, compiled = own / TEMPORARY, own / "runtimes", own / "compiled"
+    tmp, runtimes, compiled = own / TEMPORARY, own / "runtimes", own / COMPILED
     _forget_compiled(compiled, folders)
     for folder in (tmp, runtimes):
         shutil.rmtree(folder, ignore_errors=True)

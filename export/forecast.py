@@ -36,6 +36,7 @@ from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
 FP16, FP32 = 2, 4  # bytes of a value
 PROCESS_BYTES = 900 << 20  # of the exporter and its libraries
 COMPARED = 1.3  # bytes for each of the denoiser's in fp32, while the graph and torch draw side by side
+COMPILED = 2  # bytes on disk for each of a network's, where OpenVINO runs it
 DECODES = ("decoder.", "post_quant_conv.")  # how the keys of what is exported of a VAE begin
 UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
 LICENCE_KEYS = ("modelspec.license", "license", "licence")
@@ -61,8 +62,10 @@ class Forecast:
 
     @property
     def disk(self) -> int:
-        """Bytes that the export needs at most."""
-        return self.unpacked + sum(self.stored.values())
+        """Bytes that it needs at most: its networks, and beside them first what the export works on, then
+        what Triton compiles of them."""
+        stored = sum(self.stored.values())
+        return stored + max(self.unpacked, COMPILED * stored)
 
     @property
     def memory(self) -> int:
