@@ -109,7 +109,10 @@ def _memory_of_export(needed: int) -> CheckResult:
     return good("memory", told)
 
 
-def check_drawing(read: "Forecast", settings: Settings, output: Path) -> Iterator[CheckResult]:
+def check_drawing(
+    read: "Forecast", settings: Settings, output: Path, name: str = ""
+) -> Iterator[CheckResult]:
+    """`name`: of the model that it becomes, of which there may be something already."""
     if settings.triton_urls:
         yield good("memory", "pictures are drawn elsewhere (IMGEN_TRITON_URLS)")
         return
@@ -119,7 +122,7 @@ def check_drawing(read: "Forecast", settings: Settings, output: Path) -> Iterato
         yield good("memory", "not estimated for a GPU")
         return
     limit = settings.memory_mb << 20 or memory_limit(os.environ)
-    others = _loaded((settings.models_dir, output), environ)
+    others = _loaded((settings.models_dir, output), name, environ)
     yield _memory_of_drawing(memory, others, limit)
 
 
@@ -144,13 +147,13 @@ def _memory_of_drawing(memory: ModelMemory, others: int, limit: int) -> CheckRes
     return good("memory", told)
 
 
-def _loaded(folders: tuple[Path, ...], environ: dict[str, str]) -> int:
-    """Bytes that the models there take while no picture is drawn, as far as it can be told."""
+def _loaded(folders: tuple[Path, ...], name: str, environ: dict[str, str]) -> int:
+    """Bytes that the models there but `name` take while no picture is drawn, as far as it can be told."""
     models = {
         one.model
         for folder in folders
         for path in folder.glob(f"*/{CONFIG_FILE}")
-        if (one := split_network_name(path.parent.name)) and not one.character
+        if (one := split_network_name(path.parent.name)) and one.model != name and not one.character
     }
     memories = (memory_of(folders, model, environ) for model in models)
     return sum(memory.loaded for memory in memories if memory)

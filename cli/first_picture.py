@@ -30,9 +30,7 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
     """
     denoiser = output / network_name(name, DENOISER)
     entry = _write_entry(settings, name, denoiser)
-    up = dict(_carried(settings, output))
-    if not GPU.exists() and _bytes_of(denoiser) > LARGE_BYTES:
-        up |= SLOW
+    up = dict(_carried(settings, output)) | slow_settings(denoiser)
     imgen = imgen_command()
     start = f"{_environment(up)}{imgen} up --detach"
     if Instance(settings.data_dir).serving() is not None and Instance(settings.data_dir).holder() is not None:
@@ -40,6 +38,11 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
     draw = f"{draw_command(name, up)} -o {name}.png"
     facts = f"{entry}\n{told_memory(settings, name, output)}"
     return f"\n{facts}\n\nThe first picture, with these two commands:\n\n  {start}\n  {draw}"
+
+
+def slow_settings(denoiser: Path) -> dict[str, str]:
+    """What `imgen up` must be told for this denoiser's folder, so that it does not give up on a picture."""
+    return SLOW if not GPU.exists() and _bytes_of(denoiser) > LARGE_BYTES else {}
 
 
 def draw_command(name: str, values: Mapping[str, str] = os.environ) -> str:

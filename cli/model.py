@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cli.client import ServerAccess
 from cli.console import console, print_json
 from cli.errors import UserError, print_error
 from cli.export import add_checkpoint, add_export_options, find_exporter, run_exporter
-from cli.first_picture import PROMPT, draw_command, first_picture, told_entry, told_memory
+from cli.first_picture import PROMPT, draw_command, first_picture, slow_settings, told_entry, told_memory
 from cli.help import Commands, command
 from cli.in_service import offered_models, wait_until_taken_up
 from cli.instance import Instance, Serving
@@ -29,7 +29,7 @@ from cli.order_run import DrawnPicture, OrderRun
 from cli.output_name import OutputName
 from cli.redis_access import open_redis
 from cli.stage import stage
-from contract.names import PARTS, network_name
+from contract.names import DENOISER, PARTS, network_name
 from embedded.models.errors import ModelError
 from embedded.models.service import ModelRow, ModelService
 from embedded.models.triton_control import TritonControl
@@ -105,6 +105,8 @@ def _add(given: argparse.Namespace) -> int:
     with models.held():
         models.check_new(given.name)
         _refuse_what_cannot_be(given, settings, models.networks.merged)
+        if models.networks_of(given.name) and _serving(settings) is not None:
+            asyncio.run(_wait_for_jobs(given.name, out))  # of one whose removal was stopped
         if code := run_exporter(python, given, models.networks.merged, niceness=NICENESS, tell_folders=False):
             return code
         return _offer(given, settings, models, options, picture, out)
@@ -145,7 +147,7 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
     if isinstance(read, CheckResult):
         found = [read]
     else:
-        found = [*check_export(read, output), *check_drawing(read, settings, output)]
+        found = [*check_export(read, output), *check_drawing(read, settings, output, given.name)]
     for each in found:
         if each.state is Soundness.BAD:
             raise UserError(f"{each.told}; {each.remedy}" if each.remedy else each.told)
@@ -177,7 +179,8 @@ def _offer(
     first = models.default()
     as_before = "" if first == name else " as before"
     told.print(f"{name} is in service; where a client names no model, {first} is drawn with{as_before}")
-    code = 0 if given.no_picture else _draw(serving, name, picture)
+    slow = slow_settings(models.networks.merged / network_name(name, DENOISER))
+    code = 0 if given.no_picture else _draw(serving, name, picture, slow)
     told.print(f"\nThe next picture:\n\n  {draw_command(name)}\n", soft_wrap=True)
     return code
 
@@ -188,6 +191,7 @@ def _load(triton: TritonControl, name: str, out: Console) -> None:
     try:
         for network in networks:
             with stage(out, f"loading {network}"):
+                triton.unload(network)  # of a command that was killed, perhaps of another checkpoint
                 triton.load(network)
     except BaseException:
         for network in networks:
@@ -196,7 +200,8 @@ def _load(triton: TritonControl, name: str, out: Console) -> None:
         raise
 
 
-def _draw(serving: Serving, name: str, picture: OutputName) -> int:
+def _draw(serving: Serving, name: str, picture: OutputName, slow: Mapping[str, str]) -> int:
+    """1 where it could not be. `slow`: settings without which it may take too long."""
     fields: Any = {"model": name}
     if picture.format:
         fields["format"] = picture.format
@@ -207,6 +212,9 @@ def _draw(serving: Serving, name: str, picture: OutputName) -> int:
     (one,) = drawn
     if one.error:
         print_error(f"{name} is in service, but its test picture was not drawn: {one.error}")
+        if slow:
+            values = " ".join(f"{setting}={value}" for setting, value in slow.items())
+            print_error(f"without a GPU it takes minutes: `imgen down`, then {values} imgen up")
         return 1
     assert one.file and one.meta
     facts = f"  {one.meta.width}x{one.meta.height}  seed {one.meta.seed}"

@@ -85,7 +85,7 @@ def triton_part(
     python = plain(link_python(own / "bin"), own)
     remove_shared_memory(data_dir)
     address, url, listens_at = _address(port, data_dir)
-    command = (
+    options = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={region_prefix(data_dir)}",
@@ -94,8 +94,6 @@ def triton_part(
         "--model-control-mode=explicit",
         # Else every model's process is started twice, the first time only to be asked what its config lacks.
         "--disable-auto-complete-config",
-        f"--model-load-thread-count={max(4, len(models))}",
-        *(f"--load-model={name}" for name in models),
         "--allow-http=false",
         "--allow-metrics=false",
         f"--grpc-address={address}",
@@ -107,12 +105,19 @@ def triton_part(
         *trace_options(otlp_url),
         f"--log-verbose={log_verbose}",
     )
+
+    def command(models: Sequence[str]) -> tuple[str, ...]:
+        loads = (f"--load-model={name}" for name in models)
+        return *options, f"--model-load-thread-count={max(4, len(models))}", *loads
+
     return SystemPart(
         name="triton",
         title="Triton",
         url=url,
         listens_at=listens_at,
-        command=command,
+        command=command(models),
+        # With what `imgen model` has added and removed meanwhile.
+        next_command=lambda: command(_choose_models(sources, backends, environ)),
         ready=lambda: _ready(url),
         environment=_environment(install, python, site, folders, own, resident_mb, threads) | fixed,
         inherits=(

@@ -15,10 +15,12 @@ import requests
 from PIL import Image
 
 from embedded.part import python_of
+from embedded.triton import processes
 from frontend.settings import ROOT
 from tests.system.running import PATIENCE_S, System, alive, children_of, running
 
 LONG_S = 900.0  # an export beside pictures, on a busy machine
+TRITON = "tritonserver"
 MAKE = """
 import sys
 from pathlib import Path
@@ -114,6 +116,10 @@ def test_killed_command_leaves_nothing_in_service_and_given_again_goes_on(
     assert (drawn["status"], drawn["meta"]["model"], drawn["meta"]["steps"]) == ("COMPLETED", "mine", 2)
     assert requests.get(drawn["meta"]["images"][0]["url"], timeout=30).status_code == 200
     assert system.until_final(order(system))["meta"]["model"] == "eros"
+
+    (triton,) = (pid for pid, name, _, _ in processes() if pid in children_of(system.pid) and name == TRITON)
+    os.kill(triton, signal.SIGKILL)  # what starts it again knows of the model
+    assert system.until_final(order(system, model="mine", seed=7))["status"] == "COMPLETED"
 
     again = model(system, tmp_path, *add)
     assert again.returncode == 2 and again.stderr.count("\n") == 1
