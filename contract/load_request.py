@@ -4,10 +4,11 @@ Triton 24.10 crashes now and then when a load that a model asked for fails, and 
 drawn. So a network of our backends that cannot be loaded then "loads", and tells it here to who asked.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from contract.names import load_request_file
 
 
 class LoadRequest:
@@ -18,11 +19,6 @@ class LoadRequest:
     def failure(self) -> str:
         """One line; "" where the network has told nothing."""
         return self._file.read_text().partition("\n")[2].strip()
-
-
-def load_request_file(server: int) -> Path:
-    """One at a time. `server`: tritonserver's process id."""
-    return Path(tempfile.gettempdir()) / f"imgen-{server}.load"
 
 
 @contextmanager

@@ -69,3 +69,8 @@ def control_key_file(server: int | str, folder: Path | None = None) -> Path:
 def order_counts_file(server: int) -> Path:
     """Where text_to_image tells contract/order_counts.py. `server`: tritonserver's process id."""
     return Path(tempfile.gettempdir()) / f"imgen-{server}.orders"
+
+
+def load_request_file(server: int) -> Path:
+    """Of contract/load_request.py. `server`: tritonserver's process id."""
+    return Path(tempfile.gettempdir()) / f"imgen-{server}.load"

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.load_request import load_request, load_request_file, tell_load_failure
+from contract.load_request import load_request, tell_load_failure
+from contract.names import load_request_file
 
 
 @pytest.fixture(autouse=True)
