@@ -82,9 +82,18 @@ def check_exporter() -> CheckResult:
     return check_environment("exporter", ROOT / "requirements" / "export.txt", "export", INSTALL)
 
 
-def check_export(read: "Forecast", output: Path) -> Iterator[CheckResult]:
+def check_export_memory(read: "Forecast") -> CheckResult:
+    needed, limit, free = read.memory, memory_limit({}), available()
+    told = f"the export takes about {gib(needed)}; there is {gib(limit)}, {gib(free)} of it free"
+    if needed > limit:
+        return bad("memory", told, "export on a machine with more, and copy the folders of its models")
+    if needed > free:
+        return doubtful("memory", told, "stop what else takes memory meanwhile, such as imgen (`imgen down`)")
+    return good("memory", told)
+
+
+def check_disk(read: "Forecast", output: Path) -> CheckResult:
     """`output`: the repository that will be written to."""
-    yield _memory_of_export(read.memory)
     place = nearest_folder(output)
     free = shutil.disk_usage(place).free
     told = (
@@ -92,21 +101,10 @@ def check_export(read: "Forecast", output: Path) -> Iterator[CheckResult]:
         f"{output.parent}; {_size(free)} are free"
     )
     if not os.access(place, os.W_OK):
-        yield bad("disk", f"cannot write to {place}", "name another folder in IMGEN_DATA_DIR")
-    elif free < read.disk:
-        yield bad("disk", told, "free some, or name another folder in IMGEN_DATA_DIR")
-    else:
-        yield good("disk", told)
-
-
-def _memory_of_export(needed: int) -> CheckResult:
-    limit, free = memory_limit({}), available()
-    told = f"the export takes about {gib(needed)}; there is {gib(limit)}, {gib(free)} of it free"
-    if needed > limit:
-        return bad("memory", told, "export on a machine with more, and copy the folder of its models")
-    if needed > free:
-        return doubtful("memory", told, "stop what else takes memory meanwhile, such as imgen (`imgen down`)")
-    return good("memory", told)
+        return bad("disk", f"cannot write to {place}", "name another folder in IMGEN_DATA_DIR")
+    if free < read.disk:
+        return bad("disk", told, "free some, or name another folder in IMGEN_DATA_DIR")
+    return good("disk", told)
 
 
 def check_drawing(

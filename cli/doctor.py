@@ -57,8 +57,9 @@ def _of_machine() -> Iterator[Section]:
 def _of_checkpoint(arguments: argparse.Namespace) -> Iterator[Section]:
     from cli.checkpoint_checks import (
         CheckpointOptions,
+        check_disk,
         check_drawing,
-        check_export,
+        check_export_memory,
         check_exporter,
         check_files,
         read_forecast,
@@ -72,7 +73,7 @@ def _of_checkpoint(arguments: argparse.Namespace) -> Iterator[Section]:
         return
     output = settings.data_dir / "models"
     yield "The checkpoint", lambda: check_files(given, read)
-    yield "To export it", lambda: [check_exporter(), *check_export(read, output)]
+    yield "To export it", lambda: [check_exporter(), check_export_memory(read), check_disk(read, output)]
     yield "To draw with it", lambda: check_drawing(read, settings, output)
 
 

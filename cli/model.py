@@ -15,7 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.check_result import CheckResult, Soundness
-from cli.checkpoint_checks import CheckpointOptions, check_drawing, check_export, read_forecast
+from cli.checkpoint_checks import (
+    CheckpointOptions,
+    check_disk,
+    check_drawing,
+    check_export_memory,
+    read_forecast,
+)
 from cli.client import ServerAccess
 from cli.console import console, print_json
 from cli.errors import UserError, print_error
@@ -145,12 +151,13 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
         )
     )
     if isinstance(read, CheckResult):
-        found = [read]
-    else:
-        found = [*check_export(read, output), *check_drawing(read, settings, output, given.name)]
-    for each in found:
+        raise UserError(read.told)
+    # An estimate of the exporter is no reason to refuse: where it is right, nothing but time is lost.
+    if (memory := check_export_memory(read)).state is not Soundness.GOOD:
+        print_error(f"{memory.told}; {memory.remedy}")
+    for each in (check_disk(read, output), *check_drawing(read, settings, output, given.name)):
         if each.state is Soundness.BAD:
-            raise UserError(f"{each.told}; {each.remedy}" if each.remedy else each.told)
+            raise UserError(f"{each.told}; {each.remedy}")
 
 
 def _offer(

@@ -34,8 +34,9 @@ from export.families.published import PUBLISHED
 from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
-PROCESS_BYTES = 900 << 20  # of the exporter and its libraries
-COMPARED = 1.3  # bytes for each of the denoiser's in fp32, while the graph and torch draw side by side
+# Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
+# while the graph and torch draw side by side.
+PROCESS_BYTES, COMPARED = 600 << 20, 2.0
 COMPILED = 2  # bytes on disk for each of a network's, where OpenVINO runs it
 DECODES = ("decoder.", "post_quant_conv.")  # how the keys of what is exported of a VAE begin
 UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
@@ -69,7 +70,7 @@ class Forecast:
 
     @property
     def memory(self) -> int:
-        """Bytes that the exporter takes at most; of large networks what its libraries take is little."""
+        """Bytes that the exporter takes at most, without the files that it maps."""
         return PROCESS_BYTES + int(COMPARED * FP32 * self.values[DENOISER])
 
     @property
