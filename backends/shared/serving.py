@@ -47,9 +47,9 @@ class BatchServer(Generic[Array]):
             self._network = load(args)
             _tell(args["model_name"], self._network.runtime)
         except Exception as error:
-            # While Triton serves, a load that fails may crash it (contract/load_request.py). So what is loaded
-            # then "loads" all the same: a character tells every request what is wrong, another network tells
-            # who asked for it. At start a failure is seen and does no harm.
+            # While Triton serves, a load that fails may crash it (contract/load_request.py). So what is then
+            # loaded "loads" all the same: a character tells every request what is wrong, another network
+            # tells who asked for it. At start a failure is seen and does no harm.
             name, reason = args["model_name"], _one_line(error)
             if not is_character(name) and not tell_load_failure(os.getppid(), name, reason):
                 raise

@@ -67,12 +67,13 @@ class ModelService:
         self.added.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.added, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ModelError(
+                    "another `imgen model` is at work in this data folder: try again when it has ended"
+                ) from None
             yield
-        except BlockingIOError:
-            raise ModelError(
-                "another `imgen model` is at work in this data folder: try again when it has ended"
-            ) from None
         finally:
             os.close(lock)
 

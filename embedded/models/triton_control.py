@@ -25,7 +25,7 @@ class TritonControl:
 
     def is_ready(self, network: str) -> bool:
         """Raises ModelError."""
-        with triton.InferenceServerClient(self._url) as client:
+        with self._client() as client:
             try:
                 return bool(client.is_model_ready(network, client_timeout=READY_TIMEOUT_S))
             except InferenceServerException as error:
@@ -46,13 +46,16 @@ class TritonControl:
         inputs = [triton.InferInput(name, [1], "BYTES") for name in values]
         for tensor, value in zip(inputs, values.values(), strict=True):
             tensor.set_data_from_numpy(np.array([value.encode()], dtype=np.object_))
-        with triton.InferenceServerClient(self._url) as client:
+        with self._client() as client:
             try:
                 # Without a limit of time: a large network takes minutes, on a busy machine more.
                 client.infer(MODEL_CONTROL, inputs, outputs=[triton.InferRequestedOutput("done")])
             except InferenceServerException as error:
                 why = " ".join((error.message() or "it gave no reason").split())
                 raise ModelError(f"Triton could not {action} {network}: {why}; see triton.log") from None
+
+    def _client(self) -> triton.InferenceServerClient:
+        return triton.InferenceServerClient(self._url, channel_args=[("grpc.enable_http_proxy", 0)])
 
     def _key(self) -> str:
         """Of the Triton that runs: those of killed ones may lie there, too. Raises ModelError."""

@@ -52,7 +52,7 @@ class TritonPythonModel:
         if values["action"] == b"inventory":
             return self._inventory()
         if not hmac.compare_digest(values["key"], self._key.encode()):
-            return _refusal("only text_to_image and imgen may use this model", pb_utils.TritonError.INVALID_ARG)
+            return _refusal("only text_to_image and imgen may use it", pb_utils.TritonError.INVALID_ARG)
         try:
             _act(values["action"].decode(), values["model"].decode())
         except Exception as error:

@@ -69,9 +69,7 @@ class TritonPythonModel:
         self._memory, self._budget = memory_limit(os.environ), int(megabytes) << 20
         self._residency = Residency(self._budget, load, unload)
         self._loaded = 0  # bytes of the base models
-        self._gate = MemoryGate(
-            self._memory, lambda: self._loaded + loaded_characters(self._residency.taken)
-        )
+        self._gate = MemoryGate(self._memory, lambda: self._loaded + loaded_characters(self._residency.taken))
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
         # An order waits in a thread of its own while a network runs.
         self._threads = ThreadPoolExecutor(MAX_ORDERS + 4, thread_name_prefix="imgen")
