@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from cli.instance import Instance
@@ -29,16 +30,25 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
     """
     denoiser = output / network_name(name, DENOISER)
     entry = _write_entry(settings, name, denoiser)
-    up = dict(_carried(settings, output))
-    if not GPU.exists() and _bytes_of(denoiser) > LARGE_BYTES:
-        up |= SLOW
+    up = dict(_carried(settings, output)) | slow_settings(denoiser)
     imgen = imgen_command()
     start = f"{_environment(up)}{imgen} up --detach"
     if Instance(settings.data_dir).serving() is not None and Instance(settings.data_dir).holder() is not None:
         start = f"{_environment(_data_dir(up))}{imgen} down; {start}"  # Triton loads models when it starts
-    draw = f"{_environment(_data_dir(up))}{imgen} generate {shlex.quote(PROMPT)} --model {name} -o {name}.png"
-    facts = f"{entry}\n{_memory(settings, name, output)}"
+    draw = f"{draw_command(name, up)} -o {name}.png"
+    facts = f"{entry}\n{told_memory(settings, name, output)}"
     return f"\n{facts}\n\nThe first picture, with these two commands:\n\n  {start}\n  {draw}"
+
+
+def slow_settings(denoiser: Path) -> dict[str, str]:
+    """What `imgen up` must be told for this denoiser's folder, so that it does not give up on a picture."""
+    return SLOW if not GPU.exists() and _bytes_of(denoiser) > LARGE_BYTES else {}
+
+
+def draw_command(name: str, values: Mapping[str, str] = os.environ) -> str:
+    """What draws with the model, typed where one stands. `values`: of settings."""
+    prompt = shlex.quote(PROMPT)
+    return f"{_environment(_data_dir(values))}{imgen_command()} generate {prompt} --model {name}"
 
 
 def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
@@ -47,12 +57,17 @@ def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
     if not written.exists():
         description = read_description(denoiser / DESCRIPTION_FILE)
         written = write_starter_entry(added, name, description)
-    model = load(operators, added).models.get(name)
+    return told_entry(settings, name, written)
+
+
+def told_entry(settings: Settings, name: str, written: Path) -> str:
+    """Raises CatalogueError."""
+    model = load(*catalogue_folders(settings)).models.get(name)
     facts = f"{model.steps} steps, guidance {model.guidance:g}; " if model else ""
     return f"catalogue entry: {written} ({facts}yours to edit)"
 
 
-def _memory(settings: Settings, name: str, output: Path) -> str:
+def told_memory(settings: Settings, name: str, output: Path) -> str:
     environ = {**os.environ, CPU_RUNTIME: settings.cpu_runtime}
     memory = memory_of([output], name, environ)
     if memory is None:
@@ -75,7 +90,7 @@ def _carried(settings: Settings, output: Path) -> dict[str, str]:
     return values
 
 
-def _data_dir(values: dict[str, str]) -> dict[str, str]:
+def _data_dir(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name in CARRIED[:2]}
 
 

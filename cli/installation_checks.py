@@ -53,7 +53,7 @@ def check_installation() -> Iterator[CheckResult]:
         if not Path(python_of(each.lock)).is_file():
             yield doubtful(each.title, "not installed", f"{MAKE}, or go without: {each.without}")
         else:
-            yield _compare(each.title, lock, [str(site_of(each.lock))])
+            yield check_environment(each.title, lock, each.lock)
     if not (settings and settings.redis_url):
         yield _redis()
 
@@ -66,7 +66,12 @@ def _settings() -> Settings | None:
         return None
 
 
-def _compare(title: str, lock: Path, folders: list[str] | None) -> CheckResult:
+def check_environment(title: str, lock: Path, part: str, remedy: str = MAKE) -> CheckResult:
+    """Whether what is installed in the environment of `part` is what the lock says."""
+    return _compare(title, lock, [str(site_of(part))], remedy)
+
+
+def _compare(title: str, lock: Path, folders: list[str] | None, remedy: str = MAKE) -> CheckResult:
     """`folders`: where the packages are; None: where this program's are."""
     found = distributions(path=folders) if folders else distributions()
     installed = {_canonical(each.name): each.version for each in found}
@@ -75,7 +80,7 @@ def _compare(title: str, lock: Path, folders: list[str] | None) -> CheckResult:
     if not wrong:
         return good(title, f"{len(wanted)} packages, as locked")
     more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return bad(title, ", ".join(wrong[:SHOWN]) + more, MAKE)
+    return bad(title, ", ".join(wrong[:SHOWN]) + more, remedy)
 
 
 def _differences(wanted: Iterable[tuple[str, str]], installed: dict[str, str]) -> Iterator[str]:

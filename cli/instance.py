@@ -19,6 +19,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     pid: int
     redis_url: str
+    triton_url: str = ""  # of the Triton that was started here; "" for none
 
 
 class Instance:

@@ -17,6 +17,7 @@ from cli import (
     export_encoder,
     generate,
     keys,
+    model,
     serve,
     takedown,
     up,
@@ -29,6 +30,7 @@ from cli.errors import UserError, print_error
 from cli.help import CommandParser
 from cli.order import move_prompt_last
 from embedded.characters.errors import CharacterError
+from embedded.models.errors import ModelError
 from embedded.part import PartError
 from frontend.common.errors import CatalogueError, SettingError
 from frontend.common.printable import print_traceback
@@ -36,7 +38,7 @@ from frontend.common.version import version_and_revision
 
 COMMANDS = (
     *(up, down, open_page, serve, keys, usage, generate, verify, takedown, webhooks, cache, audit, erase),
-    *(catalogue, character, export, export_encoder, doctor, completion),
+    *(catalogue, model, character, export, export_encoder, doctor, completion),
 )
 
 
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = int(chosen.run(chosen))
         sys.stdout.flush()
         return code
-    except (UserError, SettingError, CatalogueError, CharacterError, PartError) as error:
+    except (UserError, SettingError, CatalogueError, CharacterError, ModelError, PartError) as error:
         print_error(error)
         return 2
     except BrokenPipeError:  # who reads our output has read enough

@@ -103,7 +103,7 @@ def check_names(server: ServerAccess, model: str | None, style: str | None) -> N
         models = client.models().models
     if not models:
         raise UserError("the server has no model with weights at present; its /readyz says why")
-    _check_known("--model", model, models, "`imgen export CHECKPOINT --name NAME` adds a model")
+    _check_known("--model", model, models, "`imgen model add CHECKPOINT --name NAME` adds one")
     styles = models[model or next(iter(models))].styles
     _check_known("--style", style, styles, "styles stand in the model's file in the catalogue")
 

@@ -78,7 +78,15 @@ async def _serve(settings: Settings, instance: Instance, options: UpOptions, say
         awaited = [name for name, run in running.items() if not run.part.background]
         await wait_until_found(settings, parts.url, awaited)
         key = await _ensure_local_key(replace(settings, redis_url=parts.redis_url), instance)
-        instance.announce(Serving(url=parts.url, key=key, pid=os.getpid(), redis_url=parts.redis_url))
+        instance.announce(
+            Serving(
+                url=parts.url,
+                key=key,
+                pid=os.getpid(),
+                redis_url=parts.redis_url,
+                triton_url=parts.triton_url,
+            )
+        )
         if not options.quiet:
             await _wait_until_settled(list(running.values()))
             await asyncio.to_thread(tell_warnings, settings, parts.url, options.told)

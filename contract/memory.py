@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.bank import BadBank, read_bank
-from contract.description import BadDescription, Description, read_description
+from contract.description import BadDescription, read_description
 from contract.names import DECODER, DENOISER, PARTS, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, batch_size, find_network
 from contract.sizes import SIZES
@@ -67,19 +67,47 @@ def memory_of(
     if len(known) < len(PARTS) or GPU.exists():
         return None
     try:
-        description = read_description(found[DENOISER] / DESCRIPTION_FILE)
-        unet, vae = (_config(found[part] / CONFIGS[part]) for part in (DENOISER, DECODER))
-        pictures = {
-            size: _denoising(unet, _latents(description, size), known[DENOISER])
-            + _decoding(vae, _latents(description, size), known[DECODER])
-            for size in SIZES
-        }
+        downscale = read_description(found[DENOISER] / DESCRIPTION_FILE).downscale
+        configs = {part: _config(found[part] / CONFIGS[part]) for part in CONFIGS}
+        stored = {part: _stored(folder) for part, folder in found.items()}
+        tables = sum(_bank_bytes(folder) for folder in found.values())
+        return _estimate(configs, downscale, stored, known, tables)
     except (OSError, ValueError, TypeError, KeyError, BadDescription):
         return None
-    processes = sum(known[part].process for part in PARTS)
-    processes += sum(_bank_bytes(folder) for folder in found.values())
-    loaded = processes + sum(int(known[part].weights * _stored(found[part])) for part in PARTS)
-    loading = processes + sum(int(known[part].loading * _stored(found[part])) for part in PARTS)
+
+
+def memory_of_graphs(
+    configs: Mapping[str, Mapping[str, Any]],
+    downscale: int,
+    stored: Mapping[str, int],
+    environ: Mapping[str, str] = os.environ,
+) -> ModelMemory | None:
+    """Of a model that is not exported yet, as ONNX graphs. `configs`: of denoiser and decoder; `stored`:
+    bytes of every part's weights. None where it cannot be told."""
+    if GPU.exists():
+        return None
+    try:
+        return _estimate(configs, downscale, stored, dict.fromkeys(PARTS, _of_graphs(environ)))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _estimate(
+    configs: Mapping[str, Mapping[str, Any]],
+    downscale: int,
+    stored: Mapping[str, int],
+    engines: Mapping[str, EngineMemory],
+    tables: int = 0,
+) -> ModelMemory:
+    """`tables`: bytes of its bank. Raises ValueError, TypeError and KeyError for configs of no network."""
+    pictures = {
+        size: _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
+        + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])
+        for size in SIZES
+    }
+    processes = sum(engines[part].process for part in PARTS) + tables
+    loaded = processes + sum(int(engines[part].weights * stored[part]) for part in PARTS)
+    loading = processes + sum(int(engines[part].loading * stored[part]) for part in PARTS)
     return ModelMemory(loaded, loading, pictures)
 
 
@@ -204,9 +232,9 @@ def _bank_bytes(folder: Path) -> int:
     return bank.file_bytes if bank else 0
 
 
-def _latents(description: Description, size: tuple[int, int]) -> int:
+def _latents(downscale: int, size: tuple[int, int]) -> int:
     """How many places a picture's latents have."""
-    return (size[0] // description.downscale) * (size[1] // description.downscale)
+    return (size[0] // downscale) * (size[1] // downscale)
 
 
 def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:

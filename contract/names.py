@@ -71,11 +71,17 @@ def adapted_name(base: str, character: str = "", style: str = "") -> str:
     return f"{base}{_OF_CHARACTER}{adapter}" if adapter else base
 
 
-def control_key_file(server: int) -> Path:
-    """Where model_control leaves the key that it demands. `server`: tritonserver's process id."""
-    return Path(tempfile.gettempdir()) / f"imgen-{server}.key"
+def control_key_file(server: int | str, folder: Path | None = None) -> Path:
+    """Where model_control leaves the key that it demands. `server`: tritonserver's process id; `folder`: of
+    its temporary files, where they are not this process's."""
+    return (folder or Path(tempfile.gettempdir())) / f"imgen-{server}.key"
 
 
 def order_counts_file(server: int) -> Path:
     """Where text_to_image tells contract/order_counts.py. `server`: tritonserver's process id."""
     return Path(tempfile.gettempdir()) / f"imgen-{server}.orders"
+
+
+def load_request_file(server: int) -> Path:
+    """Of contract/load_request.py. `server`: tritonserver's process id."""
+    return Path(tempfile.gettempdir()) / f"imgen-{server}.load"

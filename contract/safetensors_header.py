@@ -35,6 +35,10 @@ class SafetensorsHeader:
         """Numbers in the whole file."""
         return sum(map(math.prod, self.shapes.values()))
 
+    def values_of(self, beginnings: tuple[str, ...]) -> int:
+        """Numbers in the tensors whose names begin with one of these."""
+        return sum(math.prod(shape) for name, shape in self.shapes.items() if name.startswith(beginnings))
+
 
 def read_header(path: Path) -> SafetensorsHeader:
     """Raises BadSafetensors and OSError."""

@@ -50,6 +50,8 @@ class SystemPart:
     url: str  # what its clients are told
     listens_at: Path | int | None = None  # its Unix socket or TCP port, where nobody else must be
     command: tuple[str, ...]
+    # Of a start after the first, where it may be another one; raises PartError. None: the same.
+    next_command: Callable[[], tuple[str, ...]] | None = None
     title: str = ""  # what people call it; empty: its name
     ready: Callable[[], Awaitable[bool]]  # asked until true; raises PartError where it never will be
     environment: Mapping[str, str] = field(default_factory=dict)  # added to what it inherits

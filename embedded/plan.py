@@ -24,6 +24,7 @@ class SystemPlan:
     stages: list[list[SystemPart]]  # the parts of a stage start side by side
     redis_url: str
     url: str  # where the API will be
+    triton_url: str  # of the Triton that is started; "" for none
 
 
 async def plan(
@@ -69,7 +70,10 @@ async def plan(
     frontend = frontend_part(settings, environment)
     # The API server needs Redis to begin; the others it finds when they are there.
     return SystemPlan(
-        [stores, [*parts, frontend]], environment.get("IMGEN_REDIS_URL", settings.redis_url), frontend.url
+        [stores, [*parts, frontend]],
+        environment.get("IMGEN_REDIS_URL", settings.redis_url),
+        frontend.url,
+        environment.get("IMGEN_TRITON_URLS", ""),
     )
 
 

@@ -1,52 +1,102 @@
 """A model's first entry in the catalogue, written by its export: something to draw with, and to edit."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+
+import yaml
 
 from contract.description import Description
 from contract.families import Family
 from contract.samplers import CONSISTENCY
 from contract.schedules import ScaledLinearSchedule
+from frontend.catalogue.catalogue import model_of
 from frontend.common.atomic_write import atomic_write
 
 FEW_STEPS, LITTLE_GUIDANCE = 8, 1.5
-STYLES = """\
-styles:
-  plain: {label: Plain}
-  photograph:
-    label: Photograph
-    positive: photograph, natural light, sharp focus, detailed
-    negative: drawing, painting, illustration
-  illustration:
-    label: Illustration
-    positive: illustration, clean lines, vivid colours
-    negative: photograph
-  painting:
-    label: Painting
-    positive: oil painting, visible brush strokes, rich colours
-    negative: photograph
-"""
+StyleTerms = Mapping[str, str]
+"""label, positive, negative; what is empty is left out."""
+STYLES: Mapping[str, StyleTerms] = MappingProxyType(
+    {
+        "plain": {"label": "Plain"},
+        "photograph": {
+            "label": "Photograph",
+            "positive": "photograph, natural light, sharp focus, detailed",
+            "negative": "drawing, painting, illustration",
+        },
+        "illustration": {
+            "label": "Illustration",
+            "positive": "illustration, clean lines, vivid colours",
+            "negative": "photograph",
+        },
+        "painting": {
+            "label": "Painting",
+            "positive": "oil painting, visible brush strokes, rich colours",
+            "negative": "photograph",
+        },
+    }
+)
+"""The first one is the default style."""
 
 
-def write_starter_entry(catalogue: Path, name: str, description: Description) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class EntryOptions:
+    label: str = ""  # empty: the name, with a capital
+    order: int | None = None  # None: the catalogue's own
+    styles: Mapping[str, StyleTerms] = field(default_factory=lambda: STYLES)  # the first one is the default
+    steps: int | None = None  # None, as for guidance: the family's
+    guidance: float | None = None
+
+    def check(self, name: str) -> None:
+        """Raises CatalogueError where no entry of `name` can say this."""
+        table = {
+            "name": name,
+            "label": self.label or label_of(name),
+            "default_style": next(iter(self.styles)),
+            "steps": FEW_STEPS if self.steps is None else self.steps,
+            "guidance": LITTLE_GUIDANCE if self.guidance is None else self.guidance,
+            "styles": {style: dict(terms) for style, terms in self.styles.items()},
+        }
+        model_of(f"model {name}", table)
+
+
+def label_of(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def write_starter_entry(
+    catalogue: Path, name: str, description: Description, options: EntryOptions = EntryOptions()
+) -> Path:
     """Into `catalogue`/models, where it stays as it is if there is one already. Raises OSError."""
     path = catalogue / "models" / f"{name}.yaml"
-    atomic_write(path, starter_entry(name, description).encode(), replace=False)
+    atomic_write(path, starter_entry(name, description, options).encode(), replace=False)
     return path
 
 
-def starter_entry(name: str, description: Description) -> str:
-    steps, guidance, why = _sampling(description)
-    label = name.replace("-", " ").capitalize()
+def starter_entry(name: str, description: Description, options: EntryOptions = EntryOptions()) -> str:
+    usual_steps, usual_guidance, why = _sampling(description)
+    steps = usual_steps if options.steps is None else options.steps
+    guidance = usual_guidance if options.guidance is None else options.guidance
+    chosen = {
+        "label": options.label or label_of(name),
+        **({} if options.order is None else {"order": options.order}),
+        "default_style": next(iter(options.styles)),
+    }
+    styles = {"styles": {style: dict(terms) for style, terms in options.styles.items()}}
     return f"""\
 # Written by the export of {name}, {description.family.title}; yours to edit, also while a server runs.
-label: {label}
-default_style: plain
-# {why}
+{_yaml(chosen)}# {why}
 steps: {steps}
 guidance: {guidance:g}
 negative: blurry, low quality, watermark, text
 quality: high quality
-{STYLES}"""
+{_yaml(styles)}"""
+
+
+def _yaml(table: object) -> str:
+    written: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True, width=10_000)
+    return written
 
 
 def _sampling(description: Description) -> tuple[int, float, str]:

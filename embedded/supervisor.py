@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from embedded.child import run_all
@@ -54,6 +55,8 @@ class SupervisedPart:
         ended = time.monotonic()
         await stop(self.part, self._process)
         await asyncio.sleep(RESTART_PAUSE_S)
+        if self.part.next_command is not None:
+            self.part = replace(self.part, command=self.part.next_command())
         self._process = await start(self.part, self._logs)
         log.warning("%s is back after %.0f s", self.part.label, time.monotonic() - ended)
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLOSED_PROTOCOLS = "model-repository,shared-memory,trace,logging:Closed to everybody=al\nways"
 SOCKET_PORT = 8001  # a part of the socket's name
 UNASKED = 2**31 - 1  # of so many orders that nobody traces one is traced all the same; 0 traces none at all
+OWN = "triton"  # a folder in the data folder
+TEMPORARY, COMPILED = "tmp", "compiled"  # folders in that
 STUB_NAME = "triton_python_b"  # what /proc calls triton_python_backend_stub: the first 15 characters
 STUB_TIMEOUT_S = 120  # for a model's process to come up; the default of 30 is short for a busy machine
 
@@ -71,7 +73,7 @@ def triton_part(
     Raises PartError where Triton is not installed or a repository is not usable.
     """
     install = _find_install()
-    own = data_dir.resolve() / "triton"
+    own = data_dir.resolve() / OWN
     sources = [ROOT / "model_repository", *(Path(item).resolve() for item in repositories)]
     backends = plain(_assemble_backends(install, own), own)
     fixed = fixed_runtime(install.site, cpu_runtime, cpu_precision)
@@ -83,7 +85,7 @@ def triton_part(
     python = plain(link_python(own / "bin"), own)
     remove_shared_memory(data_dir)
     address, url, listens_at = _address(port, data_dir)
-    command = (
+    options = (
         str(install.server / "bin" / "tritonserver"),
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={region_prefix(data_dir)}",
@@ -92,8 +94,6 @@ def triton_part(
         "--model-control-mode=explicit",
         # Else every model's process is started twice, the first time only to be asked what its config lacks.
         "--disable-auto-complete-config",
-        f"--model-load-thread-count={max(4, len(models))}",
-        *(f"--load-model={name}" for name in models),
         "--allow-http=false",
         "--allow-metrics=false",
         f"--grpc-address={address}",
@@ -105,12 +105,19 @@ def triton_part(
         *trace_options(otlp_url),
         f"--log-verbose={log_verbose}",
     )
+
+    def command(models: Sequence[str]) -> tuple[str, ...]:
+        loads = (f"--load-model={name}" for name in models)
+        return *options, f"--model-load-thread-count={max(4, len(models))}", *loads
+
     return SystemPart(
         name="triton",
         title="Triton",
         url=url,
         listens_at=listens_at,
-        command=command,
+        command=command(models),
+        # With what `imgen model` has added and removed meanwhile.
+        next_command=lambda: command(_choose_models(sources, backends, environ)),
         ready=lambda: _ready(url),
         environment=_environment(install, python, site, folders, own, resident_mb, threads) | fixed,
         inherits=(
@@ -126,6 +133,19 @@ def triton_part(
         confine=keep_shared_memory_private,
         start_timeout_s=180.0,
     )
+
+
+def temporary_folder(data_dir: Path) -> Path:
+    """Of Triton's processes."""
+    return data_dir.resolve() / OWN / TEMPORARY
+
+
+def forget_compiled(data_dir: Path, networks: Iterable[str]) -> None:
+    """Of networks that are gone; at its next start Triton would forget it, too."""
+    for network in networks:
+        folder = data_dir.resolve() / OWN / COMPILED / network
+        if not folder.parent.is_symlink() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def trace_options(otlp_url: str) -> list[str]:
@@ -301,7 +321,7 @@ def _environment(
     resident_mb: int | None,
     threads: int | None,
 ) -> dict[str, str]:
-    tmp, runtimes, compiled = own / "tmp", own / "runtimes", own / "compiled"
+    tmp, runtimes, compiled = own / TEMPORARY, own / "runtimes", own / COMPILED
     _forget_compiled(compiled, folders)
     for folder in (tmp, runtimes):
         shutil.rmtree(folder, ignore_errors=True)

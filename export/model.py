@@ -14,10 +14,15 @@ from contract.description import Description
 from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
-from export.checkpoints.checkpoint import Checkpoint, open_checkpoint, schedule_of_folder
+from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.clean_folder import read_config, written_config
 from export.checkpoints.early_check import check_early
-from export.checkpoints.schedule_choice import NO_OPTIONS, ScheduleChoice, ScheduleOptions
+from export.checkpoints.schedule_choice import (
+    NO_OPTIONS,
+    ScheduleChoice,
+    ScheduleOptions,
+    schedule_of_folder,
+)
 from export.checkpoints.scheduler import scheduler_config
 from export.checkpoints.single_file import replace_vae, schedule_of_file, unpack
 from export.checkpoints.tokenizer import Tokenizers, open_tokenizers

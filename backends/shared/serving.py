@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol
 import triton_python_backend_utils as pb_utils
 from batching import Array, BadTensors, groups, join, split
 
+from contract.load_request import tell_load_failure
 from contract.names import is_character
 from contract.runtimes import NOT_A_NUMBER, tell_runtime
 
@@ -46,13 +47,14 @@ class BatchServer(Generic[Array]):
             self._network = load(args)
             _tell(args["model_name"], self._network.runtime)
         except Exception as error:
-            # A character is loaded by text_to_image, and Triton 24.10 crashes now and then when a load that
-            # a model asked for fails. So it "loads" and tells every request what is wrong. Base models are
-            # loaded at start, where a failure is seen and does no harm.
-            if not is_character(args["model_name"]):
+            # While Triton serves, a load that fails may crash it (contract/load_request.py). So what is then
+            # loaded "loads" all the same: a character tells every request what is wrong, another network
+            # tells who asked for it. At start a failure is seen and does no harm.
+            name, reason = args["model_name"], _one_line(error)
+            if not is_character(name) and not tell_load_failure(os.getppid(), name, reason):
                 raise
-            self._reason = f"could not be loaded: {_one_line(error)}"
-            pb_utils.Logger.log_error(f"{args['model_name']} {self._reason}")
+            self._reason = f"could not be loaded: {reason}"
+            pb_utils.Logger.log_error(f"{name} {self._reason}")
 
     def execute(self, requests: list["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
         if self._network is None:

@@ -249,7 +249,7 @@ class CharacterService:
             known = ", ".join(catalogue.models)
             raise CharacterError(
                 f"there is no model {unknown[0]!r} in {self.catalogue}; it has {known}; "
-                f"`imgen export CHECKPOINT --name {unknown[0]}` adds one"
+                f"`imgen model add CHECKPOINT --name {unknown[0]}` adds one"
             )
         if lacking := [model for model in declaration.models if not self.networks.has_weights(model)]:
             raise CharacterError(

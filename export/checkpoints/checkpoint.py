@@ -20,13 +20,8 @@ from export.checkpoints.early_check import (
     pipeline_of,
     read_index,
 )
-from export.checkpoints.schedule_choice import (
-    SCHEDULER_FILE,
-    ScheduleChoice,
-    ScheduleOptions,
-    choose_schedule,
-)
-from export.checkpoints.scheduler import SAY_PREDICTION, read_diffusion
+from export.checkpoints.schedule_choice import SCHEDULER_FILE
+from export.checkpoints.scheduler import read_diffusion
 from export.errors import ExportError, first_line
 from export.families.family import TorchFamily, torch_family
 
@@ -119,18 +114,6 @@ def family_of(folder: Path) -> TorchFamily:
                 f"{folder / INDEX_FILE} must name {kind.__name__} as {name}; it is of {pipeline_of(index)}"
             )
     return family
-
-
-def schedule_of_folder(folder: Path, options: ScheduleOptions) -> ScheduleChoice:
-    """Raises ExportError."""
-    index, config = read_index(folder), folder / SCHEDULER_FILE
-    if not config.exists() and options.prediction is None:
-        raise ExportError(f"{config} is missing; {SAY_PREDICTION}")
-    # In a cache of the hub, the model's name is two folders up.
-    parts = folder.resolve().parts[-3 if folder.resolve().parent.name == "snapshots" else -1 :]
-    names = [*parts, str(index.get("_name_or_path", ""))]
-    found = config if config.exists() else None
-    return choose_schedule(family_of_index(index, folder), options, config=found, names=names)
 
 
 def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:

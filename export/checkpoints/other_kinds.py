@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from contract.families import family_titles
+from contract.families import SD15, SDXL, family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
 from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
@@ -60,6 +60,8 @@ OTHERS = {
     "decoder.": "a VAE; --vae takes it",
     "text_model.": "a text encoder",
 }
+SINGLE_FILES: Mapping[str, str] = {SDXL.name: OPEN_CLIP_PREFIX, SD15.name: CLIP_PREFIX}
+"""By family: how some keys of its single files begin, and of no other's."""
 REFINER_OR_2 = ("cond_stage_model.model.", "conditioner.embedders.0.model.")
 # How keys of quantised weights end.
 QUANTISED = {

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from contract.families import Family
+from contract.safetensors_header import SafetensorsHeader
 from contract.samplers import SGM_UNIFORM, USUAL, Sampler, Sampling, Spacing, walk_of
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
-from export.checkpoints.schedule_marks import NO_MARKS, FileMarks, Said, distilled_name
+from export.checkpoints.early_check import family_of_index, read_index
+from export.checkpoints.schedule_marks import NO_MARKS, FileMarks, Said, distilled_name, read_marks
 from export.checkpoints.scheduler import (
     DIFFUSERS_WORD,
     EDM_WORDS,
+    SAY_PREDICTION,
     TRAIN_STEPS,
     SchedulerSays,
     read_scheduler,
@@ -70,6 +73,27 @@ class ScheduleChoice:
     lines: tuple[str, ...]  # for people: what was chosen, from what; then what of the sampler was left out
     imposed: Mapping[str, Any]
     """Of prediction, spacing and zero_snr, what the checkpoint did not say: options, names, for zero SNR."""
+
+
+def schedule_of_folder(folder: Path, options: ScheduleOptions) -> ScheduleChoice:
+    """Raises ExportError."""
+    index, config = read_index(folder), folder / SCHEDULER_FILE
+    if not config.exists() and options.prediction is None:
+        raise ExportError(f"{config} is missing; {SAY_PREDICTION}")
+    # In a cache of the hub, the model's name is two folders up.
+    parts = folder.resolve().parts[-3 if folder.resolve().parent.name == "snapshots" else -1 :]
+    names = [*parts, str(index.get("_name_or_path", ""))]
+    found = config if config.exists() else None
+    return choose_schedule(family_of_index(index, folder), options, config=found, names=names)
+
+
+def choose_for_file(
+    path: Path, header: SafetensorsHeader, family: Family, like: Path | None, options: ScheduleOptions
+) -> ScheduleChoice:
+    """Of a single file. Raises ExportError."""
+    config = like / SCHEDULER_FILE if like else None
+    found = config if config and config.exists() else None
+    return choose_schedule(family, options, config=found, marks=read_marks(path, header), names=[path.stem])
 
 
 def choose_schedule(

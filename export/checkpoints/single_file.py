@@ -21,12 +21,10 @@ from export.checkpoints.fp8 import scaled
 from export.checkpoints.other_kinds import begins, check_file, describe_other, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
-    SCHEDULER_FILE,
     ScheduleChoice,
     ScheduleOptions,
-    choose_schedule,
+    choose_for_file,
 )
-from export.checkpoints.schedule_marks import read_marks
 from export.checkpoints.scheduler import scheduler_config
 from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
@@ -99,12 +97,7 @@ class BadSize(Exception):
 def schedule_of_file(path: Path, like: Path | None, options: ScheduleOptions) -> ScheduleChoice:
     """Raises ExportError."""
     header = open_header(path)
-    family = _family(path, header.shapes)
-    marks = read_marks(path, header)
-    config = like / SCHEDULER_FILE if like else None
-    if config and not config.exists():
-        config = None
-    return choose_schedule(family.row, options, config=config, marks=marks, names=[path.stem])
+    return choose_for_file(path, header, _family(path, header.shapes).row, like, options)
 
 
 def _family(path: Path, keys: Collection[str]) -> TorchFamily:

@@ -1,7 +1,6 @@
-"""What the families of Stable Diffusion have in common, as published: CLIP, the VAE, the single file.
+"""What the families of Stable Diffusion have in common: how a single file's weights are named.
 
-Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable Diffusion XL base 1.0; the
-renaming of a single file's weights is diffusers' own.
+The renaming is diffusers' own.
 """
 
 import re
@@ -13,31 +12,6 @@ from diffusers.loaders import single_file_utils as conversions
 
 from export.families.family import FLAT, Source, Tensors
 from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
-
-CLIP: Mapping[str, Any] = {
-    "vocab_size": 49408,
-    "max_position_embeddings": 77,
-    "bos_token_id": 0,
-    "eos_token_id": 2,  # "the highest id of the window", in the words of transformers
-    "pad_token_id": 1,
-}
-CLIP_L: Mapping[str, Any] = {
-    **CLIP,
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_attention_heads": 12,
-    "num_hidden_layers": 12,
-    "hidden_act": "quick_gelu",
-    "projection_dim": 768,
-}
-VAE: Mapping[str, Any] = {
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
-    "norm_num_groups": 32,
-}
 
 
 def _unet(network: Any, state: dict[str, torch.Tensor]) -> Tensors:

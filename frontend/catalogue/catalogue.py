@@ -366,16 +366,20 @@ def _read_character(path: Path) -> Character:
 
 
 def _read_model(path: Path) -> Model:
-    raw = _read_named(path)
+    return model_of(path, _read_named(path))
+
+
+def model_of(where: object, raw: dict[str, Any]) -> Model:
+    """What a file says, its `name` too. Raises CatalogueError, which begins with `where`."""
     given = raw.get("styles")
     if not isinstance(given, dict) or not given:
-        raise CatalogueError(f"{path}: styles: expected a mapping of at least one style")
-    model = to_struct(path, {**raw, "styles": {}}, Model)
-    _check_settings(str(path), model.step_settings(Style(name="", label="x")))
-    styles = {key: _style(f"{path}: styles", key, style, model) for key, style in given.items()}
+        raise CatalogueError(f"{where}: styles: expected a mapping of at least one style")
+    model = to_struct(where, {**raw, "styles": {}}, Model)
+    _check_settings(str(where), model.step_settings(Style(name="", label="x")))
+    styles = {key: _style(f"{where}: styles", key, style, model) for key, style in given.items()}
     if model.default_style not in styles:
         got = f"got {model.default_style!r}"
-        raise CatalogueError(f"{path}: default_style: expected one of {_list(styles)}, {got}")
+        raise CatalogueError(f"{where}: default_style: expected one of {_list(styles)}, {got}")
     return msgspec.structs.replace(model, styles=styles)
 
 

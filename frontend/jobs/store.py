@@ -12,7 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from contract.redis_keys import QUEUE, READY, WAKE, WORKERS
+from contract.redis_keys import JOB_PREFIX, OPEN, QUEUE, READY, WAKE, WORKERS
 from frontend.common.coalescer import Coalescer
 from frontend.common.errors import ApiError
 from frontend.common.redis_probe import READY_S
@@ -51,8 +51,20 @@ CACHED_KEEP_S = 3_600  # the published life of a job that the cache answered
 WEBHOOK_KEEP_S = 3_900
 
 
+READ_AT_ONCE = 200  # jobs
+UNDRAWN = (StoredState.IN_QUEUE.encode(), StoredState.IN_PROGRESS.encode())
+
 ANY_NUMBER = KeyTerms()
 ENGINE_TIMINGS = ("encode", "denoise", "decode")  # of StoredPicture.timings_ms: what the networks took
+
+
+class _OfModel(msgspec.Struct):
+    """As much of a job's record as every version writes."""
+
+    model: str
+
+
+_decode_model = msgspec.json.Decoder(_OfModel).decode
 
 
 def _raw(answer: Any) -> Any:
@@ -297,6 +309,19 @@ class JobStore:
         if isinstance(replicas, Exception) or not self._replicas.have(replicas):
             return [_not_kept()] * len(orders)
         return answers
+
+    async def count_undrawn(self, model: str) -> int:
+        """Jobs of all keys that are still to be drawn with this model. Raises RedisError."""
+        ids = [str(each, "ascii") for each in _raw(await self._redis.zrange(OPEN, 0, -1))]
+        count = 0
+        for begin in range(0, len(ids), READ_AT_ONCE):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in ids[begin : begin + READ_AT_ONCE]:
+                    pipe.hmget(f"{JOB_PREFIX}{job_id}", "record", "state")
+                rows = await pipe.execute()
+            records = [record for record, state in rows if record and state in UNDRAWN]
+            count += sum(_decode_model(record).model == model for record in records)
+        return count
 
     async def take_down(self, gen_id: str, job_id: str, register: str, files: Sequence[str]) -> int:
         """From now on no server hands this picture out. `register`: its entry in the registry's stream.

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from contract.families import Sizes
 from contract.names import DENOISER
 from contract.schedules import Diffusion, FlowSchedule
-from export.families.sdxl import FAMILY, UNET
+from export.families.sdxl import FAMILY
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
 from export.networks.networks import Network
@@ -27,11 +27,12 @@ from perf.gpu.timing import measure_ceilings, seconds
 STEPS = 20
 DOWNSCALE = 8
 assert FAMILY.single_file
+PUBLISHED_UNET = FAMILY.single_file.configs["unet"]
 PUBLISHED_VAE = FAMILY.single_file.configs["vae"]
 # Of the norm; a dtype's own error, over all operations of a step, stays well below.
 MAX_APART = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.2}
 TINY: Mapping[str, Any] = {
-    **UNET,
+    **PUBLISHED_UNET,
     "block_out_channels": [32, 64],
     "layers_per_block": 1,
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
@@ -120,7 +121,7 @@ def check_step(name: str, made: torch.Tensor, wanted: torch.Tensor) -> None:
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     dtype = getattr(torch, given.dtype)
-    config = TINY if given.tiny else UNET
+    config = TINY if given.tiny else PUBLISHED_UNET
     side, copied = (256, 8) if given.tiny else (8192, 2048)
     ceilings = measure_ceilings(given.device, dtype, side, copied)
     vae = TINY_VAE if given.tiny else PUBLISHED_VAE

@@ -35,6 +35,7 @@ def offered(line: str, folder: Path) -> list[str]:
         ("imgen generate --style pa", ["papercut"]),
         ("imgen generate --size 1024x", ["1024x1024"]),
         ("imgen keys di", ["disable"]),
+        ("imgen model re", ["remove"]),
     ],
 )
 def test_what_may_follow(line: str, words: list[str], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_prompt_of_a_negative_reaches_the_server(tmp_path: Path) -> None:
         ),
         (
             ["--model", "nope"],
-            "imgen: --model nope: expected one of eros; `imgen export CHECKPOINT --name NAME` adds a model\n",
+            "imgen: --model nope: expected one of eros; `imgen model add CHECKPOINT --name NAME` adds one\n",
         ),
     ],
 )

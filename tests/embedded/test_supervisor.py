@@ -60,6 +60,21 @@ def exists(pid: int) -> bool:
     return True
 
 
+async def test_part_that_is_started_again_does_what_it_is_told_then(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    part, later = sleeper(tmp_path, "one"), tmp_path / "two"
+
+    def next_command() -> tuple[str, ...]:
+        return (*part.command[:-1], str(later))
+
+    async with supervise([[replace(part, next_command=next_command)]], tmp_path, print) as running:
+        first = running["one"].pid
+        assert first is not None and not later.exists()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: later.exists() and "one is back after" in caplog.text)
+
+
 async def test_killed_part_is_started_again_and_that_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

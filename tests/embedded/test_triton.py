@@ -140,7 +140,7 @@ async def test_model_control_is_closed_to_clients(triton: RunningTriton) -> None
         inputs.append(InferInput(name, [1], "BYTES"))
         inputs[-1].set_data_from_numpy(np.array([value.encode()], dtype=np.object_))
     async with triton_aio.InferenceServerClient(triton.url) as client:
-        with pytest.raises(InferenceServerException, match="only text_to_image may use this model"):
+        with pytest.raises(InferenceServerException, match="only text_to_image and imgen may use it"):
             await client.infer("model_control", inputs)
 
 

@@ -72,7 +72,7 @@ def test_printed_commands_draw_the_first_picture_and_the_checkout_stays_as_it_is
 
     wrong = as_typed(draw.replace("--model mine", "--model mein"), folder)
     assert wrong.returncode == 2
-    assert "expected one of eros, mine; `imgen export CHECKPOINT --name NAME` adds a model" in wrong.stderr
+    assert "expected one of eros, mine; `imgen model add CHECKPOINT --name NAME` adds one" in wrong.stderr
     nobody = as_typed(draw.replace("a lighthouse", "@nobody a lighthouse"), folder)
     assert nobody.returncode == 2 and "this model's characters: none" in nobody.stderr
     assert "`imgen character add NAME" in nobody.stderr

@@ -1,4 +1,5 @@
-"""Triton model `model_control`: loads and unloads characters for text_to_image, in a process of its own.
+"""Triton model `model_control`: loads and unloads networks while Triton serves, in a process of its own:
+characters' for text_to_image, and a whole model's for `imgen model`.
 
 pb_utils.load_model holds Python's global lock until the model is there, so text_to_image would stop working
 on every picture meanwhile. Inputs: key, action (load or unload), model. Clients of Triton can call this model
@@ -21,8 +22,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from contract.inventory import inventory_to_json, take_stock
+from contract.load_request import load_request
 from contract.memory import memory_limit
-from contract.names import control_key_file, is_character, order_counts_file
+from contract.names import control_key_file, order_counts_file, split_network_name
 from contract.order_counts import told_order_counts
 from contract.repositories import repositories_of
 from contract.runtimes import told_runtime
@@ -50,7 +52,7 @@ class TritonPythonModel:
         if values["action"] == b"inventory":
             return self._inventory()
         if not hmac.compare_digest(values["key"], self._key.encode()):
-            return _refusal("only text_to_image may use this model", pb_utils.TritonError.INVALID_ARG)
+            return _refusal("only text_to_image and imgen may use it", pb_utils.TritonError.INVALID_ARG)
         try:
             _act(values["action"].decode(), values["model"].decode())
         except Exception as error:
@@ -74,15 +76,25 @@ def _is_ready(network: str) -> bool:
 
 
 def _act(action: str, model: str) -> None:
-    if not is_character(model):
-        raise ValueError(f"{model} is no character's network")
+    if split_network_name(model) is None:
+        raise ValueError(f"{model} is no model's network")
     pb_utils.Logger.log_info(f"model_control: {action} {model}")
     if action == "load":
-        pb_utils.load_model(model_name=model)
+        _load(model)
     elif action == "unload":
         pb_utils.unload_model(model_name=model)
     else:
         raise ValueError(f"unknown action {action}")
+
+
+def _load(model: str) -> None:
+    """Raises ValueError where it has not become what it should."""
+    with load_request(os.getppid(), model) as request:
+        pb_utils.load_model(model_name=model)
+        failure = request.failure
+    if failure:
+        pb_utils.unload_model(model_name=model)
+        raise ValueError(failure)
 
 
 def _refusal(reason: str, code: int) -> "pb_utils.InferenceResponse":

@@ -6,7 +6,7 @@ A network keeps what its largest batch needed, so what one model took is not the
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from order import BadOrder
 
@@ -37,6 +37,11 @@ class MemoryGate:
             async with self._freed:
                 self._active[model] -= needed
                 self._freed.notify_all()
+
+    def forget_others(self, models: Collection[str]) -> None:
+        """What models other than these kept is free: their processes have ended with them."""
+        for model in [name for name in self._kept if name not in models and not self._active[name]]:
+            del self._kept[model]
 
     def _fits(self, model: str, active: int) -> bool:
         others = sum(kept for name, kept in self._kept.items() if name != model)

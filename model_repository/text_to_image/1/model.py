@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +29,7 @@ from residency import Residency, Unit
 from slots import BankedLora, Slots
 from triton_engine import MadeNoNumbers, NetworkFailed, TritonEngine
 
-from contract.bank import BadBank
+from contract.bank import BadBank, Bank
 from contract.bank_file import bank_file
 from contract.description import BadDescription
 from contract.inventory import MAX_ORDERS
@@ -66,13 +66,10 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         megabytes = os.environ.get("IMGEN_RESIDENT_MB") or parameters["resident_mb"]["string_value"]
         self._repositories = Repositories.from_environment(os.environ, Path(args["model_repository"]))
-        self._memory, memories = memory_limit(os.environ), self._repositories.memories()
-        budget = int(megabytes) << 20
-        if memories:
-            budget = min(budget, characters_that_fit(memories, self._memory))
-        self._residency = Residency(budget, load, unload)
-        base = sum(memory.loaded for memory in memories)
-        self._gate = MemoryGate(self._memory, lambda: base + loaded_characters(self._residency.taken))
+        self._memory, self._budget = memory_limit(os.environ), int(megabytes) << 20
+        self._residency = Residency(self._budget, load, unload)
+        self._loaded = 0  # bytes of the base models
+        self._gate = MemoryGate(self._memory, lambda: self._loaded + loaded_characters(self._residency.taken))
         # asyncio's own pool has cores + 4 threads, and each BLS call blocks one: it would bound the batches.
         # An order waits in a thread of its own while a network runs.
         self._threads = ThreadPoolExecutor(MAX_ORDERS + 4, thread_name_prefix="imgen")
@@ -80,7 +77,7 @@ class TritonPythonModel:
         self._counts_file = order_counts_file(os.getppid())
         self._counts = Counter[str]()  # orders by model
         self._tell_counts()
-        self._banks: dict[str, Slots] = {}  # by model
+        self._banks: dict[str, tuple[Mapping[str, Bank], Slots]] = {}  # by model
 
     async def execute(self, requests: list["pb_utils.InferenceRequest"]) -> None:
         asyncio.get_running_loop().set_default_executor(self._threads)
@@ -121,6 +118,7 @@ class TritonPythonModel:
         self, order: Order, sender: "pb_utils.InferenceResponseSender"
     ) -> "pb_utils.InferenceResponse":
         base = self._repositories.base(order.model)
+        self._take_measure()
         adapters, unit = self._adapters(base, order)
 
         def look() -> None:
@@ -168,9 +166,19 @@ class TritonPythonModel:
             raise BadOrder(f"the LoRA of style {order.style} is {reason}")
         return adapters, unit
 
+    def _take_measure(self) -> None:
+        """Of the base models that are loaded now: `imgen model` adds and removes some while Triton serves."""
+        memories = self._repositories.memories(_is_ready)
+        self._loaded = sum(memory.loaded for memory in memories.values())
+        self._gate.forget_others(memories)
+        if memories:
+            fitting = characters_that_fit(memories.values(), self._memory)
+            self._residency.budget = min(self._budget, fitting)
+
     def _slots(self, model: str, base: BaseModel) -> Slots:
-        """Of the model's bank, as it is since Triton started."""
-        if model not in self._banks:
+        """Of the model's bank; anew where it was loaded again with another one."""
+        known = self._banks.get(model)
+        if known is None or known[0] != base.banks:
             files = {bank_file(os.getppid(), name): bank for name, bank in base.banks.items()}
 
             async def write(adapter: BankedLora, slot: int) -> None:
@@ -181,8 +189,12 @@ class TritonPythonModel:
                     raise NetworkFailed(network_name(model, DENOISER), str(error)) from None
 
             count = min((bank.size.slots for bank in base.banks.values()), default=0)
-            self._banks[model] = Slots(count, write)
-        return self._banks[model]
+            self._banks[model] = known = (base.banks, Slots(count, write))
+        return known[1]
+
+
+def _is_ready(network: str) -> bool:
+    return bool(pb_utils.is_model_ready(model_name=network))
 
 
 async def _watch(work: Awaitable[T], look: Callable[[], None]) -> T:

@@ -1,7 +1,7 @@
 """Where models lie on disk: their folders, their descriptions and tokenizers, the size of a character."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from contract.names import (
     split_network_name,
 )
 from contract.repositories import (
-    CONFIG_FILE,
     DESCRIPTION_FILE,
     TOKENIZER_FILE,
     find_factors,
@@ -51,6 +50,7 @@ class Repositories:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
         self._models: dict[str, tuple[int, BaseModel]] = {}
+        self._memories: dict[str, tuple[int, ModelMemory | None]] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], own: Path) -> "Repositories":
@@ -67,19 +67,34 @@ class Repositories:
         stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
         known = self._models.get(name)
         if known is None or known[0] != stamp:
-            memory = memory_of(self._folders, name)
+            memory = self._memory_of(name, denoiser / DESCRIPTION_FILE)
             self._models[name] = known = (stamp, _read_base(denoiser, encoder, memory))
         return known[1]
 
-    def memories(self) -> list[ModelMemory]:
-        """Of all base models, as far as it can be told."""
-        models = {
-            network.model
+    def memories(self, is_ready: Callable[[str], bool]) -> dict[str, ModelMemory]:
+        """Of the base models that Triton has loaded, as far as it can be told. `is_ready`: of a network."""
+        denoisers = {
+            network.model: path
             for folder in self._folders
-            for path in folder.glob(f"*/{CONFIG_FILE}")
+            for path in folder.glob(f"*/{DESCRIPTION_FILE}")
             if (network := split_network_name(path.parent.name)) and network.is_base
         }
-        return [memory for name in models if (memory := memory_of(self._folders, name))]
+        return {
+            name: memory
+            for name, path in denoisers.items()
+            if is_ready(network_name(name, DENOISER)) and (memory := self._memory_of(name, path))
+        }
+
+    def _memory_of(self, model: str, description: Path) -> ModelMemory | None:
+        """Read once, and again when the file `description` has changed, which an export writes."""
+        try:
+            stamp = description.stat().st_mtime_ns
+        except OSError:  # gone meanwhile
+            return None
+        known = self._memories.get(model)
+        if known is None or known[0] != stamp:
+            self._memories[model] = known = (stamp, memory_of(self._folders, model))
+        return known[1]
 
     def adapters(self, order: Order) -> list[BankedLora]:
         """What must be in the model's bank for the order: its character's LoRA, but where that has networks

@@ -45,7 +45,7 @@ class Residency:
         load: Callable[[str], Awaitable[None]],
         unload: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._budget = budget
+        self.budget = budget  # may change while it runs; what is loaded then stays until room is needed
         self._load = load
         self._unload = unload
         self._entries: dict[str, _Entry] = {}  # least recently used first
@@ -62,8 +62,8 @@ class Residency:
     @contextlib.asynccontextmanager
     async def use(self, unit: Unit) -> AsyncIterator[None]:
         """Keeps `unit` loaded within the block. Raises what `load` raised, or BadOrder for one too large."""
-        if unit.size > self._budget:
-            needed, budget = unit.size >> 20, self._budget >> 20
+        if unit.size > self.budget:
+            needed, budget = unit.size >> 20, self.budget >> 20
             raise BadOrder(f"{unit.name} needs {needed} MiB, all characters together may take {budget} MiB")
         entry = self._claim(unit)
         try:
@@ -118,7 +118,7 @@ class Residency:
             if not entry.claims:
                 raise _Unwanted
             if not self._leaving:
-                if self._taken + entry.unit.size <= self._budget:
+                if self._taken + entry.unit.size <= self.budget:
                     return
                 self._choose_victim()
             victim = self._leaving[0]

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from contract.schedules import ScaledLinearSchedule
-from export.checkpoints.checkpoint import open_checkpoint, schedule_of_folder
+from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.early_check import check_early
-from export.checkpoints.schedule_choice import ScheduleOptions
+from export.checkpoints.schedule_choice import ScheduleOptions, schedule_of_folder
 from export.errors import ExportError
 from tests.export.tiny import BETAS
 

@@ -14,7 +14,7 @@ from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.single_file import unpack
 from export.checkpoints.tokenizer import open_tokenizer
 from export.errors import ExportError
-from export.families.stable_diffusion import CLIP_L
+from export.families.published import CLIP_L
 from export.model import ExportOptions, export_checkpoint
 from tests.export.single import write_single_file
 from tests.export.test_model import files_of

@@ -549,3 +549,18 @@ async def test_job_of_a_later_version_whose_worker_fell_silent_is_not_started_by
     await until_all_were_silent(redis, 0.05)
     assert await store.next("two", 0) is None
     assert await redis.hget(f"imgen:job:{job.id}", "attempt") == str(claim.attempt).encode()
+
+
+async def test_jobs_that_a_model_is_still_needed_for_are_counted(store: JobStore, redis: "Redis") -> None:
+    jobs = [msgspec.structs.replace(a_job(f"key{number % 3}"), model="mine") for number in range(450)]
+    for job in [*jobs, a_job()]:
+        await store.accept(job, b"", None)
+    assert await store.count_undrawn("mine") == 450
+    assert (await store.count_undrawn("eros"), await store.count_undrawn("none")) == (1, 0)
+    claim = await taken(store)
+    left = 450 - (claim.job.model == "mine")
+    assert await store.made(claim, a_picture())  # what is drawn needs it no more
+    for job in [job for job in jobs if job.id != claim.job.id][:10]:
+        await store.cancel(job.id, job.owner)
+        left -= 1
+    assert await store.count_undrawn("mine") == left

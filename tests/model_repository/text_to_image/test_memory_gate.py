@@ -55,3 +55,15 @@ async def test_picture_that_is_cancelled_while_it_waits_leaves_its_place() -> No
         assert waiting.cancelled()
     async with gate.slot("eros", 60, "too large"):
         pass
+
+
+async def test_what_a_model_needed_that_was_unloaded_is_there_again() -> None:
+    gate = MemoryGate(100, lambda: 40)
+    async with gate.slot("eros", 40, "too large"):
+        gate.forget_others(["alto"])  # but not while it draws
+        with pytest.raises(BadOrder, match="beside eros"):
+            async with gate.slot("alto", 30, "beside eros"):
+                raise AssertionError("it was let in")
+    gate.forget_others(["alto"])
+    async with gate.slot("alto", 60, "beside eros"):
+        pass

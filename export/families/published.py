@@ -1,0 +1,84 @@
+"""Configs of the families' networks as they were published, for single files, which hold weights only.
+
+Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable Diffusion XL base 1.0. Needs
+no torch: what an export takes is told before it is imported.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contract.families import SD15, SDXL
+
+Config = Mapping[str, Any]
+CLIP: Config = {
+    "vocab_size": 49408,
+    "max_position_embeddings": 77,
+    "bos_token_id": 0,
+    "eos_token_id": 2,  # "the highest id of the window", in the words of transformers
+    "pad_token_id": 1,
+}
+CLIP_L: Config = {
+    **CLIP,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "hidden_act": "quick_gelu",
+    "projection_dim": 768,
+}
+OPEN_CLIP_BIG_G: Config = {
+    **CLIP,
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_attention_heads": 20,
+    "num_hidden_layers": 32,
+    "hidden_act": "gelu",
+    "projection_dim": 1280,
+}
+VAE: Config = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "norm_num_groups": 32,
+}
+PUBLISHED: Mapping[str, Mapping[str, Config]] = {
+    SDXL.name: {
+        "text_encoder": CLIP_L,
+        "text_encoder_2": OPEN_CLIP_BIG_G,
+        "unet": {
+            "in_channels": SDXL.latent_channels,
+            "out_channels": SDXL.latent_channels,
+            "sample_size": 128,
+            "block_out_channels": [320, 640, 1280],
+            "layers_per_block": 2,
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            "transformer_layers_per_block": [1, 2, 10],
+            "attention_head_dim": [5, 10, 20],
+            "cross_attention_dim": 2048,
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        },
+        "vae": {**VAE, "sample_size": 1024, "scaling_factor": 0.13025, "force_upcast": True},
+    },
+    SD15.name: {
+        "text_encoder": CLIP_L,
+        "unet": {
+            "in_channels": SD15.latent_channels,
+            "out_channels": SD15.latent_channels,
+            "sample_size": 64,
+            "block_out_channels": [320, 640, 1280, 1280],
+            "layers_per_block": 2,
+            "down_block_types": [*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"],
+            "up_block_types": ["UpBlock2D", *["CrossAttnUpBlock2D"] * 3],
+            "attention_head_dim": 8,
+            "cross_attention_dim": 768,
+        },
+        "vae": {**VAE, "sample_size": 512, "scaling_factor": 0.18215},
+    },
+}
+"""By the family's name and the network's folder."""

@@ -1,0 +1,181 @@
+"""What an export will take, and what a model of it: told by headers and configs alone, in a moment.
+
+Needs no torch. What passes here may still be refused by the export, which reads the weights.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract.families import FAMILIES, Family
+from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.safetensors_header import SafetensorsHeader
+from export.checkpoints.clean_folder import (
+    CONFIG_FILE,
+    DIFFUSERS_FILE,
+    TRANSFORMERS_FILE,
+    find_weights,
+    read_config,
+)
+from export.checkpoints.early_check import check_early, family_of_index, read_index
+from export.checkpoints.other_kinds import SINGLE_FILES, begins, describe_other, open_header
+from export.checkpoints.schedule_choice import (
+    NO_OPTIONS,
+    ScheduleChoice,
+    ScheduleOptions,
+    choose_for_file,
+    schedule_of_folder,
+)
+from export.errors import ExportError
+from export.families.published import PUBLISHED
+from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
+
+FP16, FP32 = 2, 4  # bytes of a value
+# Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
+# while the graph and torch draw side by side.
+PROCESS_BYTES, COMPARED = 600 << 20, 2.0
+COMPILED = 2  # bytes on disk for each of a network's, where OpenVINO runs it
+DECODES = ("decoder.", "post_quant_conv.")  # how the keys of what is exported of a VAE begin
+UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
+LICENCE_KEYS = ("modelspec.license", "license", "licence")
+MAX_README_BYTES = 65_536
+# What terms that keep pictures from serving customers are called, by their names' parts.
+NOT_FOR_CUSTOMERS = ("non-commercial", "noncommercial", "-nc", "research-only", "community")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    family: Family
+    choice: ScheduleChoice
+    values: Mapping[str, int]  # numbers in each part
+    configs: Mapping[str, Mapping[str, Any]]  # of denoiser and decoder
+    downscale: int
+    unpacked: int  # bytes of a copy in diffusers' layout that the export works on; 0 where it needs none
+    licence: str  # as the checkpoint states it; "" where it does not
+
+    @property
+    def stored(self) -> Mapping[str, int]:
+        """Bytes of each part's weights, as an export stores them by default."""
+        return {part: FP16 * values for part, values in self.values.items()}
+
+    @property
+    def disk(self) -> int:
+        """Bytes that it needs at most: its networks, and beside them first what the export works on, then
+        what Triton compiles of them."""
+        stored = sum(self.stored.values())
+        return stored + max(self.unpacked, COMPILED * stored)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the exporter takes at most, without the files that it maps."""
+        return PROCESS_BYTES + int(COMPARED * FP32 * self.values[DENOISER])
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether its licence seems to keep pictures from serving customers."""
+        return any(part in self.licence.lower() for part in NOT_FOR_CUSTOMERS)
+
+
+def forecast(
+    checkpoint: Path,
+    *,
+    vae: Path | None = None,
+    like: Path | None = None,
+    schedule: ScheduleOptions = NO_OPTIONS,
+) -> Forecast:
+    """Options as of the export. Raises ExportError, and OSError."""
+    check_early(checkpoint, vae)
+    if checkpoint.is_dir():
+        return _of_folder(checkpoint, vae, schedule)
+    return _of_file(checkpoint, vae, like, schedule)
+
+
+def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> Forecast:
+    family = family_of_index(read_index(folder), folder)
+    unet = read_config(folder / "unet", UNET)
+    encoders = [find_weights(folder / one.name, TRANSFORMERS_FILE) for one in family.text_encoders]
+    config, decoder = _vae(vae or folder / "vae", family)
+    values = {
+        TEXT_ENCODER: sum(weights.values for weights in encoders),
+        DENOISER: find_weights(folder / "unet", DIFFUSERS_FILE).values,
+        DECODER: decoder,
+    }
+    return Forecast(
+        family=family,
+        choice=schedule_of_folder(folder, schedule),
+        values=values,
+        configs={DENOISER: unet, DECODER: config},
+        downscale=_downscale(config),
+        unpacked=FP32 * decoder if vae else 0,  # the rest is linked
+        licence=_licence_of_folder(folder),
+    )
+
+
+def _of_file(path: Path, vae: Path | None, like: Path | None, schedule: ScheduleOptions) -> Forecast:
+    header = open_header(path)
+    family = _family_of_keys(path, header.shapes)
+    configs = PUBLISHED[family.name]
+    unet = read_config(like / "unet", UNET) if like else configs["unet"]
+    config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
+    if like and not vae:
+        config = read_config(like / "vae", VAE)
+    denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
+    values = {
+        TEXT_ENCODER: header.values - denoiser - whole_vae,
+        DENOISER: denoiser,
+        DECODER: decoder,
+    }
+    return Forecast(
+        family=family,
+        choice=choose_for_file(path, header, family, like, schedule),
+        values=values,
+        configs={DENOISER: unet, DECODER: config},
+        downscale=_downscale(config),
+        unpacked=header.data_bytes,
+        licence=next((header.metadata[key] for key in LICENCE_KEYS if key in header.metadata), ""),
+    )
+
+
+def _family_of_keys(path: Path, keys: Collection[str]) -> Family:
+    """Raises ExportError."""
+    for family in FAMILIES:
+        if family.name in SINGLE_FILES and begins(keys, SINGLE_FILES[family.name]):
+            return family
+    raise ExportError(describe_other(path, keys))
+
+
+def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:
+    """Its config, and how many values its decoder has. `path`: of a folder or a file."""
+    if not path.is_dir():
+        header = open_header(path)
+        prefix = VAE_PREFIX if begins(header.shapes, VAE_PREFIX) else ""
+        return PUBLISHED[family.name]["vae"], _count(header, prefix, DECODES)
+    folder = path if (path / CONFIG_FILE).exists() else path / "vae"
+    weights = find_weights(folder, DIFFUSERS_FILE)
+    return read_config(folder, VAE), sum(_count(one, "", DECODES) for one in weights.headers.values())
+
+
+def _count(header: SafetensorsHeader, prefix: str, more: tuple[str, ...] = ("",)) -> int:
+    """Values of the tensors whose names begin like that."""
+    return header.values_of(tuple(f"{prefix}{end}" for end in more))
+
+
+def _downscale(vae: Mapping[str, Any]) -> int:
+    return int(2 ** (len(vae["block_out_channels"]) - 1))
+
+
+def _licence_of_folder(folder: Path) -> str:
+    """As the front matter of its README.md states it."""
+    try:
+        with (folder / "README.md").open(errors="replace") as file:
+            begin = file.read(MAX_README_BYTES)
+        table = yaml.safe_load(begin.split("---")[1]) if begin.startswith("---") else None
+    except (OSError, IndexError, yaml.YAMLError, RecursionError, ValueError):
+        return ""
+    if not isinstance(table, dict):
+        return ""
+    named = table.get("license_name") if table.get("license") == "other" else None
+    return str(named or table.get("license") or "")[:100]
