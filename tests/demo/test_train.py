@@ -28,10 +28,10 @@ def test_one_run_makes_all_that_is_released(workplace: Workplace, tmp_path: Path
     later = replace(place.config, full_batch=1, lora_steps=1)
     release = Release(models=tmp_path / "models", loras=tmp_path / "loras")
     train_all(place, later, release, preview_steps=1000)
-    first = _files(tmp_path)
     assert {path.stem for path in release.loras.iterdir()} == set(CHARACTERS)
+    first = _files(release.models)
     train_all(place, later, release, preview_steps=1000)
-    assert _files(tmp_path) == first
+    assert _files(release.models) == first
     on = replace(place, released=place.pipeline)
     assert open_diffusion(on).step == 1
     shipped = UNet2DConditionModel.from_pretrained(
