@@ -34,9 +34,9 @@ CROP, BATCH = 12, 2
 """Side of a crop, in latents."""
 WHOLE = 10
 """One step of so many is about a whole picture: a crop's normalisations have other statistics."""
-BORDER = 4.0
-"""How much the outermost blocks count. There, where it costs least, a decoder otherwise learns to steer its
-normalisations by a blot."""
+CORNER = 30.0
+"""How much the block in each corner counts. There, where it costs least, a decoder otherwise steers its normalisations
+by a blot, in crops as in whole pictures."""
 POOL = 24
 """Pictures to take crops from; each step draws one new."""
 SURROUNDINGS = 8
@@ -127,9 +127,11 @@ def contrasts(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _mean(errors: torch.Tensor, scale: int = 1) -> torch.Tensor:
-    """Errors of `scale` pixels each; the outermost blocks count more."""
-    side = max(1, DOWNSCALE // scale)
-    weights = F.pad(torch.ones_like(errors[..., side:-side, side:-side]), (side,) * 4, value=BORDER)
+    """Errors of `scale` pixels each."""
+    side, weights = max(1, DOWNSCALE // scale), torch.ones_like(errors)
+    for down in (slice(None, side), slice(-side, None)):
+        for across in (slice(None, side), slice(-side, None)):
+            weights[..., down, across] = CORNER
     return (errors * weights).sum() / weights.sum()
 
 
