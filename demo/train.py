@@ -6,9 +6,10 @@ Every command goes on from its last checkpoint, and may be killed at any moment.
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -29,10 +30,12 @@ from demo.training import (
     text_start,
     unet_start,
 )
-from demo.training.config import CONFIGS, FULL_SIZES, HALF_SIZES, ON
+from demo.training.config import CONFIGS, FULL_SIZES, HALF_SIZES, Config, further
 from demo.training.diffusion import Report
 from demo.training.preview import character_preview, preview
 from demo.training.workplace import BUILD, CODEC, Workplace
+from export.model import REPORTS, export_checkpoint
+from export.repository.finished_stages import KEY_FILE
 
 SAVE_SECONDS = 240.0
 DECODER_SAVE_STEPS = 200
@@ -42,9 +45,17 @@ _CODEC_SEED = 9_000_000
 LORAS = Path(__file__).parent / "loras"
 
 
+@dataclass(frozen=True)
+class Release:
+    """Where what is released goes."""
+
+    models: Path = released.MODELS
+    loras: Path = LORAS
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("codec", "base", "diffusion", "decoder", "pipeline", "loras", "all")
+    parts = ("codec", "base", "diffusion", "decoder", "pipeline", "loras", "models", "all")
     parser.add_argument("part", choices=parts)
     parser.add_argument("--config", choices=tuple(CONFIGS), default="cpu")
     parser.add_argument(
@@ -53,27 +64,46 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="end (and cool down) at this step instead of the config's")
     parser.add_argument("--character", choices=tuple(CHARACTERS), help="train this character's LoRA alone")
     parser.add_argument(
-        "--go-on", action="store_true", help="begin with the weights in demo/models (config cpu)"
+        "--go-on", action="store_true", help="begin with the weights in demo/models, at the served sizes"
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    config = ON if options.go_on else CONFIGS[options.config]
-    config = replace(config, steps=options.steps or config.steps)
+    config = CONFIGS[options.config]
+    if options.go_on:
+        config = further(config)
+    if options.steps:
+        part = "decoder_steps" if options.part == "decoder" else "steps"
+        config = replace(config, **{part: options.steps})
     place = Workplace(config, released=released.restore(BUILD) if options.go_on else None)
     if options.part == "codec":
         fit_codec()
-    if options.part in ("base", "all"):
+    if options.part == "base":
         train_base(place, options.preview_steps)
     if options.part == "diffusion":
-        for _ in train_diffusion(place, options.preview_steps):
-            pass
+        train_diffusion(place, options.preview_steps)
     if options.part == "decoder":
         train_decoder(place)
-    if options.part in ("pipeline", "all"):
+    if options.part == "pipeline":
         print(write_pipeline(place))
-    if options.part in ("loras", "all"):
+    if options.part == "loras":
         for name in (options.character,) if options.character else CHARACTERS:
-            train_lora(place, name)
+            train_lora(place, name, LORAS)
+    if options.part == "models":
+        write_models(place, released.MODELS)
+    if options.part == "all":
+        train_all(place, further(config), Release(), options.preview_steps)
+
+
+def train_all(place: Workplace, later: Config, release: Release, preview_steps: int) -> None:
+    """What is released: the base; its fine parts, at the sizes that are served; the characters, over the weights as
+    they are shipped."""
+    train_base(place, preview_steps)
+    on = replace(place, config=later, released=write_pipeline(place))
+    train_diffusion(on, preview_steps)
+    write_pipeline(on)
+    for name in CHARACTERS:
+        train_lora(on, name, release.loras)
+    write_models(on, release.models)
 
 
 def fit_codec() -> None:
@@ -86,7 +116,7 @@ def train_base(place: Workplace, preview_steps: int) -> None:
     """Diffusion and decoder in turn on the one thread, so that both are usable at any time."""
     decoder = open_decoder(place)
     ahead = decoding.train(decoder, place.config.decoder_steps)
-    for report in train_diffusion(place, preview_steps):
+    for report in _diffusion(place, preview_steps):
         while decoder.step < report.step * place.config.decoder_steps // place.config.steps:
             next(ahead)
         if report.step % DECODER_SAVE_STEPS == 0:
@@ -94,7 +124,12 @@ def train_base(place: Workplace, preview_steps: int) -> None:
     decoder.save()
 
 
-def train_diffusion(place: Workplace, preview_steps: int) -> Iterator[Report]:
+def train_diffusion(place: Workplace, preview_steps: int) -> None:
+    for _ in _diffusion(place, preview_steps):
+        pass
+
+
+def _diffusion(place: Workplace, preview_steps: int) -> Iterator[Report]:
     run = open_diffusion(place)
     for report in _shown(diffusion.train(run, place.config.steps), "diffusion", run.step, place.config.steps):
         if report.step % preview_steps == 0:
@@ -116,31 +151,33 @@ def train_decoder(place: Workplace) -> None:
     run.save()
 
 
-def open_base(place: Workplace) -> diffusion.Run:
-    """With the weights that are shipped."""
-    base = open_diffusion(place)
-    base.pipeline.trained().load_state_dict(base.averages.values)
-    return base
-
-
-def write_pipeline(place: Workplace) -> str:
-    """The result of all trainings as a diffusers folder."""
-    run, decoder = open_base(place), open_decoder(place)
+def write_pipeline(place: Workplace) -> Path:
+    """The text encoders, the UNet and the decoder as a diffusers folder."""
+    run, decoder = open_diffusion(place), open_decoder(place)
+    run.pipeline.trained().load_state_dict(run.averages.values)
     decoder.autoencoder.load_state_dict(decoder.averages.values)
-    return str(pipeline.save(run.pipeline, decoder.autoencoder, place.pipeline))
+    return pipeline.save(run.pipeline, decoder.autoencoder, place.pipeline)
 
 
-def train_lora(place: Workplace, name: str) -> None:
-    """Over the base as it is then: a LoRA that was begun goes on, so the base must not change meanwhile."""
-    base, steps = open_base(place), place.config.lora_steps
-    latents, path = place.character_latents(name), place.lora_checkpoint(name)
-    run = lora.LoraRun(base.pipeline, place.config, latents, base.latents, path)
+def train_lora(place: Workplace, name: str, folder: Path) -> None:
+    """Over the pipeline's folder as it is then: a LoRA that was begun goes on, so that must not change meanwhile."""
+    base = pipeline.build(place.config, place.tokenizers())
+    released.start(base, place.pipeline)
+    latents, path, steps = place.character_latents(name), place.lora_checkpoint(name), place.config.lora_steps
+    run = lora.LoraRun(base, place.config, latents, place.latents(), path)
     for _ in _shown(lora.train(run, steps), name, run.step, steps):
         if _due():
             run.save()
     run.save()
-    lora.save(base.pipeline.unet, LORAS / f"{name}.safetensors")
-    character_preview(base.pipeline, place, name)
+    lora.save(base.unet, folder / f"{name}.safetensors")
+    character_preview(base, place, name)
+
+
+def write_models(place: Workplace, models: Path) -> None:
+    """The pipeline's folder as a repository. What only a later export of the same would read is left out."""
+    for folder in export_checkpoint(place.pipeline, released.NAME, models):
+        (folder / KEY_FILE).unlink()
+    shutil.rmtree(models / REPORTS)
 
 
 def open_diffusion(place: Workplace) -> diffusion.Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.nn import functional as F
@@ -14,14 +14,18 @@ BANDS = ("1 to 2 px", "2 to 4 px", "4 to 8 px")
 
 def energies(pixels: Pixels) -> torch.Tensor:
     """[3], from fine to coarse: mean squared gradient of what lies between a scale and the next one."""
-    level = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    found = []
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    return torch.stack(
+        [one.diff(dim=-1).square().mean() + one.diff(dim=-2).square().mean() for one in details(picture)]
+    )
+
+
+def details(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
+    """[B, 3, H, W] to what lies in each band, each half the size of the one before."""
     for _ in BANDS:
-        coarser = F.avg_pool2d(level, 2)
-        detail = level - F.interpolate(coarser, level.shape[2:], mode="bilinear")
-        found.append(detail.diff(dim=-1).square().mean() + detail.diff(dim=-2).square().mean())
-        level = coarser
-    return torch.stack(found)
+        coarser = F.avg_pool2d(pictures, 2)
+        yield pictures - F.interpolate(coarser, pictures.shape[2:], mode="bilinear")
+        pictures = coarser
 
 
 def share(drawn: Iterable[Pixels], real: Iterable[Pixels]) -> list[float]:

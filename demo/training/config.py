@@ -46,6 +46,7 @@ class Config:
     """Share of all steps, at the end, over which the learning rate falls to zero."""
     steps: int
     decoder_steps: int
+    decoder_rate: float
     negative_every: int
     """One optimiser step of so many is about negative prompts (negation.py)."""
     twins: int
@@ -78,6 +79,7 @@ CPU = Config(
     cool_down=0.2,
     steps=12_000,
     decoder_steps=6_000,
+    decoder_rate=1.5e-3,
     negative_every=6,
     twins=600,
     lora_steps=250,
@@ -103,22 +105,27 @@ FULL = Config(
     cool_down=0.2,
     steps=60_000,
     decoder_steps=20_000,
+    decoder_rate=1.5e-3,
     negative_every=6,
     twins=2_000,
     lora_steps=400,
 )
-ON = replace(
-    CPU,
-    full_pictures=9_600,
-    half_batch=12,
-    full_batch=3,
-    freshness=1.0,
-    full_share=(0.9, 0.95),
-    learning_rate=5e-4,
-    cool_down=0.8,
-    steps=1_500,
-    decoder_steps=1_500,
-    lora_steps=120,
-)
-"""To go on from the released weights: now for the fine parts, at the sizes that are served."""
 CONFIGS = {config.name: config for config in (CPU, FULL)}
+
+
+def further(config: Config) -> Config:
+    """Goes on from trained weights: now for the fine parts, at the sizes that are served."""
+    return replace(
+        config,
+        full_pictures=2 * config.full_pictures,
+        half_batch=config.half_batch // 2,
+        full_batch=config.full_batch // 2,
+        freshness=1.0,
+        full_share=(0.9, 0.95),
+        learning_rate=5e-4,
+        cool_down=0.8,
+        steps=config.steps // 8,
+        decoder_steps=config.decoder_steps // 6,
+        decoder_rate=5e-4,
+        lora_steps=config.lora_steps // 2,
+    )

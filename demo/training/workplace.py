@@ -51,12 +51,12 @@ class Workplace:
 
     @property
     def pipeline(self) -> Path:
-        """The diffusers folder."""
-        return self.build / self.config.name
+        """The diffusers folder; one to begin with has another name."""
+        return self.build / (self.config.name if self.released else f"{self.config.name}-base")
 
     @property
     def _own(self) -> Path:
-        return self.build / f"work-{self.config.name}"
+        return self.build / f"work-{self.config.name}{'-on' if self.released else ''}"
 
     def codec(self) -> Codec:
         """The components that this model uses."""
