@@ -24,6 +24,7 @@ OPTIONAL = (
     "spacing",
     "sampler",
     "like",
+    "distilled",
     "vae",
     "sizes",
     "workspace_mb",
@@ -66,6 +67,9 @@ def add_export_options(parser: argparse.ArgumentParser, engines: Sequence[str]) 
         "--zero-snr", action=argparse.BooleanOptionalAction, help="whether drawing begins at noise alone"
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
+    parser.add_argument(
+        "--distilled", type=Path, help="LoRA of few steps (Lightning, …) that makes the whole model one"
+    )
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
     parser.add_argument("--engine", choices=engines, default=engines[0], help="what Triton runs")
     parser.add_argument(

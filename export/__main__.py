@@ -75,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         help="VAE in place of the checkpoint's own: a .safetensors file or a folder",
     )
     options.add_argument(
+        "--distilled",
+        type=Path,
+        help="LoRA of few steps (Lightning, Hyper-SD, DMD2, LCM) that is merged into the whole model",
+    )
+    options.add_argument(
         "--like", type=Path, help="folder in diffusers' layout whose configs and tokenizers a single file has"
     )
     options.add_argument(
@@ -124,6 +129,7 @@ def _export(
         engine=given.engine,
         engine_options=engine_options,
         like=given.like,
+        distilled=given.distilled,
         vae=given.vae,
         adapters=adapters,
         schedule=ScheduleOptions(

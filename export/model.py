@@ -16,6 +16,7 @@ from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.clean_folder import read_config, written_config
+from export.checkpoints.distilled import distill, schedule_of_distilled
 from export.checkpoints.early_check import check_early
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
@@ -32,6 +33,7 @@ from export.errors import ExportError
 from export.graphs.bank import take_bank
 from export.graphs.storage import Storage, save_model, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
+from export.lora.lora_file import read_lora
 from export.networks.networks import Network, networks_of
 from export.networks.precision import LIMITS, Precision, cast, precision_of
 from export.networks.trace import declare_outputs, trace, weights_of
@@ -56,6 +58,7 @@ class ExportOptions:
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
     adapters: BankSize | None = None  # a bank for LoRAs, in the denoiser and the text encoder
+    distilled: Path | None = None  # a LoRA of few steps, that the whole model is changed by
 
     @property
     def stored(self) -> str:
@@ -84,7 +87,10 @@ class Export:
         return self.open()
 
     def open(self) -> Checkpoint:
-        return open_checkpoint(self.checkpoint, as_stored=True, diffusion=self.choice.diffusion)
+        opened = open_checkpoint(self.checkpoint, as_stored=True, diffusion=self.choice.diffusion)
+        if self.options.distilled:
+            distill(self.options.distilled, opened)
+        return opened
 
     @property
     def witness(self) -> Witness:
@@ -95,6 +101,8 @@ class Export:
 
     def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None, "vae": None}
+        if distilled := options.pop("distilled"):
+            more["distilled"] = dict(digests(distilled))
         if self.options.adapters is None:
             del options["adapters"]  # an export without is what it was before there were any
         if self.options.schedule.sampler is None:
@@ -191,9 +199,15 @@ def export_checkpoint(
 def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
     """Raises ExportError for a file that is refused, too."""
     check_early(checkpoint, options.vae)
+    schedule = options.schedule
+    if options.distilled:
+        if not options.distilled.is_file():
+            raise ExportError(f"There is no {options.distilled}")
+        read_lora(options.distilled)  # better refused now than after an hour
+        schedule = schedule_of_distilled(options.distilled, schedule)
     if checkpoint.is_dir():
-        return schedule_of_folder(checkpoint, options.schedule)
-    return schedule_of_file(checkpoint, options.like, options.schedule)
+        return schedule_of_folder(checkpoint, schedule)
+    return schedule_of_file(checkpoint, options.like, schedule)
 
 
 def _read(

@@ -18,10 +18,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
+from demo.evaluation.sharpness import details
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import Pixels, render
 from demo.scenes.scene import any_scene, character_scene
-from demo.evaluation.sharpness import details
 from demo.training import checkpoint
 from demo.training.averages import Averages
 from demo.training.choices import CHOICES
@@ -61,7 +61,9 @@ class DecoderRun:
     def __post_init__(self) -> None:
         trained = [*self.autoencoder.decoder.parameters(), *self.autoencoder.post_quant_conv.parameters()]
         self.averages = Averages(self.autoencoder)
-        self.optimiser = torch.optim.AdamW(trained, lr=self.config.decoder_rate, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(
+            trained, lr=self.config.decoder_rate, betas=(0.9, 0.99), weight_decay=0.0
+        )
         state = checkpoint.read(self.path)
         if state is not None:
             self.autoencoder.load_state_dict(state["model"])

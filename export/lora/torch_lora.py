@@ -24,21 +24,26 @@ from export.lora.targets import BIAS, UNET, Root, by_flat_path, text_encoder_roo
 Tensors = Mapping[str, torch.Tensor]  # by role: down, up, hada_w1_a, …
 
 
-def apply_lora(lora: Path, strength: Strength, checkpoint: Checkpoint) -> None:
-    """Changes the checkpoint's networks. Raises ExportError if torch cannot take the file."""
+def apply_lora(lora: Path, strength: Strength, checkpoint: Checkpoint) -> list[str]:
+    """Changes the checkpoint's networks. The names of layers that none of them has. Raises ExportError if
+    torch cannot take the file."""
     roots = (*text_encoder_roots(checkpoint.family.row), UNET)
     known = {root: _modules(checkpoint.networks[root.graph.removesuffix(".")], root) for root in roots}
+    lost = []
     try:
         for layer in read_lora(lora):
-            root = next(root for root in roots if root.path_of(layer.name) is not None)
-            path = root.path_of(layer.name) or ""
+            paths = ((root, root.path_of(layer.name)) for root in roots)
+            root, path = next(((root, path) for root, path in paths if path is not None), (UNET, ""))
             if path in known[root]:
                 name, module = known[root][path]
                 _change(module, layer, strength.of(root.graph + name))
+            else:
+                lost.append(layer.name)
     except ExportError:
         raise
     except Exception as error:  # torch and PEFT raise many kinds
         raise ExportError(f"torch cannot take {lora.name}: {first_line(error)}") from None
+    return lost
 
 
 def _modules(network: nn.Module, root: Root) -> dict[str, tuple[str, nn.Module]]:
