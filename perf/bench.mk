@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-start bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-events bench-fairness bench-scale bench-limits bench-peers bench-parts
+	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-events bench-fairness bench-scale bench-limits bench-peers bench-adapters bench-parts
 
 bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -50,6 +50,9 @@ bench-export: install install-export
 
 bench-limits: install install-export
 	.venv/bin/python -m perf.bench_limits $(BENCH)
+
+bench-adapters: install install-export
+	.venv/bin/python -m perf.bench_adapters $(BENCH)
 
 # Each peer has an environment of its own; one that cannot be installed is told in the table.
 bench-peers: install install-export
