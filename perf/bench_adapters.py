@@ -18,6 +18,7 @@ from typing import Any
 
 from contract.bank import BankSize
 from contract.description import read_description
+from contract.families import TIME_IDS
 from contract.names import DENOISER, network_name
 from perf.adapters import mixed
 from perf.adapters.block import BANKED, PLAIN, Block, write_blocks
@@ -26,6 +27,7 @@ from perf.report import machine, publish, read_options, table
 ROOT = Path(__file__).parent.parent
 PARTS = ROOT / ".venv" / "parts"
 BANK = BankSize(16, 16)
+TIMED, UNITS = ("plain", "one", "two"), ("seconds", "cpu_seconds")
 SMOKE = {"size": "64x64", "rounds": 1, "mixed_size": "256x256", "steps": 1}
 
 
@@ -52,35 +54,17 @@ def run(environment: str, module: str, *options: str) -> dict[str, Any]:
 
 
 def sdxl_steps(folder: Path, size: str, rounds: int, *, tiny: bool) -> dict[str, Any]:
-    run(
-        "export",
-        "perf.adapters.blocks",
-        str(folder),
-        "--size",
-        size,
-        "--bank",
-        str(BANK),
-        *(["--tiny"] * tiny),
-    )
+    options = ["--size", size, "--bank", str(BANK), *(["--tiny"] * tiny)]
+    run("export", "perf.adapters.blocks", str(folder), *options)
     return run("triton", "perf.adapters.steps", str(folder), str(rounds))
 
 
 def demo_model(folder: Path) -> Path:
     """The demo's model, exported anew with a bank; its repository."""
     checkpoint, repository = folder / "checkpoint", folder / "repository"
-    run(
-        "export",
-        "export.checkpoints.restore",
-        str(mixed.MODELS),
-        "--name",
-        mixed.MODEL,
-        "--output",
-        str(checkpoint),
-    )
-    run(
-        *("export", "export", str(checkpoint), "--name", mixed.MODEL),
-        *("--output", str(repository), "--adapters", str(BANK)),
-    )
+    name = ("--name", mixed.MODEL)
+    run("export", "export.checkpoints.restore", str(mixed.MODELS), *name, "--output", str(checkpoint))
+    run("export", "export", str(checkpoint), *name, "--output", str(repository), "--adapters", str(BANK))
     return repository
 
 
@@ -89,16 +73,16 @@ def demo_steps(banked: Path, size: str, rounds: int, folder: Path) -> dict[str, 
     name = network_name(mixed.MODEL, DENOISER)
     description = read_description(banked / name / "pipeline.json")
     width, height = (int(side) // description.downscale for side in size.split("x"))
-    embeddings = (1, 77, sum(description.embedding_widths))
     config = json.loads((banked / name / "checkpoint" / "unet" / "config.json").read_text())
-    times = 6 * config["addition_time_embed_dim"]
+    times = TIME_IDS * config["addition_time_embed_dim"]
+    embeddings = (1, description.token_window, config["cross_attention_dim"])
     pooled = (1, config["projection_class_embeddings_input_dim"] - times)
     shapes = {
         "latents": (1, description.latent_channels, height, width),
         **dict.fromkeys(("sigma", "sigma_next", "guidance"), (1, 1)),
         **dict.fromkeys(("embeddings", "negative_embeddings"), embeddings),
         **dict.fromkeys(("pooled", "negative_pooled"), pooled),
-        "time_ids": (1, 6),
+        "time_ids": (1, TIME_IDS),
     }
     (folder / "0").mkdir(parents=True)
     (folder / "0" / PLAIN).symlink_to(mixed.MODELS / name)
@@ -107,13 +91,21 @@ def demo_steps(banked: Path, size: str, rounds: int, folder: Path) -> dict[str, 
     return run("triton", "perf.adapters.steps", str(folder), str(rounds))
 
 
-def overhead(steps: Mapping[str, Any], contender: str, measure: str) -> float:
-    """How much longer a whole step takes than without a bank: each kind of block as often as it occurs."""
-    whole, plain = (
-        sum(block["count"] * block[name][measure] for block in steps["blocks"])
-        for name in (contender, "plain")
-    )
-    return round(whole / plain - 1, 4)
+def whole_step(steps: Mapping[str, Any], contender: str, unit: str) -> float:
+    """Each kind of block as often as it occurs."""
+    found: float = sum(block["count"] * block[contender][unit] for block in steps["blocks"])
+    return found
+
+
+def step_figures(end: str, steps: Mapping[str, Any]) -> dict[str, Any]:
+    """How much longer a whole step takes than without a bank, where samples have one LoRA, and two."""
+    found: dict[str, Any] = {f"step_peak_gb{end}": round(steps["peak_gb"], 2)}
+    for clock, unit in (("", "seconds"), ("_cpu", "cpu_seconds")):
+        plain = whole_step(steps, "plain", unit)
+        found[f"step{clock}_seconds{end}"] = round(plain, 4)
+        found[f"step_overhead{end}{clock}"] = round(whole_step(steps, "one", unit) / plain - 1, 4)
+        found[f"step_overhead{end}_two{clock}"] = round(whole_step(steps, "two", unit) / plain - 1, 4)
+    return found
 
 
 def summarise(
@@ -122,18 +114,13 @@ def summarise(
     service: Mapping[str, Any],
     rates: Mapping[str, Sequence[float]],
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"bank": str(BANK), "precision": sdxl["precision"]}
-    for end, steps in (("", sdxl), ("_demo", demo)):
-        found[f"step_overhead{end}"] = overhead(steps, "one", "seconds")
-        found[f"step_overhead{end}_cpu"] = overhead(steps, "one", "cpu_seconds")
-        found[f"step_overhead{end}_two"] = overhead(steps, "two", "seconds")
-        found[f"step_overhead{end}_two_cpu"] = overhead(steps, "two", "cpu_seconds")
-        found[f"step_seconds{end}"] = round(_whole(steps, "seconds"), 4)
-        found[f"step_cpu_seconds{end}"] = round(_whole(steps, "cpu_seconds"), 4)
-        found[f"step_peak_gb{end}"] = round(steps["peak_gb"], 2)
     pairs = zip(rates["bank"], rates["merged"], strict=True)
     lora, locon = service["lora"], service["locon"]
-    return found | {
+    return {
+        "bank": str(BANK),
+        "precision": sdxl["precision"],
+        **step_figures("", sdxl),
+        **step_figures("_demo", demo),
         "mixed_speedup": round(statistics.median(bank / merged for bank, merged in pairs), 2),
         "mixed_pictures_per_minute": {
             name: round(statistics.median(each), 2) for name, each in rates.items()
@@ -145,19 +132,12 @@ def summarise(
         "seconds_to_service_conv": round(locon["factors_seconds"] + locon["slot_seconds"], 2),
         "slot_seconds": round(lora["slot_seconds"], 2),
         "service_peak_gb": round(service["peak_gb"], 2),
-        "blocks": list(map(_rounded, sdxl["blocks"])),
+        "blocks": [_rounded(block) for block in sdxl["blocks"]],
     }
-
-
-def _whole(steps: Mapping[str, Any], measure: str) -> float:
-    return float(sum(block["count"] * block["plain"][measure] for block in steps["blocks"]))
 
 
 def _rounded(block: Mapping[str, Any]) -> dict[str, Any]:
-    times = {
-        name: {measure: round(value, 5) for measure, value in block[name].items()}
-        for name in ("plain", "one", "two")
-    }
+    times = {name: {unit: round(each, 5) for unit, each in block[name].items()} for name in TIMED}
     return {**block, **times}
 
 
@@ -167,32 +147,27 @@ def show(figures: Mapping[str, Any]) -> None:
         f"{figures['precision']}"
     )
     rows = [
-        (
-            block["name"],
-            block["count"],
-            *(block[name]["seconds"] for name in ("plain", "one", "two")),
-            *(block[name]["cpu_seconds"] for name in ("plain", "one", "two")),
-        )
+        (block["name"], block["count"], *(block[name][unit] for unit in UNITS for name in TIMED))
         for block in figures["blocks"]
     ]
-    columns = ("block", "count", "s", "one LoRA", "two", "CPU s", "one LoRA", "two")
-    table(title, columns, rows)
-    named = {
-        "a step at SDXL's shapes, one LoRA": "step_overhead",
-        "the same by processor time": "step_overhead_cpu",
-        "two LoRAs, by processor time": "step_overhead_two_cpu",
-        "a step of the demo, one LoRA": "step_overhead_demo",
-        "the same by processor time ": "step_overhead_demo_cpu",
-        "two LoRAs, by processor time ": "step_overhead_demo_two_cpu",
-        "eight characters by turns, beside merged": "mixed_speedup",
-        "bytes of a character, SDXL, rank 16": "bytes_per_character",
-        "the same with convolutions": "bytes_per_character_conv",
-        "seconds from a LoRA to a filled slot": "seconds_to_service",
-        "the same with convolutions ": "seconds_to_service_conv",
-    }
-    table(
-        "What a bank costs and gains", ("", "figure"), [(text, figures[name]) for text, name in named.items()]
+    table(title, ("block", "count", "s", "one LoRA", "two", "CPU s", "one LoRA", "two"), rows)
+    named = (
+        ("a step at SDXL's shapes, one LoRA", "step_overhead"),
+        ("by processor time", "step_overhead_cpu"),
+        ("two LoRAs", "step_overhead_two"),
+        ("by processor time", "step_overhead_two_cpu"),
+        ("a step of the demo, one LoRA", "step_overhead_demo"),
+        ("by processor time", "step_overhead_demo_cpu"),
+        ("two LoRAs", "step_overhead_demo_two"),
+        ("by processor time", "step_overhead_demo_two_cpu"),
+        ("eight characters by turns, times merged", "mixed_speedup"),
+        ("bytes of a character, SDXL, rank 16", "bytes_per_character"),
+        ("with convolutions", "bytes_per_character_conv"),
+        ("seconds from a LoRA to a filled slot", "seconds_to_service"),
+        ("with convolutions", "seconds_to_service_conv"),
     )
+    rows = [(text, figures[name]) for text, name in named]
+    table("What a bank costs and gains beside a network without one", ("", "figure"), rows)
 
 
 def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def measure(block: Block, folder: Path, rounds: int, precision: str) -> BlockTim
     inputs = inputs_of(block.shapes)
     wanted = plain.run(inputs)
     for name, found in banked.run(with_slots(inputs, MAX_ADAPTERS, strength=0.0)).items():
-        apart = float(np.linalg.norm(found - wanted[name]) / np.linalg.norm(wanted[name]))
+        apart = float(np.linalg.norm(np.subtract(found, wanted[name])) / np.linalg.norm(wanted[name]))
         if not apart <= MAX_APART:
             raise SystemExit(f"{block.name} computes something else with a bank: {apart:.2g} apart, relative")
     contenders: dict[str, Callable[[], object]] = {
