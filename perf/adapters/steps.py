@@ -76,8 +76,19 @@ def took(work: Callable[[], object]) -> Took:
     return Took(time.perf_counter() - started, time.process_time() - busy)
 
 
+def check_company(banked: OpenVinoSession, inputs: Arrays, name: str) -> None:
+    """A sample with one LoRA and one with two are the same to the bit alone, where one table is left out, and
+    side by side. Raises SystemExit."""
+    sides = [with_slots({key: value[:1] for key, value in inputs.items()}, adapters) for adapters in (1, 2)]
+    together = banked.run({key: np.concatenate([side[key] for side in sides]) for key in sides[0]})
+    for number, side in enumerate(sides):
+        for key, alone in banked.run(side).items():
+            if not np.array_equal(alone[0], together[key][number]):
+                raise SystemExit(f"{name}: a sample among others is not what it is alone")
+
+
 def measure(block: Block, folder: Path, rounds: int, precision: str) -> BlockTimes:
-    """Raises SystemExit where both do not compute the same."""
+    """Raises SystemExit where both do not compute the same, or not the same alone and among others."""
     graphs = {name: folder / block.folder / name for name in (PLAIN, BANKED)}
     bank = read_bank(graphs[BANKED])
     assert bank
@@ -89,6 +100,7 @@ def measure(block: Block, folder: Path, rounds: int, precision: str) -> BlockTim
         apart = float(np.linalg.norm(np.subtract(found, wanted[name])) / np.linalg.norm(wanted[name]))
         if not apart <= MAX_APART:
             raise SystemExit(f"{block.name} computes something else with a bank: {apart:.2g} apart, relative")
+    check_company(banked, inputs, block.name)
     contenders: dict[str, Callable[[], object]] = {
         "plain": lambda: plain.run(inputs),
         "one": lambda: banked.run(with_slots(inputs, 1)),
