@@ -6,12 +6,13 @@ from pathlib import Path
 
 from cli.instance import Instance
 from cli.welcome import imgen_command
+from contract.bank import BANK_FILE
 from contract.description import read_description
 from contract.memory import CPU_RUNTIME, GPU, gib, memory_limit, memory_of, refusals
 from contract.names import DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE
 from embedded.starter_entry import write_starter_entry
-from frontend.catalogue.catalogue import load
+from frontend.catalogue.catalogue import AdapterKind, load
 from frontend.settings import Settings, catalogue_folders
 
 PROMPT = "a lighthouse on a cliff at sunset"
@@ -44,12 +45,16 @@ def first_picture(settings: Settings, name: str, output: Path) -> str:
 def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
     operators, added = catalogue_folders(settings)
     written = operators / "models" / f"{name}.yaml"
+    kind: AdapterKind = "bank" if (denoiser / BANK_FILE).is_file() else "merged"
     if not written.exists():
         description = read_description(denoiser / DESCRIPTION_FILE)
-        written = write_starter_entry(added, name, description)
+        written = write_starter_entry(added, name, description, kind)
     model = load(operators, added).models.get(name)
     facts = f"{model.steps} steps, guidance {model.guidance:g}; " if model else ""
-    return f"catalogue entry: {written} ({facts}yours to edit)"
+    entry = f"catalogue entry: {written} ({facts}yours to edit)"
+    if model and model.adapters != kind:
+        entry += f"\nit says `adapters: {model.adapters}`, and this export is of the other kind: write {kind}"
+    return entry
 
 
 def _memory(settings: Settings, name: str, output: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from contract.description import Description
 from contract.families import Family
 from contract.schedules import ScaledLinearSchedule
+from frontend.catalogue.catalogue import AdapterKind
 from frontend.common.atomic_write import atomic_write
 
 FEW_STEPS, LITTLE_GUIDANCE = 8, 1.5
@@ -26,14 +27,16 @@ styles:
 """
 
 
-def write_starter_entry(catalogue: Path, name: str, description: Description) -> Path:
+def write_starter_entry(
+    catalogue: Path, name: str, description: Description, adapters: AdapterKind = "merged"
+) -> Path:
     """Into `catalogue`/models, where it stays as it is if there is one already. Raises OSError."""
     path = catalogue / "models" / f"{name}.yaml"
-    atomic_write(path, starter_entry(name, description).encode(), replace=False)
+    atomic_write(path, starter_entry(name, description, adapters).encode(), replace=False)
     return path
 
 
-def starter_entry(name: str, description: Description) -> str:
+def starter_entry(name: str, description: Description, adapters: AdapterKind) -> str:
     steps, guidance, why = _sampling(description)
     label = name.replace("-", " ").capitalize()
     return f"""\
@@ -45,6 +48,7 @@ steps: {steps}
 guidance: {guidance:g}
 negative: blurry, low quality, watermark, text
 quality: high quality
+adapters: {adapters}
 {STYLES}"""
 
 
