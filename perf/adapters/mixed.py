@@ -72,7 +72,7 @@ def resident_mb(merged: Path) -> int:
 async def serving(
     name: str, repositories: Sequence[Path], folder: Path, budget: int | None
 ) -> AsyncIterator[Contender]:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     part = triton_part(data_dir=folder, repositories=repositories, resident_mb=budget)
     async with running(part, folder), Inference([part.url], timeout_s=600).running() as inference:
         yield Contender(name, inference)
@@ -115,8 +115,8 @@ async def measure(
     orders = [replace(plain, character=name, seed=seed) for seed, name in enumerate(characters())]
     rates: dict[str, list[float]] = {"bank": [], "merged": []}
     async with (
-        serving("bank", [banked], folder / "bank", None) as one,
-        serving("merged", [MODELS, merged], folder / "merged", resident_mb(merged)) as other,
+        serving("bank", [banked], folder / "of-bank", None) as one,
+        serving("merged", [MODELS, merged], folder / "of-merged", resident_mb(merged)) as other,
     ):
         made = [(await draw(each, orders, at_once))[0] for each in (one, other)]  # engines are compiled once
         for name, first, second in zip(characters(), *made, strict=True):
