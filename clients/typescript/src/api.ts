@@ -1028,7 +1028,7 @@ export interface components {
              */
             compute_pdq: boolean;
             /**
-             * @description SHA-256 of the weights that drew it: `engine`, and of a character `base` and `lora`
+             * @description SHA-256 of the weights that drew it: `engine`, of a character `base` and `lora`, of a style's LoRA `base` and `style_lora`. Of LoRAs that were not merged, how much of them: `lora_strength`, `style_lora_strength`
              * @example {
              *       "engine": "0000000000000000000000000000000000000000000000000000000000000000"
              *     }
