@@ -21,18 +21,15 @@ from contract.description import read_description
 from contract.families import TIME_IDS
 from contract.names import DENOISER, network_name
 from perf.adapters import mixed
-from perf.adapters.block import BANKED, PLAIN, Block, write_blocks
+from perf.adapters.block import BANKED, PLAIN, UnetBlock, write_blocks
 from perf.report import machine, publish, read_options, table
+from perf.system import BenchError
 
 ROOT = Path(__file__).parent.parent
 PARTS = ROOT / ".venv" / "parts"
 BANK = BankSize(16, 16)
 TIMED, UNITS = ("plain", "one", "two"), ("seconds", "cpu_seconds")
 SMOKE = {"size": "64x64", "rounds": 1, "mixed_size": "256x256", "steps": 1}
-
-
-class BenchError(Exception):
-    """One line."""
 
 
 def run(environment: str, module: str, *options: str) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def demo_steps(banked: Path, size: str, rounds: int, folder: Path) -> dict[str, 
     (folder / "0").mkdir(parents=True)
     (folder / "0" / PLAIN).symlink_to(mixed.MODELS / name)
     (folder / "0" / BANKED).symlink_to(banked / name)
-    write_blocks(folder, [Block(name, "0", 1, 0, shapes)])
+    write_blocks(folder, [UnetBlock(name, "0", 1, 0, shapes)])
     return run("triton", "perf.adapters.steps", str(folder), str(rounds))
 
 

@@ -11,7 +11,7 @@ PLAIN, BANKED = "plain", "banked"
 
 
 @dataclass(frozen=True)
-class Block:
+class UnetBlock:
     name: str  # its class, with the shapes that tell it from others of that class
     folder: str
     count: int  # of its kind in the network
@@ -19,9 +19,9 @@ class Block:
     shapes: Mapping[str, tuple[int, ...]]  # of its inputs
 
 
-def write_blocks(folder: Path, blocks: Sequence[Block]) -> None:
+def write_blocks(folder: Path, blocks: Sequence[UnetBlock]) -> None:
     (folder / BLOCKS_FILE).write_text(json.dumps([asdict(block) for block in blocks]))
 
 
-def read_blocks(folder: Path) -> list[Block]:
-    return [Block(**found) for found in json.loads((folder / BLOCKS_FILE).read_text())]
+def read_blocks(folder: Path) -> list[UnetBlock]:
+    return [UnetBlock(**found) for found in json.loads((folder / BLOCKS_FILE).read_text())]

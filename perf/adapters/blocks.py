@@ -30,7 +30,7 @@ from export.graphs.weight_names import name_weights
 from export.networks.bank import TorchBank
 from export.networks.part_module import PartModule
 from export.networks.trace import trace, weights_of
-from perf.adapters.block import BANKED, PLAIN, Block, write_blocks
+from perf.adapters.block import BANKED, PLAIN, UnetBlock, write_blocks
 from perf.gpu.measure import DOWNSCALE, TINY
 
 KINDS = (BasicTransformerBlock, ResnetBlock2D, Downsample2D, Upsample2D)
@@ -156,7 +156,7 @@ def write(kind: Seen, size: BankSize, folder: Path) -> None:
 
 def write_all(
     config: Mapping[str, Any], size: BankSize, width: int, height: int, folder: Path
-) -> Iterator[Block]:
+) -> Iterator[UnetBlock]:
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(dict(config)).eval()
     kinds = kinds_of(unet, width, height)
@@ -166,7 +166,7 @@ def write_all(
         parameters = sum(one.numel() for one in kind.first.parameters())
         write(kind, size, folder / str(number))
         kind.first.to("meta")
-        yield Block(kind.name, str(number), len(kind.paths), parameters, kind.inputs)
+        yield UnetBlock(kind.name, str(number), len(kind.paths), parameters, kind.inputs)
 
 
 def main() -> None:

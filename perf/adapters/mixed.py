@@ -30,7 +30,7 @@ class MixedError(Exception):
 
 
 @dataclass(frozen=True)
-class Contender:
+class LoraServer:
     name: str
     inference: Inference
 
@@ -71,11 +71,11 @@ def resident_mb(merged: Path) -> int:
 @contextlib.asynccontextmanager
 async def serving(
     name: str, repositories: Sequence[Path], folder: Path, budget: int | None
-) -> AsyncIterator[Contender]:
+) -> AsyncIterator[LoraServer]:
     folder.mkdir(parents=True)
     part = triton_part(data_dir=folder, repositories=repositories, resident_mb=budget)
     async with running(part, folder), Inference([part.url], timeout_s=600).running() as inference:
-        yield Contender(name, inference)
+        yield LoraServer(name, inference)
 
 
 async def _progress(share: float) -> None:
@@ -83,7 +83,7 @@ async def _progress(share: float) -> None:
 
 
 async def draw(
-    contender: Contender, orders: Sequence[PictureOrder], at_once: int
+    contender: LoraServer, orders: Sequence[PictureOrder], at_once: int
 ) -> tuple[list[Picture], float]:
     """The pictures in the orders' order, and the seconds that all took."""
     places = asyncio.Semaphore(at_once)

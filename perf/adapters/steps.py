@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS, Bank, read_bank
-from perf.adapters.block import BANKED, PLAIN, Block, read_blocks
+from perf.adapters.block import BANKED, PLAIN, UnetBlock, read_blocks
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "backends" / "shared"))
 
@@ -29,7 +29,7 @@ SIGMAS = {"sigma": 0.7, "sigma_next": 0.6, "guidance": 4.0}
 
 
 @dataclass(frozen=True)
-class Took:
+class StepTime:
     seconds: float
     cpu_seconds: float  # of all cores together: the steadier figure on a busy machine
 
@@ -41,9 +41,9 @@ class BlockTimes:
     name: str
     count: int
     parameters: int
-    plain: Took
-    one: Took  # every sample with one adapter
-    two: Took  # with two
+    plain: StepTime
+    one: StepTime  # every sample with one adapter
+    two: StepTime  # with two
 
 
 def inputs_of(shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
@@ -70,10 +70,10 @@ def tables_of(bank: Bank) -> Arrays:
     return found
 
 
-def took(work: Callable[[], object]) -> Took:
+def took(work: Callable[[], object]) -> StepTime:
     started, busy = time.perf_counter(), time.process_time()
     work()
-    return Took(time.perf_counter() - started, time.process_time() - busy)
+    return StepTime(time.perf_counter() - started, time.process_time() - busy)
 
 
 def check_company(banked: OpenVinoSession, inputs: Arrays, name: str) -> None:
@@ -87,7 +87,7 @@ def check_company(banked: OpenVinoSession, inputs: Arrays, name: str) -> None:
                 raise SystemExit(f"{name}: a sample among others is not what it is alone")
 
 
-def measure(block: Block, folder: Path, rounds: int, precision: str) -> BlockTimes:
+def measure(block: UnetBlock, folder: Path, rounds: int, precision: str) -> BlockTimes:
     """Raises SystemExit where both do not compute the same, or not the same alone and among others."""
     graphs = {name: folder / block.folder / name for name in (PLAIN, BANKED)}
     bank = read_bank(graphs[BANKED])
@@ -106,14 +106,14 @@ def measure(block: Block, folder: Path, rounds: int, precision: str) -> BlockTim
         "one": lambda: banked.run(with_slots(inputs, 1)),
         "two": lambda: banked.run(with_slots(inputs, 2)),
     }
-    times: dict[str, list[Took]] = {name: [] for name in contenders}
+    times: dict[str, list[StepTime]] = {name: [] for name in contenders}
     for work in contenders.values():
         work()
     for _ in range(rounds):
         for name, work in contenders.items():
             times[name].append(took(work))
     best = {
-        name: Took(min(one.seconds for one in each), min(one.cpu_seconds for one in each))
+        name: StepTime(min(one.seconds for one in each), min(one.cpu_seconds for one in each))
         for name, each in times.items()
     }
     return BlockTimes(block.name, block.count, block.parameters, **best)
