@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,23 +167,41 @@ def show(figures: Mapping[str, Any]) -> None:
     table("What a bank costs and gains beside a network without one", ("", "figure"), rows)
 
 
-def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Raises BenchError and MixedError."""
-    tiny = given.smoke
-    sdxl = sdxl_steps(folder / "sdxl", given.size, given.rounds, tiny=tiny)
-    run("export", "perf.adapters.base", str(folder / "base"), "--bank", str(BANK), *(["--tiny"] * tiny))
-    service = run("triton", "perf.adapters.service", str(folder / "base"))
-    banked = demo_model(folder / "demo")
-    demo = demo_steps(banked, given.mixed_size, given.rounds * 5, folder / "demo_steps")
+def kept(file: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What an earlier run with the same --folder has measured, else what `work` does."""
+    if not file.is_file():
+        found = work()
+        file.with_suffix(".tmp").write_text(json.dumps(found))
+        file.with_suffix(".tmp").rename(file)
+    read: dict[str, Any] = json.loads(file.read_text())
+    return read
+
+
+def of_service(folder: Path, *, tiny: bool) -> dict[str, Any]:
+    run("export", "perf.adapters.base", str(folder), "--bank", str(BANK), *(["--tiny"] * tiny))
+    return run("triton", "perf.adapters.service", str(folder))
+
+
+def of_demo(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """A step's times, and pictures a minute. Raises MixedError."""
+    banked = demo_model(folder)
+    steps = demo_steps(banked, given.mixed_size, given.rounds * 5, folder / "steps")
     mixed.make_characters(banked, banked)
     mixed.make_characters(mixed.MODELS, folder / "merged")
     width, height = map(int, given.mixed_size.split("x"))
-    rates = asyncio.run(
-        mixed.measure(
-            banked, folder / "merged", (width, height), given.steps, given.rounds, given.at_once, folder
-        )
-    )
-    return summarise(sdxl, demo, service, rates)
+    size, at_once = (width, height), given.at_once
+    rates = mixed.measure(banked, folder / "merged", size, given.steps, given.rounds, at_once, folder)
+    return {"steps": steps, "rates": asyncio.run(rates)}
+
+
+def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Raises BenchError and MixedError."""
+    tiny = given.smoke
+    size, rounds = given.size, given.rounds
+    sdxl = kept(folder / "sdxl.json", lambda: sdxl_steps(folder / "sdxl", size, rounds, tiny=tiny))
+    service = kept(folder / "service.json", lambda: of_service(folder / "base", tiny=tiny))
+    demo = kept(folder / "demo.json", lambda: of_demo(given, folder / "demo"))
+    return summarise(sdxl, demo["steps"], service, demo["rates"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -193,11 +211,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=10, help="of the demo's pictures")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--at-once", type=int, default=4, help="orders of the demo on their way")
+    parser.add_argument("--folder", type=Path, help="keep there what was measured, and measure only the rest")
     given = read_options(parser, SMOKE, arguments)
     where = machine()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         try:
-            figures = measure(given, Path(name))
+            folder = given.folder or Path(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            figures = measure(given, folder)
         except (BenchError, mixed.MixedError) as error:
             print(f"bench-adapters: {error}", file=sys.stderr)
             return 1
