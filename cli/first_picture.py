@@ -11,8 +11,8 @@ from contract.description import read_description
 from contract.memory import CPU_RUNTIME, GPU, gib, memory_limit, memory_of, refusals
 from contract.names import DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE
-from embedded.starter_entry import write_starter_entry
-from frontend.catalogue.catalogue import load
+from embedded.starter_entry import EntryOptions, adapters_of, write_starter_entry
+from frontend.catalogue.catalogue import AdapterKind, load
 from frontend.settings import Settings, catalogue_folders
 
 PROMPT = "a lighthouse on a cliff at sunset"
@@ -54,17 +54,21 @@ def draw_command(name: str, values: Mapping[str, str] = os.environ) -> str:
 def _write_entry(settings: Settings, name: str, denoiser: Path) -> str:
     operators, added = catalogue_folders(settings)
     written = operators / "models" / f"{name}.yaml"
+    kind = adapters_of(denoiser)
     if not written.exists():
         description = read_description(denoiser / DESCRIPTION_FILE)
-        written = write_starter_entry(added, name, description)
-    return told_entry(settings, name, written)
+        written = write_starter_entry(added, name, description, EntryOptions(adapters=kind))
+    return told_entry(settings, name, written, kind)
 
 
-def told_entry(settings: Settings, name: str, written: Path) -> str:
-    """Raises CatalogueError."""
+def told_entry(settings: Settings, name: str, written: Path, kind: AdapterKind) -> str:
+    """`kind`: how the export is drawn with LoRAs. Raises CatalogueError."""
     model = load(*catalogue_folders(settings)).models.get(name)
     facts = f"{model.steps} steps, guidance {model.guidance:g}; " if model else ""
-    return f"catalogue entry: {written} ({facts}yours to edit)"
+    entry = f"catalogue entry: {written} ({facts}yours to edit)"
+    if model and model.adapters != kind:
+        entry += f"\nit says `adapters: {model.adapters}`, and this export is of the other kind: write {kind}"
+    return entry
 
 
 def told_memory(settings: Settings, name: str, output: Path) -> str:

@@ -39,7 +39,7 @@ from contract.names import DENOISER, PARTS, network_name
 from embedded.models.errors import ModelError
 from embedded.models.service import ModelRow, ModelService
 from embedded.models.triton_control import TritonControl
-from embedded.starter_entry import STYLES, EntryOptions, StyleTerms, label_of
+from embedded.starter_entry import STYLES, EntryOptions, StyleTerms, adapters_of, label_of
 from embedded.triton import forget_compiled
 from frontend.common.printable import printable_lines
 from frontend.prompts.terms import is_negative, split, strip_dashes
@@ -182,7 +182,8 @@ def _offer(
     if not taken_up:
         raise UserError(f"{name} is added, but the server does not offer it yet; see frontend.log")
     told = console()
-    told.print(told_entry(settings, name, entry), soft_wrap=True)
+    kind = adapters_of(models.networks.merged / network_name(name, DENOISER))
+    told.print(told_entry(settings, name, entry, kind), soft_wrap=True)
     told.print(told_memory(settings, name, models.networks.merged), soft_wrap=True)
     first = models.default()
     as_before = "" if first == name else " as before"

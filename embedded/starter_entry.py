@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 import yaml
 
+from contract.bank import BANK_FILE
 from contract.description import Description
 from contract.families import Family
 from contract.samplers import CONSISTENCY
 from contract.schedules import ScaledLinearSchedule
-from frontend.catalogue.catalogue import model_of
+from frontend.catalogue.catalogue import AdapterKind, model_of
 from frontend.common.atomic_write import atomic_write
 
 FEW_STEPS, LITTLE_GUIDANCE = 8, 1.5
@@ -47,6 +48,7 @@ class EntryOptions:
     styles: Mapping[str, StyleTerms] = field(default_factory=lambda: STYLES)  # the first one is the default
     steps: int | None = None  # None, as for guidance: the family's
     guidance: float | None = None
+    adapters: AdapterKind = "merged"
 
     def check(self, name: str) -> None:
         """Raises CatalogueError where no entry of `name` can say this."""
@@ -59,6 +61,11 @@ class EntryOptions:
             "styles": {style: dict(terms) for style, terms in self.styles.items()},
         }
         model_of(f"model {name}", table)
+
+
+def adapters_of(denoiser: Path) -> AdapterKind:
+    """`denoiser`: its folder, as it was exported."""
+    return "bank" if (denoiser / BANK_FILE).is_file() else "merged"
 
 
 def label_of(name: str) -> str:
@@ -91,6 +98,7 @@ steps: {steps}
 guidance: {guidance:g}
 negative: blurry, low quality, watermark, text
 quality: high quality
+adapters: {options.adapters}
 {_yaml(styles)}"""
 
 

@@ -120,10 +120,9 @@ def _convert(
     with count_steps(on_progress, f"factors for {base.name}", len(merge.layers)) as one:
         for initialiser, (target, name) in merge.layers.items():
             one()
-            weight = read_weight(base / "1", weights[initialiser])
-            weight = weight.T if target.transposed else weight
+            shape = target.shape[::-1] if target.transposed else target.shape
             layer = lora.layer(name)
-            merge.check(layer, weight.shape)
+            merge.check(layer, shape)
             factor = strength.of(target.full_path) / strength.whole
             if target.full_path + DOWN not in tables:
                 raise ExportError(
@@ -131,9 +130,16 @@ def _convert(
                     "--merge makes networks of its own of it"
                 )
             assert bank
-            made = factors_of(layer, weight, bank.size.rank)
+
+            def read(
+                tensor: onnx.TensorProto = weights[initialiser], turned: bool = target.transposed
+            ) -> Array:
+                weight = read_weight(base / "1", tensor)
+                return weight.T if turned else weight
+
+            made = factors_of(layer, shape, read, bank.size.rank)
             if factor:
-                rows = _rows(made.down, weight.shape)
+                rows = _rows(made.down, shape)
                 scaled = Factors(rows, made.up * np.float32(factor), made.size, made.lost)
                 found[target.full_path] = balance(scaled)
                 if made.size:

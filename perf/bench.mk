@@ -1,6 +1,6 @@
 # Measurements; what they show and how to read them: perf/README.md. Included by the Makefile.
 .PHONY: bench-api bench-picture bench-triton bench-memory bench-start bench-export bench-gpu bench-finish bench-verify \
-	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-events bench-fairness bench-scale bench-limits bench-peers bench-parts
+	bench-watermark bench-watermark-content bench-cache bench-cache-quality bench-hostile bench-events bench-fairness bench-scale bench-limits bench-peers bench-adapters bench-gpu-bank bench-parts
 
 bench-api: install .venv/parts/bench/.installed .venv/parts/wrk/.installed
 	.venv/bin/python -m perf.bench_api $(BENCH)
@@ -51,6 +51,9 @@ bench-export: install install-export
 bench-limits: install install-export
 	.venv/bin/python -m perf.bench_limits $(BENCH)
 
+bench-adapters: install install-export
+	.venv/bin/python -m perf.bench_adapters $(BENCH)
+
 # Each peer has an environment of its own; one that cannot be installed is told in the table.
 bench-peers: install install-export
 	.venv/bin/python -m perf.peers.install
@@ -71,6 +74,9 @@ bench-watermark-content: .venv/parts/bench-watermark/.installed
 
 bench-gpu: install install-export
 	.venv/bin/python -m perf.gpu.bench_denoiser $(BENCH)
+
+bench-gpu-bank: install install-export
+	.venv/bin/python -m perf.gpu.bench_bank $(BENCH)
 
 # What tests/perf/test_smoke.py needs of the above. Not the other invisible marks (450 MB, half a minute a run):
 # without them that run is of ours alone.

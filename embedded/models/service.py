@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -22,7 +22,7 @@ from contract.names import DENOISER, NAME, NAME_WORDS, PARTS, network_name, spli
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, what_is_missing
 from embedded.characters.networks import NetworkFolders
 from embedded.models.errors import ModelError
-from embedded.starter_entry import EntryOptions, write_starter_entry
+from embedded.starter_entry import EntryOptions, adapters_of, write_starter_entry
 from frontend.catalogue.catalogue import Catalogue, Model, load
 from frontend.common.errors import CatalogueError
 from frontend.settings import Settings, catalogue_folders
@@ -109,7 +109,9 @@ class ModelService:
             description = read_description(denoiser / DESCRIPTION_FILE)
         except BadDescription as error:
             raise ModelError(str(error)) from None
-        return write_starter_entry(self.added, name, description, options)
+        return write_starter_entry(
+            self.added, name, description, replace(options, adapters=adapters_of(denoiser))
+        )
 
     def check_removable(self, name: str) -> None:
         """Raises ModelError, which says what to do first."""

@@ -12,7 +12,7 @@ What was lost is told, and limited.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ MAX_ERROR = 0.05
 """Of all changes together, beside their size (Frobenius): what may be lost where a rank is cut."""
 EXACT = 1e-5  # below, nothing was lost but rounding
 OVERSAMPLED, POWERS = 12, 2  # of the random projection
+Weight = npt.NDArray[np.generic]
 INSTEAD = "--merge makes networks of its own of it, of any rank"
 
 
@@ -38,10 +39,11 @@ class Factors:
     lost: float  # of what is left out of it
 
 
-def factors_of(layer: Layer, weight: npt.NDArray[np.generic], rank: int) -> Factors:
-    """`weight`: as of Layer.change. Raises ExportError for what no bank can hold."""
+def factors_of(layer: Layer, shape: Sequence[int], read: Callable[[], Weight], rank: int) -> Factors:
+    """`shape` of the weight, and what `read` gives: as of Layer.change. It is read only where it counts, as
+    all weights of a model are gigabytes. Raises ExportError for what no bank can hold."""
     tensors = layer.tensors
-    if "bias" in tensors or weight.ndim not in (2, 4):
+    if "bias" in tensors or len(shape) not in (2, 4):
         raise ExportError(f"LoRA layer {layer.name} changes a bias or a norm, which no bank holds: {INSTEAD}")
     if layer.magnitude is None and "down" in tensors:
         down, up = _pair(tensors)
@@ -55,7 +57,7 @@ def factors_of(layer: Layer, weight: npt.NDArray[np.generic], rank: int) -> Fact
     if layer.magnitude is None and "hada_w1_a" in tensors and "hada_t1" not in tensors:
         up, down = _khatri_rao(tensors)
         return _cut(up * np.float32(layer.scale), down, rank)
-    change = layer.change(weight)
+    change = layer.change(read())
     return _nearest(change.reshape(len(change), -1), rank)
 
 

@@ -74,7 +74,7 @@ class TorchBank:
             maps = low.reshape(-1, self.rank * high * wide, *x.shape[2:])
             moved = functional.conv2d(
                 maps,
-                _moves(self.rank, high, wide).to(x.dtype),
+                _moves(self.rank, high, wide).to(x.device, x.dtype),
                 None,
                 layer.stride,
                 layer.padding,

@@ -41,13 +41,14 @@ def beside_mlperf(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"best_pictures_per_s": best, "of_mlperf": [round(best / figure, 2) for figure in MLPERF]}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    smoke = "--smoke" in given
-    given = [*(SMOKE.split() if smoke else ()), *(option for option in given if option != "--smoke")]
-    where = machine()
+def measured(module: str, smoke: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any] | None, bool]:
+    """Runs the measuring side in the exporter's environment: exit status, figures (None: there are none, and
+    all is said), and whether they are those of a try, which are no results."""
+    given = [option for option in arguments if option != "--smoke"]
+    if len(given) < len(arguments):
+        given = [*smoke.split(), *given]
     done = subprocess.run(
-        [str(PYTHON), "-m", "perf.gpu.measure", *given],
+        [str(PYTHON), "-m", module, *given],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -56,10 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if done.returncode or "--help" in given:
         print(done.stdout, end="")
-        return done.returncode
-    figures = json.loads(done.stdout.strip().splitlines()[-1])
+        return done.returncode, None, True
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return 0, figures, figures["device"] == "cpu" or "--tiny" in given
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    where = machine()
+    given = sys.argv[1:] if arguments is None else arguments
+    code, figures, tried = measured("perf.gpu.measure", SMOKE, given)
+    if figures is None:
+        return code
     figures |= {"mlperf": list(MLPERF), **beside_mlperf(figures["rows"])}
-    tried = figures["device"] == "cpu" or "--tiny" in given  # figures of a try are no results
     title = f"{figures['device']}: {figures['tflops']} TFLOP/s and {figures['gb_per_s']} GB/s were measured"
     table(title, COLUMNS, [[row[name] for name in COLUMNS] for row in figures["rows"]])
     publish("gpu-denoiser", figures, where, smoke=tried)

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
+from contract.bank import BankSize, with_bank
 from contract.families import Sizes
 from contract.names import DENOISER
 from contract.schedules import Diffusion, FlowSchedule
 from export.families.sdxl import FAMILY
+from export.networks.bank import TorchBank
 from export.networks.decoder import Decoder
 from export.networks.denoiser import Denoiser
 from export.networks.networks import Network
@@ -51,7 +53,9 @@ TINY_VAE: Mapping[str, Any] = {
 }
 
 
-def denoiser(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Network:
+def denoiser(
+    config: Mapping[str, Any], device: str, dtype: torch.dtype, bank: BankSize | None = None
+) -> Network:
     """With seeded random weights: time does not depend on them."""
     torch.manual_seed(0)
     with torch.device(device):
@@ -59,7 +63,11 @@ def denoiser(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Netw
     pooled = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
     width, channels = config["cross_attention_dim"], config["in_channels"]
     part = FAMILY.row.parts(Sizes(width=width, pooled=pooled, window=77, channels=channels))[DENOISER]
+    part = with_bank(part, adapters=1) if bank else part
     module = Denoiser(part, unet, Diffusion("flow", FlowSchedule(1.0)), FAMILY.conditions)
+    if bank:
+        with torch.device(device):
+            module.bank = TorchBank(module, bank.rank, bank.slots + 1)
     return Network(part, module.to(device).eval().requires_grad_(False), sources=(), all_used=True)
 
 

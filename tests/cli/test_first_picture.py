@@ -29,6 +29,19 @@ def test_entry_memory_and_two_commands_are_told(tmp_path: Path, output: Path) ->
     assert list(load(tmp_path / "data" / "catalogue").models) == ["mine"]
 
 
+def test_entry_says_how_characters_are_drawn_with_and_one_that_says_otherwise_is_told(
+    tmp_path: Path, output: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", catalogue_dir=tmp_path / "none")
+    bank = output / "mine-denoiser" / "bank.json"
+    bank.write_text("{}")
+    words = first_picture(settings, "mine", output)
+    assert load(tmp_path / "data" / "catalogue").models["mine"].adapters == "bank" and "kind" not in words
+    bank.unlink()
+    words = first_picture(settings, "mine", output)
+    assert "it says `adapters: bank`, and this export is of the other kind: write merged\n" in words
+
+
 def test_too_little_memory_is_told_beforehand(tmp_path: Path, output: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", catalogue_dir=tmp_path / "none", memory_mb=500)
     words = first_picture(settings, "mine", output)

@@ -5,6 +5,7 @@ import pytest
 
 from contract.inventory import BadInventory, ModelStock, inventory_to_json, read_inventory, take_stock
 from contract.order_counts import tell_order_counts, told_order_counts
+from tests.banked_models import MERGED, STYLES
 
 LARGE = 1 << 50  # bytes
 CHARACTERS = frozenset({"aya", "cleo"})
@@ -19,6 +20,7 @@ def test_inventory_is_read_as_it_was_told() -> None:
             frozenset({"aya"}),
             at_once=16,
             orders=3,
+            styles={"ink": "a" * 64},
         ),
         "alto": ModelStock(frozenset()),
     }
@@ -46,6 +48,7 @@ def test_what_an_older_triton_tells_is_read_and_odd_runtimes_are_not() -> None:
         b'{"eros": {}}',
         b'{"eros": {"characters": 3}}',
         b'{"eros": {"characters": [], "too_large": {}, "at_once": "many"}}',
+        b'{"eros": {"characters": [], "too_large": {}, "styles": ["ink"]}}',
     ],
 )
 def test_what_is_no_inventory_is_told_to_be_none(text: bytes) -> None:
@@ -69,6 +72,18 @@ def test_stock_is_what_is_loaded_and_the_characters_that_have_weights(
     assert take_stock([folder], lambda name: name != "tiny-decoder", LARGE) == {}
     shutil.rmtree(folder / "tiny-text-encoder" / "tokenizer")
     assert take_stock([folder], lambda _: True, LARGE) == {}
+
+
+def test_stock_tells_the_styles_that_a_bank_can_hold_and_none_where_there_is_no_bank(
+    banked_repository: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "banked"
+    shutil.copytree(banked_repository, folder)
+    styles = {name: f"{seed:064x}" for name, seed in STYLES.items()}
+    assert take_stock([folder], lambda _: True, LARGE)["banked"].styles == styles
+    (folder / "banked-denoiser" / "bank.json").unlink()
+    found = take_stock([folder], lambda _: True, LARGE)["banked"]
+    assert (found.styles, found.characters) == ({}, frozenset({MERGED}))
 
 
 def test_orders_are_told_by_one_process_and_read_by_another(tmp_path: Path) -> None:

@@ -132,6 +132,22 @@ async def test_character_of_a_model_without_weights_stops_nothing(
     assert "@zoe of alto: " in record.getMessage() and "--name alto`" in record.getMessage()
 
 
+async def test_style_of_a_model_without_a_bank_is_left_out_and_everything_else_is_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its file says that the model has one; its networks say otherwise."""
+    settings = two_characters(tmp_path)
+    card = settings.catalogue_dir / "models" / "eros.yaml"
+    text = card.read_text().replace("adapters: merged", "adapters: bank")
+    card.write_text(f"{text}  ink: {{label: Ink, lora: ../loras/aya.safetensors}}\n")
+    await CharacterService.of(settings).merge_all(print)
+    assert served(settings) == ["aya", "zoe"]
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith("left out: style ink of eros: a style's LoRA is for a bank, and eros has none")
+    assert said.endswith("; put a LoRA for this eros in its place, or take `lora:` out of the style")
+
+
 async def test_pefts_folder_is_merged_now_and_after_a_restart(tmp_path: Path) -> None:
     """The settings beside it hold its alpha; the folder itself may be gone by then."""
     settings, folder = Settings(data_dir=tmp_path / "data"), tmp_path / "saved"

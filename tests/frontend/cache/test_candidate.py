@@ -65,6 +65,22 @@ def test_recipe_is_another_one_when_the_catalogue_says_something_else() -> None:
         recipe(MODEL, style, None),
     }
     assert len(others | {first}) == 5
+    inked = msgspec.structs.replace(style, lora="ink.safetensors")
+    loras = {
+        recipe(MODEL, inked, aya),
+        recipe(MODEL, inked, aya, "a" * 64),
+        recipe(MODEL, inked, aya, "b" * 64),
+        recipe(MODEL, msgspec.structs.replace(inked, strength=0.5), aya, "a" * 64),
+        recipe(MODEL, msgspec.structs.replace(inked, lora="oil.safetensors"), aya, "a" * 64),
+    }
+    assert len(loras | others | {first}) == 10
+
+
+def test_new_weights_of_a_styles_lora_say_nothing_of_other_styles() -> None:
+    plain = msgspec.structs.replace(a_job(), intent=PromptIntent("a tree"))
+    inked = msgspec.structs.replace(plain, style="ink", style_strength=0.5)
+    homes = [made.home for job in (plain, inked) if (made := candidate("5-0", cached(job=job)))]
+    assert homes == ["eros/aya", "eros/aya/ink"]
 
 
 def test_intent_is_what_the_client_wrote_with_all_its_negatives() -> None:

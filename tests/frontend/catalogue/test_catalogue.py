@@ -28,6 +28,12 @@ lora: ../loras/aya.safetensors
 rights: fictional
 """
 
+
+def styled(keys: str, adapters: str = "bank") -> str:
+    """With a style `ink` of these keys."""
+    return f"{MODEL}  ink: {{label: Ink, {keys}}}\nadapters: {adapters}\n"
+
+
 Write = Callable[[str, str], None]
 
 
@@ -128,6 +134,19 @@ def test_catalogue_cannot_be_changed(tmp_path: Path, write: Write) -> None:
         ("models/eros.yaml", MODEL.replace("  neon:", "  on:"), "styles: expected a name of"),
         ("models/eros.yaml", MODEL.replace("{label: Plain}", "plain"), "styles.plain: expected label"),
         ("models/eros.yaml", MODEL.split("styles:")[0], "styles: expected a mapping"),
+        ("models/eros.yaml", f"{MODEL}adapters: both\n", "adapters: invalid enum value 'both'"),
+        (
+            "models/eros.yaml",
+            styled("lora: ink.safetensors", "merged"),
+            "styles.ink: lora: expected none, as the model has no bank: `imgen export CHECKPOINT --name eros "
+            "--adapters 16x16` makes one, and `adapters: bank` in this file says so",
+        ),
+        ("models/eros.yaml", styled("lora: ''"), "styles.ink: lora: expected `str` of length >= 1"),
+        ("models/eros.yaml", styled("lora: 7"), "styles.ink: lora: expected `str | null`, got `int`"),
+        ("models/eros.yaml", styled("strength: 0.5"), "styles.ink: strength: expected beside a lora"),
+        ("models/eros.yaml", styled("lora: a, strength: 0"), "and another one than 0"),
+        ("models/eros.yaml", styled("lora: a, strength: 99"), "styles.ink: strength: expected `float` <= "),
+        ("models/eros.yaml", styled("lora: a, strength: .nan"), "styles.ink: strength: "),
         ("models/eros.yaml", "- a\n", "expected a mapping"),
         ("models/eros.yaml", "a: [\n", "expected YAML"),
         ("models/eros.yaml", "a: &x b\nc: *x\n", "aliases are not supported"),
@@ -319,3 +338,33 @@ def test_sampler_that_there_is_not_leaves_the_model_out(
     write("models/eros.yaml", MODEL.replace("styles:", f"{line}\nstyles:"))
     with pytest.raises(CatalogueError, match=words):
         load(tmp_path)
+
+
+def test_style_may_have_a_lora_where_the_model_has_a_bank(tmp_path: Path, write: Write) -> None:
+    write("models/eros.yaml", styled("lora: ../loras/ink.safetensors, strength: -0.5"))
+    catalogue = load(tmp_path)
+    style = catalogue.default_model.styles["ink"]
+    assert (style.lora, style.strength) == ("../loras/ink.safetensors", -0.5)
+    assert catalogue.style_lora("eros", "ink") == tmp_path / "../loras/ink.safetensors"
+    assert catalogue.faults == () and catalogue.default_model.styles["plain"].lora is None
+
+
+def test_style_whose_lora_cannot_be_drawn_with_is_not_offered_and_no_other_draws_for_it(
+    tmp_path: Path, write: Write
+) -> None:
+    write("models/eros.yaml", styled("lora: ../loras/ink.safetensors"))
+    write("characters/bella.yaml", f"{CHARACTER}merged: true\n")
+    whole = load(tmp_path)
+    model, characters = whole.default_model, whole.characters
+    ink, plain = model.styles["ink"], model.styles["plain"]
+    for character in (None, characters["aya"]):
+        whole.check_style(model, ink, character)
+    with pytest.raises(ApiError) as merged:
+        whole.check_style(model, ink, characters["bella"])
+    assert merged.value.detail == "style ink has a LoRA, which @bella, merged, cannot be drawn with"
+    left = whole.without(Lacking(styles=frozenset({("eros", "ink")})))
+    assert set(left.response.models["eros"].styles) == {"plain", "neon"}
+    with pytest.raises(ApiError) as refused:
+        left.check_style(model, ink, None)
+    assert refused.value.detail == "style ink of model eros cannot draw at present"
+    left.check_style(model, plain, characters["bella"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -153,6 +154,20 @@ async def test_an_order_crosses_intact_and_comes_back_as_a_picture() -> None:
     assert np.frombuffer(raw["guidance"], np.float32).tolist() == [3.0]
 
 
+async def test_a_styles_lora_crosses_with_its_strength_and_none_is_no_input_at_all() -> None:
+    styled = replace(ORDER, style="ink", style_strength=-0.5)
+    async with serving(says(picture())) as (fake,), client(fake.url) as inference:
+        for order in (ORDER, styled):
+            await inference.text_to_image(order, ignore)
+    plain, inked = (
+        dict(zip((item.name for item in request.inputs), request.raw_input_contents, strict=True))
+        for request in fake.requests
+    )
+    assert not {"style", "style_strength"} & set(plain)
+    assert inked["style"][4:] == b"ink"
+    assert np.frombuffer(inked["style_strength"], np.float32).tolist() == [-0.5]
+
+
 async def test_progress_only_rises_and_stays_between_0_and_1() -> None:
     shares: list[float] = []
 
@@ -285,6 +300,10 @@ async def test_a_picture_names_the_weights_that_drew_it() -> None:
     told = b'{"engine": "%s", "lora": "%s", "other": "%s"}' % (b"e" * 64, b"1" * 64, b"0" * 64)
     async with serving(says(picture(weights=told))) as (fake,), client(fake.url) as inference:
         assert (await ask(inference)).weights == {"engine": "e" * 64, "lora": "1" * 64}
+    styled = {"base": "e" * 64, "style_lora": "2" * 64, "style_lora_strength": "-0.5"}
+    made = picture(weights=json.dumps(styled).encode())
+    async with serving(says(made)) as (fake,), client(fake.url) as inference:
+        assert (await ask(inference)).weights == styled
 
 
 async def test_a_picture_names_what_ran_the_networks_where_triton_tells_it() -> None:

@@ -1,6 +1,7 @@
 """The choice among Tritons, at times that the test tells."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,13 @@ def named(server: TritonState | None) -> str:
 def test_the_least_busy_server_takes_the_order() -> None:
     several = servers(3, 1, 2)
     assert choose(several, PLAIN, 0.0, []) is several[1]
+
+
+def test_a_style_with_a_lora_goes_where_that_is() -> None:
+    several = servers(0, 5)
+    several[1].inventory = {"eros": ModelStock(CHARACTERS, at_once=8, styles={"ink": "a" * 64})}
+    assert choose(several, replace(AYA, style="ink"), 0.0, []) is several[1]
+    assert choose(several, AYA, 0.0, []) is several[0]
 
 
 def test_orders_that_others_sent_count() -> None:

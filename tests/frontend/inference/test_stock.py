@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from contract.inventory import Inventory, ModelStock
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.inference.stock import StockWatch
-from tests.frontend.catalogue.test_catalogue import CHARACTER, MODEL
+from tests.frontend.catalogue.test_catalogue import CHARACTER, MODEL, styled
 
 
 def stock(*characters: str) -> ModelStock:
@@ -128,3 +128,20 @@ async def test_size_is_refused_where_all_that_have_the_model_refuse_it(catalogue
     tritons.told = [{"eros": small}, {"alto": stock("aya")}]
     await watch.look()
     assert {size for _, size in catalogue.current.too_large} == {"1024x1024", "1344x768"}
+
+
+async def test_styles_whose_lora_no_bank_can_hold_are_withheld_and_the_others_hashes_known(
+    catalogue: LiveCatalogue, tmp_path: Path
+) -> None:
+    (tmp_path / "models" / "eros.yaml").write_text(styled("lora: ink.safetensors"))
+    (tmp_path / "models" / "alto.yaml").write_text(styled("lora: ink.safetensors"))
+    catalogue.refresh()
+    have = ModelStock(frozenset({"aya"}), styles={"ink": "a" * 64})
+    tritons = Tritons([{"eros": have, "alto": stock("aya")}])
+    await StockWatch(tritons, catalogue).look()
+    assert dict(catalogue.current.style_loras) == {("eros", "ink"): "a" * 64}
+    assert set(catalogue.current.withheld_styles) == {("alto", "ink")}
+    assert "style ink of alto" in catalogue.warnings[0]
+    tritons.told.append({"eros": replace(have, styles={"ink": "b" * 64})})
+    await StockWatch(tritons, catalogue).look()
+    assert catalogue.current.style_loras["eros", "ink"] == f"{'a' * 64} {'b' * 64}"

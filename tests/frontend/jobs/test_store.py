@@ -537,6 +537,16 @@ async def test_job_of_a_later_version_is_left_in_its_line_and_others_are_taken(
     assert (await taken(store)).job.id == later.id
 
 
+async def test_only_a_job_with_a_styles_lora_is_of_the_version_that_knows_them(
+    redis: "Redis", store: JobStore
+) -> None:
+    jobs = [a_job(), msgspec.structs.replace(a_job(), style="ink", style_strength=0.5)]
+    for job in jobs:
+        await store.accept(job, b"", None)
+    found = [await redis.hget(f"imgen:job:{job.id}", "version") for job in jobs]
+    assert found == [b"1", str(RECORD_VERSION).encode()]
+
+
 async def test_job_of_a_later_version_whose_worker_fell_silent_is_not_started_by_others(
     redis: "Redis",
 ) -> None:
