@@ -1,16 +1,13 @@
-"""Small campaigns, one for each kind of store; `make campaign` runs large ones."""
+"""A small campaign, with pictures in a bucket; `make campaign` runs large ones."""
 
 from pathlib import Path
 
-import pytest
-
 from tests.campaign.run import campaign
 
-JOBS = 12
+JOBS = 10
 
 
-@pytest.mark.parametrize("seed", [7, 8])
-async def test_nothing_is_lost_drawn_twice_or_shown_unreviewed(tmp_path: Path, seed: int) -> None:
-    outcome = await campaign(tmp_path, JOBS, seed)
+async def test_nothing_is_lost_drawn_twice_or_shown_unreviewed(tmp_path: Path) -> None:
+    outcome = await campaign(tmp_path, JOBS, seed=8)
     assert outcome.findings.good, outcome.findings.problems
     assert outcome.findings.accepted == JOBS
