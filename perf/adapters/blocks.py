@@ -22,8 +22,9 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from contract.bank import ADAPTERS, BANK_FILE, SLOTS, STRENGTHS, BankSize, with_bank
+from contract.families import SDXL
 from contract.parts import ModelPart, TensorSpec
-from export.families.sdxl import FAMILY
+from export.families.published import PUBLISHED
 from export.graphs.bank import take_bank
 from export.graphs.storage import save_model, store_fp16
 from export.graphs.weight_names import name_weights
@@ -177,7 +178,7 @@ def main() -> None:
     parser.add_argument("--bank", type=BankSize.of_text, default=BankSize(16, 16))
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
-    config = TINY if given.tiny else FAMILY.single_file.configs["unet"]
+    config = TINY if given.tiny else PUBLISHED[SDXL.name]["unet"]
     given.folder.mkdir(parents=True, exist_ok=True)
     write_blocks(given.folder, list(write_all(config, given.bank, width, height, given.folder)))
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from contract.bank import DOWN, SLOTS, STRENGTHS, UP, BankSize
-from export.families.sdxl import FAMILY
+from contract.families import SDXL
+from export.families.published import PUBLISHED
 from export.networks.networks import Network
 from export.networks.trace import example_inputs
 from perf.gpu.measure import DOWNSCALE, TINY, check_step, denoiser, options
@@ -70,7 +71,7 @@ def measure(given: Any) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for kind in (PLAIN, BANKED):
         config, bank = (
-            TINY if given.tiny else FAMILY.single_file.configs["unet"],
+            TINY if given.tiny else PUBLISHED[SDXL.name]["unet"],
             given.bank if kind == BANKED else None,
         )
         network = denoiser(config, given.device, getattr(torch, given.dtype), bank)
