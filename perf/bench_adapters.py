@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 PARTS = ROOT / ".venv" / "parts"
 BANK = BankSize(16, 16)
 TIMED, UNITS = ("plain", "one", "two"), ("seconds", "cpu_seconds")
-SMOKE = {"size": "64x64", "rounds": 1, "mixed_size": "256x256", "steps": 1}
+SMOKE = {"size": "64x64", "rounds": 1, "mixed_size": "256x256", "steps": 1, "characters": 2}
 
 
 def run(environment: str, module: str, *options: str) -> dict[str, Any]:
@@ -186,11 +186,19 @@ def of_demo(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """A step's times, and pictures a minute. Raises MixedError."""
     banked = demo_model(folder)
     steps = demo_steps(banked, given.mixed_size, given.rounds * 5, folder / "steps")
-    mixed.make_characters(banked, banked)
-    mixed.make_characters(mixed.MODELS, folder / "merged")
+    mixed.make_characters(banked, banked, given.characters)
+    mixed.make_characters(mixed.MODELS, folder / "merged", given.characters)
     width, height = map(int, given.mixed_size.split("x"))
-    size, at_once = (width, height), given.at_once
-    rates = mixed.measure(banked, folder / "merged", size, given.steps, given.rounds, at_once, folder)
+    rates = mixed.measure(
+        banked,
+        folder / "merged",
+        (width, height),
+        given.steps,
+        given.rounds,
+        given.at_once,
+        given.characters,
+        folder,
+    )
     return {"steps": steps, "rates": asyncio.run(rates)}
 
 
@@ -210,6 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mixed-size", default="1344x768", help="of the demo's pictures")
     parser.add_argument("--steps", type=int, default=10, help="of the demo's pictures")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--characters", type=int, default=8, help="of the demo, at most 8")
     parser.add_argument("--at-once", type=int, default=4, help="orders of the demo on their way")
     parser.add_argument("--folder", type=Path, help="keep there what was measured, and measure only the rest")
     given = read_options(parser, SMOKE, arguments)

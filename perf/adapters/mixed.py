@@ -5,7 +5,7 @@ import contextlib
 import math
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,18 +35,19 @@ class LoraServer:
     inference: Inference
 
 
-def characters() -> dict[str, tuple[Path, float]]:
-    loras = sorted(LORAS.glob("*.safetensors"))
-    return {
+def characters(count: int) -> dict[str, tuple[Path, float]]:
+    """LoRA and strength of each, by name."""
+    found = {
         f"{lora.stem}-{number}": (lora, strength)
         for number, strength in enumerate(STRENGTHS)
-        for lora in loras
+        for lora in sorted(LORAS.glob("*.safetensors"))
     }
+    return dict(list(found.items())[:count])
 
 
-def make_characters(repository: Path, output: Path) -> None:
+def make_characters(repository: Path, output: Path, count: int) -> None:
     """What the model in `repository` draws them with: merged networks, or factors for its bank."""
-    for name, (lora, strength) in characters().items():
+    for name, (lora, strength) in characters(count).items():
         command = [python_of("triton"), "-m", "export.character", str(lora), "--name", name]
         command += ["--model", MODEL, "--repository", str(repository), "--output", str(output)]
         done = subprocess.run(
@@ -56,11 +57,9 @@ def make_characters(repository: Path, output: Path) -> None:
             raise MixedError(done.stderr.strip())
 
 
-def resident_mb(merged: Path) -> int:
+def resident_mb(merged: Path, names: Iterable[str]) -> int:
     """MiB in which FITTING of the characters fit, and no more."""
-    folders = [
-        [merged / network_name(MODEL, part, name) for part in CHARACTER_PARTS] for name in characters()
-    ]
+    folders = [[merged / network_name(MODEL, part, name) for part in CHARACTER_PARTS] for name in names]
     sizes = [
         sum(file.stat().st_size for folder in each for file in folder.rglob("*") if file.is_file())
         for each in folders
@@ -98,7 +97,14 @@ async def draw(
 
 
 async def measure(
-    banked: Path, merged: Path, size: tuple[int, int], steps: int, rounds: int, at_once: int, folder: Path
+    banked: Path,
+    merged: Path,
+    size: tuple[int, int],
+    steps: int,
+    rounds: int,
+    at_once: int,
+    count: int,
+    folder: Path,
 ) -> Mapping[str, list[float]]:
     """Pictures a minute of each contender, round by round, by turns. Raises MixedError."""
     plain = PictureOrder(
@@ -112,14 +118,15 @@ async def measure(
         guidance=4.0,
         seed=1,
     )
-    orders = [replace(plain, character=name, seed=seed) for seed, name in enumerate(characters())]
+    names = list(characters(count))
+    orders = [replace(plain, character=name, seed=seed) for seed, name in enumerate(names)]
     rates: dict[str, list[float]] = {"bank": [], "merged": []}
     async with (
         serving("bank", [banked], folder / "of-bank", None) as one,
-        serving("merged", [MODELS, merged], folder / "of-merged", resident_mb(merged)) as other,
+        serving("merged", [MODELS, merged], folder / "of-merged", resident_mb(merged, names)) as other,
     ):
         made = [(await draw(each, orders, at_once))[0] for each in (one, other)]  # engines are compiled once
-        for name, first, second in zip(characters(), *made, strict=True):
+        for name, first, second in zip(names, *made, strict=True):
             apart = float(np.abs(first.pixels.astype(float) - second.pixels).mean())
             if not apart <= MAX_APART:
                 raise MixedError(f"{name} is another one in the bank: {apart:.1f} of 255 apart")
