@@ -27,8 +27,8 @@ from perf.scale.simulation import simulate
 from perf.system import BenchError
 
 SMOKE = {
-    "tritons": "1,2", "servers": "1", "seconds": 0.4, "slots": 1, "for_s": 3.0, "loads": "0.5", "gpus": 20,
-    "simulated_s": 5.0,
+    "tritons": "1,2", "servers": "1", "seconds": 0.4, "slots": 1, "for_s": 3.0, "loads": "0.5",
+    "polls": 50, "gpus": 20, "simulated_s": 5.0,
 }  # fmt: skip
 LIMIT = 2.5  # of p99 over the time of a picture, up to which a load counts as borne
 
@@ -44,16 +44,38 @@ async def saturated(fleet: SimulatedFleet, places: int, for_s: float) -> dict[st
             done += 1
 
     await asyncio.gather(*(_completed(fleet, next(numbers)) for _ in range(places)))  # warm
-    cpu, commands, began = fleet.cpu_s(), await fleet.commands(), time.perf_counter()
+    cpu, before, began = fleet.cpu_s(), await fleet.redis_spent(), time.perf_counter()
     ends = began + for_s
     await asyncio.gather(*(client() for _ in range(2 * places)))
-    took, spent = time.perf_counter() - began, fleet.cpu_s()
+    took, spent, after = time.perf_counter() - began, fleet.cpu_s(), await fleet.redis_spent()
     figures = {f"{role}_cpu_ms": round(1000 * (spent[role] - cpu[role]) / done, 1) for role in cpu}
     return {
         "pictures_per_s": round(done / took, 3),
         **figures,
         "cpu_ms": round(sum(figures.values()), 1),
-        "redis_commands": round((await fleet.commands() - commands) / done, 1),
+        "redis_commands": round((after.commands - before.commands) / done, 1),
+        "redis_sent_kb": round((after.sent - before.sent) / done / 1000, 1),
+        "redis_held_kb": round((after.held - before.held) / done / 1000, 1),
+    }
+
+
+async def polled(fleet: SimulatedFleet, polls: int) -> dict[str, float]:
+    """What a poll of a finished job costs Redis, and how many a second two thirds of its one core carry."""
+    job = str((await fleet.draw(10**8))["meta"]["id"])
+    numbers = iter(range(polls))
+
+    async def client() -> None:
+        for number in numbers:
+            await fleet.poll(number, job)
+
+    before, began = await fleet.redis_spent(), time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(8)))
+    took, after = time.perf_counter() - began, await fleet.redis_spent()
+    cpu_us = 1e6 * (after.cpu_s - before.cpu_s) / polls
+    return {
+        "polls_per_s": round(polls / took, 1),
+        "redis_us": round(cpu_us, 1),
+        "one_redis_per_s": round(2e6 / 3 / cpu_us) if cpu_us else 0,
     }
 
 
@@ -92,6 +114,7 @@ async def measure(options: argparse.Namespace, progress: Progress) -> dict[str, 
     bar = progress.add_task("fleets, loads, simulation", total=fleets + len(options.loads.split(",")) + 1)
     rows: dict[str, dict[str, float]] = {}
     loads: dict[str, dict[str, float]] = {}
+    polls: dict[str, float] = {}
     kind = {"seconds": options.seconds, "slots": options.slots}
     for servers in (int(word) for word in options.servers.split(",")):
         for count in tritons:
@@ -101,6 +124,7 @@ async def measure(options: argparse.Namespace, progress: Progress) -> dict[str, 
                     rows[f"{count}x{servers}"] = found
                     progress.advance(bar)
                     if count == tritons[-1] and f"{servers}" == options.servers.split(",")[-1]:
+                        polls = await polled(fleet, options.polls)
                         ideal = count * options.slots / options.seconds
                         for seed, share in enumerate(options.loads.split(","), 1):
                             told = await at_load(fleet, float(share) * ideal, 3 * options.for_s, seed)
@@ -122,6 +146,7 @@ async def measure(options: argparse.Namespace, progress: Progress) -> dict[str, 
         **kind,
         "rows": rows,
         "loads": loads,
+        "polls": polls,
         "simulated": await simulated(options),
     }
 
@@ -137,18 +162,32 @@ async def simulated(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    spent = ["cpu_ms", "api_cpu_ms", "worker_cpu_ms", "redis_cpu_ms", "redis_commands"]
-    columns = ["pictures_per_s", "linear", *spent]
+    columns = {
+        "pictures_per_s": "a second",
+        "linear": "linear",
+        "cpu_ms": "CPU ms",
+        "api_cpu_ms": "API",
+        "worker_cpu_ms": "worker",
+        "redis_cpu_ms": "Redis",
+        "redis_commands": "its calls",
+        "redis_sent_kb": "kB sent",
+        "redis_held_kb": "held",
+    }
     table(
         f"Tritons x servers of each role; a picture takes {figures['seconds']} s of one of "
         f"{figures['slots']} places of a Triton; the rest of a picture",
-        ["", *columns],
+        ["", *columns.values()],
         [[name, *(row[column] for column in columns)] for name, row in figures["rows"].items()],
     )
     table(
         "Seconds from order to picture at shares of what the Tritons can do",
         ["load", "orders", "p50_s", "p99_s", "over_service"],
         [[share, *told.values()] for share, told in figures["loads"].items()],
+    )
+    table(
+        "Polls of a finished job, and what they cost Redis",
+        ["", *figures["polls"]],
+        [["polls", *figures["polls"].values()]],
     )
     told = figures["simulated"]
     table(
@@ -166,6 +205,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2, help="pictures that a simulated GPU draws at a time")
     parser.add_argument("--for-s", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--loads", default="0.5,0.8,0.95", help="shares of what the Tritons can do")
+    parser.add_argument("--polls", type=int, default=4_000, help="of a finished job")
     parser.add_argument("--gpus", type=int, default=1_000, help="that are simulated")
     parser.add_argument("--simulated-s", type=float, default=40.0, help="of arrivals at them")
     options = read_options(parser, SMOKE)

@@ -18,6 +18,7 @@ from frontend.common.redis_connection import connect
 from frontend.keys.api_keys import Keys
 from frontend.settings import ROOT, Settings
 from perf.processes import cpu_seconds, descendants
+from perf.system import BenchError
 
 MODELS = Path(__file__).with_name("models")
 WORKERS_EACH = 16  # jobs that one worker process has at work at most; what Tritons can hold bounds them first
@@ -47,10 +48,34 @@ class SimulatedFleet:
             for role, pids in self.pids.items()
         }
 
-    async def commands(self) -> int:
-        """That Redis has carried out, those inside scripts included."""
-        told: dict[str, Any] = await self.redis.info("commandstats")
-        return sum(int(each["calls"]) for each in told.values())
+    async def poll(self, number: int, job: str) -> None:
+        """Raises BenchError where there is no such job."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        body = {"action": "status", "id": job}
+        url = self.urls[number % len(self.urls)]
+        async with self.http.post(f"{url}/api/v2", json=body, headers=headers) as answer:
+            if (await answer.json()).get("status") != "COMPLETED":
+                raise BenchError(f"a poll was answered {answer.status}")
+
+    async def redis_spent(self) -> "RedisSpent":
+        told: dict[str, Any] = await self.redis.info("everything")
+        calls = {name: each for name, each in told.items() if name.startswith("cmdstat_")}
+        return RedisSpent(
+            commands=sum(int(each["calls"]) for each in calls.values()),
+            cpu_s=cpu_seconds(self.pids["redis"][0]),
+            sent=int(told["total_net_input_bytes"]) + int(told["total_net_output_bytes"]),
+            held=int(told["used_memory"]),
+        )
+
+
+@dataclass(frozen=True)
+class RedisSpent:
+    """Since it was started."""
+
+    commands: int  # those inside scripts included
+    cpu_s: float
+    sent: int  # bytes, both ways
+    held: int  # bytes, now
 
 
 @contextlib.asynccontextmanager
