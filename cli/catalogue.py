@@ -1,7 +1,6 @@
 """`imgen catalogue tiles`: draws the small pictures by which styles and characters are chosen on the page."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,7 @@ def add(commands: Commands) -> None:
     tiles.add_argument(
         "--output", type=Path, help="folder of a catalogue (default: the one in the data folder)"
     )
-    tiles.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    tiles.add_argument("--url", help="server (default: IMGEN_URL, or the one that `imgen up` started here)")
     tiles.add_argument("--key", help="API key (default: IMGEN_API_KEY, or the local server's)")
     tiles.set_defaults(run=run)
 
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     places = [output] if arguments.again else [output, *folders]
     todo = [each for each in every_tile(catalogue, output) if arguments.again or not _is_there(each, places)]
     out, failed = console(stderr=True), 0
-    server = ServerAccess.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
+    server = ServerAccess.find(arguments.url, arguments.key)
     with server.open(RETRY_S) as client:
         for number, tile in enumerate(todo, 1):
             try:

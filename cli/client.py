@@ -1,6 +1,7 @@
 """The way of the command line to a server: the Python client of the API, told where and as whom."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,14 +25,16 @@ class ServerAccess:
 
     @classmethod
     def find(cls, url: str | None, key: str | None, *, needs_key: bool = True) -> "ServerAccess":
-        """The server that was named, else the one that runs here. Raises UserError."""
-        if url is None:
+        """The server that was named, here or in IMGEN_URL, else the one that runs here; the key likewise, by
+        IMGEN_API_KEY. Raises UserError."""
+        url, key = url or os.environ.get("IMGEN_URL"), key or os.environ.get("IMGEN_API_KEY")
+        if not url:
             serving = Instance(load().data_dir).running()
             return cls(serving.url, key or serving.key, supervised=True)
         if not url.startswith(("http://", "https://")):
-            raise UserError(f"--url {url}: expected http:// or https://")
+            raise UserError(f"{url} (--url or IMGEN_URL): expected http:// or https://")
         if needs_key and not key:
-            raise UserError("--url needs a key: --key or IMGEN_API_KEY")
+            raise UserError(f"{url} needs a key: --key or IMGEN_API_KEY")
         return cls(url.rstrip("/"), key or "")
 
     def open(self, patience_s: float = 0.0) -> "Client":

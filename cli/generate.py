@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--seed", type=int, help="the same seed and prompt give the same picture")
     parser.add_argument("--optimize", action="store_true", help="let the language model extend the prompt")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each picture")
-    parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    parser.add_argument("--url", help="server (default: IMGEN_URL, or the one that `imgen up` started here)")
     parser.add_argument("--key", help="API key (default: IMGEN_API_KEY, or the local server's)")
 
 
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = read_prompts(arguments)
     output = OutputName.parse(arguments.output, many=len(prompts) * arguments.count > 1)
     fields = build_fields(arguments, output.format)
-    server = ServerAccess.find(arguments.url, arguments.key or os.environ.get("IMGEN_API_KEY"))
+    server = ServerAccess.find(arguments.url, arguments.key)
     check_names(server, arguments.model, arguments.style)
     with _journal_of(arguments.file) as journal:
         how = (prompts, fields, arguments.count, arguments.seed)

@@ -28,7 +28,7 @@ from frontend.settings import Settings, catalogue_folders, load
 
 PREFIX = "IMGEN_"
 # Read by other programs of ours than the API server.
-OTHERS = {"API_KEY", "CONFIG", "KEY", "ORT_THREADS", "RESIDENT_MB", "URL", "WEBHOOK_SECRET"}
+OTHERS = {"API_KEY", "CONFIG", "ORT_THREADS", "RESIDENT_MB", "URL", "WEBHOOK_SECRET"}
 
 
 def check_system() -> Iterator[CheckResult]:

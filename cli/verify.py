@@ -1,7 +1,6 @@
 """`imgen verify`: whether a picture was made here."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +39,14 @@ def add(commands: Commands) -> None:
     parser = command(commands, "verify", "Tell whether a picture was made here", examples, run)
     parser.add_argument("file", type=Path, help="JPEG, PNG, WebP, AVIF or GIF")
     parser.add_argument("--json", action="store_true", help="print the server's answer as it is")
-    parser.add_argument("--url", help="server (default: the one that `imgen up` started here)")
+    parser.add_argument("--url", help="server (default: IMGEN_URL, or the one that `imgen up` started here)")
     parser.add_argument("--key", help="API key (default: IMGEN_API_KEY, or the local server's)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 if it was made here, 1 if not: for scripts."""
     picture = _read(arguments.file)
-    key = arguments.key or os.environ.get("IMGEN_API_KEY")
-    server = ServerAccess.find(arguments.url, key, needs_key=False)
+    server = ServerAccess.find(arguments.url, arguments.key, needs_key=False)
     with as_user_errors(), server.open() as client:
         answer = dict(client.verify(picture).answer)
     if arguments.json:

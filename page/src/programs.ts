@@ -15,7 +15,7 @@ export function program(language: Language, body: Body, file: string): string {
 function curl(body: Body, file: string): string {
   const json = JSON.stringify({ action: "generate", ...body }).replaceAll("'", "'\\''");
   return `curl -s ${base}/api/v2 \\
-  -H "Authorization: Bearer $IMGEN_KEY" -H "Prefer: wait=60" \\
+  -H "Authorization: Bearer $IMGEN_API_KEY" -H "Prefer: wait=60" \\
   -d '${json}' |
   grep -o 'http[^"]*' | head -1 | xargs curl -s -o ${file}
 `;
@@ -27,7 +27,7 @@ function python(body: Body, file: string): string {
 import requests
 
 def ask(**body):
-    key = {"Authorization": f"Bearer {os.environ['IMGEN_KEY']}"}
+    key = {"Authorization": f"Bearer {os.environ['IMGEN_API_KEY']}"}
     return requests.post("${base}/api/v2", json=body, headers=key).json()
 
 job = ask(action="generate"${fields.join("")})
@@ -44,7 +44,7 @@ function javascript(body: Body, file: string): string {
 async function ask(body) {
   const answer = await fetch("${base}/api/v2", {
     method: "POST",
-    headers: { Authorization: \`Bearer \${process.env.IMGEN_KEY}\`, "Content-Type": "application/json" },
+    headers: { Authorization: \`Bearer \${process.env.IMGEN_API_KEY}\`, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
   return answer.json();

@@ -35,8 +35,11 @@ def test_every_command_has_help_with_examples(command: str, capsys: pytest.Captu
     [
         (["keys", "list"], "nothing runs on"),
         (["generate", "a tree"], "nothing runs on"),
-        (["generate", "a tree", "--url", "ftp://x"], "--url ftp://x: expected http:// or https://"),
-        (["generate", "a tree", "--url", "http://localhost:1"], "--url needs a key"),
+        (
+            ["generate", "a tree", "--url", "ftp://x"],
+            "ftp://x (--url or IMGEN_URL): expected http:// or https://",
+        ),
+        (["generate", "a tree", "--url", "http://localhost:1"], "http://localhost:1 needs a key"),
         (
             ["generate", "a tree", "--url", "http://127.0.0.1:1", "--key", "k", "-o", "x.bmp"],
             "x.bmp: expected a name",

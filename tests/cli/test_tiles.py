@@ -101,4 +101,4 @@ def test_what_cannot_be_drawn_is_named_and_the_others_are_kept(
 
 def test_key_is_asked_for_before_anything_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalogue", "tiles", "--url", "http://127.0.0.1:9", "--again"]) != 0
-    assert "--url needs a key" in json.dumps(capsys.readouterr().err)
+    assert "needs a key: --key or IMGEN_API_KEY" in json.dumps(capsys.readouterr().err)

@@ -302,7 +302,7 @@ function Programs({ meta }: { meta: Meta }): JSX.Element {
         <code>{text}</code>
       </pre>
       <p class="hint">
-        The key is read from <code>IMGEN_KEY</code>.
+        The key is read from <code>IMGEN_API_KEY</code>.
       </p>
     </section>
   );

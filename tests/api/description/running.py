@@ -9,7 +9,7 @@ from tests.api.harness import Api
 
 async def output_of(server: Api, *command: str | Path, cwd: Path) -> str:
     """What the program prints. It finds the server's address and key in its environment."""
-    environment = {**os.environ, "IMGEN_URL": server.url, "IMGEN_KEY": server.key}
+    environment = {**os.environ, "IMGEN_URL": server.url, "IMGEN_API_KEY": server.key}
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         cwd=cwd,

@@ -16,7 +16,7 @@ from tests.programs import needs
 HEAD = """
 import OpenAI from "openai";
 
-const client = new OpenAI({ baseURL: `${process.env.IMGEN_URL}/v1`, apiKey: process.env.IMGEN_KEY });
+const client = new OpenAI({ baseURL: `${process.env.IMGEN_URL}/v1`, apiKey: process.env.IMGEN_API_KEY });
 """
 DRAWS = """
 const models = [];
@@ -32,7 +32,7 @@ console.log(JSON.stringify({
 """
 REFUSED = """
 const told = [];
-const right = process.env.IMGEN_KEY;
+const right = process.env.IMGEN_API_KEY;
 for (const [key, body] of [[right, {}], ["wrong", {}], [right, { n: 5 }], [right, { mask: "x" }]]) {
   const asking = client.withOptions({ apiKey: key });
   try {

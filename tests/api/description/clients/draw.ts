@@ -3,10 +3,10 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./imgen.js";
 
 type Answer<Name extends keyof components["schemas"]> = components["schemas"][Name];
-const { IMGEN_URL, IMGEN_KEY } = process.env;
+const { IMGEN_URL, IMGEN_API_KEY } = process.env;
 const client = createClient<paths>({
   baseUrl: IMGEN_URL,
-  headers: { Authorization: `Bearer ${IMGEN_KEY}` },
+  headers: { Authorization: `Bearer ${IMGEN_API_KEY}` },
 });
 
 const ordered = await client.POST("/api/v2", {
