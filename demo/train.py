@@ -95,8 +95,8 @@ def main() -> None:
 
 
 def train_all(place: Workplace, later: Config, release: Release, preview_steps: int) -> None:
-    """What is released: the base; its fine parts, at the sizes that are served; the characters, over the weights as
-    they are shipped."""
+    """What is released: the base; its fine parts, at the sizes that are served; the characters, over the
+    weights as they are shipped."""
     train_base(place, preview_steps)
     on = replace(place, config=later, released=write_pipeline(place))
     train_diffusion(on, preview_steps)
@@ -160,7 +160,7 @@ def write_pipeline(place: Workplace) -> Path:
 
 
 def train_lora(place: Workplace, name: str, folder: Path) -> None:
-    """Over the pipeline's folder as it is then: a LoRA that was begun goes on, so that must not change meanwhile."""
+    """Over the pipeline's folder, which must not change meanwhile: a LoRA that was begun goes on."""
     base = pipeline.build(place.config, place.tokenizers())
     released.start(base, place.pipeline)
     latents, path, steps = place.character_latents(name), place.lora_checkpoint(name), place.config.lora_steps

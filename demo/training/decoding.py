@@ -1,8 +1,8 @@
-"""Trains the autoencoder's decoder to undo the linear encoder, on crops of full-size pictures and on whole ones.
+"""Trains the autoencoder's decoder to undo the linear encoder, on crops of full-size pictures and whole ones.
 
-Where the latents do not say how an edge runs, absolute error alone is least for a soft one, and that of the pixels'
-differences for none at all. So the second half of the loss asks for the right contrast, wherever in its
-surroundings it lies.
+Where the latents do not say how an edge runs, absolute error alone is least for a soft one, and that of the
+pixels' differences for none at all. So the second half of the loss asks for the right contrast, wherever it
+lies in its surroundings.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ CROP, BATCH = 12, 2
 WHOLE = 10
 """One step of so many is about a whole picture: a crop's normalisations have other statistics."""
 CORNER = 30.0
-"""How much the block in each corner counts. There, where it costs least, a decoder otherwise steers its normalisations
-by a blot, in crops as in whole pictures."""
+"""How much the block in each corner counts. There, where it costs least, a decoder otherwise steers its
+normalisations by a blot, in crops as in whole pictures."""
 POOL = 24
 """Pictures to take crops from; each step draws one new."""
 SURROUNDINGS = 8
@@ -61,9 +61,8 @@ class DecoderRun:
     def __post_init__(self) -> None:
         trained = [*self.autoencoder.decoder.parameters(), *self.autoencoder.post_quant_conv.parameters()]
         self.averages = Averages(self.autoencoder)
-        self.optimiser = torch.optim.AdamW(
-            trained, lr=self.config.decoder_rate, betas=(0.9, 0.99), weight_decay=0.0
-        )
+        rate = self.config.decoder_rate
+        self.optimiser = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
         state = checkpoint.read(self.path)
         if state is not None:
             self.autoencoder.load_state_dict(state["model"])

@@ -25,6 +25,16 @@ def test_decoder_starts_as_each_blocks_mean_colour(workplace: Workplace) -> None
     assert np.abs(drawn - (colour.numpy() + 1) * 127.5).max() < 12
 
 
+def test_an_edge_two_pixels_away_has_the_right_contrast_and_a_soft_one_has_not() -> None:
+    picture = torch.full((1, 3, 64, 64), -1.0)
+    edge, away = picture.clone(), picture.clone()
+    edge[..., 20:], away[..., 22:] = 1.0, 1.0
+    soft = torch.nn.functional.avg_pool2d(edge, (1, 9), 1, (0, 4), count_include_pad=False)
+    wanted, moved, blurred = (next(decoding.contrasts(one)) for one in (edge, away, soft))
+    assert torch.allclose(moved, wanted)
+    assert blurred.sum() < 0.5 * wanted.sum()
+
+
 def test_killed_decoder_training_resumes_bit_equal(workplace: Workplace, tmp_path: Path) -> None:
     through = _run(workplace, tmp_path / "through.pt")
     list(decoding.train(through, 2))
