@@ -21,7 +21,7 @@ from export.checkpoints.clean_folder import (
     read_config,
 )
 from export.checkpoints.early_check import check_early, family_of_index, read_index
-from export.checkpoints.other_kinds import SINGLE_FILES, begins, describe_other, open_header
+from export.checkpoints.other_kinds import begins, describe_other, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -31,7 +31,7 @@ from export.checkpoints.schedule_choice import (
 )
 from export.errors import ExportError
 from export.families.published import PUBLISHED
-from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import SINGLE_FILES, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32

@@ -16,7 +16,6 @@ from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.clean_folder import read_config, written_config
-from export.checkpoints.distilled import distill, schedule_of_distilled
 from export.checkpoints.early_check import check_early
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
@@ -27,6 +26,7 @@ from export.checkpoints.schedule_choice import (
 from export.checkpoints.scheduler import scheduler_config
 from export.checkpoints.single_file import replace_vae, schedule_of_file, unpack
 from export.checkpoints.tokenizer import Tokenizers, open_tokenizers
+from export.distilled import distill, schedule_of_distilled
 from export.engines.kinds import KINDS, EngineName, EngineOrder
 from export.engines.recipe import EngineOptions
 from export.errors import ExportError

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from contract.families import SD15, SDXL, family_titles
+from contract.families import family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
-from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import CLIP_PREFIX, OPEN_CLIP_PREFIX, UNET_PREFIX, VAE_PREFIX
 
 PICKLE = "it is a pickle, which can run code when it is loaded; convert it to safetensors first"
 # By the first bytes of what is no safetensors file.
@@ -18,8 +18,6 @@ MAGIC = {
     b"version https://git-lfs": "it is Git LFS' note of the file; fetch the file itself (git lfs pull)",
     b"<": "it is a web page, not the file; download it again",
 }
-OPEN_CLIP_PREFIX, CLIP_PREFIX = "conditioner.embedders.1.model.", "cond_stage_model.transformer."
-"""The same of SDXL's second text encoder, and of SD 1.5's only one."""
 # What else a file may be, by how some of its keys begin; the first that fits.
 OTHERS = {
     "lora_": "a LoRA; `imgen character add` takes it",
@@ -60,8 +58,6 @@ OTHERS = {
     "decoder.": "a VAE; --vae takes it",
     "text_model.": "a text encoder",
 }
-SINGLE_FILES: Mapping[str, str] = {SDXL.name: OPEN_CLIP_PREFIX, SD15.name: CLIP_PREFIX}
-"""By family: how some keys of its single files begin, and of no other's."""
 REFINER_OR_2 = ("cond_stage_model.model.", "conditioner.embedders.0.model.")
 # How keys of quantised weights end.
 QUANTISED = {

@@ -4,10 +4,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from contract.families import SD15
-from export.checkpoints.other_kinds import CLIP_PREFIX, SINGLE_FILES
 from export.families.family import SingleFile, TorchFamily
 from export.families.published import PUBLISHED
 from export.families.stable_diffusion import UNET_AND_VAE, clip_source
+from export.single_file_keys import CLIP_PREFIX, SINGLE_FILES
 
 FAMILY = TorchFamily(
     row=SD15,

@@ -9,10 +9,10 @@ from diffusers.loaders import single_file_utils as conversions
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from contract.families import SDXL
-from export.checkpoints.other_kinds import OPEN_CLIP_PREFIX, SINGLE_FILES
 from export.families.family import SingleFile, Source, Tensors, TorchFamily
 from export.families.published import PUBLISHED
 from export.families.stable_diffusion import UNET_AND_VAE, clip_source
+from export.single_file_keys import OPEN_CLIP_PREFIX, SINGLE_FILES
 
 
 def _conditions(given: Tensors) -> Mapping[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from export.character import merge_character
-from export.checkpoints.distilled import schedule_of_distilled
 from export.checkpoints.schedule_choice import NO_OPTIONS, ScheduleOptions
+from export.distilled import schedule_of_distilled
 from export.errors import ExportError
 from export.graphs.storage import load_model
 from export.model import ExportOptions, export_checkpoint

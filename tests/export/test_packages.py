@@ -16,9 +16,11 @@ ORDER = (
     "repository",  # Triton's folders and configs
     "families",  # what distinguishes checkpoints, in torch
     "checkpoints",
+    "forecast",  # what an export will take
     "networks",  # checkpoints' networks, ready to be traced
     "engines",  # what Triton runs of a graph
     "lora",
+    "distilled",  # a checkpoint becomes one of few steps
     "merge_origin",  # what a character was made of
     "parity",  # with torch
     "prompt_encoder",

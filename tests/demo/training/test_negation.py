@@ -22,7 +22,8 @@ def test_twins_differ_in_one_thing(seed: int) -> None:
 def test_a_negative_prompt_learns_to_show_what_it_names(workplace: Workplace) -> None:
     torch.manual_seed(0)
     base = pipeline.build(workplace.config, workplace.tokenizers())
-    optimiser = torch.optim.AdamW(base.trained().parameters(), lr=2e-3)
+    # With longer steps it does not settle in bfloat16, which some processors train in.
+    optimiser = torch.optim.AdamW(base.trained().parameters(), lr=2e-4)
     values = []
     for _ in range(12):
         value, samples = negation.loss(base, workplace.twins(), workplace.config, step=0)
