@@ -90,6 +90,7 @@ def starter_entry(name: str, description: Description, options: EntryOptions = E
         **({} if options.order is None else {"order": options.order}),
         "default_style": next(iter(options.styles)),
     }
+    bank = "adapters: bank\n" if options.adapters == "bank" else ""  # older servers know no such key
     styles = {"styles": {style: dict(terms) for style, terms in options.styles.items()}}
     return f"""\
 # Written by the export of {name}, {description.family.title}; yours to edit, also while a server runs.
@@ -98,8 +99,7 @@ steps: {steps}
 guidance: {guidance:g}
 negative: blurry, low quality, watermark, text
 quality: high quality
-adapters: {options.adapters}
-{_yaml(styles)}"""
+{bank}{_yaml(styles)}"""
 
 
 def _yaml(table: object) -> str:

@@ -174,7 +174,7 @@ async def test_reviewer_is_told_everything_of_the_contract(server: Api) -> None:
 
 async def test_picture_that_was_exchanged_after_its_review_is_not_handed_out(server: Api) -> None:
     images = (await server.finished())["meta"]["images"]
-    (folder,) = (server.settings.data_dir / "files").glob("pictures/*/*/*/*/1")
+    (folder,) = (server.settings.data_dir / "files").glob("pictures/*/*/*/*/*")
     for image in images:
         (folder / image["filename"]).write_bytes(b"another picture")
         async with server.http.get(image["url"]) as response:

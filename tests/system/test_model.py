@@ -132,7 +132,7 @@ def test_killed_command_leaves_nothing_in_service_and_given_again_goes_on(
 
 def test_model_is_removed_when_the_jobs_that_wait_for_it_are_drawn(system: System, tmp_path: Path) -> None:
     """After the test before."""
-    jobs = [order(system, model="mine", seed=number) for number in range(6)]
+    jobs = [order(system, model="mine", seed=number) for number in range(40)]  # more than are drawn at once
     done = model(system, tmp_path, "remove", "mine")
     assert done.returncode == 0, done.stderr
     assert "mine is not offered any more; " in done.stderr and "its weights are deleted" in done.stderr

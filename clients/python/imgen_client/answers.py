@@ -85,6 +85,8 @@ class Meta(_Told, frozen=True, kw_only=True):
     optimized: bool = False
     seed: int = -1
     steps: int = 0
+    sampler: str = ""
+    spacing: str = ""
     compliance: str = ""
     compliance_codes: tuple[str, ...] = ()
     compliance_ruleset: str = ""

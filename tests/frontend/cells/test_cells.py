@@ -136,10 +136,10 @@ def test_nothing_outside_is_reached(pool: Cells, tmp_path: Path, what: str) -> N
     assert pool.call(functions.reverse, b"ab") == b"ba"
 
 
-def test_five_descriptors_are_open(pool: Cells) -> None:
-    """Three lead nowhere, one to the server, and Python keeps one of the shared memory, which is sealed."""
+def test_at_most_five_descriptors_are_open(pool: Cells) -> None:
+    """Three lead nowhere, one to the server, Python may keep one of the shared memory, which is sealed."""
     found = eval(pool.call(functions.descriptors, b""))
-    assert len(found) == 5 and found[:3] == [0, 1, 2]
+    assert len(found) in (4, 5) and found[:3] == [0, 1, 2]
 
 
 def test_nothing_of_the_servers_environment_is_there(pool: Cells) -> None:
