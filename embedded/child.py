@@ -10,6 +10,10 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any
 
+# gRPC's handlers around fork() wait for its own threads, now and then for ever: whoever had asked Triton
+# whether it is ready, and then started a process, hung. What is forked here becomes another program at once.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 
 async def spawn(*command: str, **options: Any) -> asyncio.subprocess.Process:
     """Options as of asyncio.create_subprocess_exec. Cancelled meanwhile, it leaves no process.

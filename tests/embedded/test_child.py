@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -10,6 +11,8 @@ import pytest
 
 from embedded.child import run_all, run_child
 from embedded.triton import processes
+from frontend.settings import ROOT
+from tests.triton_server import RunningTriton
 
 SLEEP = "import time; time.sleep(600)"
 # Starts a process that outlives it, tells both ids, and waits.
@@ -112,3 +115,24 @@ async def test_first_failure_is_raised_once_the_others_have_ended() -> None:
     with pytest.raises(ValueError, match="first"):
         await run_all([end_slowly(), fail()])
     assert ended.is_set()
+
+
+START_AFTER_ASKING = """
+import asyncio, os, sys
+from embedded.child import spawn
+from embedded.triton import _ready
+
+async def main():
+    assert os.environ["GRPC_ENABLE_FORK_SUPPORT"] == "0"
+    for _ in range(100):
+        assert await _ready(sys.argv[1])
+        assert await (await spawn("/bin/true", preexec_fn=lambda: None)).wait() == 0
+
+asyncio.run(main())
+"""
+
+
+def test_process_starts_also_after_triton_was_asked(triton: RunningTriton) -> None:
+    """gRPC's handlers around fork() made one of some hundreds hang. In a process of its own, as that hangs."""
+    command = (sys.executable, "-c", START_AFTER_ASKING, triton.url)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
