@@ -133,6 +133,6 @@ asyncio.run(main())
 
 
 def test_process_starts_also_after_triton_was_asked(triton: RunningTriton) -> None:
-    """gRPC's handlers around fork() made one of some hundreds hang. In a process of its own, as that hangs."""
+    """gRPC's handlers around fork() made one of some hundreds hang; in a process of its own, as it hangs."""
     command = (sys.executable, "-c", START_AFTER_ASKING, triton.url)
     subprocess.run(command, cwd=ROOT, check=True, timeout=120)
