@@ -138,7 +138,7 @@ async def test_style_of_a_model_without_a_bank_is_left_out_and_everything_else_i
     """Its file says that the model has one; its networks say otherwise."""
     settings = two_characters(tmp_path)
     card = settings.catalogue_dir / "models" / "eros.yaml"
-    text = card.read_text().replace("adapters: merged", "adapters: bank")
+    text = card.read_text().replace("styles:", "adapters: bank\nstyles:")
     card.write_text(f"{text}  ink: {{label: Ink, lora: ../loras/aya.safetensors}}\n")
     await CharacterService.of(settings).merge_all(print)
     assert served(settings) == ["aya", "zoe"]
