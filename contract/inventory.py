@@ -6,9 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contract.bank import BANK_FILE, FACTORS_FILE
+from contract.description import BadDescription, read_description
 from contract.memory import pictures_at_once, refusals
 from contract.names import DENOISER, PARTS, NetworkName, network_name, split_network_name
-from contract.repositories import CONFIG_FILE, find_factors, find_network, read_hashes, what_is_missing
+from contract.repositories import (
+    CONFIG_FILE,
+    DESCRIPTION_FILE,
+    find_factors,
+    find_network,
+    read_hashes,
+    what_is_missing,
+)
 from contract.runtimes import RUNTIME
 
 MAX_SENTENCE = 300  # characters
@@ -31,6 +39,7 @@ class ModelStock:
     orders: int = 0  # that it works on, whoever sent them
     styles: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the LoRAs that its bank can hold for styles, by style."""
+    flow: bool = False  # whether it is known to be a flow model, which not every sampler draws
 
 
 Inventory = Mapping[str, ModelStock]  # by model
@@ -47,6 +56,7 @@ def inventory_to_json(inventory: Inventory) -> str:
                 "at_once": one.at_once,
                 "orders": one.orders,
                 "styles": dict(one.styles),
+                "flow": one.flow,
             }
             for name, one in inventory.items()
         }
@@ -69,6 +79,7 @@ def read_inventory(text: bytes) -> Inventory:
                 min(max(int(one.get("at_once", MAX_ORDERS)), 1), MAX_ORDERS),
                 max(int(one.get("orders", 0)), 0),
                 {str(style): str(lora) for style, lora in one.get("styles", {}).items()},
+                one.get("flow") is True,
             )
             for name, one in json.loads(text).items()
         }
@@ -122,9 +133,19 @@ def take_stock(
                 for one in networks
                 if one.model == model and one.style and (factors := _banked(folders, one))
             },
+            _is_flow(folders, model),
         )
         for model in models
     }
+
+
+def _is_flow(folders: Sequence[Path], model: str) -> bool:
+    network = find_network(folders, network_name(model, DENOISER))
+    try:
+        described = read_description(network / DESCRIPTION_FILE) if network else None
+    except BadDescription:
+        return False
+    return described is not None and described.diffusion.prediction == "flow"
 
 
 def _can_draw(folders: Sequence[Path], character: NetworkName) -> bool:

@@ -46,6 +46,13 @@ class Sampling:
         if self.sampler == CONSISTENCY and self.spacing:
             raise ValueError(f"{CONSISTENCY} has timesteps of its own, so it takes no spacing")
 
+    def check_flow(self) -> None:
+        """Whether a flow model can be drawn so. Raises ValueError."""
+        if self.sampler == ANCESTRAL:
+            raise ValueError(f"{ANCESTRAL} is no sampler of a flow model")
+        if self.spacing in (*SPACINGS, SGM_UNIFORM):
+            raise ValueError(f"a flow model has no {self.spacing} spacing")
+
     def check_steps(self, steps: int) -> None:
         """Raises ValueError."""
         if self.sampler == CONSISTENCY and steps > LCM_TIMES:
@@ -96,11 +103,8 @@ def walk_of(diffusion: Diffusion, sampling: Sampling, steps: int) -> Walk:
 
 
 def _check(diffusion: Diffusion, sampling: Sampling, steps: int) -> None:
-    flow = isinstance(diffusion.schedule, FlowSchedule)
-    if sampling.sampler == ANCESTRAL and flow:
-        raise ValueError(f"{ANCESTRAL} is no sampler of a flow model")
-    if sampling.spacing in SPACINGS and flow:
-        raise ValueError(f"a flow model has no {sampling.spacing} spacing")
+    if isinstance(diffusion.schedule, FlowSchedule):
+        sampling.check_flow()
     sampling.check_steps(steps)
 
 

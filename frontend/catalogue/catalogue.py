@@ -138,6 +138,8 @@ class Lacking:
     styles: frozenset[tuple[str, str]] = frozenset()  # (model, name) of those whose LoRA no bank can hold
     style_loras: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """SHA-256 of the others' LoRAs, of different ones with spaces between them."""
+    not_drawn: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(model, style) of those whose sampler or spacing the model cannot be drawn by: why."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ class Catalogue:
         return replace(
             self,
             too_large=lacking.too_large,
-            withheld_styles=lacking.styles,
+            withheld_styles=lacking.styles | lacking.not_drawn.keys(),
             style_loras=lacking.style_loras,
             models=MappingProxyType(left),
             characters=MappingProxyType(

@@ -38,7 +38,7 @@ class LiveCatalogue:
         return list(
             filter(
                 None,
-                (declared.faults_in_short, self._lacking_line, self._too_large_line, declared.warning),
+                (declared.faults_in_short, *self._withheld_lines, declared.warning),
             )
         )
 
@@ -77,14 +77,17 @@ class LiveCatalogue:
             self.current: Catalogue = declared.without(lacking)
             lines = [
                 *(f"left out: {fault.line}" for fault in declared.faults),
-                self._lacking_line,
-                self._too_large_line,
+                *self._withheld_lines,
                 declared.warning,
             ]
             for line in lines:
                 if line and line not in self._told:
                     log.warning("%s", line)
             self._told = lines
+
+    @property
+    def _withheld_lines(self) -> tuple[str, ...]:
+        return self._lacking_line, self._not_drawn_line, self._too_large_line
 
     @property
     def _lacking_line(self) -> str:
@@ -107,6 +110,13 @@ class LiveCatalogue:
             "CHECKPOINT --name NAME` makes a model's, `imgen character add` a character's, `imgen up` a "
             "style's; a Triton loads models when it starts"
         )
+
+    @property
+    def _not_drawn_line(self) -> str:
+        """Which styles no sampler of theirs draws, in one line."""
+        told = [f"{name} of {model}: {why}" for (model, name), why in sorted(self._lacking.not_drawn.items())]
+        listed = "; ".join(told[:MAX_NAMED])
+        return f"styles are not offered, take another `sampler:` or `spacing:` for {listed}" if told else ""
 
     @property
     def _too_large_line(self) -> str:

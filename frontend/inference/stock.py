@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from contract.inventory import Inventory
-from frontend.catalogue.catalogue import Catalogue, Lacking
+from contract.samplers import USUAL, Sampling
+from frontend.catalogue.catalogue import Catalogue, Lacking, StepSettings
 from frontend.catalogue.live_catalogue import LiveCatalogue
 from frontend.common.supervised import SupervisedLoop
 
@@ -120,4 +121,20 @@ def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:
         too_large,
         frozenset(pair for pair, loras in styles.items() if not loras),
         {pair: " ".join(sorted(loras)) for pair, loras in styles.items() if loras},
+        {
+            (model, name): why
+            for model, each in declared.models.items()
+            if any(model in one and one[model].flow for one in inventories)
+            for name, style in each.styles.items()
+            if (why := _why_not_of_flow(each.step_settings(style)))
+        },
     )
+
+
+def _why_not_of_flow(settings: StepSettings) -> str:
+    """Why a flow model cannot be drawn so; "" where it can."""
+    try:
+        Sampling(settings.sampler or USUAL.sampler, settings.spacing).check_flow()
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -21,6 +21,7 @@ def test_inventory_is_read_as_it_was_told() -> None:
             at_once=16,
             orders=3,
             styles={"ink": "a" * 64},
+            flow=True,
         ),
         "alto": ModelStock(frozenset()),
     }
@@ -62,7 +63,7 @@ def test_stock_is_what_is_loaded_and_the_characters_that_have_weights(
     folder = tmp_path / "tiny"
     shutil.copytree(tiny_repository, folder, ignore=shutil.ignore_patterns("*--dora"))
     (folder / "tiny-denoiser--bella" / "config.pbtxt").unlink()
-    everything = {"tiny": ModelStock(CHARACTERS, loaded=CHARACTERS, at_once=16)}
+    everything = {"tiny": ModelStock(CHARACTERS, loaded=CHARACTERS, at_once=16, flow=True)}
     told = {"tiny-denoiser": "openvino 2026.4.1 f32", "tiny-denoiser--aya": "another"}
     found = take_stock([folder], lambda _: True, LARGE, lambda name: told.get(name, ""))
     assert found["tiny"].runtimes == {"tiny-denoiser": "openvino 2026.4.1 f32"}

@@ -20,7 +20,7 @@ FLOW = Diffusion("flow", FlowSchedule(3.0))
 def possible(sampler: str, spacing: str, flow: bool) -> bool:
     if sampler == "lcm":
         return not spacing
-    return not (flow and (sampler == "euler_ancestral" or spacing in SPACINGS))
+    return not (flow and (sampler == "euler_ancestral" or spacing in (*SPACINGS, "sgm_uniform")))
 
 
 @pytest.mark.parametrize("diffusion", [SDXL, FLOW])

@@ -145,3 +145,23 @@ async def test_styles_whose_lora_no_bank_can_hold_are_withheld_and_the_others_ha
     tritons.told.append({"eros": replace(have, styles={"ink": "b" * 64})})
     await StockWatch(tritons, catalogue).look()
     assert catalogue.current.style_loras["eros", "ink"] == f"{'a' * 64} {'b' * 64}"
+
+
+async def test_style_whose_sampler_a_flow_model_cannot_be_drawn_by_is_withheld_and_the_line_says_why(
+    catalogue: LiveCatalogue, tmp_path: Path
+) -> None:
+    styles = """\
+  wild: {label: Wild, sampler: euler_ancestral}
+  even: {label: Even, spacing: trailing}
+  fine: {label: Fine, sampler: dpmpp_2m}
+"""
+    (tmp_path / "models" / "eros.yaml").write_text(MODEL + styles)
+    flowing = LiveCatalogue(tmp_path)
+    have = {"eros": replace(stock("aya"), flow=True), "alto": stock("aya")}
+    await StockWatch(Tritons([have]), flowing).look()
+    assert set(flowing.current.withheld_styles) == {("eros", "wild"), ("eros", "even")}
+    assert "fine" in flowing.current.response.models["eros"].styles
+    line = next(line for line in flowing.warnings if "sampler" in line)
+    assert "wild of eros: euler_ancestral is no sampler of a flow model" in line
+    await StockWatch(Tritons([{"eros": stock("aya"), "alto": stock("aya")}]), flowing).look()
+    assert not flowing.current.withheld_styles
