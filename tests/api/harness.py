@@ -15,6 +15,7 @@ from frontend.actions.context import SERVICES, Services
 from frontend.app import build_app
 from frontend.common.redis_connection import connect
 from frontend.http.listener import listening
+from frontend.inference.client import Inference
 from frontend.invisible_mark.keys import InvisibleKeys, load_keys
 from frontend.keys.api_keys import Keys
 from frontend.settings import Settings
@@ -22,6 +23,18 @@ from tests.fakes import FakeAcs, FakeTriton
 
 PROMPT = "@aya reading a book under a tree, warm lighting, -rain"
 FINAL = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELLED")
+
+
+class RealTriton:
+    """A running one in the fake's place."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @contextlib.asynccontextmanager
+    async def opened(self, settings: Settings) -> AsyncIterator[Inference]:
+        async with Inference([self._url], timeout_s=60).running() as inference:
+            yield inference
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Samplers of the catalogue, over HTTP, with the real Triton."""
 
 import asyncio
-import contextlib
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +12,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference.client import Inference
-from frontend.settings import Settings
-from tests.api.harness import Api, api
+from tests.api.harness import Api, RealTriton, api
 from tests.frontend.catalogue.test_catalogue import MODEL
 from tests.triton_server import RunningTriton
 
@@ -28,16 +25,6 @@ styles:
   uniform: {label: Uniform, spacing: beta}
   other: {label: Other, sampler: euler_ancestral}
 """
-
-
-class RealTriton:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @contextlib.asynccontextmanager
-    async def opened(self, settings: Settings) -> AsyncIterator[Inference]:
-        async with Inference([self._url], timeout_s=60).running() as inference:
-            yield inference
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Styles that have a LoRA, over HTTP, with the real Triton and the toy networks that have a bank."""
 
 import asyncio
-import contextlib
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +12,7 @@ import pytest
 from PIL import Image
 from redis.asyncio import Redis
 
-from frontend.inference.client import Inference
-from frontend.settings import Settings
-from tests.api.harness import Api, api
+from tests.api.harness import Api, RealTriton, api
 from tests.api.test_cache import entered
 from tests.banked_models import MERGED, STYLES
 from tests.frontend.catalogue.test_catalogue import CHARACTER, MODEL
@@ -30,16 +27,6 @@ styles:
 """
 ORDER = {"prompt": "@yuri a quiet lake", "style": "ink", "size": "1024x1024", "seed": 5, "format": "png"}
 PROMPTS = ("@nova a quiet lake", "@yuri a quiet lake", "a quiet lake")
-
-
-class RealTriton:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @contextlib.asynccontextmanager
-    async def opened(self, settings: Settings) -> AsyncIterator[Inference]:
-        async with Inference([self._url], timeout_s=60).running() as inference:
-            yield inference
 
 
 @pytest.fixture
