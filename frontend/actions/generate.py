@@ -39,9 +39,10 @@ READ_AT_ONCE = 400  # characters of a prompt, which take the event loop a millis
 MAX_READINGS = 2_000  # of such prompts that are remembered, some KiB each
 RANDOM_SEEDS = 2**32  # every client's numbers hold these; JavaScript's are exact up to 2**53 only
 IDEMPOTENCY_KEY = istr("Idempotency-Key")
+MAX_NOTES = 20
 Notes = Annotated[
     tuple[str, ...],
-    Meta(max_length=20, description="What of the prompt was left out, or may not mean what was meant",
+    Meta(max_length=MAX_NOTES, description="What of the prompt was left out, or may not mean what was meant",
          examples=[["Ignored <lora:x:1>: characters are chosen by @name"]], extra_json_schema=EXTENSION),
 ]  # fmt: skip
 

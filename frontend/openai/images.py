@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from aiohttp import hdrs, web
+from msgspec import UNSET
 from redis.exceptions import RedisError
 
 from frontend.actions.admission import admit_with_key
@@ -49,14 +50,14 @@ async def images(request: web.Request) -> web.StreamResponse:
             return LargeAnswer(_events(request, order), stack.pop_all().aclose, EVENT_STREAM)
         try:
             with while_connected(request):
-                safe = await _safe_ones(order)
+                ends = await _ends(order)
         except ConnectionResetError:  # nobody reads it
             return web.Response(status=499, reason="Client went away")
         await _authorize(request, order)
         if not order.asked.in_base64:
-            return json_response(await _with_links(request, order, safe))
+            return json_response(await _with_links(request, order, ends))
         await stack.enter_async_context(_slot(order))
-        body = await _with_files(order, safe)
+        body = await _with_files(order, ends)
         return LargeAnswer(_once(body), stack.pop_all().aclose, JSON_TYPE)
     raise AssertionError("no stack swallows errors")
 
@@ -77,18 +78,21 @@ async def _read(request: web.Request, services: Services, key: KeyRecord) -> Ima
     return ImageOrder(services, key, asked, repeat)
 
 
-async def _safe_ones(order: ImageOrder) -> list[Completed]:
-    """In the jobs' order. Raises ApiError where there is none."""
+async def _ends(order: ImageOrder) -> list[End]:
+    """In the jobs' order. Raises ApiError where none is a safe picture."""
     found: dict[int, End] = {}
     async with contextlib.aclosing(order.ends()) as coming:
         async for each in coming:
             if each:
                 found[each[0]] = each[1]
     ends = [found[number] for number in sorted(found)]
-    safe = [end for end in ends if isinstance(end, Completed)]
-    if not safe:
+    if not _safe(ends):
         raise order.refusal(ends)
-    return safe
+    return ends
+
+
+def _safe(ends: Sequence[End]) -> list[Completed]:
+    return [end for end in ends if isinstance(end, Completed)]
 
 
 async def _authorize(request: web.Request, order: ImageOrder) -> None:
@@ -96,27 +100,27 @@ async def _authorize(request: web.Request, order: ImageOrder) -> None:
     await order.services.keys.authorize(request.headers[hdrs.AUTHORIZATION])
 
 
-async def _with_links(request: web.Request, order: ImageOrder, safe: Sequence[Completed]) -> ImagesAnswer:
+async def _with_links(request: web.Request, order: ImageOrder, ends: list[End]) -> ImagesAnswer:
     services = order.services
     origin = services.origins.of(request)
-    links = [await services.links.for_client(state, origin) for state in safe]
-    return _answer(
-        order,
-        [
-            PictureItem(url=each.picture, revised_prompt=state.job.prompt)
-            for each, state in zip(links, safe, strict=True)
-        ],
-    )
-
-
-async def _with_files(order: ImageOrder, safe: Sequence[Completed]) -> bytes:
     items = [
-        PictureItem(b64_json=await _base64(order, state), revised_prompt=state.job.prompt) for state in safe
+        PictureItem(
+            url=(await services.links.for_client(state, origin)).picture, revised_prompt=state.job.prompt
+        )
+        for state in _safe(ends)
     ]
-    return await asyncio.to_thread(encode, _answer(order, items))
+    return _answer(order, ends, items)
 
 
-def _answer(order: ImageOrder, items: Sequence[PictureItem]) -> ImagesAnswer:
+async def _with_files(order: ImageOrder, ends: list[End]) -> bytes:
+    items = [
+        PictureItem(b64_json=await _base64(order, state), revised_prompt=state.job.prompt)
+        for state in _safe(ends)
+    ]
+    return await asyncio.to_thread(encode, _answer(order, ends, items))
+
+
+def _answer(order: ImageOrder, ends: list[End], items: Sequence[PictureItem]) -> ImagesAnswer:
     first = order.jobs[0]
     return ImagesAnswer(
         created=int(time.time()),
@@ -124,7 +128,7 @@ def _answer(order: ImageOrder, items: Sequence[PictureItem]) -> ImagesAnswer:
         output_format=first.format,
         size=_size(order.asked),
         data=tuple(items),
-        notes=first.notes,
+        notes=order.notes_of(ends) or UNSET,
     )
 
 
@@ -163,7 +167,7 @@ async def _events(request: web.Request, order: ImageOrder) -> AsyncGenerator[byt
                     await _authorize(request, order)
                     async with _slot(order):
                         yield await _completed(order, state)
-        if not any(isinstance(end, Completed) for end in ends):
+        if not _safe(ends):
             raise order.refusal(ends)
     except ApiError as error:
         yield event("error", encode(openai_error(error)))

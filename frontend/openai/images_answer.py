@@ -61,7 +61,8 @@ class ImagesAnswer(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=4,
-            description="At least one: where none was found safe, the answer is an error",
+            description="At least one: where none was found safe, the answer is an error; where some were "
+            "not, `notes` say why",
             examples=[[{"url": "https://pictures.example/…", "revised_prompt": "@mira waving, -rain"}]],
         ),
     ]

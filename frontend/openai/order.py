@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from contract.limits import MAX_SEED
 from frontend.actions.context import Call, Services
-from frontend.actions.generate import RANDOM_SEEDS, GenerateAnswer, generate
+from frontend.actions.generate import MAX_NOTES, RANDOM_SEEDS, GenerateAnswer, generate
 from frontend.actions.generate_request import GenerateRequest
 from frontend.common.errors import GENERATION_FAILED, ApiError
 from frontend.domain.job_state import Blocked, Completed, Failed, FinishedState, TimedOut
@@ -105,3 +105,9 @@ class ImageOrder:
             return ApiError(504, LATE, NEVER_AGAIN)
         reasons = [end.reason for end in ends if isinstance(end, Failed) and end.reason]
         return ApiError(502, reasons[0] if reasons else GENERATION_FAILED, NEVER_AGAIN)
+
+    def notes_of(self, ends: list[End]) -> tuple[str, ...]:
+        """A line for each picture that is missing in the answer, and what the prompt was told."""
+        missing = [self.refusal([end]).message for end in ends if not isinstance(end, Completed)]
+        lines = [f"One picture of {len(ends)} was left out: {reason}" for reason in missing]
+        return (*lines, *(self.jobs[0].notes or ()))[:MAX_NOTES]

@@ -1603,7 +1603,7 @@ export interface components {
              */
             size: string;
             /**
-             * @description At least one: where none was found safe, the answer is an error
+             * @description At least one: where none was found safe, the answer is an error; where some were not, `notes` say why
              * @example [
              *       {
              *         "url": "https://pictures.example/…",

@@ -368,6 +368,7 @@ async def test_failed_picture_is_left_out_and_beside_a_blocked_one_the_order_is_
     async with api(redis_url, tmp_path, triton=FailsOne()) as server:
         status, answer = await ask(server, {"prompt": "a lake", "n": 2, "seed": 1})
         assert status == 200 and len(answer["data"]) == 1
+        assert [note[:32] for note in answer["notes"]] == ["One picture of 2 was left out: G"]
         server.acs.verdict = UNSAFE
         status, answer = await ask(server, {"prompt": "a lake", "n": 2, "seed": 1})
         assert (status, answer["error"]["code"]) == (400, "moderation_blocked")

@@ -85,6 +85,8 @@ async def test_of_several_pictures_the_safe_ones_are_answered(client: AsyncOpenA
     server.acs.answer = answer
     found = await client.images.generate(prompt=LAKE, n=3)
     assert found.data and len(found.data) == 1
+    missing = "One picture of 3 was left out: Content blocked — flagged for: Weapons, Gore."
+    assert found.model_dump()["notes"] == [missing, missing]
 
 
 async def test_blocked_picture_is_an_error_with_openais_code_and_no_link(

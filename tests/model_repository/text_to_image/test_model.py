@@ -1,6 +1,7 @@
 """text_to_image in a real Triton, with toy networks."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -202,8 +203,12 @@ async def test_a_character_is_put_in_service_broken_and_mended_without_a_restart
 
 def stubs_of(triton: RunningTriton, model: bytes) -> list[int]:
     """The processes that serve a model."""
-    children = (child for child, _, _, parent in processes() if parent == triton.pid)
-    return [child for child in children if model in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = []
+    for child, _, _, parent in processes():
+        with contextlib.suppress(OSError):  # ended while we looked
+            if parent == triton.pid and model in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
 
 
 async def test_a_character_whose_process_died_is_loaded_anew(
