@@ -11,6 +11,8 @@ import { open } from "./viewer.js";
 
 const DRAWN = 0.9; // the API's progress from which the steps are done: decoding, finishing and review remain
 const STALE_LINKS = 2; // times that a picture is asked for anew because its link led nowhere
+const THUMBNAIL = 384; // pixels, the longer side
+const ROW_REM = 17; // height of a usual row: what the browser chooses between thumbnail and picture by
 
 const underway = computed(() => {
   const states = entries.value.map((entry) => (entry.finished ? undefined : liveOf(entry.name).value));
@@ -109,13 +111,16 @@ function Frame({ entry }: { entry: Entry }): JSX.Element {
 function Print({ entry, meta, cached }: { entry: Entry; meta: Meta; cached: boolean }): JSX.Element {
   const missed = useRef(0);
   const image = useRef<HTMLImageElement>(null);
-  const link = meta.images.find((each) => each.type === "thumbnail")?.url ?? "";
+  const [small, whole] = (["thumbnail", "signed"] as const).map((type) => meta.images.find((each) => each.type === type)?.url ?? "");
+  const width = Math.round((THUMBNAIL * meta.width) / Math.max(meta.width, meta.height));
   return (
     <>
       <button type="button" class="print" onClick={() => open(entry)} aria-label={`Open: ${meta.prompt}, seed ${meta.seed}`}>
         <img
           ref={image}
-          src={link}
+          src={small}
+          srcset={`${small} ${width}w, ${whole} ${meta.width}w`}
+          sizes={`${Math.round((meta.width / meta.height) * ROW_REM)}rem`}
           alt=""
           loading="lazy"
           decoding="async"
