@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedded.acs import acs_part
+from embedded.dead_stub import has_dead_stub
 from embedded.frontend import frontend_part
 from embedded.llm import llm_part
 from embedded.part import PartError, SystemPart
 from embedded.redis import redis_part
-from embedded.triton import has_dead_stub, triton_part
+from embedded.triton import triton_part
 from frontend.net.public_url import public_url
 from frontend.settings import Settings
 from frontend.storage import StorageError

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from embedded.part import running
+from embedded.processes import processes
 from embedded.shared_memory import remove_shared_memory
-from embedded.triton import processes, triton_part
+from embedded.triton import triton_part
 
 
 async def start(data_dir: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embedded.child import run_all, run_child
-from embedded.triton import processes
+from embedded.processes import processes
 from frontend.settings import ROOT
 from tests.triton_server import RunningTriton
 

@@ -14,9 +14,11 @@ from tritonclient.grpc import InferInput
 from tritonclient.utils import InferenceServerException
 
 from contract.memory import memory_of
+from embedded.dead_stub import STUB_NAME, has_dead_stub
 from embedded.listener import listener_of, tcp_listeners
 from embedded.part import PartError, SystemPart, free_port, running
-from embedded.triton import STUB_NAME, has_dead_stub, processes, triton_part
+from embedded.processes import processes
+from embedded.triton import triton_part
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.inference.client import Inference
 from frontend.settings import ROOT

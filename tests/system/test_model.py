@@ -15,7 +15,7 @@ import requests
 from PIL import Image
 
 from embedded.part import python_of
-from embedded.triton import processes
+from embedded.processes import processes
 from frontend.settings import ROOT
 from tests.system.running import PATIENCE_S, System, alive, children_of, running
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton_aio
 
-from embedded.triton import processes
+from embedded.processes import processes
 from frontend.domain.inference_error import FailureScope, InferenceError
 from frontend.domain.picture import PictureOrder
 from frontend.inference.client import Inference
