@@ -23,7 +23,7 @@ from export.bank_character import add_factors, bank_of
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, print_error
-from export.graphs.base_check import checked
+from export.graphs.base_check import checked, state_of
 from export.graphs.rewrite import rewrite
 from export.graphs.storage import (
     MODEL_FILE,
@@ -131,11 +131,12 @@ def _write(
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and what became of
     it."""
     must_have_base(base)
-    with checked(base, repository):
-        model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
-        merge = Merge.of(model, lora, names, strength, family, roots)
-        with count_steps(on_progress, f"merge into {base.name}", len(merge.layers)) as one:
-            made = rewrite(base / "1", new / "1", model, merge.changes(one))
+    before = state_of(base)
+    model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
+    merge = Merge.of(model, lora, names, strength, family, roots)
+    merging = count_steps(on_progress, f"merge into {base.name}", len(merge.layers))
+    with checked(base, before, repository), merging as one:
+        made = rewrite(base / "1", new / "1", model, merge.changes(one))
     (new / CONFIG_FILE).write_text(rename_config((base / CONFIG_FILE).read_text(), new.name))
     if (base / BANK_FILE).is_file():  # its tables are inputs still; nobody writes into these
         shutil.copyfile(base / BANK_FILE, new / BANK_FILE)

@@ -19,13 +19,16 @@ State = list[list[int]]
 
 
 @contextmanager
-def checked(base: Path, repository: Path) -> Iterator[None]:
-    """Around all reading of `base`; the check runs beside it. Raises ExportError at the end if it is not
-    what was exported, or was replaced; the former is known only where its export noted a hash."""
-    noted, before = noted_graph_digest(base), state_of(base)
-    record = repository / FOUND / f"{base.name}.json"
+def checked(base: Path, before: State, repository: Path) -> Iterator[None]:
+    """Around the reading of weights; the check runs beside it. `before`: state_of, when nothing was read yet.
+
+    Raises ExportError at the end if the base is not what was exported, or was replaced meanwhile; the former
+    is known only where its export noted a hash.
+    """
+    noted, record = noted_graph_digest(base), repository / FOUND / f"{base.name}.json"
+    known = noted is None or _known(record, before) == noted
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(_digest, base, before, record) if noted else None
+        found = None if known else pool.submit(graph_digest, base)
         yield
         if found and found.result() != noted:
             raise ExportError(
@@ -33,18 +36,18 @@ def checked(base: Path, repository: Path) -> Iterator[None]:
             )
     if state_of(base) != before:
         raise ExportError(f"{base} was replaced while it was read; run the command again")
+    if found:
+        with suppress(OSError):  # the next merge reads it all again, then
+            record.parent.mkdir(exist_ok=True)
+            atomic_write(record, json.dumps({"state": before, "sha256": noted}).encode())
 
 
-def _digest(base: Path, state: State, record: Path) -> str:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+def _known(record: Path, state: State) -> str | None:
+    try:
         kept = json.loads(record.read_bytes())
-        if kept["state"] == state:
-            return str(kept["sha256"])
-    digest = graph_digest(base)
-    with suppress(OSError):  # the next merge reads it all again, then
-        record.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(record, json.dumps({"state": state, "sha256": digest}).encode())
-    return digest
+        return str(kept["sha256"]) if kept["state"] == state else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def state_of(base: Path) -> State:

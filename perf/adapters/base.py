@@ -38,12 +38,12 @@ from perf.full_size import shrink, write_lora
 DIGEST = "0" * 64  # of what has no weights
 
 
-def without_memory(network: Any, dtype: torch.dtype = torch.float32) -> Any:
+def without_memory(network: Any) -> Any:
     """The same network of the device `meta`, with zeros of which each tensor holds one."""
     for module in network.modules():
         for name, one in list(module.named_parameters(recurse=False)):
             module.register_parameter(
-                name, nn.Parameter(torch.zeros(1, dtype=dtype).expand(one.shape), requires_grad=False)
+                name, nn.Parameter(torch.zeros(1).expand(one.shape), requires_grad=False)
             )
         for name, one in list(module.named_buffers(recurse=False)):
             values = torch.arange(one.numel()) if not one.is_floating_point() else torch.zeros(one.numel())

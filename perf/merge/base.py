@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
+from onnx import TensorProto
 from onnx.external_data_helper import uses_external_data
 
 from contract.description import Description
@@ -20,7 +20,7 @@ from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.families.family import TorchFamily
 from export.families.sdxl import FAMILY
 from export.graphs.rewrite import place_of
-from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE, write_hashes
+from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE, store_fp16, write_hashes
 from export.graphs.weight_names import name_weights
 from export.networks.denoiser import Denoiser
 from export.networks.trace import trace, weights_of
@@ -38,7 +38,9 @@ def fill(folder: Path) -> None:
     values = (np.random.default_rng(0).standard_normal(BLOCK, np.float32) * SIZE).astype(np.float16)
     block = values.view(np.uint8).data
     with (folder / WEIGHTS_FILE).open("r+b") as file:
-        for tensor in filter(uses_external_data, model.graph.initializer):
+        for tensor in model.graph.initializer:
+            if tensor.data_type != TensorProto.FLOAT16 or not uses_external_data(tensor):
+                continue  # vectors stay zeros
             start, length = place_of(tensor)
             file.seek(start)
             while length:
@@ -57,10 +59,10 @@ def write_base(family: TorchFamily, folder: Path) -> None:
         channels=row.latent_channels,
     )
     part = row.parts(sizes)[DENOISER]
-    unet = without_memory(family.empty_network("unet", configs["unet"]), torch.float16)
+    unet = without_memory(family.empty_network("unet", configs["unet"]))
     module = Denoiser(part, unet, row.diffusion, family.conditions)
     model = trace(module, part)
-    name_weights(model, weights_of(module), set())
+    store_fp16(model, name_weights(model, weights_of(module), set()))
     target = folder / network_name("eros", DENOISER)
     write_graph(model, target / "1")
     fill(target / "1")
