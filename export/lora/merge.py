@@ -31,6 +31,9 @@ from export.lora.targets import (
 )
 
 STRIP = 1 << 16  # values
+BLAS_ROWS = 12
+"""That OpenBLAS takes at a time. What is left over goes another way, whose last digit may differ: so a strip
+has whole twelves, and a weight becomes what it would as a whole."""
 MAX_FP32 = float(np.finfo(np.float32).max)
 Array = npt.NDArray[Any]
 
@@ -87,7 +90,7 @@ class Merge:
         change = layer.rows(weight, transposed=target.transposed)
         strength = np.float32(self.strength.of(target.full_path))
         matrix = weight.reshape(len(weight), -1)
-        count = max(1, STRIP // matrix.shape[1])
+        count = max(1, STRIP // matrix.shape[1] // BLAS_ROWS) * BLAS_ROWS
         for start in range(0, len(matrix), count):
             rows = slice(start, start + count)
             stored = _sum(matrix[rows], change(rows), strength)
