@@ -74,6 +74,7 @@ TEXT_TO_IMAGE_PART = ModelPart(
         TensorSpec(
             "runtime", "STRING", (1,), "what ran the networks: library, version, precision; may be empty"
         ),
+        TensorSpec("sampling", "STRING", (1,), "sampler and, where it has a name, spacing"),
     ),
 )
 """Without a batch axis. Decoupled: responses with `progress`, then one with all the others."""

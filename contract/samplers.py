@@ -58,6 +58,12 @@ class Sampling:
         if self.sampler == CONSISTENCY and steps > LCM_TIMES:
             raise ValueError(f"{CONSISTENCY} takes at most {LCM_TIMES} steps, not {steps}")
 
+    def told_of(self, schedule: FlowSchedule | ScaledLinearSchedule) -> str:
+        """Sampler and spacing in words, as "dpmpp_2m karras"; the latter only where it has a name."""
+        own = schedule.spacing if isinstance(schedule, ScaledLinearSchedule) else ""
+        spacing = "" if self.sampler == CONSISTENCY else self.spacing or own
+        return f"{self.sampler} {spacing}".rstrip()
+
     def instead(self, sampler: str, spacing: str) -> "Sampling":
         """What an order says in place of a model's own; "": nothing. Raises ValueError."""
         if sampler:

@@ -23,13 +23,13 @@ from export.bank_character import add_factors, bank_of
 from export.engines.package import add_character_package
 from export.engines.plan import TIMING_CACHE, add_character_plan, check_character_plan
 from export.errors import ExportError, print_error
-from export.graphs.rewrite import Array, rewrite
+from export.graphs.base_check import checked, state_of
+from export.graphs.rewrite import rewrite
 from export.graphs.storage import (
     MODEL_FILE,
     PACKAGE_FILE,
     PLAN_FILE,
     read_engine_digest,
-    read_graph_digest,
     write_hashes,
 )
 from export.lora.lora_file import Lora, read_lora
@@ -84,7 +84,14 @@ def merge_character(
     encoder = text_encoder_of(target_dir)
     with staging(target_dir.parent, target_dir.name) as folder:
         new, new_encoder = folder / target_dir.name, folder / encoder.name
-        write = partial(_write, lora=layers, strength=strength, family=family, on_progress=on_progress)
+        write = partial(
+            _write,
+            repository=target_dir.parent,
+            lora=layers,
+            strength=strength,
+            family=family,
+            on_progress=on_progress,
+        )
         engine, merge = write(base_model_dir, new, names=of_unet, roots=(UNET,))
         merges = [merge]
         if of_text:
@@ -113,6 +120,7 @@ def _write(
     base: Path,
     new: Path,
     *,
+    repository: Path,
     lora: Lora,
     names: list[str],
     strength: Strength,
@@ -123,17 +131,12 @@ def _write(
     """One network with its part of the LoRA; returns its digest where it runs as ONNX, and what became of
     it."""
     must_have_base(base)
+    before = state_of(base)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
     merge = Merge.of(model, lora, names, strength, family, roots)
-    with count_steps(on_progress, f"merge into {base.name}", len(model.graph.initializer)) as one:
-
-        def change(name: str, weight: Array) -> Array | None:
-            one()
-            return merge(name, weight)
-
-        made = rewrite(base / "1", new / "1", model, change)
-    if made.source != read_graph_digest(base):
-        raise ExportError(f"{base} is not what it was exported as (its weights.json); export the model again")
+    merging = count_steps(on_progress, f"merge into {base.name}", len(merge.layers))
+    with checked(base, before, repository), merging as one:
+        made = rewrite(base / "1", new / "1", model, merge.changes(one))
     (new / CONFIG_FILE).write_text(rename_config((base / CONFIG_FILE).read_text(), new.name))
     if (base / BANK_FILE).is_file():  # its tables are inputs still; nobody writes into these
         shutil.copyfile(base / BANK_FILE, new / BANK_FILE)
@@ -141,7 +144,7 @@ def _write(
         add_character_plan(new, base, merge.paths, base.parent / TIMING_CACHE)
         add_character_package(new, base, merge.paths)
     as_onnx = not any((new / "1" / file).is_file() for file in (PLAN_FILE, PACKAGE_FILE))
-    return made.made if as_onnx else None, merge
+    return made if as_onnx else None, merge
 
 
 def _parity(given: argparse.Namespace, strength: Strength, target: Path) -> Check:

@@ -48,6 +48,9 @@ bench-cache: install .venv/parts/bench-cache/.installed
 bench-export: install install-export
 	.venv/bin/python -m perf.bench_export $(BENCH)
 
+bench-merge: install install-export
+	.venv/bin/python -m perf.bench_merge $(BENCH)
+
 bench-limits: install install-export
 	.venv/bin/python -m perf.bench_limits $(BENCH)
 

@@ -79,6 +79,8 @@ CREDENTIALS = Credentials(
     character="aya",
     seed=1,
     ruleset="default",
+    steps=20,
+    guidance=6.0,
     invisible_id="9e3779b97f4a7c15",
     when="2026-01-01T00:00:00Z",
 )

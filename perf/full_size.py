@@ -6,7 +6,7 @@ writes FOLDER/checkpoint (diffusers' layout, fp16) and FOLDER/lora.safetensors (
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,12 +124,19 @@ def _save(network: Any, file_name: str, state: Mapping[str, torch.Tensor], folde
 
 
 def write_lora(
-    family: TorchFamily, path: Path, rank: int, *, conv: bool = False, text: bool = False, seed: int = 1
+    family: TorchFamily,
+    path: Path,
+    rank: int,
+    *,
+    layers: Sequence[str] = ATTENTION,
+    conv: bool = False,
+    text: bool = False,
+    seed: int = 1,
 ) -> Path:
     """kohya's layout: for SDXL with Stability's names of the UNet's layers, as its trainer writes them."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, torch.Tensor] = {}
-    for name, shape in _layers(family, conv=conv, text=text):
+    for name, shape in _layers(family, (*layers, *(CONVOLUTIONS if conv else ())), text=text):
         out, *inner = shape
         down = torch.randn((rank, *inner), generator=generator) * LORA_SIZE
         up = torch.randn((out, rank, *(1 for _ in inner[1:])), generator=generator) * LORA_SIZE
@@ -139,11 +146,12 @@ def write_lora(
     return path
 
 
-def _layers(family: TorchFamily, *, conv: bool, text: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _layers(
+    family: TorchFamily, wanted: Sequence[str], *, text: bool
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     configs = _published(family).configs
     unet = family.empty_network("unet", configs["unet"])
     shapes = {name.removesuffix(".weight"): tuple(value.shape) for name, value in unet.state_dict().items()}
-    wanted = ATTENTION + (CONVOLUTIONS if conv else ())
     theirs = sgm_names(shapes) if family.row is SDXL else {}
     for name, shape in shapes.items():
         if len(shape) > 1 and name.endswith(tuple(f".{end}" for end in wanted)):

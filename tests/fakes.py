@@ -27,7 +27,8 @@ def painting(order: PictureOrder) -> Picture:
     small = rng.integers(0, 256, (order.height // 32, order.width // 32, 3), dtype=np.uint8)
     pixels = np.repeat(np.repeat(small, 32, axis=0), 32, axis=1)
     timings = {"encode": 1.0, "denoise": 2.0, "decode": 3.0}
-    return Picture(np.ascontiguousarray(pixels), timings, {"engine": "e" * 64}, "openvino 2026.4.1 f32")
+    told = {"runtime": "openvino 2026.4.1 f32", "sampling": "euler leading"}
+    return Picture(np.ascontiguousarray(pixels), timings, {"engine": "e" * 64}, **told)
 
 
 def bag_of_words(text: str) -> npt.NDArray[np.float32]:

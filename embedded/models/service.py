@@ -164,6 +164,7 @@ class ModelService:
             *(folder / ".reports" / report for report in (name, f"{name}-failed")),
             *(folder / ".reports").glob(f"{network_name(name, DENOISER)}--*"),
             *(folder / ".stamps").glob(f"{network_name(name, DENOISER)}--*"),
+            *(folder / ".found" / f"{network_name(name, part)}.json" for part in PARTS),
             self.added / "tiles" / name,
         ]
         there = [path for path in kept if path.exists()]

@@ -1,14 +1,15 @@
-"""A copy of an exported network with some other weights, made in one pass: a few tensors in memory at a time.
+"""A copy of an exported network with some other weights, made in one pass and hashed on the way.
 
-Both the files that are read and those that are written are hashed on the way, so no gigabyte is read twice.
+What changes is read, computed and written strip by strip; what does not is copied within the system, which on
+file systems that can (XFS, Btrfs) takes neither time nor room: both files then have it in common.
 """
 
+import errno
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -21,79 +22,118 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from export.errors import ExportError
-from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
+from export.graphs.storage import MODEL_FILE, PAGE, WEIGHTS_FILE
 
-BLOCK = 1 << 20  # bytes, of what lies between two tensors
+BLOCK = 1 << 20  # bytes
+PIECE = 1 << 26  # bytes that are copied at a time
 WORKERS = min(4, os.cpu_count() or 1)
+AHEAD = 4 * WORKERS  # pieces that are written and not hashed yet
+CANNOT = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 
 Array = npt.NDArray[Any]
-Change = Callable[[str, Array], Array | None]
-"""A weight's name and value → another of its shape and type; None leaves it as it is. For any thread."""
+Change = Callable[[Array], Iterator[Array]]
+"""A weight → another of its shape and type, in strips of any number of rows. For any thread."""
+Copy = Callable[[int, int, int, int, int], int]
+"""os.copy_file_range."""
 
 
 @dataclass(frozen=True)
-class Rewritten:
-    """SHA-256 of graph and weights, as storage.graph_digest has it."""
+class Piece:
+    """Of the file of weights."""
 
-    source: str
-    made: str
+    start: int
+    length: int
+    tensor: TensorProto | None  # that changes; None where nothing does
 
 
-def rewrite(source: Path, target: Path, model: onnx.ModelProto, change: Change) -> Rewritten:
-    """`source`, `target`: folders of model.onnx; `model` is the source's graph, changed here.
+def rewrite(
+    source: Path,
+    target: Path,
+    model: onnx.ModelProto,
+    changes: Mapping[str, Change],
+    copy: Copy = os.copy_file_range,
+) -> str:
+    """`source`, `target`: folders of model.onnx; `model` is the source's graph, changed here; `changes` by
+    initialiser. Returns SHA-256 of what it wrote, as storage.graph_digest has it.
 
     Raises ExportError for a source that is damaged.
     """
-    read, written = hashlib.sha256(), hashlib.sha256()
-    with (source / MODEL_FILE).open("rb") as file:
-        while block := file.read(BLOCK):
-            read.update(block)
-    _change_inside(model, change)
+    for tensor in model.graph.initializer:
+        if tensor.name in changes and not uses_external_data(tensor):
+            value = numpy_helper.to_array(tensor)
+            tensor.raw_data = b"".join(strip.tobytes() for strip in changes[tensor.name](value))
     target.mkdir(parents=True, exist_ok=True)
     graph = model.SerializeToString()
-    written.update(graph)
     (target / MODEL_FILE).write_bytes(graph)
+    digest = hashlib.sha256(graph)
     if (source / WEIGHTS_FILE).is_file():
-        _copy_weights(source / WEIGHTS_FILE, target / WEIGHTS_FILE, model, change, (read, written))
-    return Rewritten(read.hexdigest(), written.hexdigest())
+        for block in _write_weights(source / WEIGHTS_FILE, target / WEIGHTS_FILE, model, changes, copy):
+            digest.update(block)
+    return digest.hexdigest()
 
 
-def _change_inside(model: onnx.ModelProto, change: Change) -> None:
-    """The weights that are in the graph's own file."""
-    for tensor in model.graph.initializer:
-        if not uses_external_data(tensor):
-            value = change(tensor.name, numpy_helper.to_array(tensor))
-            if value is not None:
-                tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+def _write_weights(
+    source: Path, target: Path, model: onnx.ModelProto, changes: Mapping[str, Change], copy: Copy
+) -> Iterator[memoryview]:
+    """Yields what was written, from the begin to the end."""
+    pieces = _pieces(source, model, changes)
+    with source.open("rb") as old, target.open("w+b", buffering=0) as new:
+
+        def write(piece: Piece) -> Piece:
+            if piece.tensor is None:
+                _copy(old.fileno(), new.fileno(), piece, copy)
+            else:
+                weight = _mapped(source, piece.tensor)
+                _put(new.fileno(), changes[piece.tensor.name](weight), piece.start)
+            return piece
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            written: deque[Future[Piece]] = deque()
+            for piece in pieces:
+                written.append(pool.submit(write, piece))
+                if len(written) > AHEAD:
+                    yield from _blocks(new.fileno(), written.popleft().result())
+            while written:
+                yield from _blocks(new.fileno(), written.popleft().result())
 
 
-def _copy_weights(
-    source: Path, target: Path, model: onnx.ModelProto, change: Change, digests: tuple[Any, Any]
-) -> None:
-    read, written = digests
-    with target.open("wb") as file:
-
-        def write(block: Any) -> None:
-            file.write(block)
-            written.update(block)
-
-        with _behind(read.update) as note, _behind(write) as put, ThreadPoolExecutor(WORKERS) as pool:
-            changing: deque[Future[Any]] = deque()
-            for tensor, block in _blocks(source, model):
-                note(block)
-                changing.append(pool.submit(_bytes_of, tensor, block, change))
-                if len(changing) > WORKERS:
-                    put(changing.popleft().result())
-            for one in changing:
-                put(one.result())
+def _mapped(path: Path, tensor: TensorProto) -> Array:
+    start, length = place_of(tensor)
+    return array_of(tensor, np.asarray(np.memmap(path, np.uint8, "r", start, length)))
 
 
-def _bytes_of(tensor: TensorProto | None, block: bytes, change: Change) -> Any:
-    if tensor is None:
-        return block
-    value = change(tensor.name, array_of(tensor, block))
-    # Not every type has a buffer of its own kind (bfloat16), but all are bytes.
-    return block if value is None else np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+def _put(file: int, strips: Iterator[Array], place: int) -> None:
+    for strip in strips:
+        # Not every type has a buffer of its own kind (bfloat16), but all are bytes.
+        data = np.ascontiguousarray(strip).reshape(-1).view(np.uint8).data
+        while data:
+            done = os.pwrite(file, data, place)
+            data, place = data[done:], place + done
+
+
+def _copy(old: int, new: int, piece: Piece, copy: Copy) -> None:
+    place, end = piece.start, piece.start + piece.length
+    while place < end:
+        # Files have whole pages in common: so up to the first one by itself.
+        count = min(end, -(-(place + 1) // PAGE) * PAGE if place % PAGE else end) - place
+        try:
+            done = copy(old, new, count, place, place)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+            done = os.pwrite(new, os.pread(old, min(count, BLOCK), place), place)
+        if not done:
+            raise ExportError("The file of weights has become shorter; export the model again")
+        place += done
+
+
+def _blocks(file: int, piece: Piece) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(min(BLOCK, piece.length)))
+    place, end = piece.start, piece.start + piece.length
+    while place < end:
+        done = os.preadv(file, [buffer[: end - place]], place)
+        yield buffer[:done]
+        place += done
 
 
 def read_weight(folder: Path, tensor: TensorProto) -> Array:
@@ -113,21 +153,33 @@ def array_of(tensor: TensorProto, block: bytes | Array) -> Array:
     return flat.reshape(tuple(tensor.dims))
 
 
-def _blocks(path: Path, model: onnx.ModelProto) -> Iterator[tuple[TensorProto | None, bytes]]:
-    """The whole file in its order: each tensor's bytes, and (None) what lies between them."""
+def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -> Iterator[Piece]:
+    """The whole file in its order. Raises ExportError before the first where weights have no place in it."""
     tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
-    with path.open("rb") as file:
-        for (start, length), tensor in sorted(((place_of(one), one) for one in tensors), key=itemgetter(0)):
-            if start < file.tell():
-                raise ExportError(f"{path}: two weights share their place; export the model again")
-            while gap := file.read(min(BLOCK, start - file.tell())):
-                yield None, gap
-            block = file.read(length)
-            if len(block) != length:
-                raise ExportError(f"{path} ends before its last weight; export the model again")
-            yield tensor, block
-        while block := file.read(BLOCK):
-            yield None, block
+    placed = sorted(((place_of(one), one) for one in tensors), key=itemgetter(0))
+    size, end = path.stat().st_size, 0
+    for (start, length), _ in placed:
+        if start < end:
+            raise ExportError(f"{path}: two weights share their place; export the model again")
+        end = start + length
+    if end > size:
+        raise ExportError(f"{path} ends before its last weight; export the model again")
+    changing = [(start, length, one) for (start, length), one in placed if one.name in changes]
+    return _in_order(changing, size)
+
+
+def _in_order(changing: list[tuple[int, int, TensorProto]], size: int) -> Iterator[Piece]:
+    place = 0
+    for start, length, tensor in changing:
+        yield from _copied(place, start)
+        yield Piece(start, length, tensor)
+        place = start + length
+    yield from _copied(place, size)
+
+
+def _copied(place: int, end: int) -> Iterator[Piece]:
+    for start in range(place, end, PIECE):
+        yield Piece(start, min(PIECE, end - start), None)
 
 
 def place_of(tensor: TensorProto) -> tuple[int, int]:
@@ -143,19 +195,3 @@ def place_of(tensor: TensorProto) -> tuple[int, int]:
             f"The weight {tensor.name} has a wrong place in its file; export the model again"
         ) from None
     return offset, length
-
-
-@contextmanager
-def _behind(do: Callable[[Any], object]) -> Iterator[Callable[[Any], None]]:
-    """Yields a function that has another thread `do` one block after the other, at most one behind."""
-    pending: deque[Future[object]] = deque()
-
-    def put(block: Any) -> None:
-        while pending:
-            pending.popleft().result()
-        pending.append(pool.submit(do, block))
-
-    with ThreadPoolExecutor(1) as pool:
-        yield put
-        while pending:
-            pending.popleft().result()

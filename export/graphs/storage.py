@@ -166,11 +166,16 @@ def read_engine_digest(folder: Path) -> str:
 
 
 def read_graph_digest(folder: Path) -> str:
-    """The same of graph_digest; a plan's or package's record has it."""
+    """The same of graph_digest."""
+    return noted_graph_digest(folder) or graph_digest(folder)
+
+
+def noted_graph_digest(folder: Path) -> str | None:
+    """graph_digest as the export noted it; a plan's or package's record has it."""
     for engine, record in ((PLAN_FILE, PLAN_RECORD_FILE), (PACKAGE_FILE, PACKAGE_RECORD_FILE)):
         if (folder / "1" / engine).is_file():
-            return _read_note(folder / record, "onnx_sha256") or graph_digest(folder)
-    return _read_note(folder / HASHES_FILE, "engine") or graph_digest(folder)
+            return _read_note(folder / record, "onnx_sha256")
+    return _read_note(folder / HASHES_FILE, "engine")
 
 
 def _read_note(path: Path, key: str) -> str | None:

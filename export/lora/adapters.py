@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.errors import ExportError
+from export.graphs.storage import contiguous
 
 MAX_RANK = 4096
 
@@ -32,6 +33,7 @@ class Product:
     shape: Shape  # the weight's own, or as a matrix [out, in · kh · kw]
     rank: int | None  # that alpha is divided by; None: there is none, and alpha says nothing
     of: Callable[[np.float32], Array]  # scale → the change
+    factors: tuple[Array, Array] | None = None  # [out, rank], [rank, in · kh · kw]; of LoRA alone
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,19 @@ class Layer:
         axes = tuple(axis for axis in range(plain.ndim) if axis != int(per_input))
         norm = np.sqrt(np.square(changed).sum(axis=axes, keepdims=True)) + np.finfo(np.float32).eps
         return np.asarray(changed * (self.magnitude.reshape(norm.shape) / norm) - plain, np.float32)
+
+    def rows(self, weight: npt.NDArray[np.generic], *, transposed: bool) -> Callable[[slice], Array]:
+        """`weight` as a graph holds it. Some of its rows → their change, [rows, …], for the caller to use up:
+        of a low-rank one, no more than these are ever in memory."""
+        if self.product.factors is None or self.magnitude is not None:
+            turned = weight.T if transposed else weight
+            change = self.change(turned).reshape(turned.shape)
+            whole = contiguous(change.T if transposed else change).reshape(len(weight), -1)
+            return lambda rows: whole[rows]
+        up, down = self.product.factors
+        up = np.float32(self.scale) * up
+        first, last = (down.T, up.T) if transposed else (up, down)
+        return lambda rows: np.asarray(first[rows] @ last, np.float32)
 
     def fits(self, shape: Shape) -> bool:
         """`shape` of the weight; ones at a shape's end say nothing."""
@@ -124,14 +139,9 @@ def _low_rank(tensors: Tensors) -> Product:
     _demand(math.prod(up.shape[2:]) == 1 and down.shape[0] == rank >= 1)
     flat = up.reshape(out, rank)
 
-    def of(scale: np.float32) -> Array:
-        # A linear layer's change lies column by column in memory, since its weight does so in a graph, and
-        # adding the one to the other is then ten times as fast.
-        scaled, matrix = scale * flat, down.reshape(rank, -1)
-        change = (matrix.T @ scaled.T).T if down.ndim == 2 else scaled @ matrix
-        return np.asarray(change.reshape(out, *down.shape[1:]), np.float32)
-
-    return Product((out, *down.shape[1:]), rank, of)
+    factors = flat, down.reshape(rank, -1)
+    shape = (out, *down.shape[1:])
+    return Product(shape, rank, lambda scale: ((scale * flat) @ factors[1]).reshape(shape), factors)
 
 
 def _with_middle(tensors: Tensors) -> Product:

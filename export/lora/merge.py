@@ -1,7 +1,8 @@
 """A LoRA's changes to the weights of an exported network, one weight after the other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import onnx
 
 from contract.families import Family
 from export.errors import ExportError
+from export.graphs.half import narrow, widen
+from export.graphs.rewrite import Change
 from export.graphs.storage import MAX_FP16
 from export.lora.adapters import Layer
 from export.lora.keys import list_keys
@@ -27,13 +30,17 @@ from export.lora.targets import (
     vectors_of,
 )
 
-STRIP = 1 << 18  # values
+STRIP = 1 << 16  # values
+BLAS_ROWS = 12
+"""That OpenBLAS takes at a time. What is left over goes another way, whose last digit may differ: so a strip
+has whole twelves, and a weight becomes what it would as a whole."""
+MAX_FP32 = float(np.finfo(np.float32).max)
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What becomes of one network; an export.graphs.rewrite.Change."""
+    """What becomes of one network."""
 
     lora: Lora
     strength: Strength
@@ -69,18 +76,30 @@ class Merge:
         """Of the weights that the LoRA has layers for."""
         return [target.full_path for target, _ in self.layers.values()]
 
-    def __call__(self, initialiser: str, weight: Array) -> Array | None:
-        """Computes in fp32. Raises ExportError if the layer does not fit the weight, or makes a value that
-        the weight's type cannot hold."""
-        if initialiser not in self.layers:
-            return None
+    def changes(self, done: Callable[[], None]) -> Mapping[str, Change]:
+        """By initialiser; `done` is called after each."""
+        return {initialiser: partial(self._strips, initialiser, done) for initialiser in self.layers}
+
+    def _strips(self, initialiser: str, done: Callable[[], None], weight: Array) -> Iterator[Array]:
+        """Computes in fp32, and in strips that stay in the processor's cache: a whole layer would go through
+        memory once for each step. Raises ExportError if the layer does not fit the weight, or makes a value
+        that the weight's type cannot hold."""
         target, name = self.layers[initialiser]
         layer, shape = self.lora.layer(name), target.shape[::-1] if target.transposed else target.shape
         self.check(layer, shape)
-        stored = _change_weight(weight, target, layer, self.strength.of(target.full_path))
-        if not self.changed and not np.array_equal(stored, weight):  # one is enough, and this reads it all
-            self.changed.add(initialiser)
-        return stored
+        change = layer.rows(weight, transposed=target.transposed)
+        strength = np.float32(self.strength.of(target.full_path))
+        matrix = weight.reshape(len(weight), -1)
+        count = max(1, STRIP // matrix.shape[1] // BLAS_ROWS) * BLAS_ROWS
+        for start in range(0, len(matrix), count):
+            rows = slice(start, start + count)
+            stored = _sum(matrix[rows], change(rows), strength)
+            if stored is None:
+                raise ExportError(f"LoRA layer {layer.name} makes values that {weight.dtype} cannot hold")
+            if not self.changed and not np.array_equal(stored, matrix[rows]):  # one is enough
+                self.changed.add(initialiser)
+            yield stored
+        done()
 
     def check(self, layer: Layer, shape: Sequence[int]) -> None:
         """`shape`: of the weight that it changes, [out, in, …]. Raises ExportError."""
@@ -117,28 +136,11 @@ def _pairs(
     return found, sorted(lost)
 
 
-def _change_weight(weight: Array, target: Target, layer: Layer, strength: float) -> Array:
-    shape = target.shape[::-1] if target.transposed else target.shape
-    change = layer.change(weight.T if target.transposed else weight).reshape(shape)
-    stored = _sum(weight, change.T if target.transposed else change, strength)
-    if stored is None:
-        raise ExportError(f"LoRA layer {layer.name} makes values that {weight.dtype} cannot hold")
-    return stored
-
-
-def _sum(weight: Array, change: Array, strength: float) -> Array | None:
-    """weight + strength · change, the latter in fp32 and used up; None if the weight's type cannot hold it.
-
-    In strips that stay in the processor's cache: a whole layer would go through memory once for each step.
-    """
-    largest = MAX_FP16 if weight.dtype == np.float16 else np.finfo(np.float32).max
-    stored = np.empty_like(weight, order="C")
-    rows = max(1, STRIP * len(weight) // max(weight.size, 1))
-    for start in range(0, len(weight), rows):
-        part, strip = change[start : start + rows], slice(start, start + rows)
-        part *= np.float32(strength)
-        part += weight[strip].astype(np.float32)
-        if not max(part.max(), -part.min()) <= largest:  # NaN is not either
-            return None
-        stored[strip] = part
-    return stored
+def _sum(weight: Array, change: Array, strength: np.float32) -> Array | None:
+    """weight + strength · change, the latter in fp32 and used up; None if its type is too small."""
+    half = weight.dtype == np.float16
+    change *= strength
+    change += widen(weight) if half else weight.astype(np.float32)
+    if not max(change.max(), -change.min()) <= (MAX_FP16 if half else MAX_FP32):  # NaN is not either
+        return None
+    return narrow(change) if half else change.astype(weight.dtype)

@@ -120,6 +120,7 @@ def completed_answer(state: Completed, links: ClientLinks) -> CompletedAnswer:
 def _meta(job: Job, picture: StoredPicture, verdict: Verdict, links: ClientLinks) -> PictureMeta:
     watermark, texts = job.watermark, job.texts
     names = ("", "") if job.cached else (picture.filename, picture.thumbnail_filename)
+    sampler, _, spacing = picture.sampling.partition(" ")
     return PictureMeta(
         id=job.id,
         gen_id=job.gen_id,
@@ -139,8 +140,9 @@ def _meta(job: Job, picture: StoredPicture, verdict: Verdict, links: ClientLinks
         optimized=job.optimized,
         seed=job.seed,
         steps=job.steps,
-        sampler=job.sampler or UNSET,
-        spacing=job.spacing or UNSET,
+        sampler=sampler or job.sampler or UNSET,
+        spacing=spacing or job.spacing or UNSET,
+        guidance=job.guidance,
         wm_position=watermark.position,
         wm_scale=picture.watermark_scale or watermark.scale,
         wm_transparency=watermark.transparency,

@@ -104,15 +104,23 @@ class PictureMeta(msgspec.Struct, frozen=True, kw_only=True):
     sampler: Annotated[
         str | UnsetType,
         Meta(
-            description="That took them, where the catalogue says another than the model's own",
+            description="That took them; missing where the Triton does not tell",
             examples=["dpmpp_2m"],
             extra_json_schema=EXTENSION,
         ),
     ] = UNSET
     spacing: Annotated[
         str | UnsetType,
-        Meta(description="Of its noise levels, likewise", examples=["karras"], extra_json_schema=EXTENSION),
+        Meta(
+            description="Of its noise levels; missing where they are the sampler's own, or a flow model's",
+            examples=["karras"],
+            extra_json_schema=EXTENSION,
+        ),
     ] = UNSET
+    guidance: Annotated[
+        float,
+        Meta(description="By the prompt; 1 is none", examples=[6.0], extra_json_schema=EXTENSION),
+    ]
     wm_position: Annotated[
         str, Meta(description="Of the watermark, in one spelling", examples=["bottom-right"])
     ]

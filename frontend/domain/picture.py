@@ -42,6 +42,7 @@ class Picture:
     a style of the `base` and the `style_lora`. Of a LoRA in a bank `lora_strength`, `style_lora_strength`
     too, a number."""
     runtime: str = ""  # what ran the networks, as "openvino 2026.4.1 bf16"; "" where Triton does not tell
+    sampling: str = ""  # sampler and spacing that drew it, as "dpmpp_2m karras"; "" likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,9 @@ class Credentials:
     ruleset: str
     weights: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role, see Picture
     runtime: str = ""  # see Picture
+    sampling: str = ""  # see Picture
+    steps: int
+    guidance: float
     prompt: str = ""  # signed only where the settings say so
     invisible_id: str = ""  # identity in the invisible mark, 16 hex digits; "" for none
     watermark_share: float = 0.0  # as in StoredPicture; filled by the finisher
@@ -149,6 +153,7 @@ class StoredPicture(
     timings_ms: Mapping[str, float]  # queue, denoise, decode, finish
     weights: Mapping[str, str] = {}  # SHA-256 of the engine and what it was made of; see Picture
     runtime: str = ""  # see Picture; "" in records of older versions, too
+    sampling: str = ""  # likewise
     watermark_share: float = 0.0  # of the picture's area: mean of alpha times opacity, 0 to 1
     watermark_scale: int = 0  # that it was laid with; 0 for none
     version: str = ""  # that a store with versions keeps the picture as; "" for others

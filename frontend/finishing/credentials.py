@@ -39,6 +39,8 @@ _PROBE = Credentials(
     character="",
     seed=0,
     ruleset="",
+    steps=1,
+    guidance=1.0,
     when="2026-01-01T00:00:00Z",
 )
 

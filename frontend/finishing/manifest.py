@@ -93,6 +93,7 @@ def _soft_binding(invisible_id: str) -> dict[str, Any]:
 
 
 def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
+    sampler, _, spacing = credentials.sampling.partition(" ")
     facts: dict[str, Any] = {
         "gen_id": credentials.gen_id,
         "model": credentials.model,
@@ -103,6 +104,10 @@ def _facts(credentials: Credentials, with_prompt: bool) -> dict[str, Any]:
         "ruleset": clean(credentials.ruleset),
         "weights": dict(credentials.weights),
         "runtime": clean(credentials.runtime),
+        "sampler": sampler,
+        "spacing": spacing,
+        "steps": credentials.steps,
+        "guidance": credentials.guidance,
         "prompt": clean(credentials.prompt, PROMPT_LIMIT) if with_prompt else "",
     }
     return {name: value for name, value in facts.items() if value not in ("", {})}

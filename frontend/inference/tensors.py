@@ -13,6 +13,7 @@ from frontend.domain.picture import Picture, PictureOrder
 
 WEIGHTS = ("engine", "base", "lora", "lora_strength", "style_lora", "style_lora_strength")
 RUNTIMES = re.compile(r"[ -~]{0,400}")
+SAMPLINGS = re.compile(r"([a-z0-9_]{1,40}( [a-z0-9_]{1,40})?)?")
 HASH_OR_STRENGTH = r"^([0-9a-f]{64}|-?\d{1,2}(\.\d{1,8})?)\Z"
 Weights = dict[str, Annotated[str, msgspec.Meta(pattern=HASH_OR_STRENGTH)]]
 
@@ -57,14 +58,16 @@ def picture(response: triton.InferResult, order: PictureOrder) -> Picture:
     if timings is None or timings.shape != (len(TIMINGS),):
         raise InferenceError("Triton sent no timings")
     spent = {name: float(value) for name, value in zip(TIMINGS, timings, strict=True)}
-    runtime = _runtime(response.as_numpy("runtime"))
-    return Picture(pixels, spent, _weights(response.as_numpy("weights")), runtime)
+    runtime = _words(response.as_numpy("runtime"), RUNTIMES, "its runtime")
+    sampling = _words(response.as_numpy("sampling"), SAMPLINGS, "its sampler")
+    return Picture(pixels, spent, _weights(response.as_numpy("weights")), runtime, sampling)
 
 
-def _runtime(told: "np.ndarray[Any, Any] | None") -> str:
+def _words(told: "np.ndarray[Any, Any] | None", known: re.Pattern[str], what: str) -> str:
+    """ "" where it does not tell, as an older one."""
     text = told.reshape(-1)[0].decode("ascii", "replace") if told is not None and told.size == 1 else ""
-    if not RUNTIMES.fullmatch(text):
-        raise InferenceError("Triton tells of its runtime in other words than names and numbers")
+    if not known.fullmatch(text):
+        raise InferenceError(f"Triton tells of {what} in other words than names and numbers")
     return str(text)
 
 

@@ -71,6 +71,9 @@ def credentials(job: Job, picture: Picture, invisible_id: int) -> Credentials:
         ruleset=job.compliance_ruleset,
         weights=picture.weights,
         runtime=picture.runtime,
+        sampling=picture.sampling,
+        steps=job.steps,
+        guidance=job.guidance,
         invisible_id=f"{invisible_id:016x}",
         prompt=job.prompt,
         when=job.time,
@@ -107,4 +110,5 @@ def locate(claim: Claim, finished: Finished, timings_ms: dict[str, float], pictu
         timings_ms=timings_ms,
         weights=dict(picture.weights),
         runtime=picture.runtime,
+        sampling=picture.sampling,
     )

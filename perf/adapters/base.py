@@ -57,7 +57,15 @@ def write(name: str, part: ModelPart, module: PartModule, size: BankSize, folder
     bank = take_bank(model, size)
     name_weights(model, weights_of(module), set())
     target = folder / name
-    (target / "1").mkdir(parents=True)
+    write_graph(model, target / "1")
+    (target / CONFIG_FILE).write_text(config_of(name, part))
+    (target / BANK_FILE).write_bytes(bank.to_json())
+    write_hashes(target, DIGEST)
+
+
+def write_graph(model: onnx.ModelProto, folder: Path) -> None:
+    """Its weights, which have a type and a shape only, become holes in a file."""
+    folder.mkdir(parents=True)
     place = 0
     for tensor in model.graph.initializer:
         length = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * int(
@@ -70,12 +78,9 @@ def write(name: str, part: ModelPart, module: PartModule, size: BankSize, folder
         for key, value in {"location": WEIGHTS_FILE, "offset": place, "length": length}.items():
             tensor.external_data.add(key=key, value=str(value))
         place += -(-length // PAGE) * PAGE
-    (target / "1" / MODEL_FILE).write_bytes(model.SerializeToString())
-    (target / "1" / WEIGHTS_FILE).touch()
-    os.truncate(target / "1" / WEIGHTS_FILE, place)
-    (target / CONFIG_FILE).write_text(config_of(name, part))
-    (target / BANK_FILE).write_bytes(bank.to_json())
-    write_hashes(target, DIGEST)
+    (folder / MODEL_FILE).write_bytes(model.SerializeToString())
+    (folder / WEIGHTS_FILE).touch()
+    os.truncate(folder / WEIGHTS_FILE, place)
 
 
 def write_base(family: TorchFamily, size: BankSize, folder: Path) -> None:

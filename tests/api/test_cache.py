@@ -184,6 +184,9 @@ async def test_hit_tells_what_the_asker_asked_and_no_word_of_the_makers(server: 
         "fingerprint",
         "weights",
         "runtime",
+        "sampler",
+        "spacing",
+        "guidance",
     ):
         assert meta[name] == first[name]
 

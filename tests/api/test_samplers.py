@@ -55,10 +55,10 @@ async def test_each_style_is_drawn_by_its_sampler_and_meta_tells_it(sampled: Api
         style: (meta["steps"], meta.get("sampler"), meta.get("spacing")) for style, (meta, _) in found.items()
     }
     assert told == {
-        "plain": (3, None, "karras"),
+        "plain": (3, "euler", "karras"),
         "solver": (5, "dpmpp_2m", None),
         "few": (4, "lcm", None),
-        "uniform": (3, None, "beta"),
+        "uniform": (3, "euler", "beta"),
     }
     _, again = await drawn(sampled, "few")
     marks = np.abs(again - found["few"][1]).mean()  # the same, but for the invisible mark

@@ -39,6 +39,7 @@ async def test_finished_job_has_every_published_field(server: Api) -> None:
     assert [image["type"] for image in meta["images"]] == ["signed", "thumbnail"]
     assert meta["weights"] == {"engine": "e" * 64}
     assert meta["runtime"] == "openvino 2026.4.1 f32"
+    assert (meta["sampler"], meta["spacing"]) == ("euler", "leading") and meta["guidance"] > 0
     assert meta["enable_invisimark"] is True
     assert set(meta["timings"]) >= {"queue", "denoise", "decode", "finish", "review"}
     assert datetime.fromisoformat(meta["time"]).tzinfo is not None

@@ -47,6 +47,22 @@ def test_steps_fall_to_zero_and_end_at_the_picture(
     assert all(math.isfinite(each) for one in between for each in vars(one).values())
 
 
+@pytest.mark.parametrize(
+    ("diffusion", "sampling", "told"),
+    [
+        (SDXL, Sampling(), "euler leading"),
+        (SDXL, Sampling("dpmpp_2m", "karras"), "dpmpp_2m karras"),
+        (SDXL, Sampling("lcm"), "lcm"),
+        (FLOW, Sampling(), "euler"),
+        (FLOW, Sampling("dpmpp_2m", "beta"), "dpmpp_2m beta"),
+    ],
+)
+def test_sampler_and_spacing_are_told_where_they_have_a_name(
+    diffusion: Diffusion, sampling: Sampling, told: str
+) -> None:
+    assert sampling.told_of(diffusion.schedule) == told
+
+
 @pytest.mark.parametrize("diffusion", [SDXL, FLOW])
 @pytest.mark.parametrize("sampler", SAMPLERS[1:])
 def test_denoiser_that_knows_the_picture_leads_there_with_the_noise_that_the_level_says(

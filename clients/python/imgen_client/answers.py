@@ -87,6 +87,7 @@ class Meta(_Told, frozen=True, kw_only=True):
     steps: int = 0
     sampler: str = ""
     spacing: str = ""
+    guidance: float = 0.0
     compliance: str = ""
     compliance_codes: tuple[str, ...] = ()
     compliance_ruleset: str = ""

@@ -916,15 +916,20 @@ export interface components {
              */
             steps: number;
             /**
-             * @description That took them, where the catalogue says another than the model's own
+             * @description That took them; missing where the Triton does not tell
              * @example dpmpp_2m
              */
             sampler?: string;
             /**
-             * @description Of its noise levels, likewise
+             * @description Of its noise levels; missing where they are the sampler's own, or a flow model's
              * @example karras
              */
             spacing?: string;
+            /**
+             * @description By the prompt; 1 is none
+             * @example 6
+             */
+            guidance: number;
             /**
              * @description Of the watermark, in one spelling
              * @example bottom-right

@@ -251,6 +251,7 @@ def _picture(painting: Painting, weights: str, runtime: str) -> "pb_utils.Infere
             _tensor("timings", painting.timings, np.float32),
             pb_utils.Tensor("weights", np.array([weights.encode()], dtype=object)),
             pb_utils.Tensor("runtime", np.array([runtime.encode()], dtype=object)),
+            pb_utils.Tensor("sampling", np.array([painting.sampling.encode()], dtype=object)),
         ]
     )
 

@@ -58,6 +58,7 @@ def _go_on() -> None:
 class Painting:
     pixels: Array  # uint8 [height, width, 3]
     timings: tuple[float, float, float]  # ms: encode, denoise, decode
+    sampling: str  # what drew it, in words
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Pipeline(Generic[T]):
         Raises BadOrder where the model cannot make a picture of that size or so.
         """
         started = time.monotonic()
-        walk = self._walk(order)
+        sampling, walk = self._walk(order)
         # Milliseconds of arithmetic: beside the encoder, and not in the way of other orders.
         noise = asyncio.to_thread(self._first_latents, order, walk)
         latents, conditions = await asyncio.gather(noise, self._encode(order))
@@ -88,7 +89,7 @@ class Pipeline(Generic[T]):
             raise RuntimeError(f"{self.networks[2]} made {pixels.dtype} {list(pixels.shape)}")
         decoded = time.monotonic()
         times = ((encoded - started) * 1e3, (denoised - encoded) * 1e3, (decoded - denoised) * 1e3)
-        return Painting(pixels, times)
+        return Painting(pixels, times, sampling)
 
     async def _encode(self, order: Order) -> list[T]:
         """The denoiser's inputs that stay the same from step to step.
@@ -161,11 +162,12 @@ class Pipeline(Generic[T]):
         outputs = await self.engine.run(self.networks[0], inputs, self._family.encoded)
         return [self.engine.array(tensor) for tensor in outputs]
 
-    def _walk(self, order: Order) -> Walk:
+    def _walk(self, order: Order) -> tuple[str, Walk]:
         description = self.base.description
         try:
             sampling = description.sampling.instead(order.sampler, order.spacing)
-            return walk_of(description.diffusion, sampling, order.steps)
+            walk = walk_of(description.diffusion, sampling, order.steps)
+            return sampling.told_of(description.diffusion.schedule), walk
         except ValueError as error:
             raise BadOrder(str(error)) from None
 

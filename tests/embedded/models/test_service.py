@@ -136,6 +136,16 @@ def test_networks_of_characters_that_were_removed_go_with_their_model(models: Mo
     models.delete("mine")  # nothing is left to do
 
 
+def test_what_merges_noted_of_a_model_goes_with_it(models: ModelService) -> None:
+    export(models, "mine")
+    found = models.networks.merged / ".found"
+    found.mkdir()
+    for name in ("mine-denoiser", "mine-text-encoder", "other-denoiser"):
+        (found / f"{name}.json").write_text("{}")
+    models.delete("mine")
+    assert [path.name for path in found.iterdir()] == ["other-denoiser.json"]
+
+
 def test_what_a_killed_removal_left_goes_with_the_next(models: ModelService) -> None:
     left = models.networks.merged / ".mine-removed-abc" / "0"
     left.mkdir(parents=True)

@@ -72,6 +72,9 @@ def credentials(**changes: Any) -> Credentials:
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
         "runtime": "openvino 2026.4.1 bf16",
+        "sampling": "dpmpp_2m karras",
+        "steps": 20,
+        "guidance": 6.5,
         "invisible_id": "9e3779b97f4a7c15",
         "when": "2026-03-29T20:02:50Z",
     }

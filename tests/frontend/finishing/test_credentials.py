@@ -93,6 +93,10 @@ def test_facts_and_texts_are_read_back() -> None:
         "ruleset": "default",
         "weights": {"engine": "e" * 64, "lora": "c" * 64},
         "runtime": "openvino 2026.4.1 bf16",
+        "sampler": "dpmpp_2m",
+        "spacing": "karras",
+        "steps": 20,
+        "guidance": 6.5,
     }
     texts = assertion(report, "cawg.metadata")
     assert {name: text for name, text in texts.items() if name != "@context"} == {
@@ -103,6 +107,13 @@ def test_facts_and_texts_are_read_back() -> None:
         "photoshop:Credit": "imgen",
     }
     assert active(report)["title"] == "AI Image"
+
+
+@pytest.mark.parametrize(("sampling", "told"), [("lcm", {"sampler": "lcm"}), ("", {})])
+def test_sampling_is_told_as_far_as_it_is_known(sampling: str, told: dict[str, str]) -> None:
+    facts = assertion(read(signed(who=credentials(sampling=sampling, guidance=0.0))), GENERATION)
+    assert {name: facts[name] for name in ("sampler", "spacing") if name in facts} == told
+    assert facts["guidance"] == 0
 
 
 def test_invisible_mark_is_bound_to_the_manifest() -> None:

@@ -286,8 +286,20 @@ async def test_an_order_that_brings_servers_down_brings_down_two() -> None:
         picture(weights=b'{"engine": "not a hash"}'),
         picture(runtime=b"two\nlines"),
         picture(runtime=b"x" * 401),
+        picture(sampling=b"euler leading twice"),
     ],
-    ids=["narrower", "grey", "floats", "no timings", "few timings", "too large", "no hash", "odd", "long"],
+    ids=[
+        "narrower",
+        "grey",
+        "floats",
+        "no timings",
+        "few timings",
+        "too large",
+        "no hash",
+        "odd",
+        "long",
+        "words",
+    ],
 )
 async def test_what_is_no_picture_of_the_order_is_refused(wrong: Any) -> None:
     async with serving(says(wrong)) as (fake,), client(fake.url) as inference:
@@ -312,6 +324,13 @@ async def test_a_picture_names_what_ran_the_networks_where_triton_tells_it() -> 
         assert (await ask(inference)).runtime == "openvino 2026.4.1 bf16, onnxruntime 1.32.0 f32"
     async with serving(says(picture())) as (fake,), client(fake.url) as inference:
         assert (await ask(inference)).runtime == ""
+
+
+@pytest.mark.parametrize("told", ["dpmpp_2m karras", "lcm", ""])
+async def test_a_picture_names_its_sampler_and_spacing_where_triton_tells_it(told: str) -> None:
+    made = picture(sampling=told.encode()) if told else picture()
+    async with serving(says(made)) as (fake,), client(fake.url) as inference:
+        assert (await ask(inference)).sampling == told
 
 
 async def test_an_order_that_makes_no_numbers_is_counted_by_what_computed_it() -> None:

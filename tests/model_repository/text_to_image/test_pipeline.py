@@ -93,6 +93,20 @@ async def test_each_step_takes_the_latents_of_the_one_before(tiny_repository: Pa
     assert painting.pixels.shape == (16, 32, 3) and len(painting.timings) == 3
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, "euler"),  # a flow's own levels have no name
+        ({"spacing": "karras"}, "euler karras"),
+        ({"sampler": "dpmpp_2m", "spacing": "beta"}, "dpmpp_2m beta"),
+        ({"sampler": "lcm"}, "lcm"),
+    ],
+)
+async def test_picture_tells_what_drew_it(tiny_repository: Path, asked: dict[str, Any], told: str) -> None:
+    painting, _ = await paint(RecordingEngine(), tiny_repository, replace(ORDER, **asked))
+    assert painting.sampling == told
+
+
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "lcm"])
 async def test_sampler_asks_for_the_picture_and_mixes_what_the_next_step_begins_with(
     tiny_repository: Path, sampler: str
