@@ -82,7 +82,8 @@ def _pair(scene: Scene, other: Thing, aspect: float, random: Random) -> tuple[Sp
             _spot(main, aspect / 2, 0.06, aspect * 0.8, 0.52),
         )
     if scene.relation in ("under", "in front of"):
-        side = random.choice((-1, 1))
+        # What is under a tree has one arrangement: of two, a small model draws both at once.
+        side = 1 if scene.relation == "under" else random.choice((-1, 1))
         shift = 0.1 if scene.relation == "under" else 0.16
         back = _spot(
             other,

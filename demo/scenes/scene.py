@@ -149,7 +149,7 @@ def _accompanied(scene: Scene, random: Random, choice: Choice) -> Scene:
     if not up and large:
         kinds += ["in front of", "in front of"]
     if not up and BY_NAME["tree"] in choice.subjects:
-        kinds.append("under tree")
+        kinds += ["under tree", "under tree", "under tree"]
     relation = random.choice(kinds)
     if relation == "under tree":
         return replace(scene, relation="under", other=Thing(BY_NAME["tree"], "green"))

@@ -82,7 +82,7 @@ CPU = Config(
     decoder_rate=1.5e-3,
     negative_every=6,
     twins=600,
-    lora_steps=250,
+    lora_steps=320,
 )
 FULL = Config(
     name="full",
