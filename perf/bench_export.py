@@ -84,6 +84,7 @@ def measured(*command: str) -> Took:
         "said = json.loads(last[0]) if last and last[0].startswith('{') else {};"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
         "said['peak_gb'] = used.ru_maxrss * 1024 / 1e9; said['cpu'] = used.ru_utime + used.ru_stime;"
+        "said['system'] = used.ru_stime;"
         "print(json.dumps(said)); sys.exit(min(abs(done.returncode), 1))"
     )
     return run(sys.executable, "-c", wrapper, *command)

@@ -22,6 +22,7 @@ from perf.report import machine, median, publish, read_options, table
 
 LORAS = {"layers": "all linear layers", "attention": "to_q, to_k, to_v, to_out"}
 WAYS = {"before": "before", "first": "now, a base's first", "next": "now, the next"}
+ONE_THREAD = ("env", "OPENBLAS_NUM_THREADS=1")  # of numpy in each of theirs, as export/__init__.py says it
 MODEL, CHARACTER = "eros", "aya"
 FOUND = ".found"  # of export.graphs.base_check, which needs what is not here
 Measured = Mapping[str, Sequence[Took]]  # by way
@@ -47,7 +48,7 @@ def merge(folder: Path, lora: str, *, known: bool) -> Took:
 
 def step(name: str, folder: Path, lora: str) -> Took:
     shutil.rmtree(folder / name, ignore_errors=True)
-    return must(measured(MERGE, "-m", "perf.merge.steps", name, str(folder), lora))
+    return must(measured(*ONE_THREAD, MERGE, "-m", "perf.merge.steps", name, str(folder), lora))
 
 
 def measure(folder: Path, lora: str, rounds: int, console: Console) -> Measured:
@@ -84,6 +85,7 @@ def summarise(found: Measured) -> dict[str, Any]:
         figures[f"{way}_seconds"] = median([one.seconds for one in found[way]], 1)
         figures[f"{way}_all_seconds"] = [round(one.seconds, 1) for one in found[way]]
         figures[f"{way}_cpu_seconds"] = median([one.cpu_seconds for one in found[way]], 1)
+        figures[f"{way}_system_seconds"] = median([one.said["system"] for one in found[way]], 1)
         figures[f"{way}_peak_gb"] = median([one.peak_gb for one in found[way]], 2)
     for way in ("first", "next"):
         pairs = zip(found["before"], found[way], strict=True)
@@ -95,13 +97,13 @@ def rows_of(lora: str, figures: Mapping[str, Any]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
         (
             f"{LORAS[lora]}: {title}",
-            *(figures[f"{way}_{what}"] for what in ("seconds", "cpu_seconds", "peak_gb")),
+            *(figures[f"{way}_{what}"] for what in ("seconds", "cpu_seconds", "system_seconds", "peak_gb")),
         )
         for way, title in WAYS.items()
     ]
     return [
         *rows,
-        (f"{LORAS[lora]}: bytes written, factors multiplied", figures["floor_seconds"], "", ""),
+        (f"{LORAS[lora]}: bytes written, factors multiplied", figures["floor_seconds"], "", "", ""),
     ]
 
 
@@ -126,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shutil.rmtree(folder / "repository" / network_name(MODEL, DENOISER, CHARACTER))
     title = f"SDXL's denoiser, {figures['model_gb']} GB in fp16, a LoRA of rank {given.rank}"
     rows = [row for lora in LORAS for row in rows_of(lora, figures[lora])]
-    table(title, ("merge", "seconds", "processor seconds", "peak GB"), rows)
+    table(title, ("merge", "seconds", "processor", "of it the system", "peak GB"), rows)
     publish("merge", figures, where, smoke=given.smoke)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-import export  # first: it says how many threads numpy takes
 from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
 from export.lora.lora_file import read_lora
 from export.lora.merge import STRIP, Merge
@@ -23,7 +22,6 @@ from export.lora.strength import Strength
 from export.merge_origin import family_of_base, split_layers
 from perf.merge.before import merge_whole
 
-assert export
 BLOCK = bytes(1 << 22)
 
 
