@@ -11,7 +11,7 @@ PATCH = 2
 """Latents along one side of a token of the transformer."""
 
 
-class RotaryEmbedding(nn.Module):
+class FluxPlaces(nn.Module):
     """In place of diffusers' own, which computes in fp64: not every engine has that type.
 
     At 4096 pixels the largest angle is 256, which fp32 knows to 2e-5.
@@ -30,7 +30,7 @@ class RotaryEmbedding(nn.Module):
         return turned.cos(), turned.sin()
 
 
-class Attention:
+class FluxAttention:
     """In place of diffusers' own processor, in whose traced graph the sizes of one picture are fixed."""
 
     def __call__(
@@ -80,8 +80,8 @@ def _turn(tokens: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
 def prepare_flux(transformer: FluxTransformer2DModel) -> FluxTransformer2DModel:
     """Changed in place: what every engine can run, equal to within rounding."""
     config = transformer.config
-    transformer.pos_embed = RotaryEmbedding(transformer.pos_embed.theta, tuple(config.axes_dims_rope))
-    transformer.set_attn_processor(Attention())
+    transformer.pos_embed = FluxPlaces(transformer.pos_embed.theta, tuple(config.axes_dims_rope))
+    transformer.set_attn_processor(FluxAttention())
     return transformer
 
 

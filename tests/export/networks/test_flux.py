@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
 
-from export.networks.flux import RotaryEmbedding, flux_velocity, prepare_flux
+from export.networks.flux import FluxPlaces, flux_velocity, prepare_flux
 from tests.export.tiny_flux import CHANNELS, POOLED, WIDTH, transformer
 
 
@@ -65,6 +65,6 @@ def test_places_of_the_largest_pictures_are_turned_as_in_diffusers() -> None:
     network = FluxTransformer2DModel(num_layers=0, num_single_layers=0)
     places = torch.stack([torch.zeros(256), torch.arange(256.0), torch.arange(256.0).flip(0)], dim=1)
     wanted = network.pos_embed(places)
-    found = RotaryEmbedding(10_000, (16, 56, 56))(places)
+    found = FluxPlaces(10_000, (16, 56, 56))(places)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one[:, 0].repeat_interleave(2, dim=1), other, rtol=0, atol=3e-5)
