@@ -55,7 +55,9 @@ def split_fused(sources: Mapping[str, Source], namings: Iterable[Naming]) -> dic
     flat: set[str] = set()
     for name, source in sources.items():
         prefix, parts = naming.parts_of(flatten(name))
-        made = {prefix + part.path: partial(_part, source, part) for part in parts} or {name: source}
+        made: dict[str, Source] = {prefix + part.path: partial(_part, source, part) for part in parts} or {
+            name: source
+        }
         if twice := sorted(flat.intersection(map(flatten, made))):
             raise ExportError(f"The LoRA changes a layer of the model under two names: {twice[0]}, {name}")
         flat.update(map(flatten, made))
@@ -95,15 +97,15 @@ def _rows(layer: Layer, rows: npt.NDArray[np.intp]) -> Mapping[str, Array]:
     tensors = layer.tensors
     if tensors.keys() == {"down", "up"}:
         up = tensors["up"][rows]
-        used = up.reshape(len(up), up.shape[1], -1).any(axis=(0, 2))
-        used[0] |= not used.any()
+        used = np.flatnonzero(np.abs(up).reshape(len(up), up.shape[1], -1).max(axis=(0, 2), initial=0))
+        used = used if used.size else np.zeros(1, np.intp)
         return {"down": tensors["down"][used], "up": up[:, used]}
     role = "bias" if "bias" in tensors else "diff"
     return {role: layer.product.of(np.float32(1))[rows]}
 
 
 def side_by_side(paths: Sequence[str], *, last: int = 1) -> tuple[LayerRows, ...]:
-    """Layers whose rows lie one below the other. `last`: how many for each of another one the last one has."""
+    """Layers whose rows lie one below the other; the last one has `last` times as many as another."""
     ends = [*range(1, len(paths)), len(paths) - 1 + last]
     return tuple(
         LayerRows(path, ((start, end),), ends[-1])
