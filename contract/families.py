@@ -5,14 +5,14 @@ one is added: docs/families.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 from typing import Literal, get_args
 
 from contract.limits import MAX_ENGINE_WINDOWS, MAX_WINDOWS
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from contract.parts import ModelPart, TensorSpec
-from contract.schedules import Diffusion, ScaledLinearSchedule
+from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
 
 Guiding = Literal["negative", "number", "none"]
 """How a denoiser is guided: it runs on the prompt and on the negative one, and goes from the one towards the
@@ -71,7 +71,9 @@ class Sizes:
     pooled: int  # of the pooled vectors together; 0 where there are none
     window: int  # tokens, of text encoders whose row does not say it
     channels: int  # of the latents
-    widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of text parts of another width
+    widths: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of the embeddings of text parts of another width
     guiding: Guiding | None = None  # None: the family's
 
 
@@ -82,8 +84,11 @@ class Family:
     pipeline: str  # diffusers' class, in model_index.json
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
-    blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
+    blank_tokens: int = (
+        0  # tokens of zeros behind those of the text, in place of an encoder that is not there
+    )
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
+    denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
     guiding: Guiding = "negative"  # where the checkpoint does not say otherwise
     latent_channels: int  # as published, as is the next one
@@ -259,7 +264,50 @@ SD15 = Family(
     diffusion=_PUBLISHED,
     guidance=7.5,
 )
-FAMILIES: tuple[Family, ...] = (SDXL, SD15)
+FLUX_DEV = Family(
+    name="flux_dev",
+    title="FLUX.1 dev",
+    pipeline="FluxPipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="none",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_2",
+            tokenizer="tokenizer_2",
+            pad="<pad>",
+            layer="last",
+            part=TEXT_ENCODER_T5,
+            window=512,
+            windows=1,
+            kept=True,
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="FluxTransformer2DModel",
+    patch=2,
+    guiding="number",
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(1.0, by_size=True)),
+    steps=28,
+    guidance=3.5,
+)
+FLUX_SCHNELL = replace(
+    FLUX_DEV,
+    name="flux_schnell",
+    title="FLUX.1 schnell",
+    text_encoders=(FLUX_DEV.text_encoders[0], replace(FLUX_DEV.text_encoders[1], window=256)),
+    guiding="none",
+    diffusion=Diffusion("flow", FlowSchedule(1.0)),
+    steps=4,
+    guidance=1.0,
+)
+FAMILIES: tuple[Family, ...] = (SDXL, SD15, FLUX_DEV, FLUX_SCHNELL)
 
 
 def family_named(name: str) -> Family:

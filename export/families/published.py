@@ -1,13 +1,13 @@
 """Configs of the families' networks as they were published, for single files, which hold weights only.
 
-Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable Diffusion XL base 1.0. Needs
-no torch: what an export takes is told before it is imported.
+Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0, FLUX.1 dev
+and FLUX.1 schnell. Needs no torch: what an export takes is told before it is imported.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from contract.families import SD15, SDXL
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD15, SDXL
 
 Config = Mapping[str, Any]
 CLIP: Config = {
@@ -35,6 +35,22 @@ OPEN_CLIP_BIG_G: Config = {
     "hidden_act": "gelu",
     "projection_dim": 1280,
 }
+T5_XXL: Config = {
+    "vocab_size": 32128,
+    "d_model": 4096,
+    "d_kv": 64,
+    "d_ff": 10240,
+    "num_layers": 24,
+    "num_heads": 64,
+    "feed_forward_proj": "gated-gelu",
+    "relative_attention_num_buckets": 32,
+    "relative_attention_max_distance": 128,
+    "layer_norm_epsilon": 1e-6,
+    "dropout_rate": 0.1,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "tie_word_embeddings": False,
+}
 VAE: Config = {
     "block_out_channels": [128, 256, 512, 512],
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -42,6 +58,31 @@ VAE: Config = {
     "layers_per_block": 2,
     "latent_channels": 4,
     "norm_num_groups": 32,
+}
+FLUX: Mapping[str, Config] = {
+    "text_encoder": CLIP_L,
+    "text_encoder_2": T5_XXL,
+    "transformer": {
+        "patch_size": 1,
+        "in_channels": 4 * FLUX_DEV.latent_channels,
+        "num_layers": 19,
+        "num_single_layers": 38,
+        "attention_head_dim": 128,
+        "num_attention_heads": 24,
+        "joint_attention_dim": 4096,
+        "pooled_projection_dim": 768,
+        "axes_dims_rope": [16, 56, 56],
+    },
+    "vae": {
+        **VAE,
+        "sample_size": 1024,
+        "latent_channels": FLUX_DEV.latent_channels,
+        "scaling_factor": 0.3611,
+        "shift_factor": 0.1159,
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "force_upcast": True,
+    },
 }
 PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     SDXL.name: {
@@ -80,5 +121,7 @@ PUBLISHED: Mapping[str, Mapping[str, Config]] = {
         },
         "vae": {**VAE, "sample_size": 512, "scaling_factor": 0.18215},
     },
+    FLUX_DEV.name: {**FLUX, "transformer": {**FLUX["transformer"], "guidance_embeds": True}},
+    FLUX_SCHNELL.name: {**FLUX, "transformer": {**FLUX["transformer"], "guidance_embeds": False}},
 }
 """By the family's name and the network's folder."""

@@ -78,10 +78,11 @@ def _turn(tokens: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def prepare_flux(transformer: FluxTransformer2DModel) -> FluxTransformer2DModel:
-    """Changed in place: what every engine can run, equal to within rounding."""
-    config = transformer.config
-    transformer.pos_embed = FluxPlaces(transformer.pos_embed.theta, tuple(config.axes_dims_rope))
-    transformer.set_attn_processor(FluxAttention())
+    """Changed in place, once: what every engine can run, equal to within rounding."""
+    if not isinstance(transformer.pos_embed, FluxPlaces):
+        axes = tuple(transformer.config.axes_dims_rope)
+        transformer.pos_embed = FluxPlaces(transformer.pos_embed.theta, axes)
+        transformer.set_attn_processor(FluxAttention())
     return transformer
 
 
