@@ -5,14 +5,14 @@ one is added: docs/families.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 from typing import Literal, get_args
 
 from contract.limits import MAX_ENGINE_WINDOWS, MAX_WINDOWS
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from contract.parts import ModelPart, TensorSpec
-from contract.schedules import Diffusion, ScaledLinearSchedule
+from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
 
 Guiding = Literal["negative", "number", "none"]
 """How a denoiser is guided: it runs on the prompt and on the negative one, and goes from the one towards the
@@ -84,6 +84,7 @@ class Family:
     time_ids: bool = False  # whether the denoiser is told the picture's size
     blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
+    denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
     guiding: Guiding = "negative"  # where the checkpoint does not say otherwise
     latent_channels: int  # as published, as is the next one
@@ -259,7 +260,54 @@ SD15 = Family(
     diffusion=_PUBLISHED,
     guidance=7.5,
 )
-FAMILIES: tuple[Family, ...] = (SDXL, SD15)
+SD3 = Family(
+    name="sd3",
+    title="SD 3.5",
+    pipeline="StableDiffusion3Pipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="penultimate",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_2",
+            tokenizer="tokenizer_2",
+            pad="!",
+            layer="penultimate",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_3",
+            tokenizer="tokenizer_3",
+            pad="<pad>",
+            layer="last",
+            part=TEXT_ENCODER_T5,
+            window=256,
+            windows=4,
+            kept=True,
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="SD3Transformer2DModel",
+    patch=2,
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(3.0).to_least()),
+    steps=40,
+    guidance=4.5,
+)
+SD3_CLIP = replace(
+    SD3,
+    name="sd3_clip",
+    title="SD 3.5 without T5",
+    text_encoders=SD3.text_encoders[:2],
+    blank_tokens=256,
+)
+"""It was trained with zeros in place of T5's tokens, too."""
+FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP)
 
 
 def family_named(name: str) -> Family:
