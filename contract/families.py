@@ -264,6 +264,53 @@ SD15 = Family(
     diffusion=_PUBLISHED,
     guidance=7.5,
 )
+SD3 = Family(
+    name="sd3",
+    title="SD 3.5",
+    pipeline="StableDiffusion3Pipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="penultimate",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_2",
+            tokenizer="tokenizer_2",
+            pad="!",
+            layer="penultimate",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_3",
+            tokenizer="tokenizer_3",
+            pad="<pad>",
+            layer="last",
+            part=TEXT_ENCODER_T5,
+            window=256,
+            windows=4,
+            kept=True,
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="SD3Transformer2DModel",
+    patch=2,
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(3.0).to_least()),
+    steps=40,
+    guidance=4.5,
+)
+SD3_CLIP = replace(
+    SD3,
+    name="sd3_clip",
+    title="SD 3.5 without T5",
+    text_encoders=SD3.text_encoders[:2],
+    blank_tokens=256,
+)
+"""It was trained with zeros in place of T5's tokens, too."""
 FLUX_DEV = Family(
     name="flux_dev",
     title="FLUX.1 dev",
@@ -307,7 +354,7 @@ FLUX_SCHNELL = replace(
     steps=4,
     guidance=1.0,
 )
-FAMILIES: tuple[Family, ...] = (SDXL, SD15, FLUX_DEV, FLUX_SCHNELL)
+FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP, FLUX_DEV, FLUX_SCHNELL)
 
 
 def family_named(name: str) -> Family:

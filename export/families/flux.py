@@ -7,6 +7,7 @@ from diffusers import AutoencoderKL, FluxTransformer2DModel
 from transformers import CLIPTextModel, T5EncoderModel
 
 from contract.families import Family
+from export.checkpoints.early_check import GUIDED
 from export.families.family import Tensors, TorchFamily
 from export.networks.flux import PATCH, flux_velocity, prepare_flux
 
@@ -38,7 +39,7 @@ def flux_family(row: Family) -> TorchFamily:
             "vae": AutoencoderKL,
         },
         predict=_predict,
-        denoiser_config={"patch_size": 1, "guidance_embeds": row.guiding == "number"},
+        denoiser_config={"patch_size": 1, GUIDED: row.guiding == "number"},
         text_width="joint_attention_dim",
         channels=_channels,
     )

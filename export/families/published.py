@@ -1,7 +1,7 @@
 """Configs of the families' networks as they were published, for single files, which hold weights only.
 
-Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0, FLUX.1 dev
-and FLUX.1 schnell. Needs no torch: what an export takes is told before it is imported.
+Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0, FLUX.1
+dev and FLUX.1 schnell. Needs no torch: what an export takes is told before it is imported.
 """
 
 from collections.abc import Mapping
