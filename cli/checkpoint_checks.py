@@ -35,6 +35,7 @@ MEMINFO = Path("/proc/meminfo")
 class CheckpointOptions:
     checkpoint: Path
     vae: Path | None = None  # in place of its own
+    text_encoders: tuple[Path, ...] = ()  # that a checkpoint in files lacks
     like: Path | None = None  # whose configs a single file has
     # In place of what the checkpoint says, as words of the command.
     prediction: str | None = None
@@ -60,13 +61,21 @@ def read_forecast(given: CheckpointOptions) -> "Forecast | CheckResult":
         zero_snr=given.zero_snr,
     )
     try:
-        return forecast(given.checkpoint, vae=given.vae, like=given.like, schedule=schedule)
+        return forecast(
+            given.checkpoint,
+            vae=given.vae,
+            text_encoders=given.text_encoders,
+            like=given.like,
+            schedule=schedule,
+        )
     except (ExportError, OSError) as error:
         return bad("checkpoint", describe_error(error))
 
 
 def check_files(given: CheckpointOptions, read: "Forecast") -> Iterator[CheckResult]:
-    layout = "a folder in diffusers' layout" if given.checkpoint.is_dir() else "one file"
+    others = len({given.vae, *given.text_encoders} - {None})
+    one = f"{others + 1} files" if others else "one file"
+    layout = "a folder in diffusers' layout" if given.checkpoint.is_dir() else one
     count = sum(read.values.values()) / 1e6
     yield good("checkpoint", f"{read.family.title}, {layout}, {count:,.0f} million weights")
     first, *more = read.choice.lines

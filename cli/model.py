@@ -145,6 +145,7 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
         CheckpointOptions(
             checkpoint=given.checkpoint,
             vae=given.vae,
+            text_encoders=tuple(given.text_encoder),
             like=given.like,
             prediction=given.prediction,
             spacing=given.spacing,

@@ -71,9 +71,7 @@ class Sizes:
     pooled: int  # of the pooled vectors together; 0 where there are none
     window: int  # tokens, of text encoders whose row does not say it
     channels: int  # of the latents
-    widths: Mapping[str, int] = field(
-        default_factory=dict
-    )  # of the embeddings of text parts of another width
+    widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of text parts of another width
     guiding: Guiding | None = None  # None: the family's
 
 
@@ -84,9 +82,7 @@ class Family:
     pipeline: str  # diffusers' class, in model_index.json
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
-    blank_tokens: int = (
-        0  # tokens of zeros behind those of the text, in place of an encoder that is not there
-    )
+    blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple

@@ -75,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         help="VAE in place of the checkpoint's own: a .safetensors file or a folder",
     )
     options.add_argument(
+        "--text-encoder",
+        type=Path,
+        action="append",
+        default=[],
+        help="file of a text encoder that a checkpoint in files lacks; once for each",
+    )
+    options.add_argument(
         "--distilled",
         type=Path,
         help="LoRA of few steps (Lightning, Hyper-SD, DMD2, LCM) that is merged into the whole model",
@@ -131,6 +138,7 @@ def _export(
         like=given.like,
         distilled=given.distilled,
         vae=given.vae,
+        text_encoders=tuple(given.text_encoder),
         adapters=adapters,
         schedule=ScheduleOptions(
             prediction=PREDICTION_WORDS.get(given.prediction),
@@ -150,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         adapters = _adapters(given.adapters)
         check_name(given.name)
-        check_early(given.checkpoint, given.vae)
+        check_early(given.checkpoint, given.vae, given.text_encoder, given.like)
         if given.engine == "tensorrt":
             load_builder()
         folders = _export(given, engine_options, adapters)

@@ -58,6 +58,7 @@ class ExportOptions:
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
+    text_encoders: tuple[Path, ...] = ()  # likewise, of a checkpoint in files
     adapters: BankSize | None = None  # a bank for LoRAs, in the denoiser and the text encoder
     distilled: Path | None = None  # a LoRA of few steps, that the whole model is changed by
 
@@ -103,6 +104,7 @@ class Export:
 
     def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None, "vae": None}
+        del options["text_encoders"]
         if distilled := options.pop("distilled"):
             more["distilled"] = dict(digests(distilled))
         if self.options.adapters is None:
@@ -203,7 +205,7 @@ def export_checkpoint(
 
 def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
     """Raises ExportError for a file that is refused, too."""
-    check_early(checkpoint, options.vae)
+    check_early(checkpoint, options.vae, options.text_encoders, options.like)
     schedule = options.schedule
     if options.distilled:
         if not options.distilled.is_file():
@@ -227,6 +229,8 @@ def _read(
     original, sources = checkpoint, digests(checkpoint)
     if checkpoint.is_file() or options.vae:
         others = {what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))}
+        if options.text_encoders:
+            others["text_encoders"] = {str(path): dict(digests(path)) for path in options.text_encoders}
         schedule = scheduler_config(choice.diffusion)
         found = key(part="checkpoint", sources=dict(sources), schedule=schedule, **others)
 
@@ -235,7 +239,7 @@ def _read(
             if options.vae and original.is_dir():
                 replace_vae(original, folder, options.vae)
             else:
-                unpack(original, folder, options.like, options.schedule, options.vae)
+                unpack(original, folder, options.like, options.schedule, options.vae, options.text_encoders)
             try:
                 open_tokenizers(open_checkpoint(folder, as_stored=True, diffusion=choice.diffusion))
             except ExportError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from contract.families import family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
-from export.single_file_keys import CLIP_PREFIX, OPEN_CLIP_PREFIX, UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import OPEN_CLIP_PREFIX, UNET_PREFIX, VAE_PREFIX
 
 PICKLE = "it is a pickle, which can run code when it is loaded; convert it to safetensors first"
 # By the first bytes of what is no safetensors file.
@@ -28,9 +28,9 @@ OTHERS = {
     "text_encoders.t5xxl.": "Stable Diffusion 3 or FLUX",
     f"{UNET_PREFIX}distilled_guidance_layer.": "Chroma",
     "distilled_guidance_layer.": "Chroma",
-    f"{UNET_PREFIX}double_blocks.": "FLUX",
-    "double_blocks.": "FLUX",
-    "single_transformer_blocks.": "FLUX",
+    f"{UNET_PREFIX}double_blocks.": "another kind of FLUX",
+    "double_blocks.": "another kind of FLUX",
+    "single_transformer_blocks.": "a transformer of diffusers alone; export the folder that it belongs to",
     f"{UNET_PREFIX}double_layers.": "AuraFlow",
     f"{UNET_PREFIX}double_stream_blocks.": "HiDream",
     f"{UNET_PREFIX}cap_embedder.": "Lumina 2 or Z-Image",
@@ -76,6 +76,11 @@ CHANNELS = {
     9: "an inpainting model",
 }
 """What a UNet's input is for that has more channels than the latents."""
+FLUX_INPUTS = 64  # values of four latents
+FLUX_CHANNELS = {
+    128: "FLUX.1 Depth or Canny, which draws from another picture",
+    384: "FLUX.1 Fill, an inpainting model",
+}
 
 
 def open_header(path: Path) -> SafetensorsHeader:
@@ -101,16 +106,13 @@ def describe_other(path: Path, keys: Collection[str]) -> str:
     for prefix, kind in OTHERS.items():
         if begins(keys, prefix):
             return f"{path} is {kind}; only {family_titles()} can be exported"
-    return f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or UNet's keys"
+    return f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or denoiser's keys"
 
 
-def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
-    """`has_vae`: whether another is given. Raises ExportError; what passes may be refused later."""
+def check_stable_diffusion(path: Path, header: SafetensorsHeader) -> None:
+    """A file of SDXL or SD 1.5. Raises ExportError."""
     keys = header.shapes.keys()
-    check_quantised(path, keys)
-    encoders = any(begins(keys, prefix) for prefix in (OPEN_CLIP_PREFIX, CLIP_PREFIX))
-    refiner = any(begins(keys, prefix) for prefix in REFINER_OR_2)
-    if not begins(keys, f"{UNET_PREFIX}input_blocks.") or not encoders or refiner:
+    if any(begins(keys, prefix) for prefix in REFINER_OR_2):
         raise ExportError(describe_other(path, keys))
     first = header.shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight", ())
     if len(first) == 4:
@@ -122,8 +124,15 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
             f"{path} lacks its second text encoder's projection ({OPEN_CLIP_PREFIX}text_projection); "
             "take a file of the model that is whole"
         )
-    if not has_vae and not begins(keys, f"{VAE_PREFIX}decoder."):
-        raise ExportError(f"{path} has no VAE; {SAY_VAE}")
+
+
+def check_flux(path: Path, header: SafetensorsHeader) -> None:
+    """A file of FLUX.1. Raises ExportError."""
+    for name in (f"{UNET_PREFIX}img_in.weight", "img_in.weight"):
+        channels = header.shapes.get(name, (0, FLUX_INPUTS))[-1]
+        if channels != FLUX_INPUTS:
+            kind = FLUX_CHANNELS.get(channels, "an edit model")
+            raise ExportError(f"{path} is {kind}: its transformer takes {channels} channels; not supported")
 
 
 SAY_VAE = "name the file of one, of the same family: --vae FILE"

@@ -19,19 +19,10 @@ from transformers 5.6 on. Else they begin with text_model."""
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network's weights are in a single file, and how they get diffusers' names."""
+    """How a network's weights get diffusers' names from those that they have in files."""
 
-    prefix: str
+    prefix: str  # of the names that are converted, whatever they begin with in a file
     convert: Callable[[Any, dict[str, torch.Tensor]], Tensors]  # of the empty network and the weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class SingleFile:
-    """How a checkpoint of the family looks in one .safetensors file, which holds weights only."""
-
-    marker: str  # how some keys begin, in files of this family alone
-    sources: Mapping[str, Source]  # of every network
-    configs: Mapping[str, Mapping[str, Any]]  # the published ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +41,8 @@ class TorchFamily:
     """Its config → how it is guided, where checkpoints of the family differ in that."""
     all_used: bool = True
     """Whether the denoiser's graph must hold every weight; the merge of LoRAs counts on it."""
-    single_file: SingleFile | None = None  # None: only folders in diffusers' layout can be exported
+    sources: Mapping[str, Source] | None = None
+    """Of every network. None: only folders in diffusers' layout can be exported."""
 
     def library(self, network: str) -> str:
         """diffusers or transformers."""

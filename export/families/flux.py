@@ -8,8 +8,11 @@ from transformers import CLIPTextModel, T5EncoderModel
 
 from contract.families import Family
 from export.checkpoints.early_check import GUIDED
+from export.families.black_forest import t5_source, transformer_source
 from export.families.family import Tensors, TorchFamily
+from export.families.stable_diffusion import UNET_AND_VAE, clip_source
 from export.networks.flux import PATCH, flux_velocity, prepare_flux
+from export.single_file_keys import FILES, UNET_PREFIX
 
 
 def _predict(transformer: Any, given: Tensors) -> torch.Tensor:
@@ -30,6 +33,7 @@ def _channels(config: Any) -> set[int]:
 
 
 def flux_family(row: Family) -> TorchFamily:
+    keys = FILES[row.name].networks
     return TorchFamily(
         row=row,
         networks={
@@ -42,4 +46,10 @@ def flux_family(row: Family) -> TorchFamily:
         denoiser_config={"patch_size": 1, GUIDED: row.guiding == "number"},
         text_width="joint_attention_dim",
         channels=_channels,
+        sources={
+            "text_encoder": clip_source(keys["text_encoder"].prefixes[0]),
+            "text_encoder_2": t5_source(keys["text_encoder_2"].prefixes[0]),
+            "transformer": transformer_source(UNET_PREFIX),
+            "vae": UNET_AND_VAE["vae"],
+        },
     )
