@@ -57,7 +57,8 @@ def state_of(folder: Path) -> State:
 
 
 def _unet(state: State) -> dict[str, torch.Tensor]:
-    names = sgm_names(key.rpartition(".")[0] for key in state) | NORM_OUT
+    paths = {key.rpartition(".")[0] for key in state}
+    names = {one.ours[0]: one.theirs for one in sgm_names(paths)} | NORM_OUT
     found = {}
     for key, value in state.items():
         module, _, kind = key.rpartition(".")
