@@ -50,8 +50,6 @@ OUTSIDE: Mapping[str, str] = {
 }
 SWAPPED = "final_layer.adaLN_modulation.1"
 """The one layer whose halves change places: shift, then scale; diffusers has scale, then shift."""
-MLP_RATIO = 4
-"""Rows of the last of linear1's layers for each of another one's, in every published FLUX.1."""
 _IN_BLOCK = re.compile(r"(double_blocks|single_blocks)\.(\d+)\.(.+)")
 
 

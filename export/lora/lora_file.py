@@ -18,8 +18,6 @@ from contract.limits import MAX_LORA_BYTES
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, data_start, read_header
 from export.errors import ExportError
 from export.lora.adapters import Array, Layer, kind_of, layer_of
-from export.lora.black_forest_lora import BLACK_FOREST
-from export.lora.fused import split_fused
 from export.lora.keys import LayerKeys, group_keys, list_keys, refuse_unsupported, split_embeddings
 from export.lora.made_for import made_for
 from export.lora.notes import embedding_notes
@@ -30,7 +28,6 @@ __all__ = ["Lora", "read_lora"]
 FP8 = {"F8_E4M3": TensorProto.FLOAT8E4M3FN, "F8_E5M2": TensorProto.FLOAT8E5M2}
 TYPES = ("F64", "F32", "F16", "BF16", *FP8)
 INTEGERS = ("I64", "I32", "I16", "I8", "U8")  # of alphas alone: some converters count the rank
-NAMINGS = (BLACK_FOREST,)
 MAX_LAYER_VALUES = 1 << 27
 """Of one layer's tensors; the largest weight of SDXL has half as many."""
 
@@ -121,7 +118,7 @@ def _layers(file: OpenFile) -> Lora:
         sources[found.name] = partial(_layer, file, found, settings)
     return Lora(
         path.name,
-        split_fused(sources, NAMINGS),
+        sources,
         made_for(layers, header.shapes),
         find_settings_of(header.metadata, path, keys),
         embedding_notes(embeddings, header.shapes),

@@ -9,12 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers.training_utils import _collate_lora_metadata
 from noise import standard_noise
 from order import Order
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 from pipeline import Pipeline
 from repositories import Repositories
+from transformers import CLIPTextModel
 
+from export.character import main as add_character
 from export.model import ExportOptions, export_checkpoint
 from tests.export.session import OnnxEngine
 from tests.export.tiny_flux import CHANNELS, save_tiny_flux
@@ -59,11 +64,13 @@ def draw(models: Path, wanted: Order) -> tuple[Pixels, OnnxEngine]:
     return asyncio.run(pipeline.paint(wanted, step_done)).pixels, engine
 
 
-def draw_with_diffusers(checkpoint: Path, wanted: Order, window: int) -> Pixels:
+def draw_with_diffusers(checkpoint: Path, wanted: Order, window: int, lora: Path | None = None) -> Pixels:
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(checkpoint / "scheduler")
     pipeline = FluxPipeline.from_pretrained(checkpoint, scheduler=scheduler, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.tokenizer_max_length = 77  # which the tiny tokenizer does not say
+    if lora:
+        pipeline.load_lora_weights(lora.parent, weight_name=lora.name)
     scale = pipeline.vae_scale_factor
     height, width = wanted.height // scale, wanted.width // scale
     noise = torch.from_numpy(standard_noise(wanted.seed, (1, CHANNELS, height, width)))
@@ -91,6 +98,40 @@ def test_picture_is_diffusers(guided: bool, folders: dict[bool, Path]) -> None:
     assert given["embeddings"].shape == (1, 512 if guided else 256, 32)
     assert ("guidance" in given) == guided
     assert not any(name.startswith("negative") for name in given)
+
+
+def save_lora(folder: Path, checkpoint: Path) -> Path:
+    """As diffusers saves what PEFT has trained, of the transformer's two kinds of blocks and of CLIP."""
+    torch.manual_seed(3)
+    transformer = FluxTransformer2DModel.from_pretrained(checkpoint / "transformer")
+    encoder = CLIPTextModel.from_pretrained(checkpoint / "text_encoder")
+    layers = ["attn.to_q", "attn.add_k_proj", "attn.to_out.0", "proj_mlp", "ff.net.2", "norm1.linear"]
+    states = []
+    for network, targets in ((transformer, layers), (encoder, ["q_proj", "fc1"])):
+        network.add_adapter(LoraConfig(r=4, lora_alpha=6, target_modules=targets, init_lora_weights=False))
+        states.append(get_peft_model_state_dict(network))
+    FluxPipeline.save_lora_weights(
+        folder,
+        transformer_lora_layers=states[0],
+        text_encoder_lora_layers=states[1],
+        **_collate_lora_metadata({"transformer": transformer, "text_encoder": encoder}),
+    )
+    return folder / "pytorch_lora_weights.safetensors"
+
+
+def test_character_is_drawn_as_diffusers_draws_with_its_lora(
+    folders: dict[bool, Path], tmp_path: Path
+) -> None:
+    models, checkpoint = folders[True] / "models", folders[True] / "checkpoint"
+    lora = save_lora(tmp_path, checkpoint)
+    options = ["--name", "aya", "--model", "eros", "--repository", str(models), "--compare"]
+    assert add_character([str(lora), *options]) == 0
+    wanted = order(character="aya")
+    found, _ = draw(models, wanted)
+    theirs = draw_with_diffusers(checkpoint, wanted, 512, lora)
+    assert np.abs(found.astype(int) - theirs.astype(int)).max() <= 1
+    plain, _ = draw(models, order())
+    assert np.any(plain != found)
 
 
 @GUIDED
