@@ -23,7 +23,9 @@ T5_VOCABULARY += [(f"▁{word}", -2.0) for word in WORDS] + [("▁", -4.0), ("s"
 def t5_tokenizer() -> PreTrainedTokenizerFast:
     """As T5's: pieces with their chances, spaces as a sign of their own, an end of text and no begin."""
     inner = Tokenizer(models.Unigram(T5_VOCABULARY, unk_id=2))
-    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     inner.decoder = decoders.Metaspace()
     inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
