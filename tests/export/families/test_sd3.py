@@ -26,13 +26,18 @@ from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.restore import restore_checkpoint
 from export.errors import ExportError
 from export.families.sd3 import FAMILY
-from export.lora.mmdit_names import mmdit_names
 from export.lora.torch_lora import apply_lora
 from export.lora.strength import Strength
 from export.model import ExportOptions, export_checkpoint
 from export.networks.networks import network_of, networks_of
 from export.networks.trace import example_inputs
-from tests.export.families.tiny_sd3 import CHANNELS, T5_WIDTH, save_tiny_sd3, t5_tokenizer
+from tests.export.families.tiny_sd3 import (
+    CHANNELS,
+    T5_WIDTH,
+    save_tiny_sd3,
+    stability_state,
+    t5_tokenizer,
+)
 from tests.export.session import OnnxEngine, largest_error, run
 from tests.export.tiny import END, PAD, scheduler, tokenizer
 
@@ -245,20 +250,6 @@ def test_lora_of_peft_is_merged_as_peft_applies_it(whole: Exported, tmp_path: Pa
     assert report.layers == len(state) // 2
     assert largest_error(run(tmp_path / "eros-denoiser--aya", inputs)[0], wanted) < 1e-4
     assert largest_error(run(whole.models / "eros-denoiser", inputs)[0], wanted) > 0.01
-
-
-def stability_state(transformer: SD3Transformer2DModel) -> dict[str, torch.Tensor]:
-    """Its weights under Stability's names, of which diffusers' own conversion makes the same again."""
-    ours = {key: value.clone() for key, value in transformer.state_dict().items()}
-    found = {"pos_embed": ours["pos_embed.pos_embed"]}
-    for name in mmdit_names(sorted({key.rpartition(".")[0] for key in ours})):
-        for kind in (".weight", ".bias"):
-            parts = [ours[f"{path}{kind}"] for path in name.ours if f"{path}{kind}" in ours]
-            if parts:
-                value = torch.cat(parts)
-                turned = torch.cat(value.chunk(2)[::-1]) if name.swapped else value
-                found[f"{name.theirs}{kind}"] = turned
-    return found
 
 
 def test_stabilitys_names_are_those_that_diffusers_converts(whole: Exported) -> None:
