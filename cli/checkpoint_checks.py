@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +35,8 @@ MEMINFO = Path("/proc/meminfo")
 class CheckpointOptions:
     checkpoint: Path
     vae: Path | None = None  # in place of its own
-    text_encoders: tuple[Path, ...] = ()  # that a checkpoint in files lacks
     like: Path | None = None  # whose configs a single file has
+    text_encoders: Sequence[Path] = ()  # files of those that a single file lacks
     # In place of what the checkpoint says, as words of the command.
     prediction: str | None = None
     spacing: Spacing | None = None
@@ -64,8 +64,8 @@ def read_forecast(given: CheckpointOptions) -> "Forecast | CheckResult":
         return forecast(
             given.checkpoint,
             vae=given.vae,
-            text_encoders=given.text_encoders,
             like=given.like,
+            text_encoders=given.text_encoders,
             schedule=schedule,
         )
     except (ExportError, OSError) as error:
@@ -73,9 +73,7 @@ def read_forecast(given: CheckpointOptions) -> "Forecast | CheckResult":
 
 
 def check_files(given: CheckpointOptions, read: "Forecast") -> Iterator[CheckResult]:
-    others = len({given.vae, *given.text_encoders} - {None})
-    one = f"{others + 1} files" if others else "one file"
-    layout = "a folder in diffusers' layout" if given.checkpoint.is_dir() else one
+    layout = "a folder in diffusers' layout" if given.checkpoint.is_dir() else "one file"
     count = sum(read.values.values()) / 1e6
     yield good("checkpoint", f"{read.family.title}, {layout}, {count:,.0f} million weights")
     first, *more = read.choice.lines

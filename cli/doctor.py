@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cli.check_result import CheckResult, Soundness
-from cli.export import add_text_encoders
 from cli.help import Commands, command
 
 SIGNS = {Soundness.GOOD: ("✓", "green"), Soundness.DOUBTFUL: ("!", "yellow"), Soundness.BAD: ("✗", "red")}
@@ -31,8 +30,10 @@ def add(commands: Commands) -> None:
         help="whether this one can be exported here and drawn with, by its headers alone",
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
-    add_text_encoders(parser)
     parser.add_argument("--like", type=Path, help="folder whose configs a single file has")
+    parser.add_argument(
+        "--text-encoder", type=Path, action="append", help="file of one that a single file lacks; repeatable"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,8 +72,8 @@ def _of_checkpoint(arguments: argparse.Namespace) -> Iterator[Section]:
     given = CheckpointOptions(
         checkpoint=arguments.checkpoint,
         vae=arguments.vae,
-        text_encoders=tuple(arguments.text_encoder),
         like=arguments.like,
+        text_encoders=arguments.text_encoder or (),
     )
     settings, read = load(), read_forecast(given)
     if isinstance(read, CheckResult):

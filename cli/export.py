@@ -55,17 +55,6 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the model's name, such as mine")
 
 
-def add_text_encoders(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--text-encoder",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="of a text encoder that a checkpoint in files lacks; once for each",
-    )
-
-
 def add_export_options(parser: argparse.ArgumentParser, engines: Sequence[str]) -> None:
     """`engines`: that may be made, the usual one first."""
     parser.add_argument("--storage", choices=("fp16", "fp32"), default="fp16", help="type of stored weights")
@@ -78,7 +67,12 @@ def add_export_options(parser: argparse.ArgumentParser, engines: Sequence[str]) 
         "--zero-snr", action=argparse.BooleanOptionalAction, help="whether drawing begins at noise alone"
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
-    add_text_encoders(parser)
+    parser.add_argument(
+        "--text-encoder",
+        type=Path,
+        action="append",
+        help="file of a text encoder that a single file lacks; give it for each",
+    )
     parser.add_argument(
         "--distilled", type=Path, help="LoRA of few steps (Lightning, …) that makes the whole model one"
     )
@@ -124,7 +118,7 @@ def run_exporter(
             if (value := getattr(arguments, option, None))
             for part in (f"--{option.replace('_', '-')}", str(value))
         ),
-        *(part for file in arguments.text_encoder for part in ("--text-encoder", str(file))),
+        *(part for path in arguments.text_encoder or () for part in ("--text-encoder", str(path))),
         *({True: ["--zero-snr"], False: ["--no-zero-snr"]}.get(arguments.zero_snr, [])),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

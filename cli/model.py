@@ -145,8 +145,8 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
         CheckpointOptions(
             checkpoint=given.checkpoint,
             vae=given.vae,
-            text_encoders=tuple(given.text_encoder),
             like=given.like,
+            text_encoders=given.text_encoder or (),
             prediction=given.prediction,
             spacing=given.spacing,
             sampler=given.sampler,

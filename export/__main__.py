@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.bank import BadBank, BankSize
+from contract.families import family_titles
 from contract.limits import MAX_BATCH
 from contract.samplers import ALL_SPACINGS, SAMPLERS
 from contract.sizes import SIZES
@@ -36,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m export", description="Checkpoint → Triton model repository"
     )
     options.add_argument(
-        "checkpoint", type=Path, help="SDXL or SD 1.5: folder in diffusers' layout, or one .safetensors file"
+        "checkpoint",
+        type=Path,
+        help=f"{family_titles()}: folder in diffusers' layout, or one .safetensors file",
     )
     options.add_argument("--name", required=True, help="the model's name, such as eros")
     options.add_argument("--output", required=True, type=Path, help="model repository to write into")
@@ -79,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="file of a text encoder that a checkpoint in files lacks; once for each",
+        help="file of a text encoder that a single file lacks; repeatable",
     )
     options.add_argument(
         "--distilled",
@@ -158,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         adapters = _adapters(given.adapters)
         check_name(given.name)
-        check_early(given.checkpoint, given.vae, given.text_encoder, given.like)
+        check_early(given.checkpoint, given.vae, given.text_encoder)
         if given.engine == "tensorrt":
             load_builder()
         folders = _export(given, engine_options, adapters)

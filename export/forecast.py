@@ -6,14 +6,13 @@ Needs no torch. What passes here may still be refused by the export, which reads
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
 from contract.families import Family
-from contract.names import DECODER, DENOISER
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from contract.safetensors_header import SafetensorsHeader
-from export.checkpoints.checkpoint_files import CheckpointFiles, config_of, open_files
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
     DIFFUSERS_FILE,
@@ -21,8 +20,8 @@ from export.checkpoints.clean_folder import (
     find_weights,
     read_config,
 )
-from export.checkpoints.early_check import check_early, family_of_index, read_index
-from export.checkpoints.other_kinds import begins, open_header
+from export.checkpoints.early_check import check_early, family_of_index, family_of_keys, read_index
+from export.checkpoints.other_kinds import begins, open_files, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -30,7 +29,8 @@ from export.checkpoints.schedule_choice import (
     choose_for_file,
     schedule_of_folder,
 )
-from export.single_file_keys import VAE_PREFIXES
+from export.families.published import PUBLISHED
+from export.single_file_keys import COMFY_VAE_PREFIX, T5_PREFIX, TEXT_PREFIXES, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
@@ -82,16 +82,15 @@ def forecast(
     checkpoint: Path,
     *,
     vae: Path | None = None,
-    text_encoders: Sequence[Path] = (),
     like: Path | None = None,
+    text_encoders: Sequence[Path] = (),
     schedule: ScheduleOptions = NO_OPTIONS,
 ) -> Forecast:
     """Options as of the export. Raises ExportError, and OSError."""
+    check_early(checkpoint, vae, text_encoders)
     if checkpoint.is_dir():
-        check_early(checkpoint, vae, text_encoders)
         return _of_folder(checkpoint, vae, schedule)
-    files = open_files(checkpoint, text_encoders=text_encoders, has_vae=vae is not None, like=like)
-    return _of_files(files, vae, like, schedule)
+    return _of_file(checkpoint, open_files(checkpoint, text_encoders).header, vae, like, schedule)
 
 
 def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> Forecast:
@@ -117,38 +116,52 @@ def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> For
     )
 
 
-def _of_files(
-    files: CheckpointFiles, vae: Path | None, like: Path | None, schedule: ScheduleOptions
+def _of_file(
+    path: Path, header: SafetensorsHeader, vae: Path | None, like: Path | None, schedule: ScheduleOptions
 ) -> Forecast:
-    family, header, places = files.family, files.header, files.places
-    if vae:
-        config, decoder = _vae(vae, family, like)
-    else:
-        config = config_of(family, "vae", VAE, like)
-        decoder = _count(places["vae"].header, places["vae"].prefix, DECODES)
-    texts = {
-        part: sum(places[encoder.name].values for encoder in encoders)
-        for part, encoders in family.text_parts.items()
+    family = family_of_keys(path, header.shapes)
+    configs = PUBLISHED[family.name]
+    denoiser_config = configs[family.denoiser]
+    if _has(like, family.denoiser, family):
+        denoiser_config = read_config(like / family.denoiser, family.denoiser_class)
+    config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
+    if not (vae and vae.is_dir()) and _has(like, "vae", family):
+        config = read_config(like / "vae", VAE)
+    denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
+    apart = {
+        part: header.values_of((prefix,))
+        for part, prefix in ((TEXT_ENCODER_T5, T5_PREFIX),)
+        if part in family.part_names
     }
-    opened = {place.path: place.header for place in places.values()}
-    denoiser = config_of(family, family.denoiser, family.denoiser_class, like)
+    values = {
+        TEXT_ENCODER: header.values - denoiser - whole_vae - sum(apart.values()),
+        **apart,
+        DENOISER: denoiser,
+        DECODER: decoder,
+    }
     return Forecast(
         family=family,
-        choice=choose_for_file(files.path, header, family, like, schedule),
-        values={**texts, DENOISER: places[family.denoiser].values, DECODER: decoder},
-        configs={DENOISER: denoiser, DECODER: config},
+        choice=choose_for_file(path, header, family, like, schedule),
+        values=values,
+        configs={DENOISER: denoiser_config, DECODER: config},
         downscale=_downscale(config),
-        unpacked=sum(one.data_bytes for one in opened.values()),
+        unpacked=header.data_bytes,
         licence=next((header.metadata[key] for key in LICENCE_KEYS if key in header.metadata), ""),
     )
 
 
-def _vae(path: Path, family: Family, like: Path | None = None) -> tuple[Mapping[str, Any], int]:
+def _has(like: Path | None, network: str, family: Family) -> TypeGuard[Path]:
+    """Whether a config is taken from there: of a family with many parts, not all need be."""
+    return like is not None and (family.name not in TEXT_PREFIXES or (like / network).is_dir())
+
+
+def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:
     """Its config, and how many values its decoder has. `path`: of a folder or a file."""
     if not path.is_dir():
         header = open_header(path)
-        prefix = next((prefix for prefix in VAE_PREFIXES if begins(header.shapes, prefix)), "")
-        return config_of(family, "vae", VAE, like), _count(header, prefix, DECODES)
+        prefixes = (VAE_PREFIX, COMFY_VAE_PREFIX)
+        prefix = next((prefix for prefix in prefixes if begins(header.shapes, prefix)), "")
+        return PUBLISHED[family.name]["vae"], _count(header, prefix, DECODES)
     folder = path if (path / CONFIG_FILE).exists() else path / "vae"
     weights = find_weights(folder, DIFFUSERS_FILE)
     return read_config(folder, VAE), sum(_count(one, "", DECODES) for one in weights.headers.values())

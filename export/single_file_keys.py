@@ -1,68 +1,50 @@
-"""How the keys of a checkpoint in files begin: in Stability's words, Black Forest Labs' and ComfyUI's."""
+"""How the keys of a checkpoint in one file begin, in Stability's words, and those of text encoders beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from contract.families import FLUX_DEV, FLUX_SCHNELL, SD15, SDXL
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, SD15, SDXL
 
-UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
-VAE_PREFIXES = (VAE_PREFIX, "vae.")
+UNET_PREFIX, VAE_PREFIX, COMFY_VAE_PREFIX = "model.diffusion_model.", "first_stage_model.", "vae."
 OPEN_CLIP_PREFIX, CLIP_PREFIX = "conditioner.embedders.1.model.", "cond_stage_model.transformer."
 """The same of SDXL's second text encoder, and of SD 1.5's only one."""
-CLIP_LAYER, T5_LAYER = "text_model.encoder.layers.0.", "encoder.block.0."
-
-
-@dataclass(frozen=True)
-class NetworkKeys:
-    """Of one network. They are told by how they begin without the network's prefix."""
-
-    prefixes: tuple[str, ...]  # in a file with other networks; "": in none
-    layer: str = ""  # how some of them go on, whichever prefix there is
-    kind: str = ""  # class of a text encoder that may have a file of its own
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileKeys:
-    """Of one family's checkpoints."""
-
-    networks: Mapping[str, NetworkKeys]  # by folder; in diffusers' layout: all that there are
-    marks: tuple[str, ...]  # how some of the denoiser's keys go on, all of these in files of this family
-    beside: str = ""  # how others begin, in files of this family alone
-
-
-def _flux(*marks: str) -> FileKeys:
-    return FileKeys(
-        networks={
-            "text_encoder": NetworkKeys(("text_encoders.clip_l.transformer.",), CLIP_LAYER, "CLIPTextModel"),
-            "text_encoder_2": NetworkKeys(("text_encoders.t5xxl.transformer.",), T5_LAYER, "T5EncoderModel"),
-            "transformer": NetworkKeys((UNET_PREFIX, "")),
-            "vae": NetworkKeys(VAE_PREFIXES, "decoder."),
-        },
-        marks=("double_blocks.0.img_mod.lin.", "vector_in.", *marks),
-    )
-
-
-FILES: Mapping[str, FileKeys] = {
-    SDXL.name: FileKeys(
-        networks={
-            "text_encoder": NetworkKeys(("conditioner.embedders.0.transformer.",)),
-            "text_encoder_2": NetworkKeys((OPEN_CLIP_PREFIX,)),
-            "unet": NetworkKeys((UNET_PREFIX,)),
-            "vae": NetworkKeys((VAE_PREFIX,), "decoder."),
-        },
-        marks=("input_blocks.",),
-        beside=OPEN_CLIP_PREFIX,
-    ),
-    SD15.name: FileKeys(
-        networks={
-            "text_encoder": NetworkKeys((CLIP_PREFIX,)),
-            "unet": NetworkKeys((UNET_PREFIX,)),
-            "vae": NetworkKeys((VAE_PREFIX,), "decoder."),
-        },
-        marks=("input_blocks.",),
-        beside=CLIP_PREFIX,
-    ),
-    FLUX_DEV.name: _flux("guidance_in."),
-    FLUX_SCHNELL.name: _flux(),
+CLIP_L_PREFIX, CLIP_G_PREFIX, T5_PREFIX = (
+    f"text_encoders.{name}.transformer." for name in ("clip_l", "clip_g", "t5xxl")
+)
+"""Of text encoders that are published apart, where a file holds them too."""
+SD3_PREFIX = f"{UNET_PREFIX}joint_blocks."
+FLUX_KEY = "double_blocks.0.img_mod.lin."
+"""Of FLUX.1's transformer and no relative's, in a file of its own."""
+FLUX_PREFIX = f"{UNET_PREFIX}{FLUX_KEY}"
+SINGLE_FILES: Mapping[str, tuple[str, ...]] = {
+    SDXL.name: (OPEN_CLIP_PREFIX,),
+    SD15.name: (CLIP_PREFIX,),
+    SD3.name: (SD3_PREFIX, T5_PREFIX),
+    SD3_CLIP.name: (SD3_PREFIX,),
+    FLUX_DEV.name: (FLUX_PREFIX, f"{UNET_PREFIX}guidance_in."),
+    FLUX_SCHNELL.name: (FLUX_PREFIX,),
 }
-"""By family; the first that fits is that of a file."""
+"""By family: how some keys of its single files begin; the first family of which all are there is it."""
+TEXT_PREFIXES: Mapping[str, tuple[str, ...]] = {
+    SD3.name: (CLIP_L_PREFIX, CLIP_G_PREFIX, T5_PREFIX),
+    SD3_CLIP.name: (CLIP_L_PREFIX, CLIP_G_PREFIX),
+    FLUX_DEV.name: (CLIP_L_PREFIX, T5_PREFIX),
+    FLUX_SCHNELL.name: (CLIP_L_PREFIX, T5_PREFIX),
+}
+"""By family, of those whose text encoders may be in files of their own: how their keys begin."""
+T5_KEY = "encoder.block.0.layer.0.SelfAttention.q.weight"
+CLIP_KEY = "text_model.embeddings.token_embedding.weight"
+"""Of a text encoder's own file."""
+
+
+def prefixes_of(files: Mapping[str, Mapping[str, tuple[int, ...]]]) -> dict[str, str]:
+    """`files`: shapes by key of text encoders' own files → how their keys would begin in one file. Of two
+    CLIPs the narrower is L; a single one is G if it is as wide as that was published. "": no text encoder.
+    """
+    found = {name: T5_PREFIX if T5_KEY in shapes else "" for name, shapes in files.items()}
+    clips = sorted((shapes[CLIP_KEY][-1], name) for name, shapes in files.items() if CLIP_KEY in shapes)
+    for number, (width, name) in enumerate(clips):
+        found[name] = CLIP_G_PREFIX if number or (len(clips) == 1 and width == CLIP_G_WIDTH) else CLIP_L_PREFIX
+    return found
+
+
+CLIP_G_WIDTH = 1280

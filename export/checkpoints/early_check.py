@@ -1,11 +1,10 @@
 """What of a checkpoint is refused in a moment, before torch is imported: its layout, configs and headers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from contract.families import FAMILIES, Family, Guiding, family_titles
-from export.checkpoints.checkpoint_files import family_of_keys, open_files
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
     DIFFUSERS_FILE,
@@ -16,39 +15,47 @@ from export.checkpoints.clean_folder import (
 from export.checkpoints.network_config import CONFIGS
 from export.checkpoints.other_kinds import (
     SAY_VAE,
+    begins,
+    check_file,
     check_quantised,
     check_unet_config,
-    open_header,
+    describe_other,
+    open_files,
 )
 from export.errors import ExportError
 from export.json_file import read_json
+from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
 GUIDED = "guidance_embeds"
 """diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 
 
-def check_early(
-    checkpoint: Path,
-    vae: Path | None = None,
-    text_encoders: Sequence[Path] = (),
-    like: Path | None = None,
-) -> None:
-    """`vae`, `text_encoders`: that are to take the place of its own; `like`: a folder whose configs a file
-    has. Raises ExportError. What passes may be refused later."""
-    if not checkpoint.is_dir():
-        open_files(checkpoint, text_encoders=text_encoders, has_vae=vae is not None, like=like)
-    elif text_encoders:
-        raise ExportError(f"--text-encoder is for checkpoints in files; put it into {checkpoint}")
-    else:
+def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequence[Path] = ()) -> None:
+    """`vae`: that is to take the place of its own; `text_encoders`: files of a single file's. Raises
+    ExportError. What passes may be refused later."""
+    if checkpoint.is_dir() and text_encoders:
+        raise ExportError("--text-encoder is for single files; a folder has text encoders of its own")
+    if checkpoint.is_dir():
         _check_folder(checkpoint, has_vae=vae is not None)
+        return
+    check_file(checkpoint, open_files(checkpoint, text_encoders).header, has_vae=vae is not None)
 
 
-def family_of_checkpoint(checkpoint: Path) -> Family:
+def family_of_checkpoint(checkpoint: Path, text_encoders: Sequence[Path] = ()) -> Family:
     """Of a folder or a single file. Raises ExportError."""
     if checkpoint.is_dir():
         return family_of_index(read_index(checkpoint), checkpoint)
-    return family_of_keys(checkpoint, open_header(checkpoint).shapes)
+    return family_of_keys(checkpoint, open_files(checkpoint, text_encoders).keys)
+
+
+def family_of_keys(path: Path, keys: Collection[str]) -> Family:
+    """Of a single file. Raises ExportError."""
+    for family in FAMILIES:
+        markers = SINGLE_FILES.get(family.name, ())
+        if markers and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX)):
+            return family
+    raise ExportError(describe_other(path, keys))
 
 
 def read_index(folder: Path) -> dict[str, Any]:

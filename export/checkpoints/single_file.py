@@ -1,7 +1,7 @@
-"""A checkpoint in .safetensors files, as model sites publish them, unpacked into diffusers' layout.
+"""A checkpoint in one .safetensors file, as model sites publish them, unpacked into diffusers' layout.
 
-Files hold weights only: sizes come from the family's table, tokenizers from CLIP and T5; or both from a
-folder in diffusers' layout that the caller names.
+diffusers' own conversions do the renaming. The file holds weights only: sizes come from the family's table,
+tokenizers from CLIP and T5; or both from a folder in diffusers' layout that the caller names.
 """
 
 import json
@@ -13,13 +13,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from contract.names import TEXT_ENCODER_T5
 from contract.schedules import Diffusion
-from export.checkpoints.checkpoint_files import Place, config_of, family_of_keys, open_files
-from export.checkpoints.clean_folder import CONFIG_FILE, written_config
+from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.early_check import INDEX_FILE, family_of_index, read_index
+from export.checkpoints.early_check import INDEX_FILE, family_of_index, family_of_keys, read_index
 from export.checkpoints.fp8 import scaled
-from export.checkpoints.other_kinds import open_header
+from export.checkpoints.other_kinds import Place, check_file, open_files
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -31,7 +31,8 @@ from export.checkpoints.t5_tokenizer import write_t5_tokenizer
 from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
-from export.families.family import Source, Tensors, TorchFamily, torch_family
+from export.families.family import Tensors, TorchFamily, torch_family
+from export.single_file_keys import TEXT_PREFIXES
 
 
 def unpack(
@@ -44,40 +45,52 @@ def unpack(
 ) -> None:
     """Writes `folder`, which must not exist.
 
-    `like`: a folder whose configs and tokenizers are taken; `vae`, `text_encoders`: in place of the file's
-    own. Raises ExportError for anything but a whole checkpoint of a family that is published in this form.
+    `like`: a folder whose configs and tokenizers are taken; `vae`: in place of the file's own;
+    `text_encoders`: files of those that it lacks. Raises ExportError for anything but a whole checkpoint of a
+    family that is published in this form.
     """
-    files = open_files(path, text_encoders=text_encoders, has_vae=vae is not None, like=like)
-    family, diffusion = torch_family(files.family), schedule_of_file(path, like, options).diffusion
-    for name, kind in family.networks.items():
-        config = config_of(family.row, name, kind.__name__, like)
-        source = path
-        try:
+    files = open_files(path, text_encoders)
+    check_file(path, files.header, has_vae=vae is not None)
+    family = torch_family(family_of_keys(path, files.keys))
+    diffusion = schedule_of_file(path, like, options, text_encoders).diffusion
+    for encoder in family.row.text_encoders:
+        own = encoder.window is None or encoder.part == TEXT_ENCODER_T5
+        if not own and not (like and (like / encoder.tokenizer).is_dir()):
+            raise ExportError(
+                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the published "
+                "model in diffusers' layout: --like FOLDER"
+            )
+    try:
+        for name in family.networks:
+            config = _config(name, family, like)
             if name == "vae" and vae:
-                source = vae
                 config, state = read_vae(vae, family, config)
             else:
-                source = files.places[name].path
-                state = _read_state(files.places[name], _sources(family)[name].prefix)
+                prefix = family.single_file.sources[name].prefix  # type: ignore[union-attr]
+                state = _read_state(files.place(prefix), prefix)
             _unpack_network(name, family, state, config, folder / name)
-        except (OSError, SafetensorError) as error:
-            raise ExportError(f"Cannot read {source}: {first_line(error)}") from None
-        except BadSize as error:
-            named = f"the configs in {like}" if like else f"{family.row.title} as published"
-            raise ExportError(
-                f"{source} is not whole, or not of the sizes of {named}: {error}; "
-                "name a folder in diffusers' layout that has its configs: --like FOLDER"
-            ) from None
+    except (OSError, SafetensorError) as error:
+        raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
+    except BadSize as error:
+        named = f"the configs in {like}" if like else f"{family.row.title} as published"
+        denoiser = folder / family.row.denoiser
+        blamed = vae if vae and not (folder / "vae").exists() and denoiser.exists() else path
+        raise ExportError(
+            f"{blamed} is not whole, or not of the sizes of {named}: {error}; "
+            "name a folder in diffusers' layout that has its configs: --like FOLDER"
+        ) from None
     _write_rest(folder, family, like, diffusion)
 
 
 def replace_vae(checkpoint: Path, folder: Path, vae: Path) -> None:
     """Fills `folder` with links to a checkpoint in diffusers' layout, and another VAE. Raises ExportError."""
     family = torch_family(family_of_index(read_index(checkpoint), checkpoint))
-    if not family.sources:
+    if not family.single_file:
         raise ExportError(f"--vae is not for {family.row.title}; put its files into {checkpoint / 'vae'}")
-    own = checkpoint if (checkpoint / "vae" / CONFIG_FILE).exists() else None
-    usual = config_of(family.row, "vae", "AutoencoderKL", own)
+    own = checkpoint / "vae"
+    usual = (
+        read_config(own, "AutoencoderKL") if (own / CONFIG_FILE).exists() else _config("vae", family, None)
+    )
     config, state = read_vae(vae, family, usual)
     try:
         _unpack_network("vae", family, state, config, folder / "vae")
@@ -94,27 +107,27 @@ class BadSize(Exception):
     """Which weight is missing or has another shape, in a few words."""
 
 
-def schedule_of_file(path: Path, like: Path | None, options: ScheduleOptions) -> ScheduleChoice:
+def schedule_of_file(
+    path: Path, like: Path | None, options: ScheduleOptions, text_encoders: Sequence[Path] = ()
+) -> ScheduleChoice:
     """Raises ExportError."""
-    header = open_header(path)
-    return choose_for_file(path, header, family_of_keys(path, header.shapes), like, options)
-
-
-def _sources(family: TorchFamily) -> Mapping[str, Source]:
-    assert family.sources  # as open_files lets through
-    return family.sources
+    files = open_files(path, text_encoders)
+    return choose_for_file(path, files.header, family_of_keys(path, files.keys), like, options)
 
 
 def _unpack_network(
     name: str, family: TorchFamily, state: dict[str, torch.Tensor], config: Mapping[str, Any], folder: Path
 ) -> None:
     """One at a time, so that no more than one is in memory. Weights keep their type. Raises BadSize."""
+    assert family.single_file
     network = family.empty_network(name, config)
     try:
-        converted = _sources(family)[name].convert(network, state)
+        converted = family.single_file.sources[name].convert(network, state)
     except Exception as error:  # what the conversions raise of half a file: many kinds
         raise BadSize(f"{name}: {first_line(error)}") from None
-    wanted = dict(network.named_parameters())  # those that are tied to others once
+    # A weight that has two names in the network (T5's embeddings) is there once.
+    own = {*dict(network.named_parameters()), *dict(network.named_buffers())}
+    wanted = {key: value for key, value in network.state_dict().items() if key in own}
     kept = {key: value.contiguous() for key, value in converted.items() if key in wanted}
     _check_sizes(name, kept, wanted)
     folder.mkdir(parents=True)
@@ -134,8 +147,8 @@ def _check_sizes(name: str, found: Tensors, wanted: Tensors) -> None:
 
 def _read_state(place: Place, prefix: str) -> dict[str, torch.Tensor]:
     """`prefix`: that its keys get in place of their own."""
-    keys = [key for key in place.header.shapes if key.startswith(place.prefix)]
     with safe_open(place.path, framework="pt") as file:
+        keys = [key for key in file.keys() if key.startswith(place.prefix)]  # noqa: SIM118
         return scaled({prefix + key.removeprefix(place.prefix): file.get_tensor(key) for key in keys})
 
 
@@ -146,12 +159,19 @@ def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
         raise ExportError(f"Cannot write {path}: {first_line(error)}{ROOM}") from None
 
 
+def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, Any]:
+    if like is None or (family.row.name in TEXT_PREFIXES and not (like / name).is_dir()):
+        assert family.single_file
+        return family.single_file.configs[name]
+    return read_config(like / name, family.networks[name].__name__)
+
+
 def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
     """Tokenizers, scheduler and index."""
     for encoder in family.row.text_encoders:
-        if like is not None:
+        if like and (like / encoder.tokenizer).is_dir():
             copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
-        elif family.networks[encoder.name].__name__.startswith("T5"):
+        elif encoder.part == TEXT_ENCODER_T5:
             write_t5_tokenizer(folder / encoder.tokenizer)
         else:
             write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)

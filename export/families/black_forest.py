@@ -1,4 +1,4 @@
-"""How the weights of FLUX.1's transformer and of T5 in files get diffusers' names.
+"""How the weights of FLUX.1's transformer in files get diffusers' names.
 
 By the table of names, not by diffusers' own conversion, which knows the published widths alone.
 """
@@ -10,24 +10,12 @@ import torch
 from export.families.black_forest_names import SWAPPED, diffusers_names
 from export.families.family import Source, Tensors
 
-TOKENS, SAME_TOKENS = "shared.weight", "encoder.embed_tokens.weight"
-"""T5's embeddings: some files have them under both names, some under one."""
 SCALE = "scale"
 """What they call the weight of a norm of queries and keys."""
 
 
 def transformer_source(prefix: str) -> Source:
     return Source(prefix, lambda network, state: transformer_of(network, state, prefix))
-
-
-def t5_source(prefix: str) -> Source:
-    def convert(_: Any, state: dict[str, torch.Tensor]) -> Tensors:
-        found = {key.removeprefix(prefix): value for key, value in state.items()}
-        if SAME_TOKENS in found:
-            found.setdefault(TOKENS, found[SAME_TOKENS])
-        return found
-
-    return Source(prefix, convert)
 
 
 def transformer_of(network: Any, state: dict[str, torch.Tensor], prefix: str) -> Tensors:

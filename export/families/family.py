@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from contract.families import FAMILIES, Family, Guiding
+from contract.families import Family, Guiding
 from export.errors import ExportError, first_line
 
 Tensors = Mapping[str, torch.Tensor]
@@ -19,10 +19,18 @@ from transformers 5.6 on. Else they begin with text_model."""
 
 @dataclass(frozen=True)
 class Source:
-    """How a network's weights get diffusers' names from those that they have in files."""
+    """Where a network's weights are in a single file, and how they get diffusers' names."""
 
-    prefix: str  # of the names that are converted, whatever they begin with in a file
+    prefix: str
     convert: Callable[[Any, dict[str, torch.Tensor]], Tensors]  # of the empty network and the weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleFile:
+    """How a checkpoint of the family looks in one .safetensors file, which holds weights only."""
+
+    sources: Mapping[str, Source]  # of every network
+    configs: Mapping[str, Mapping[str, Any]]  # the published ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +49,7 @@ class TorchFamily:
     """Its config → how it is guided, where checkpoints of the family differ in that."""
     all_used: bool = True
     """Whether the denoiser's graph must hold every weight; the merge of LoRAs counts on it."""
-    sources: Mapping[str, Source] | None = None
-    """Of every network. None: only folders in diffusers' layout can be exported."""
+    single_file: SingleFile | None = None  # None: only folders in diffusers' layout can be exported
 
     def library(self, network: str) -> str:
         """diffusers or transformers."""
@@ -87,5 +94,3 @@ def torch_family(row: Family) -> TorchFamily:
     return found
 
 
-def torch_families() -> list[TorchFamily]:
-    return [torch_family(row) for row in FAMILIES]

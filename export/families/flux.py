@@ -8,11 +8,13 @@ from transformers import CLIPTextModel, T5EncoderModel
 
 from contract.families import Family
 from export.checkpoints.early_check import GUIDED
-from export.families.black_forest import t5_source, transformer_source
-from export.families.family import Tensors, TorchFamily
+from export.families.black_forest import transformer_source
+from export.families.family import SingleFile, Source, Tensors, TorchFamily
+from export.families.published import PUBLISHED
+from export.families.sd3 import t5
 from export.families.stable_diffusion import UNET_AND_VAE, clip_source
 from export.networks.flux import PATCH, flux_velocity, prepare_flux
-from export.single_file_keys import FILES, UNET_PREFIX
+from export.single_file_keys import CLIP_L_PREFIX, T5_PREFIX, UNET_PREFIX
 
 
 def _predict(transformer: Any, given: Tensors) -> torch.Tensor:
@@ -33,7 +35,6 @@ def _channels(config: Any) -> set[int]:
 
 
 def flux_family(row: Family) -> TorchFamily:
-    keys = FILES[row.name].networks
     return TorchFamily(
         row=row,
         networks={
@@ -46,10 +47,13 @@ def flux_family(row: Family) -> TorchFamily:
         denoiser_config={"patch_size": 1, GUIDED: row.guiding == "number"},
         text_width="joint_attention_dim",
         channels=_channels,
-        sources={
-            "text_encoder": clip_source(keys["text_encoder"].prefixes[0]),
-            "text_encoder_2": t5_source(keys["text_encoder_2"].prefixes[0]),
-            "transformer": transformer_source(UNET_PREFIX),
-            "vae": UNET_AND_VAE["vae"],
-        },
+        single_file=SingleFile(
+            sources={
+                "text_encoder": clip_source(CLIP_L_PREFIX),
+                "text_encoder_2": Source(T5_PREFIX, t5),
+                "transformer": transformer_source(UNET_PREFIX),
+                "vae": UNET_AND_VAE["vae"],
+            },
+            configs=PUBLISHED[row.name],
+        ),
     )

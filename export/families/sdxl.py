@@ -9,7 +9,8 @@ from diffusers.loaders import single_file_utils as conversions
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from contract.families import SDXL
-from export.families.family import Source, Tensors, TorchFamily
+from export.families.family import SingleFile, Source, Tensors, TorchFamily
+from export.families.published import PUBLISHED
 from export.families.stable_diffusion import UNET_AND_VAE, ask_unet, clip_source
 from export.single_file_keys import OPEN_CLIP_PREFIX
 
@@ -33,9 +34,12 @@ FAMILY = TorchFamily(
     },
     predict=ask_unet(_conditions),
     denoiser_config={"addition_embed_type": "text_time"},
-    sources={
-        "text_encoder": clip_source("conditioner.embedders.0.transformer."),
-        "text_encoder_2": Source(OPEN_CLIP_PREFIX, _open_clip),
-        **UNET_AND_VAE,
-    },
+    single_file=SingleFile(
+        sources={
+            "text_encoder": clip_source("conditioner.embedders.0.transformer."),
+            "text_encoder_2": Source(OPEN_CLIP_PREFIX, _open_clip),
+            **UNET_AND_VAE,
+        },
+        configs=PUBLISHED[SDXL.name],
+    ),
 )

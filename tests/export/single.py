@@ -42,23 +42,21 @@ def write_single_file(folder: Path, path: Path, metadata: Mapping[str, str] | No
     """SDXL if the folder has a second text encoder, else SD 1.5."""
     sdxl = (folder / "text_encoder_2").is_dir()
     clip = "conditioner.embedders.0.transformer." if sdxl else "cond_stage_model.transformer."
-    tensors = {clip + name: value for name, value in state_of(folder / "text_encoder").items()}
-    tensors |= _unet(state_of(folder / "unet"))
-    tensors |= {f"first_stage_model.{name}": one for name, one in ldm_vae(state_of(folder / "vae")).items()}
+    tensors = {clip + name: value for name, value in _state(folder / "text_encoder").items()}
+    tensors |= _unet(_state(folder / "unet")) | vae_state(_state(folder / "vae"))
     if sdxl:
-        tensors |= _open_clip(state_of(folder / "text_encoder_2"))
+        tensors |= _open_clip(_state(folder / "text_encoder_2"))
     save_file({name: value.half() for name, value in tensors.items()}, path, dict(metadata or {}))
     return path
 
 
-def state_of(folder: Path) -> State:
+def _state(folder: Path) -> State:
     state: State = load_file(next(folder.glob("*.safetensors")))
     return state
 
 
 def _unet(state: State) -> dict[str, torch.Tensor]:
-    paths = {key.rpartition(".")[0] for key in state}
-    names = {one.ours[0]: one.theirs for one in sgm_names(paths)} | NORM_OUT
+    names = sgm_names(key.rpartition(".")[0] for key in state) | NORM_OUT
     found = {}
     for key, value in state.items():
         module, _, kind = key.rpartition(".")
@@ -66,7 +64,7 @@ def _unet(state: State) -> dict[str, torch.Tensor]:
     return found
 
 
-def ldm_vae(state: State) -> dict[str, torch.Tensor]:
+def vae_state(state: State) -> dict[str, torch.Tensor]:
     found = {}
     for key, value in state.items():
         name = key
@@ -74,7 +72,7 @@ def ldm_vae(state: State) -> dict[str, torch.Tensor]:
             name = re.sub(pattern, new, name)
         # Attention is written as 1x1 convolutions there.
         square = ".attn_1." in name and name.endswith("weight") and value.ndim == 2
-        found[name] = value[:, :, None, None] if square else value
+        found[f"first_stage_model.{name}"] = value[:, :, None, None] if square else value
     return found
 
 

@@ -39,7 +39,8 @@ def test_checkpoint_is_let_through(shapes: Mapping[str, tuple[int, ...]], tmp_pa
     [
         ("cond_stage_model.model.ln_final.weight", "is Stable Diffusion 2"),
         ("conditioner.embedders.0.model.ln_final.weight", "is the SDXL refiner"),
-        (f"{UNET}joint_blocks.0.x", "is Stable Diffusion 3"),
+        (f"{UNET}joint_blocks.0.x", "lacks the text encoder clip_l; name the files .* --text-encoder FILE"),
+        ("joint_blocks.0.x", "is Stable Diffusion 3's transformer alone"),
         (f"{UNET}double_blocks.0.img_attn.qkv.weight", "is another kind of FLUX"),
         ("double_blocks.0.img_attn.qkv.weight", "is another kind of FLUX"),
         (f"{UNET}distilled_guidance_layer.in_proj.weight", "is Chroma"),
