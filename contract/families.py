@@ -20,6 +20,9 @@ other (classifier-free guidance); or on the prompt alone, and takes the guidance
 trained with; or on the prompt alone."""
 GUIDINGS: tuple[str, ...] = get_args(Guiding)
 
+GUIDED = "guidance_embeds"
+"""diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
+
 TIME_IDS = 6
 """SDXL's micro-conditioning: original height and width, crop's top and left, target height and width."""
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract.families import FAMILIES, Family, Guiding, family_titles
+from contract.families import FAMILIES, GUIDED, Family, Guiding, family_titles
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
     DIFFUSERS_FILE,
@@ -27,8 +27,6 @@ from export.json_file import read_json
 from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
-GUIDED = "guidance_embeds"
-"""diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 
 
 def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequence[Path] = ()) -> None:
