@@ -54,8 +54,8 @@ def unpack(
     for encoder in family.row.text_encoders:
         if encoder.window is not None and not (like and (like / encoder.tokenizer).is_dir()):
             raise ExportError(
-                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the published "
-                "model in diffusers' layout: --like FOLDER"
+                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
+                "published model in diffusers' layout: --like FOLDER"
             )
     try:
         for name in family.networks:
