@@ -319,6 +319,7 @@ def family_named(name: str) -> Family:
 
 
 def family_titles() -> str:
-    """Of all, for errors and help: SDXL or SD 1.5."""
-    *some, last = (family.title for family in FAMILIES)
+    """For errors and help: SDXL, SD 1.5 or SD 3.5; without those that are variants of another."""
+    titles = [family.title for family in FAMILIES]
+    *some, last = (one for one in titles if not one.startswith(tuple(f"{other} " for other in titles)))
     return " or ".join(filter(None, (", ".join(some), last)))
