@@ -1,4 +1,4 @@
-"""How the keys of a checkpoint in one file begin, in Stability's words, and those of text encoders beside it."""
+"""How the keys of a checkpoint in one file begin, in Stability's words, and of text encoders beside it."""
 
 from collections.abc import Mapping
 
@@ -34,6 +34,7 @@ TEXT_PREFIXES: Mapping[str, tuple[str, ...]] = {
 T5_KEY = "encoder.block.0.layer.0.SelfAttention.q.weight"
 CLIP_KEY = "text_model.embeddings.token_embedding.weight"
 """Of a text encoder's own file."""
+CLIP_G_WIDTH = 1280
 
 
 def prefixes_of(files: Mapping[str, Mapping[str, tuple[int, ...]]]) -> dict[str, str]:
@@ -43,7 +44,9 @@ def prefixes_of(files: Mapping[str, Mapping[str, tuple[int, ...]]]) -> dict[str,
     found = {name: T5_PREFIX if T5_KEY in shapes else "" for name, shapes in files.items()}
     clips = sorted((shapes[CLIP_KEY][-1], name) for name, shapes in files.items() if CLIP_KEY in shapes)
     for number, (width, name) in enumerate(clips):
-        found[name] = CLIP_G_PREFIX if number or (len(clips) == 1 and width == CLIP_G_WIDTH) else CLIP_L_PREFIX
+        found[name] = (
+            CLIP_G_PREFIX if number or (len(clips) == 1 and width == CLIP_G_WIDTH) else CLIP_L_PREFIX
+        )
     return found
 
 

@@ -57,8 +57,8 @@ def unpack(
         own = encoder.window is None or encoder.part == TEXT_ENCODER_T5
         if not own and not (like and (like / encoder.tokenizer).is_dir()):
             raise ExportError(
-                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the published "
-                "model in diffusers' layout: --like FOLDER"
+                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
+                "published model in diffusers' layout: --like FOLDER"
             )
     try:
         for name in family.networks:

@@ -92,5 +92,3 @@ def torch_family(row: Family) -> TorchFamily:
     """FAMILY of the module that is named as the row."""
     found: TorchFamily = import_module(f"export.families.{row.name}").FAMILY
     return found
-
-

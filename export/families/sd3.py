@@ -1,4 +1,4 @@
-"""SD 3.5 in torch: two CLIPs and T5, and a transformer that reads text and picture as one sequence (MMDiT)."""
+"""SD 3.5 in torch: two CLIPs and T5; a transformer reads text and picture as one sequence (MMDiT)."""
 
 from typing import Any
 

@@ -267,7 +267,8 @@ def test_lora_over_stabilitys_fused_layers_changes_what_diffusers_converts(
     """kohya's names, of every layer; what they change is told by diffusers' conversion."""
     torch.manual_seed(2)
     transformer = SD3Transformer2DModel.from_pretrained(whole.folder / "transformer")
-    state, tensors = stability_state(transformer), {}
+    state = stability_state(transformer)
+    tensors: dict[str, torch.Tensor] = {}
     for key in [key for key, value in state.items() if key.endswith(".weight") and value.ndim == 2]:
         outputs, inputs = state[key].shape
         down, up = torch.randn(4, inputs) * 0.2, torch.randn(outputs, 4) * 0.2

@@ -111,8 +111,9 @@ def test_what_is_missing_is_told_with_what_to_do(
 ) -> None:
     with pytest.raises(ExportError, match="lacks the text encoder clip_l; name the files"):
         check_early(bare)
-    twice = shutil.copy(beside["t5xxl"], tmp_path / "t5xxl_fp16.safetensors")
-    with pytest.raises(ExportError, match="t5xxl_fp16.* is a text encoder that is there already"):
+    twice = tmp_path / "t5xxl_fp16.safetensors"
+    shutil.copy(beside["t5xxl"], twice)
+    with pytest.raises(ExportError, match=r"t5xxl_fp16.* is a text encoder that is there already"):
         check_early(bare, None, [*beside.values(), twice])
     with pytest.raises(ExportError, match="is no text encoder that is published"):
         check_early(bare, None, [bare])

@@ -1,4 +1,4 @@
-"""A tiny random SD 3.5 checkpoint in diffusers' layout: two CLIPs, T5, a transformer, a VAE of 16 channels."""
+"""A tiny random SD 3.5 checkpoint in diffusers' layout: two CLIPs, T5, a transformer, a VAE."""
 
 from pathlib import Path
 from typing import Any
