@@ -13,13 +13,14 @@ from typing import Any
 
 from contract.bank import BadBank, read_bank
 from contract.description import BadDescription
+from contract.families import GUIDED as GUIDED_BY_NUMBER
 from contract.names import DECODER, DENOISER, network_name
 from contract.repositories import CONFIG_FILE, batch_size, find_description, find_network
 from contract.sizes import SIZES
 
 FP32 = 4  # bytes
 PATCH, TEXT = 2, 512  # latents along a side that a transformer takes as one; tokens beside them
-GUIDED = 2  # the denoiser runs on the prompt and on the negative one
+GUIDED = 2  # the denoiser runs on the prompt and on the negative one, unless its config has GUIDED_BY_NUMBER
 WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
 MAX_CONFIG_BYTES = 4 << 20
 # One batch of the denoiser is computed, while the orders of another are encoded and decoded or wait for it.
@@ -270,7 +271,8 @@ def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: Engine
     width = config["dim"] if "dim" in config else heads * config["attention_head_dim"]
     places = latents // PATCH**2 + TEXT
     scores, maps = heads * places**2, places * width * WIDEST
-    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+    copies = 1 if GUIDED_BY_NUMBER in config else GUIDED
+    return int(copies * FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _decoding(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
