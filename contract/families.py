@@ -46,6 +46,7 @@ class TextEncoder:
     windows: int = MAX_WINDOWS  # of one text at most; neighbours of a longer one are averaged
     masked: bool = False  # whether it and the denoiser are told which tokens are padding
     kept: bool = False  # whether what it makes of a text is kept in memory: it is large, and slow
+    overflows: bool = False  # in fp16, so that it computes in bf16 where the others compute in that
     # These are not.
     template: tuple[str, str] | None = None
     """What stands before and after each window's text. None: what its tokenizer puts around a text."""
@@ -291,6 +292,7 @@ SD3 = Family(
             window=256,
             windows=4,
             kept=True,
+            overflows=True,
         ),
     ),
     denoiser="transformer",
@@ -331,6 +333,7 @@ FLUX_DEV = Family(
             window=512,
             windows=1,
             kept=True,
+            overflows=True,
         ),
     ),
     denoiser="transformer",

@@ -69,6 +69,9 @@ class ExportOptions:
             return "fp32"
         return self.storage if self.precision == "fp32" else self.precision
 
+    def precision_of(self, part: str, family: Family, upcast: bool) -> Precision:
+        return precision_of(part, self.precision, upcast, family, self.engine)
+
 
 @dataclass(frozen=True)
 class Export:
@@ -124,8 +127,17 @@ class Export:
         networks = networks_of(opened, adapters.rank if adapters else 0)
         network = next(one for one in networks if one.part.name == part)
         upcast = bool(opened.vae.config.force_upcast)
-        cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
+        cast(network.module, self.options.precision_of(part, self.family, upcast))
         return network
+
+    def looser_limits(self) -> dict[str, float]:
+        """Of parts that compute with fewer digits than the others: what their mean error may be."""
+        upcast = bool(self.opened.vae.config.force_upcast)
+        kinds = {
+            part: self.options.precision_of(part, self.family, upcast) for part in self.family.part_names
+        }
+        few = LIMITS["bf16", "bf16"].mean
+        return {part: few for part, kind in kinds.items() if kind == "bf16" != self.options.precision}
 
     def part(self, part: str) -> Path:
         """Its graph and, with another engine than onnx, that, each a stage of its own."""
@@ -257,7 +269,8 @@ def _write_part(
     folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions, sampling: Sampling
 ) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
-    precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
+    upcast = bool(checkpoint.vae.config.force_upcast)
+    precision = options.precision_of(network.part.name, checkpoint.family.row, upcast)
     tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
@@ -303,7 +316,16 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
             report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
             tokenizers = open_tokenizers(checkpoint)
-            report = compare(made, checkpoint, tokenizers, limit, new, export.reference, export.witness)
+            report = compare(
+                made,
+                checkpoint,
+                tokenizers,
+                limit,
+                new,
+                export.reference,
+                export.witness,
+                looser=export.looser_limits(),
+            )
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from contract.names import DECODER, TEXT_ENCODER, TEXT_ENCODER_T5
+from contract.families import Family
 
 Precision = Literal["fp32", "fp16", "bf16"]
 TORCH: dict[Precision, torch.dtype] = {
@@ -33,16 +33,20 @@ LIMITS: dict[tuple[str, str], Limit] = {
 }
 
 
-def precision_of(part: str, wanted: Precision, force_upcast: bool) -> Precision:
+def precision_of(
+    part: str, wanted: Precision, force_upcast: bool, family: Family | None = None, engine: str = ""
+) -> Precision:
     """What a part computes in.
 
-    `force_upcast`: the checkpoint says that its VAE overflows in fp16, as SDXL's published one does; so does
-    T5, which was trained in bf16. torch's exporter cannot write CLIP's attention mask in bfloat16; text
-    encoders run once a picture.
+    `force_upcast`: the checkpoint says that its VAE overflows in fp16, as SDXL's published one does. torch's
+    exporter cannot write CLIP's attention mask in bfloat16; it runs once a picture. A text encoder that
+    overflows in fp16 computes in bfloat16, or where onnxruntime runs it, which has none on a CPU, in fp32.
     """
-    overflows = (part == DECODER and force_upcast) or part == TEXT_ENCODER_T5
-    unwritten = part == TEXT_ENCODER
-    return "fp32" if (overflows and wanted == "fp16") or (unwritten and wanted == "bf16") else wanted
+    encoders = family.text_parts.get(part, ()) if family else ()
+    if wanted != "fp32" and any(encoder.overflows for encoder in encoders):
+        return "fp32" if engine == "onnx" else "bf16"
+    overflows = part == "decoder" and force_upcast and wanted == "fp16"
+    return "fp32" if overflows or (part == "text-encoder" and wanted == "bf16") else wanted
 
 
 def cast(module: nn.Module, precision: Precision) -> None:
