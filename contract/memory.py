@@ -13,14 +13,13 @@ from typing import Any
 
 from contract.bank import BadBank, read_bank
 from contract.description import BadDescription
-from contract.families import GUIDED as GUIDED_BY_NUMBER
 from contract.names import DECODER, DENOISER, network_name
 from contract.repositories import CONFIG_FILE, batch_size, find_description, find_network
 from contract.sizes import SIZES
 
 FP32 = 4  # bytes
 PATCH, TEXT = 2, 512  # latents along a side that a transformer takes as one; tokens beside them
-GUIDED = 2  # the denoiser runs on the prompt and on the negative one, unless its config has GUIDED_BY_NUMBER
+GUIDED = 2  # the denoiser runs on the prompt and on the negative one
 WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
 MAX_CONFIG_BYTES = 4 << 20
 # One batch of the denoiser is computed, while the orders of another are encoded and decoded or wait for it.
@@ -81,7 +80,8 @@ def memory_of(
         }
         stored = {part: _stored(folder) for part, folder in found.items()}
         tables = sum(_bank_bytes(folder) for folder in found.values())
-        return _estimate(configs, downscale, stored, known, tables)
+        copies = GUIDED if described.has_negative else 1
+        return _estimate(configs, downscale, stored, known, tables, copies)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -108,10 +108,11 @@ def _estimate(
     stored: Mapping[str, int],
     engines: Mapping[str, EngineMemory],
     tables: int = 0,
+    copies: int = GUIDED,
 ) -> ModelMemory:
-    """`tables`: bytes of its bank. Raises ValueError, TypeError and KeyError for configs of no network."""
+    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises ValueError, TypeError and KeyError for configs of no network."""
     pictures = {
-        size: _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
+        size: copies * _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
         + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])
         for size in SIZES
     }
@@ -248,7 +249,7 @@ def _latents(downscale: int, size: tuple[int, int]) -> int:
 
 
 def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
-    """Bytes of one step of one picture."""
+    """Bytes of one step of one picture with one text."""
     if "block_out_channels" not in config:
         return _denoising_by_blocks(config, latents, engine)
     widths, kinds = config["block_out_channels"], config["down_block_types"]
@@ -261,7 +262,7 @@ def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) ->
         count = heads[level] if isinstance(heads, list) else heads
         scores = max(scores, count * places**2 if attends else 0)
         maps = max(maps, places * width * (WIDEST if attends else 3))
-    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
@@ -271,8 +272,7 @@ def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: Engine
     width = config["dim"] if "dim" in config else heads * config["attention_head_dim"]
     places = latents // PATCH**2 + TEXT
     scores, maps = heads * places**2, places * width * WIDEST
-    copies = 1 if GUIDED_BY_NUMBER in config else GUIDED
-    return int(copies * FP32 * (engine.scores * scores + engine.maps * maps))
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _decoding(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:

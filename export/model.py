@@ -55,7 +55,7 @@ class ExportOptions:
     precision: Precision = "fp32"
     engine: EngineName = "onnx"
     engine_options: EngineOptions = field(default_factory=EngineOptions)
-    like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
+    like: Path | None = None  # configs and tokenizers of a single file
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
     text_encoders: tuple[Path, ...] = ()  # files of those that a single file lacks

@@ -11,6 +11,7 @@ from diffusers import SD3Transformer2DModel
 from safetensors.torch import load_file, save_file
 
 from contract.families import SD3, SD3_CLIP
+from contract.memory import memory_of_graphs
 from contract.names import DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.early_check import check_early
@@ -130,6 +131,8 @@ def test_forecast_counts_each_part(folder: Path, bare: Path, beside: Mapping[str
     for part in (TEXT_ENCODER_T5, DENOISER):
         assert abs(of_folder.values[part] - of_files.values[part]) <= 64 * 128  # T5's second name
     assert of_files.values[TEXT_ENCODER] > 0 and of_files.disk > 0
+    told = memory_of_graphs(of_files.configs, of_files.downscale, of_files.stored, {})
+    assert told is not None and told.pictures[1024, 1024] > 0
 
 
 def test_tokenizers_alone_are_enough_of_a_folder_that_published_files_are_like(
