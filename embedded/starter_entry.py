@@ -90,6 +90,7 @@ def starter_entry(name: str, description: Description, options: EntryOptions = E
         **({} if options.order is None else {"order": options.order}),
         "default_style": next(iter(options.styles)),
     }
+    negative = "negative: blurry, low quality, watermark, text\n" if description.has_negative else ""
     bank = "adapters: bank\n" if options.adapters == "bank" else ""  # older servers know no such key
     styles = {"styles": {style: dict(terms) for style, terms in options.styles.items()}}
     return f"""\
@@ -97,8 +98,7 @@ def starter_entry(name: str, description: Description, options: EntryOptions = E
 {_yaml(chosen)}# {why}
 steps: {steps}
 guidance: {guidance:g}
-negative: blurry, low quality, watermark, text
-quality: high quality
+{negative}quality: high quality
 {bank}{_yaml(styles)}"""
 
 
