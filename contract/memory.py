@@ -110,7 +110,8 @@ def _estimate(
     tables: int = 0,
     copies: int = GUIDED,
 ) -> ModelMemory:
-    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises ValueError, TypeError and KeyError for configs of no network."""
+    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises
+    ValueError, TypeError and KeyError for configs of no network."""
     pictures = {
         size: copies * _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
         + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])

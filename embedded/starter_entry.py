@@ -91,19 +91,21 @@ def starter_entry(name: str, description: Description, options: EntryOptions = E
         "default_style": next(iter(options.styles)),
     }
     bank = "adapters: bank\n" if options.adapters == "bank" else ""  # older servers know no such key
-    negative = "negative: blurry, low quality, watermark, text\n" if description.has_negative else ""
-    left_out = () if description.has_negative else ("negative",)  # it would have no effect
+    left_out = "" if description.has_negative or options.styles is not STYLES else "negative"
     styles = {
-        style: {key: value for key, value in terms.items() if key not in left_out}
-        for style, terms in options.styles.items()
+        "styles": {
+            style: {key: value for key, value in terms.items() if key != left_out}
+            for style, terms in options.styles.items()
+        }
     }
+    negative = "negative: blurry, low quality, watermark, text\n" if description.has_negative else ""
     return f"""\
 # Written by the export of {name}, {description.family.title}; yours to edit, also while a server runs.
 {_yaml(chosen)}# {why}
 steps: {steps}
 guidance: {guidance:g}
 {negative}quality: high quality
-{bank}{_yaml({"styles": styles})}"""
+{bank}{_yaml(styles)}"""
 
 
 def _yaml(table: object) -> str:
@@ -122,7 +124,7 @@ def _sampling(description: Description) -> tuple[int, float, str]:
         and description.diffusion.prediction == "epsilon"
     ):
         return FEW_STEPS, LITTLE_GUIDANCE, "Trailing steps, as Turbo and Lightning have them: few are enough."
-    why = f"Usual of {family.title}: more steps take longer, more guidance follows the prompt closer."
-    if description.guiding == "none":
-        why = f"Usual of {family.title}: more steps take longer; guidance has no effect."
-    return family.steps, family.guidance, why
+    unguided = description.guiding == "none"
+    more = "guidance changes nothing" if unguided else "more guidance follows the prompt closer"
+    end = "." if description.has_negative else "; it takes no negative prompt."
+    return family.steps, family.guidance, f"Usual of {family.title}: more steps take longer, {more}{end}"
