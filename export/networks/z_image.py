@@ -39,16 +39,18 @@ class ZImage(nn.Module):
         network = self.transformer
         return [*network.noise_refiner, *network.context_refiner, *network.layers]
 
-    def forward(self, latents: Tensor, sigma: Tensor, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """[B, C, h, w] with even sides, [B], [B, tokens, D] and how many of the tokens are the prompt's [B]
-        → [B, C, h, w]. All in the type of the weights but sigma and lengths."""
+    def forward(self, latents: Tensor, sigma: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """[B, C, h, w] with even sides, [B], [B, tokens, D], which of the tokens are the prompt's [B, tokens]
+        → [B, C, h, w]. Latents and embeddings in the type of the weights."""
         network = self.transformer
         height, width = latents.shape[2] // PATCH, latents.shape[3] // PATCH
         time = network.t_embedder((1 - sigma) * network.t_scale).type_as(latents)
-        filled = (lengths + MULTIPLE - 1) // MULTIPLE * MULTIPLE
+        places = torch.arange(mask.shape[1], device=mask.device)
+        length = ((places + 1) * mask).amax(dim=1)
+        filled = (length + MULTIPLE - 1) // MULTIPLE * MULTIPLE
 
         picture, picture_turns = self._picture(latents, filled)
-        prompt, prompt_turns, real = self._prompt(embeddings, lengths, filled)
+        prompt, prompt_turns, real = self._prompt(embeddings, mask, filled)
         for block in network.noise_refiner:
             picture = block(picture, None, picture_turns, time)
         for block in network.context_refiner:
@@ -87,13 +89,13 @@ class ZImage(nn.Module):
         filling = still.unsqueeze(0).expand(batch, missing, -1, -1)
         return torch.cat([tokens, rest], dim=1), torch.cat([turns, filling], dim=1)
 
-    def _prompt(self, embeddings: Tensor, lengths: Tensor, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _prompt(self, embeddings: Tensor, mask: Tensor, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens, how each is turned, and which of them there are: the others only fill the batch's length."""
         network = self.transformer
         missing = -embeddings.shape[1] % MULTIPLE
         padded = functional.pad(embeddings, (0, 0, 0, missing))
+        own = functional.pad(mask, (0, missing)).unsqueeze(2) > 0
         places = torch.arange(padded.shape[1], device=padded.device)
-        own = (places < lengths.unsqueeze(1)).unsqueeze(2)
         tokens = torch.where(own, network.cap_embedder(padded), cast(Tensor, network.cap_pad_token))
         first = self.turns_0[1 : padded.shape[1] + 1]
         still = torch.cat([self.turns_1[:1], self.turns_2[:1]], dim=1)

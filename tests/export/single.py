@@ -65,6 +65,11 @@ def _unet(state: State) -> dict[str, torch.Tensor]:
 
 
 def _vae(state: State) -> dict[str, torch.Tensor]:
+    return {f"first_stage_model.{name}": value for name, value in own_vae_names(state).items()}
+
+
+def own_vae_names(state: State) -> dict[str, torch.Tensor]:
+    """As in a file of a VAE alone."""
     found = {}
     for key, value in state.items():
         name = key
@@ -72,7 +77,7 @@ def _vae(state: State) -> dict[str, torch.Tensor]:
             name = re.sub(pattern, new, name)
         # Attention is written as 1x1 convolutions there.
         square = ".attn_1." in name and name.endswith("weight") and value.ndim == 2
-        found[f"first_stage_model.{name}"] = value[:, :, None, None] if square else value
+        found[name] = value[:, :, None, None] if square else value
     return found
 
 

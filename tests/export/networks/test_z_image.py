@@ -1,34 +1,17 @@
 """Z-Image's transformer as it is traced, beside diffusers' own."""
 
-from typing import Any
-
 import pytest
 import torch
 from diffusers import ZImageTransformer2DModel
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from export.networks.z_image import ZImage
+from tests.export.tiny_z_image import CHANNELS, TEXT_WIDTH, transformer
 
-CHANNELS, WIDTH = 16, 24
-
-
-def transformer(seed: int = 0, **more: Any) -> ZImageTransformer2DModel:
-    torch.manual_seed(seed)
-    network = ZImageTransformer2DModel(
-        in_channels=CHANNELS,
-        dim=48,
-        n_layers=2,
-        n_refiner_layers=1,
-        n_heads=2,
-        n_kv_heads=2,
-        cap_feat_dim=WIDTH,
-        axes_dims=[8, 8, 8],
-        axes_lens=[256, 64, 64],
-        **more,
-    )
-    for weight in network.parameters():  # the pad tokens are made as zeros
-        weight.data = torch.randn_like(weight) * 0.2
-    return network.eval().requires_grad_(False)
+SIZES = pytest.mark.parametrize("size", [(8, 16), (6, 10), (2, 2), (16, 8)], ids=str)
+"""Of latents: the tokens of some fill up their multiple, of others do not."""
+LENGTHS = pytest.mark.parametrize("lengths", [[5], [32], [3, 64], [33, 7, 40]], ids=str)
 
 
 def ask_diffusers(latents: Tensor, sigma: Tensor, prompts: list[Tensor]) -> Tensor:
@@ -38,26 +21,60 @@ def ask_diffusers(latents: Tensor, sigma: Tensor, prompts: list[Tensor]) -> Tens
 
 
 def padded(prompts: list[Tensor], length: int) -> tuple[Tensor, Tensor]:
-    rows = torch.full((len(prompts), length, WIDTH), 7.0)  # what no prompt's own must not matter
+    """Embeddings and mask."""
+    rows = torch.full((len(prompts), length, TEXT_WIDTH), 7.0)  # what no prompt's own must not matter
     for row, prompt in zip(rows, prompts, strict=True):
         row[: len(prompt)] = prompt
-    return rows, torch.tensor([len(prompt) for prompt in prompts])
+    return rows, (torch.arange(length) < torch.tensor([[len(prompt)] for prompt in prompts])).long()
 
 
-@pytest.mark.parametrize("size", [(8, 16), (6, 10), (2, 2), (16, 8)], ids=str)
-@pytest.mark.parametrize("lengths", [[5], [32], [3, 64], [33, 7, 40]], ids=str)
-def test_network_makes_what_diffusers_makes(size: tuple[int, int], lengths: list[int]) -> None:
+def some(size: tuple[int, int], lengths: list[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Latents, sigmas and prompts."""
     generator = torch.Generator().manual_seed(3)
     latents = torch.randn(len(lengths), CHANNELS, *size, generator=generator)
     sigma = torch.rand(len(lengths), generator=generator)
-    prompts = [torch.randn(length, WIDTH, generator=generator) for length in lengths]
+    return latents, sigma, [torch.randn(length, TEXT_WIDTH, generator=generator) for length in lengths]
+
+
+@SIZES
+@LENGTHS
+def test_network_makes_what_diffusers_makes(size: tuple[int, int], lengths: list[int]) -> None:
+    latents, sigma, prompts = some(size, lengths)
     made = ZImage(transformer())(latents, sigma, *padded(prompts, 70))
     torch.testing.assert_close(made, ask_diffusers(latents, sigma, prompts), rtol=1e-4, atol=1e-5)
 
 
 def test_length_of_the_padding_does_not_matter() -> None:
-    latents, sigma = torch.randn(1, CHANNELS, 6, 8), torch.tensor([0.4])
-    prompts = [torch.randn(5, WIDTH)]
+    latents, sigma, prompts = some((6, 8), [5])
     network = ZImage(transformer())
     short, long = (network(latents, sigma, *padded(prompts, length)) for length in (5, 128))
     torch.testing.assert_close(short, long, rtol=1e-4, atol=1e-5)
+
+
+def test_others_in_the_batch_do_not_matter() -> None:
+    latents, sigma, prompts = some((8, 16), [33, 7, 40])
+    network, given = ZImage(transformer()), padded(prompts, 64)
+    together = network(latents, sigma, *given)
+    for number in range(3):
+        one = slice(number, number + 1)
+        alone = network(latents[one], sigma[one], *(value[one] for value in given))
+        torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_network_computes_in_the_type_of_its_weights() -> None:
+    latents, sigma, prompts = some((6, 8), [5])
+    wanted = ask_diffusers(latents, sigma, prompts)
+    embeddings, mask = padded(prompts, 32)
+    made = ZImage(transformer().bfloat16())(latents.bfloat16(), sigma, embeddings.bfloat16(), mask)
+    assert made.dtype == torch.bfloat16
+    assert (made.float() - wanted).abs().mean() < 0.05 * wanted.abs().mean()
+
+
+def test_published_sizes_fit() -> None:
+    """Without their weights, which are 12 GB in bfloat16."""
+    with FakeTensorMode(), torch.no_grad():
+        network = ZImageTransformer2DModel(axes_lens=[1536, 512, 512])
+        latents, embeddings = torch.empty(2, CHANNELS, 128, 96), torch.empty(2, 512, 2560)
+        made = ZImage(network)(latents, torch.rand(2), embeddings, torch.ones(2, 512, dtype=torch.int64))
+        assert made.shape == latents.shape
+        assert sum(weight.numel() for weight in network.parameters()) == 6_154_908_736
