@@ -1,6 +1,6 @@
-"""Z-Image's transformer as a network that can be traced: one batch of one size, prompts padded to one length.
+"""Z-Image's transformer as a network that can be traced: a batch of one size, prompts padded to one length.
 
-diffusers' forward takes lists of samples and turns queries and keys by complex numbers. This one runs the very
+diffusers' forward takes lists of samples, and turns queries and keys by complex numbers. This one runs the
 same blocks, so it has their weights under their names, on padded and masked batches, and turns by cosines and
 sines. Equal to diffusers' within rounding: tests/export/networks/test_z_image.py.
 """
@@ -90,7 +90,7 @@ class ZImage(nn.Module):
         return torch.cat([tokens, rest], dim=1), torch.cat([turns, filling], dim=1)
 
     def _prompt(self, embeddings: Tensor, mask: Tensor, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens, how each is turned, and which of them there are: the others only fill the batch's length."""
+        """Tokens, how each is turned, and which of them there are: the others fill the batch's length."""
         network = self.transformer
         missing = -embeddings.shape[1] % MULTIPLE
         padded = functional.pad(embeddings, (0, 0, 0, missing))
@@ -117,9 +117,8 @@ class RealRotary:
         freqs_cis: Tensor | None = None,
     ) -> Tensor:
         assert freqs_cis is not None
-        query, key, value = (
-            layer(hidden_states).unflatten(-1, (attn.heads, -1)) for layer in (attn.to_q, attn.to_k, attn.to_v)
-        )
+        layers = attn.to_q, attn.to_k, attn.to_v
+        query, key, value = (layer(hidden_states).unflatten(-1, (attn.heads, -1)) for layer in layers)
         if attn.norm_q is not None:
             query, key = attn.norm_q(query), attn.norm_k(key)
         mask = None if attention_mask is None else attention_mask[:, None, None, :]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
@@ -21,7 +20,8 @@ PATTERN = (
 """Qwen's, of words."""
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n"
     "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
@@ -101,7 +101,7 @@ def vae(seed: int = 0) -> AutoencoderKL:
         shift_factor=0.1159,
         use_quant_conv=False,
         use_post_quant_conv=False,
-    )
+    ).requires_grad_(False)
 
 
 def pipeline(shift: float = 3.0) -> ZImagePipeline:
