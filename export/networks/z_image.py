@@ -88,11 +88,13 @@ def z_image_velocity(
     """
     height, width = latents.shape[2] // PATCH, latents.shape[3] // PATCH
     time = transformer.t_embedder((1000 - timestep) / 1000 * transformer.t_scale).to(latents.dtype)
-    order = torch.arange(mask.shape[1], device=mask.device) + 1
-    filled = _multiple((order * mask).amax(dim=1))
+    own = mask > 0
+    length = torch.where(own, torch.arange(mask.shape[1], device=mask.device) + 1, 0).amax(dim=1)
+    # Not by a division: OpenVINO takes it together with the multiplication, as if there were no remainder.
+    filled = length + -length % MULTIPLE
 
     picture, picture_turns = _picture(transformer, latents, filled)
-    prompt, prompt_turns, real = _prompt(transformer, embeddings, mask, filled)
+    prompt, prompt_turns, real = _prompt(transformer, embeddings, own, filled)
     for block in transformer.noise_refiner:
         picture = block(picture, None, picture_turns, time)
     for block in transformer.context_refiner:
@@ -106,11 +108,6 @@ def z_image_velocity(
     made = transformer.all_final_layer[KIND](tokens[:, : height * width], c=time)
     grid = made.unflatten(1, (height, width)).unflatten(3, (PATCH, PATCH, -1))  # [B, r, c, 2, 2, C]
     return -grid.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
-
-
-def _multiple(length: Any) -> Any:
-    """The next one that tokens are filled up to."""
-    return (length + MULTIPLE - 1) // MULTIPLE * MULTIPLE
 
 
 def _picture(transformer: Any, latents: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,14 +130,14 @@ def _picture(transformer: Any, latents: Tensor, filled: Tensor) -> tuple[Tensor,
 
 
 def _prompt(
-    transformer: Any, embeddings: Tensor, mask: Tensor, filled: Tensor
+    transformer: Any, embeddings: Tensor, own: Tensor, filled: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Tokens, how each is turned, and which of them there are: the others fill the batch's length."""
     places, missing = transformer.rope_embedder, -embeddings.shape[1] % MULTIPLE
     embedded = transformer.cap_embedder(functional.pad(embeddings, (0, 0, 0, missing)))
-    own = functional.pad(mask, (0, missing)).unsqueeze(2) > 0
-    tokens = torch.where(own, embedded, cast(Tensor, transformer.cap_pad_token))
+    all_own = functional.pad(own, (0, missing)).unsqueeze(2)
+    tokens = torch.where(all_own, embedded, cast(Tensor, transformer.cap_pad_token))
     batch, length = tokens.shape[:2]
     still = torch.cat([places.row[:1], places.column[:1]], dim=1).expand(length, -1, -1)
     turns = torch.cat([places.first[1 : length + 1], still], dim=1).unsqueeze(0).expand(batch, -1, -1, -1)
-    return tokens, turns, torch.arange(length, device=mask.device) < filled.unsqueeze(1)
+    return tokens, turns, torch.arange(length, device=own.device) < filled.unsqueeze(1)
