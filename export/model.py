@@ -1,4 +1,4 @@
-"""A checkpoint as the three models of a Triton repository."""
+"""A checkpoint as the models of a Triton repository, one for each part."""
 
 import json
 import os
@@ -11,12 +11,13 @@ from typing import Any
 
 from contract.bank import BANK_FILE, BankSize, with_bank
 from contract.description import Description
-from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
+from contract.families import Family
+from contract.names import DENOISER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.clean_folder import read_config, written_config
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -44,7 +45,7 @@ from export.repository.finished_stages import KEY_FILE, FinishedStages, digests,
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
 
-STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
+READ, COMPARE, PUBLISH = "read checkpoint", "compare with torch", "publish"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
 
@@ -79,6 +80,7 @@ class Export:
     options: ExportOptions
     work: FinishedStages
     choice: ScheduleChoice
+    family: Family
     original: Path  # as it was given
 
     @cached_property
@@ -94,7 +96,7 @@ class Export:
 
     @property
     def witness(self) -> Witness:
-        return read_witness(self.original, self.options.like, self.choice.imposed)
+        return read_witness(self.original, self.options.like, self.choice.imposed, self.family)
 
     def reference(self, part: str) -> Network:
         return witness_of(self.open(), part, self.witness)
@@ -113,22 +115,23 @@ class Export:
             more["sampling"] = asdict(self.choice.sampling)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
 
-    def network(self, number: int) -> Network:
+    def network(self, part: str) -> Network:
         """In the precision asked for. Casting changes a network, so each has its own checkpoint."""
         opened = self.open()
         adapters = self.options.adapters
-        network = list(networks_of(opened, adapters.rank if adapters else 0))[number]
+        networks = networks_of(opened, adapters.rank if adapters else 0)
+        network = next(one for one in networks if one.part.name == part)
         upcast = bool(opened.vae.config.force_upcast)
         cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
         return network
 
-    def part(self, number: int) -> Path:
+    def part(self, part: str) -> Path:
         """Its graph and, with another engine than onnx, that, each a stage of its own."""
-        part, kind = PARTS[number], KINDS[self.options.engine]
+        kind = KINDS[self.options.engine]
         graph = f"{self.key(part)}-graph" if self.options.engine != "onnx" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            _write_part(folder, self.network(number), self.opened, self.options, self.choice.sampling)
+            _write_part(folder, self.network(part), self.opened, self.options, self.choice.sampling)
 
         def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
@@ -138,7 +141,7 @@ class Export:
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
             order = EngineOrder(
-                network=self.network(number),
+                network=self.network(part),
                 downscale=self.opened.downscale,
                 engine_options=self.options.engine_options,
                 repository=self.output,
@@ -157,9 +160,10 @@ class Export:
 def export_checkpoint(
     checkpoint: Path, name: str, output: Path, options: ExportOptions = ExportOptions()
 ) -> list[Path]:
-    """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
+    """Writes {name}-text-encoder, {name}-denoiser, {name}-decoder and what else its family has into `output`,
+    replacing older ones.
 
-    `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
+    `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of a known family. With the
     engine `tensorrt` or `inductor` there are plans or packages, good for what `engine_options` says. Nothing
     is published that does not draw as torch does. Stages that an earlier run finished are not run again.
     Returns the folders. Raises ExportError, with nothing published.
@@ -177,18 +181,19 @@ def export_checkpoint(
     for line in choice.lines:
         print_line(f"Export {name}: {line}")
     work = FinishedStages(output, name)
-    with stages(f"Export {name}", len(STAGES)) as step:
-        step(STAGES[0])
-        export = _read(checkpoint, name, output, options, work, choice)
+    family = family_of_checkpoint(checkpoint)
+    with stages(f"Export {name}", len((READ, *family.part_names, COMPARE, PUBLISH))) as step:
+        step(READ)
+        export = _read(checkpoint, name, output, options, work, choice, family)
         made = {}
-        for number, part in enumerate(PARTS):
+        for part in family.part_names:
             step(part)
-            made[part] = export.part(number)
-        step(STAGES[-2])
+            made[part] = export.part(part)
+        step(COMPARE)
         if any(folder.parent != output for folder in made.values()):
             _check(export, made)
-        step(STAGES[-1])
-        published = {part: output / network_name(name, part) for part in sorted(PARTS)}
+        step(PUBLISH)
+        published = {part: output / network_name(name, part) for part in sorted(family.part_names)}
         for part, folder in published.items():
             if made[part] != folder:
                 publish(made[part], folder)
@@ -217,6 +222,7 @@ def _read(
     options: ExportOptions,
     work: FinishedStages,
     choice: ScheduleChoice,
+    family: Family,
 ) -> Export:
     original, sources = checkpoint, digests(checkpoint)
     if checkpoint.is_file() or options.vae:
@@ -237,7 +243,7 @@ def _read(
 
         sources = {"file": found}
         checkpoint = work.stage("checkpoint", found, make)
-    return Export(checkpoint, sources, name, output, options, work, choice, original)
+    return Export(checkpoint, sources, name, output, options, work, choice, family, original)
 
 
 def _write_part(
@@ -262,8 +268,8 @@ def _write_part(
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(_source(checkpoint, source))
-    if network.part.name == TEXT_ENCODER:
-        for encoder, tokenizer in tokenizers.items():
+    for encoder, tokenizer in tokenizers.items():
+        if encoder.part == network.part.name:
             tokenizer.save(folder / encoder.tokenizer)
     if network.part.name == DENOISER:
         write_hashes(folder)
@@ -303,8 +309,9 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
 
 
 def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampling) -> Description:
+    row, sizes = checkpoint.family.row, checkpoint.sizes
     return Description(
-        family=checkpoint.family.row,
+        family=row,
         diffusion=checkpoint.diffusion,
         latent_channels=checkpoint.sizes.channels,
         downscale=checkpoint.downscale,
@@ -314,4 +321,6 @@ def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampl
             int(network.config.hidden_size) for network in checkpoint.text_encoders.values()
         ),
         sampling=sampling,
+        text_width=sizes.width if sizes.width != max(checkpoint.text_widths.values()) else 0,
+        own_guiding=sizes.guiding if sizes.guiding != row.guiding else None,
     )

@@ -1,6 +1,6 @@
 """What of a checkpoint is refused in a moment, before torch is imported: its layout, configs and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ from export.checkpoints.clean_folder import DIFFUSERS_FILE, TRANSFORMERS_FILE, f
 from export.checkpoints.network_config import CONFIGS
 from export.checkpoints.other_kinds import (
     SAY_VAE,
+    begins,
     check_file,
     check_quantised,
     check_unet_config,
+    describe_other,
     open_header,
 )
 from export.errors import ExportError
 from export.json_file import read_json
+from export.single_file_keys import SINGLE_FILES
 
 INDEX_FILE = "model_index.json"
 
@@ -26,6 +29,21 @@ def check_early(checkpoint: Path, vae: Path | None = None) -> None:
         _check_folder(checkpoint, has_vae=vae is not None)
         return
     check_file(checkpoint, open_header(checkpoint), has_vae=vae is not None)
+
+
+def family_of_checkpoint(checkpoint: Path) -> Family:
+    """Of a folder or a single file. Raises ExportError."""
+    if checkpoint.is_dir():
+        return family_of_index(read_index(checkpoint), checkpoint)
+    return family_of_keys(checkpoint, open_header(checkpoint).shapes)
+
+
+def family_of_keys(path: Path, keys: Collection[str]) -> Family:
+    """Of a single file. Raises ExportError."""
+    for family in FAMILIES:
+        if family.name in SINGLE_FILES and begins(keys, SINGLE_FILES[family.name]):
+            return family
+    raise ExportError(describe_other(path, keys))
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -40,7 +58,8 @@ def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
     encoders = {name for name in index if name.startswith("text_encoder") and class_name_of(index, name)}
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
     by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
-    if found := by_pipeline or by_encoders:
+    both = [row for row in by_pipeline if row in by_encoders]
+    if found := both or by_pipeline or by_encoders:
         return found[0]
     known = f"only {family_titles()} can be exported"
     raise ExportError(f"{folder / INDEX_FILE} is of {pipeline_of(index)}; {known}")
@@ -59,10 +78,11 @@ def class_name_of(index: Mapping[str, Any], name: str) -> str | None:
 
 def _check_folder(folder: Path, has_vae: bool) -> None:
     index = read_index(folder)
-    encoders = [encoder.name for encoder in family_of_index(index, folder).text_encoders]
+    family = family_of_index(index, folder)
+    encoders = [encoder.name for encoder in family.text_encoders]
     if not has_vae and not (class_name_of(index, "vae") and (folder / "vae").is_dir()):
         raise ExportError(f"{folder} has no VAE; {SAY_VAE}")
-    for name in (*encoders, "unet", *(() if has_vae else ("vae",))):
+    for name in (*encoders, family.denoiser, *(() if has_vae else ("vae",))):
         network = class_name_of(index, name)
         if network is None or network not in CONFIGS:
             continue

@@ -1,8 +1,8 @@
 """The keys of a network's config that reach its constructor, and what they may be; a stranger wrote the file.
 
-The keys are those that diffusers and transformers save for the families' networks: the arguments of their
-constructors. Any other is left out with a debug line: people's files carry many, of older and newer versions,
-and some (attn_implementation, quantization_config) name code that a loader would look for.
+The keys are those that diffusers and transformers save for the networks of the families: the arguments of
+their constructors. Any other is left out with a debug line: people's files carry many, of older and newer
+versions, and some (attn_implementation, quantization_config) name code that a loader would look for.
 
 Needs msgspec only: a config is refused before torch is imported.
 """
@@ -120,6 +120,44 @@ class ClipConfig(Struct, kw_only=True):
     eos_token_id: int | None = None
 
 
+class T5Config(Struct, kw_only=True):
+    vocab_size: Width | None = None
+    d_model: Width | None = None
+    d_kv: Width | None = None
+    d_ff: Width | None = None
+    num_layers: Layers | None = None
+    num_decoder_layers: Layers | None = None
+    num_heads: Width | None = None
+    relative_attention_num_buckets: Width | None = None
+    relative_attention_max_distance: Width | None = None
+    dropout_rate: float | None = None
+    layer_norm_epsilon: float | None = None
+    initializer_factor: float | None = None
+    feed_forward_proj: Word | None = None
+    is_encoder_decoder: bool | None = None
+    tie_word_embeddings: bool | None = None
+    use_cache: bool | None = None
+    pad_token_id: int | None = None
+    eos_token_id: int | None = None
+    decoder_start_token_id: int | None = None
+
+
+class Sd3Config(Struct, kw_only=True):
+    sample_size: Width | None = None
+    patch_size: Layers | None = None
+    in_channels: Width | None = None
+    out_channels: Width | None = None
+    num_layers: Layers | None = None
+    attention_head_dim: Width | None = None
+    num_attention_heads: Width | None = None
+    joint_attention_dim: Width | None = None
+    caption_projection_dim: Width | None = None
+    pooled_projection_dim: Width | None = None
+    pos_embed_max_size: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    dual_attention_layers: Annotated[tuple[Layers, ...], Meta(max_length=64)] | None = None
+    qk_norm: Word | None = None
+
+
 class ZImageConfig(Struct, kw_only=True):
     in_channels: Width | None = None
     all_patch_size: Widths | None = None
@@ -181,6 +219,8 @@ CONFIGS: Mapping[str, type[Struct]] = {
     "AutoencoderKL": VaeConfig,
     "CLIPTextModel": ClipConfig,
     "CLIPTextModelWithProjection": ClipConfig,
+    "T5EncoderModel": T5Config,
+    "SD3Transformer2DModel": Sd3Config,
     "ZImageTransformer2DModel": ZImageConfig,
     "Qwen3Model": Qwen3Config,
     "BertModel": BertEncoderConfig,

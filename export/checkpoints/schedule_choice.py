@@ -23,6 +23,7 @@ from export.checkpoints.scheduler import (
     SAY_PREDICTION,
     TRAIN_STEPS,
     SchedulerSays,
+    flow_of,
     read_scheduler,
 )
 from export.errors import ExportError
@@ -187,8 +188,8 @@ def _diffusion(
         for name in ("spacing", "zero_snr"):
             if options.said.get(name):
                 raise ValueError(f"{OPTIONS[name]} does not go with flow")
-        shift = usual.shift if isinstance(usual, FlowSchedule) else FLOW_SHIFT
-        return Diffusion("flow", FlowSchedule(says.shift if says and says.shift is not None else shift))
+        own = usual if isinstance(usual, FlowSchedule) else FlowSchedule(FLOW_SHIFT)
+        return flow_of(says.flow if says and says.flow else own, family)
     if chosen["zero_snr"].value and prediction != "v":
         raise ValueError("zero SNR goes with v_prediction only: --prediction v_prediction or --no-zero-snr")
     betas = (usual.beta_start, usual.beta_end) if isinstance(usual, ScaledLinearSchedule) else None

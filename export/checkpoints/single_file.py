@@ -61,7 +61,8 @@ def unpack(
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
     except BadSize as error:
         named = f"the configs in {like}" if like else f"{family.row.title} as published"
-        blamed = vae if vae and not (folder / "vae").exists() and (folder / "unet").exists() else path
+        denoiser = folder / family.row.denoiser
+        blamed = vae if vae and not (folder / "vae").exists() and denoiser.exists() else path
         raise ExportError(
             f"{blamed} is not whole, or not of the sizes of {named}: {error}; "
             "name a folder in diffusers' layout that has its configs: --like FOLDER"

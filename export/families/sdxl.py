@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from contract.families import SDXL
 from export.families.family import SingleFile, Source, Tensors, TorchFamily
 from export.families.published import PUBLISHED
-from export.families.stable_diffusion import UNET_AND_VAE, clip_source
+from export.families.stable_diffusion import UNET_AND_VAE, ask_unet, clip_source
 from export.single_file_keys import OPEN_CLIP_PREFIX, SINGLE_FILES
 
 
@@ -32,8 +32,8 @@ FAMILY = TorchFamily(
         "unet": UNet2DConditionModel,
         "vae": AutoencoderKL,
     },
-    unet_config={"addition_embed_type": "text_time"},
-    conditions=_conditions,
+    predict=ask_unet(_conditions),
+    denoiser_config={"addition_embed_type": "text_time"},
     single_file=SingleFile(
         marker=SINGLE_FILES[SDXL.name],
         sources={

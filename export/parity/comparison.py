@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from contract.description import read_description
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.names import DECODER, DENOISER
 from contract.parts import ModelPart
 from contract.repositories import DESCRIPTION_FILE
 from export.checkpoints.checkpoint import Checkpoint
@@ -42,6 +44,8 @@ Reference = Callable[[str], Network]
 MakeRunner = Callable[[Path, ModelPart], Runner]
 Levels = tuple[torch.Tensor, float]
 """STEPS + 1 falling noise levels, the last 0, and what the first noise is multiplied by."""
+LevelsOf = Callable[[int, int], Levels]
+"""For a picture of so many latents: height, width."""
 
 
 class RunPart(Protocol):
@@ -71,11 +75,12 @@ class Drawing:
     """A picture on its way; each part fills in what the next one needs."""
 
     prompt: str
-    tokens: tuple[Tensors, Tensors]  # of the prompt and the negative prompt
+    tokens: tuple[Tensors, ...]  # of the prompt and, where the denoiser takes it, of the negative prompt
     size: tuple[int, int]  # width, height in pixels
     checkpoint: Checkpoint
     levels: Levels
-    conditions: Tensors = field(default_factory=dict)
+    encoded: dict[str, list[Tensors]] = field(default_factory=dict)
+    """By text part, what it made of each text."""
     latents: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     pixels: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
@@ -133,7 +138,7 @@ def compare(
 ) -> ParityReport:
     """Fills `folder` with report.json and the pictures, torch's on the left.
 
-    `parts`: text-encoder, denoiser and decoder → folder. One network at a time is in memory if `reference`
+    `parts`: of the family, by name → folder. One network at a time is in memory if `reference`
     loads it when asked; without one it is the checkpoint's. With a witness torch draws over its noise levels,
     and `reference` takes its steps. Raises ExportError if a graph does not run.
     """
@@ -141,14 +146,16 @@ def compare(
     if any((path / "1" / PLAN_FILE).exists() for path in parts.values()):
         report.remarks.append(f"{NOT_RUN}: the graphs that the plans were built from were compared")
     ours = _levels(parts[DENOISER], checkpoint)
-    theirs = witness.levels() if witness else ours
-    report.levels = _difference(ours, theirs)
+    theirs = witness.levels if witness else ours
+    different = (_difference(ours(*one), theirs(*one)) for one in _latents(checkpoint))
+    report.levels = next(filter(None, different), None)
     if report.levels:  # pictures over other levels are other pictures
         report.write(folder)
         return report
     wanted = [*_drawings(checkpoint, tokenizers, theirs)]
     found = [*_drawings(checkpoint, tokenizers, ours)]
-    for part, advance in ADVANCE.items():
+    for part in checkpoint.family.row.part_names:
+        advance = advance_of(part)
         network = reference(part) if reference else network_of(checkpoint, part)
         calls = _run_torch(network, advance, wanted)
         declared = network.part
@@ -166,11 +173,21 @@ def compare(
     return report
 
 
-def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers, levels: Levels) -> Iterator[Drawing]:
-    for prompt, negative in PROMPTS:
-        for width, height in SIDES:
-            tokens = _tokens(prompt, tokenizers), _tokens(negative, tokenizers)
-            yield Drawing(prompt, tokens, (width, height), checkpoint, levels)
+def _drawings(checkpoint: Checkpoint, tokenizers: Tokenizers, levels: LevelsOf) -> Iterator[Drawing]:
+    for texts in PROMPTS:
+        tokens = tuple(_tokens(text, tokenizers) for text in texts[: len(_texts(checkpoint))])
+        for size, latents in zip(SIDES, _latents(checkpoint), strict=True):
+            yield Drawing(texts[0], tokens, size, checkpoint, levels(*latents))
+
+
+def _latents(checkpoint: Checkpoint) -> list[tuple[int, int]]:
+    """Height and width of each of SIDES."""
+    return [(height // checkpoint.downscale, width // checkpoint.downscale) for width, height in SIDES]
+
+
+def _texts(checkpoint: Checkpoint) -> tuple[str, ...]:
+    row = checkpoint.family.row
+    return row.texts(checkpoint.sizes.guiding or row.guiding)
 
 
 def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[RecordedCall]:
@@ -212,14 +229,43 @@ def _run_engine(
         advance(run, drawing)
 
 
-def _encode(run: RunPart, drawing: Drawing) -> None:
-    text, negative = (run(tokens) for tokens in drawing.tokens)
-    drawing.conditions = {f"negative_{name}": value for name, value in negative.items()} | dict(text)
+def _encode(part: str, run: RunPart, drawing: Drawing) -> None:
+    drawing.encoded[part] = [run(tokens) for tokens in drawing.tokens]
+
+
+def _conditions(drawing: Drawing) -> dict[str, torch.Tensor]:
+    """What the text parts made, as the denoiser takes it."""
+    checkpoint, made = drawing.checkpoint, {}
+    for number, text in enumerate(_texts(checkpoint)):
+        parts = {part: texts[number] for part, texts in drawing.encoded.items()}
+        for name, value in _joined(checkpoint, parts, drawing.tokens[number]).items():
+            made[f"{text}{name}"] = value
+    return made
+
+
+def _joined(checkpoint: Checkpoint, parts: Mapping[str, Tensors], tokens: Tensors) -> Tensors:
+    row, width = checkpoint.family.row, checkpoint.sizes.width
+    embeddings, masks, pooled = [], [], []
+    for part, made in parts.items():
+        if "embeddings" in made:
+            one = made["embeddings"]
+            embeddings.append(functional.pad(one, (0, width - one.shape[-1])))
+            masks += [tokens[encoder.mask] for encoder in row.text_parts[part][:1] if encoder.masked]
+        if "pooled" in made:
+            pooled.append(made["pooled"])
+    if row.blank_tokens:
+        embeddings.append(torch.zeros(1, row.blank_tokens, width))
+    found = {"embeddings": torch.cat(embeddings, dim=1)}
+    if pooled:
+        found["pooled"] = torch.cat(pooled, dim=1)
+    if masks:
+        found["mask"] = torch.cat(masks, dim=1)
+    return found
 
 
 def _denoise(run: RunPart, drawing: Drawing) -> None:
     checkpoint, (width, height) = drawing.checkpoint, drawing.size
-    conditions = dict(drawing.conditions)
+    conditions = _conditions(drawing)
     conditions["guidance"] = torch.tensor([[GUIDANCE]])
     conditions["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]]).float()
     sigmas, scale = drawing.levels
@@ -238,7 +284,8 @@ def _decode(run: RunPart, drawing: Drawing) -> None:
     drawing.pixels = run({"latents": drawing.latents})["image"][0].numpy()
 
 
-ADVANCE: Mapping[str, Advance] = {TEXT_ENCODER: _encode, DENOISER: _denoise, DECODER: _decode}
+def advance_of(part: str) -> Advance:
+    return {DENOISER: _denoise, DECODER: _decode}.get(part, partial(_encode, part))
 
 
 def release_memory() -> None:
@@ -248,12 +295,17 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _levels(denoiser: Path, checkpoint: Checkpoint) -> Levels:
+def _levels(denoiser: Path, checkpoint: Checkpoint) -> LevelsOf:
     """Those that Triton draws over, by the exported model's description; a character has its base's."""
     path = denoiser / DESCRIPTION_FILE
-    schedule = (read_description(path).diffusion if path.exists() else checkpoint.diffusion).schedule
-    sigmas = schedule.sigmas(STEPS)
-    return torch.from_numpy(sigmas), schedule.init_noise_sigma(sigmas)
+    diffusion = read_description(path).diffusion if path.exists() else checkpoint.diffusion
+
+    def levels(height: int, width: int) -> Levels:
+        schedule = diffusion.of_size(height, width).schedule
+        sigmas = schedule.sigmas(STEPS)
+        return torch.from_numpy(sigmas), schedule.init_noise_sigma(sigmas)
+
+    return levels
 
 
 def _difference(ours: Levels, theirs: Levels) -> str | None:
@@ -269,10 +321,12 @@ def _tokens(text: str, tokenizers: Tokenizers) -> Tensors:
     """One window: what does not fit is left out, which is the same for both sides."""
     rows = {}
     for encoder, one in tokenizers.items():
-        begin, end = one.tokenizer.encode("").ids
-        ids = one.tokenizer.encode(text, add_special_tokens=False).ids[: one.window - 2]
-        row = [begin, *ids, end]
-        rows[encoder.tokens] = torch.tensor([row + [one.pad] * (one.window - len(row))])
+        before, after = one.frame
+        room = one.window - len(before) - len(after)
+        row = [*before, *one.tokenizer.encode(text, add_special_tokens=False).ids[:room], *after]
+        padding = one.window - len(row)
+        rows[encoder.tokens] = torch.tensor([row + [one.pad] * padding])
+        rows[encoder.mask] = torch.tensor([[1] * len(row) + [0] * padding])
     return rows
 
 

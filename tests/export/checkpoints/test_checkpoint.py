@@ -53,7 +53,7 @@ def test_half_precision_variant_is_loaded_as_fp32(folder: Path) -> None:
     weights = {name: value.half() for name, value in load_file(folder / "unet" / UNET).items()}
     save_file(weights, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     (folder / "unet" / UNET).unlink()
-    assert {weight.dtype for weight in open_checkpoint(folder).unet.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in open_checkpoint(folder).denoiser.parameters()} == {torch.float32}
 
 
 def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
@@ -62,7 +62,7 @@ def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
     save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
 
     def types() -> set[torch.dtype]:
-        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).unet.parameters()}
+        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).denoiser.parameters()}
 
     assert types() == {torch.float32}  # the whole ones come first
     (folder / "unet" / UNET).unlink()
