@@ -80,6 +80,8 @@ class Family:
     name: str  # in pipeline.json, and of its module in export/families
     title: str  # for people
     pipeline: str  # diffusers' class, in model_index.json
+    named: str = ""
+    """A pattern in the names of a checkpoint that tells it from those of the other families of its build."""
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
     blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
@@ -307,7 +309,43 @@ SD3_CLIP = replace(
     blank_tokens=256,
 )
 """It was trained with zeros in place of T5's tokens, too."""
-FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP)
+Z_IMAGE = Family(
+    name="z_image",
+    title="Z-Image",
+    pipeline="ZImagePipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="penultimate",
+            window=512,
+            windows=1,
+            masked=True,
+            kept=True,
+            template=("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="ZImageTransformer2DModel",
+    patch=2,
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(6.0)),
+    steps=30,
+    guidance=5.0,
+)
+Z_IMAGE_TURBO = replace(
+    Z_IMAGE,
+    name="z_image_turbo",
+    title="Z-Image-Turbo",
+    named=r"(?<!de)(?<!de.)turbo",
+    guiding="none",
+    diffusion=Diffusion("flow", FlowSchedule(3.0)),
+    steps=8,
+    guidance=1.0,
+)
+FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO)
 
 
 def family_named(name: str) -> Family:

@@ -4,7 +4,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import Qwen3Config, Qwen3Model
 
-from export.networks.qwen3 import Qwen3States
+from export.networks.qwen3 import qwen3_states
 from tests.export.tiny_z_image import text_encoder
 
 
@@ -13,7 +13,7 @@ def test_states_are_those_before_the_last_layer() -> None:
     tokens = torch.randint(0, 300, (3, 17), generator=torch.Generator().manual_seed(1))
     real = torch.arange(17) < torch.tensor([17, 4, 9]).unsqueeze(1)
     theirs = network(tokens, attention_mask=real, output_hidden_states=True).hidden_states[-2]
-    made = Qwen3States(network)(tokens, real.long())
+    made = qwen3_states(network, tokens, real.long())
     torch.testing.assert_close(made[real], theirs[real], rtol=1e-5, atol=1e-6)
 
 
@@ -36,6 +36,6 @@ def test_published_sizes_fit() -> None:
     with FakeTensorMode(), torch.no_grad():
         network = Qwen3Model(config)
         tokens = torch.ones(2, 512, dtype=torch.int64)
-        made = Qwen3States(network)(tokens, torch.ones_like(tokens))
+        made = qwen3_states(network, tokens, torch.ones_like(tokens))
         assert made.shape == (2, 512, 2560)
         assert sum(weight.numel() for weight in network.parameters()) == 4_022_468_096
