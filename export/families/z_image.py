@@ -12,9 +12,7 @@ from export.networks.z_image import PATCH, prepare_z_image, z_image_velocity
 
 
 def _predict(network: Any, given: Tensors) -> torch.Tensor:
-    return z_image_velocity(
-        network, given["latents"], given["timestep"], given["embeddings"], given["mask"]
-    )
+    return z_image_velocity(network, given["latents"], given["timestep"], given["embeddings"], given["mask"])
 
 
 def z_image_family(row: Family) -> TorchFamily:
