@@ -35,6 +35,21 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Of a change: what is for one of several weights that it changes at once."""
+
+    start: int
+    stop: int
+    total: int  # that the whole change has
+    swapped: bool = False  # whether its second half stands before its first
+
+    def of(self, values: Array) -> Array:
+        """Along the first axis, which is the outputs'."""
+        turned = np.roll(values, self.total // 2, axis=0) if self.swapped else values
+        return np.ascontiguousarray(turned[self.start : self.stop])
+
+
+@dataclass(frozen=True)
 class AdapterKind:
     roles: frozenset[str]
     product: Callable[[Tensors], Product]  # raises Misfit
@@ -68,6 +83,23 @@ class Layer:
         axes = tuple(axis for axis in range(plain.ndim) if axis != int(per_input))
         norm = np.sqrt(np.square(changed).sum(axis=axes, keepdims=True)) + np.finfo(np.float32).eps
         return np.asarray(changed * (self.magnitude.reshape(norm.shape) / norm) - plain, np.float32)
+
+    def rows(self, rows: Rows) -> "Layer":
+        """Of a layer that is for several weights. Raises ExportError for one that cannot be divided."""
+        if self.shape[0] != rows.total:
+            raise ExportError(
+                f"LoRA layer {self.name} makes {[*self.shape]}, its targets have {rows.total} outputs together"
+            )
+        magnitude = self.magnitude
+        if magnitude is not None:
+            if magnitude.shape[0] != rows.total:
+                raise ExportError(f"LoRA layer {self.name} is a DoRA of inputs over several layers at once")
+            magnitude = rows.of(magnitude)
+        if self.tensors.keys() == {"down", "up"}:
+            tensors = {**self.tensors, "up": rows.of(self.tensors["up"])}
+            return Layer(self.name, _low_rank(tensors), tensors, self.scale, magnitude)
+        tensors = {"bias" if "bias" in self.tensors else "diff": rows.of(self.product.of(np.float32(1.0)))}
+        return Layer(self.name, _difference(tensors), tensors, self.scale, magnitude)
 
     def fits(self, shape: Shape) -> bool:
         """`shape` of the weight; ones at a shape's end say nothing."""
