@@ -21,7 +21,7 @@ trained with; or on the prompt alone."""
 GUIDINGS: tuple[str, ...] = get_args(Guiding)
 
 MASKED_STEP = 128
-"""What the tokens of a masked text are cut to a multiple of, behind the last that is text: texts of like length
+"""The tokens of a masked text are cut to a multiple of it, behind the last that is text: texts of like length
 share a batch, and short ones do not take as long as long ones."""
 TIME_IDS = 6
 """SDXL's micro-conditioning: original height and width, crop's top and left, target height and width."""
@@ -74,9 +74,7 @@ class Sizes:
     pooled: int  # of the pooled vectors together; 0 where there are none
     window: int  # tokens, of text encoders whose row does not say it
     channels: int  # of the latents
-    widths: Mapping[str, int] = field(
-        default_factory=dict
-    )  # of the embeddings of text parts of another width
+    widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of text parts of another width
     guiding: Guiding | None = None  # None: the family's
 
 
@@ -89,9 +87,7 @@ class Family:
     """A pattern in the names of a checkpoint that tells it from those of the other families of its build."""
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
-    blank_tokens: int = (
-        0  # tokens of zeros behind those of the text, in place of an encoder that is not there
-    )
+    blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple

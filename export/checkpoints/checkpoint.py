@@ -81,9 +81,7 @@ class Checkpoint:
     @cached_property
     def sizes(self) -> Sizes:
         config, networks = self.denoiser.config, self.text_encoders
-        windows = [
-            network.config.max_position_embeddings for one, network in networks.items() if not one.window
-        ]
+        windows = [network.config.max_position_embeddings for one, network in networks.items() if not one.window]
         return Sizes(
             width=int(config[self.family.text_width]),
             pooled=sum(_pooled_width(network) for one, network in networks.items() if one.pooled),

@@ -43,7 +43,7 @@ class TorchFamily:
     """The denoiser's network, and what it is asked (export.networks.denoiser.asked) → its answer, of the
     latents' shape. `latents` [B, C, h, w] are scaled already, `timestep` [B] is 0 to 1000."""
     prepare: Callable[[Any], object] = lambda network: None
-    """Of the denoiser's network, before it is first asked: what every engine can run in place of what it has."""
+    """Puts into the denoiser's network what every engine can run, before it is first asked."""
     denoiser_config: Mapping[str, Any]  # what the denoiser's own config must say to be asked so
     text_width: str = "cross_attention_dim"  # in its config: how wide the embeddings are that it reads
     channels: Callable[[Any], set[int]] = lambda config: {config.in_channels, config.out_channels}

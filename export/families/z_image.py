@@ -1,4 +1,4 @@
-"""Z-Image in torch: a language model's states of a prompt, and a transformer that reads them with the picture."""
+"""Z-Image in torch: a language model as text encoder, and a transformer of one stream of tokens."""
 
 from typing import Any
 

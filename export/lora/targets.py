@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from contract.families import SD3, SD3_CLIP, Family
+from contract.families import SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO, Family
 from export.graphs.weight_names import parameter_of
 from export.lora.adapters import Rows
 from export.lora.keys import flatten
 from export.lora.mmdit_names import mmdit_names
 from export.lora.other_names import OtherName
 from export.lora.stability_names import sgm_names
+from export.lora.z_image_names import z_image_names
 
 WEIGHT, BIAS = ".weight", ".bias"
 PEFT = "(?:base_model_model_)?"
@@ -51,7 +52,10 @@ UNET = Root(
 TRANSFORMER = re.compile(
     f"{PEFT}(?:(?:lora_unet|lora_transformer|lycoris|transformer(?!_blocks)|(?:model_)?diffusion_model)_{PEFT})?"
 )
-OTHER_NAMES = {SD3.name: mmdit_names, SD3_CLIP.name: mmdit_names}
+OTHER_NAMES = {
+    **dict.fromkeys((SD3.name, SD3_CLIP.name), mmdit_names),
+    **dict.fromkeys((Z_IMAGE.name, Z_IMAGE_TURBO.name), z_image_names),
+}
 """By family, of those whose denoiser is a transformer."""
 
 

@@ -184,9 +184,7 @@ class Pipeline(Generic[T]):
                 pooled += [made["pooled"][first - start] for first in firsts if start <= first < end]
         return [
             EncodedText(
-                embeddings[at : at + rows.count].reshape(-1, embeddings.shape[-1])
-                if embeddings.size
-                else None,
+                embeddings[at : at + rows.count].reshape(-1, embeddings.shape[-1]) if embeddings.size else None,
                 pooled[text] if pooled else None,
                 _mask(rows, at),
             )

@@ -25,7 +25,9 @@ class TextTokenizer:
     ends it, then `pad`.
     """
 
-    def __init__(self, path: Path, *, pad: int, window: int, template: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, pad: int, window: int, template: tuple[str, str] | None = None
+    ) -> None:
         """`template`: as of contract.families.TextEncoder."""
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()
@@ -44,8 +46,8 @@ class TextTokenizer:
         self._weighs = template is None
 
     def windows(self, pieces: Pieces) -> list[TokenWindow]:
-        """At least one. Pieces of different weights are told apart before they become tokens; a language model's
-        states are taken as they are, so its text is one piece."""
+        """At least one. Pieces of different weights are told apart before they become tokens; a language
+        model's states are taken as they are, so its text is one piece."""
         if not self._weighs:
             pieces = [Piece("".join(piece.text for piece in pieces), 1.0)]
         weighed = [

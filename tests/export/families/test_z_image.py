@@ -38,8 +38,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def draw(repository: Path, model: str, **more: Any) -> tuple[Array, OnnxEngine]:
     wish: dict[str, Any] = {
-        "prompt": PROMPT, "negative": NEGATIVE, "character": "", "guidance": 4.0, "steps": STEPS, "seed": SEED,
-        **SIZE, **more,
+        "prompt": PROMPT, "negative": NEGATIVE, "character": "", "guidance": 4.0, "steps": STEPS,
+        "seed": SEED, **SIZE, **more,
     }  # fmt: skip
     order = Order(model=model, **wish)
 

@@ -98,3 +98,5 @@ def save_tiny_sd3(folder: Path, *, with_t5: bool = True) -> Path:
     if not with_t5:
         del networks["text_encoder_3"], networks["tokenizer_3"]
     return save_checkpoint(folder, "StableDiffusion3Pipeline", networks, "flow")
+
+
