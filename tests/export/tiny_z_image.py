@@ -1,24 +1,21 @@
 """A tiny random Z-Image checkpoint in diffusers' layout, and as the split files that ComfyUI takes."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
+from export.checkpoints.qwen_tokenizer import tokenizer_of
 from tests.export.single import own_vae_names
 from tests.export.tiny import WORDS, round_to_fp16
 
 CHANNELS, TEXT_WIDTH = 16, 24
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""Qwen's, of words."""
-PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+PAD, END = "<|endoftext|>", "<|im_end|>"
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
     "{% endfor %}"
@@ -29,24 +26,14 @@ TEMPLATE = (
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Of Qwen's build: bytes, in words by its pattern."""
-    inner = Tokenizer(models.BPE())
-    inner.normalizer = normalizers.NFC()
-    inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    inner.decoder = decoders.ByteLevel()
-    inner.post_processor = processors.ByteLevel(trim_offsets=False)
+    """Of Qwen's build, with few merges."""
     trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[PAD, START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+        vocab_size=290, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    inner.train_from_iterator([" ".join(WORDS), "user\nassistant\n"], trainer)
+    learnt = tokenizer_of({}, [])
+    learnt.train_from_iterator([" ".join(WORDS), "user\nassistant\n"], trainer)
+    found = json.loads(learnt.to_str())["model"]
+    inner = tokenizer_of(found["vocab"], [(first, last) for first, last in found["merges"]])
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token=PAD, eos_token=END, chat_template=TEMPLATE, model_max_length=512
     )
