@@ -92,6 +92,7 @@ class Family:
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
     guiding: Guiding = "negative"  # where the checkpoint does not say otherwise
+    overflows: bool = False  # whether its networks overflow in fp16: of 16 bits, it takes bf16
     latent_channels: int  # as published, as is the next one
     downscale: int  # pixels per latent, along one side
     diffusion: Diffusion
@@ -334,6 +335,7 @@ Z_IMAGE = Family(
     denoiser="transformer",
     denoiser_class="ZImageTransformer2DModel",
     patch=2,
+    overflows=True,
     latent_channels=16,
     downscale=8,
     diffusion=Diffusion("flow", FlowSchedule(6.0)),

@@ -121,8 +121,8 @@ class Export:
         adapters = self.options.adapters
         networks = networks_of(opened, adapters.rank if adapters else 0)
         network = next(one for one in networks if one.part.name == part)
-        upcast = bool(opened.vae.config.force_upcast)
-        cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
+        upcast, family = bool(opened.vae.config.force_upcast), opened.family.row
+        cast(network.module, precision_of(part, self.options.precision, family, upcast))
         return network
 
     def part(self, part: str) -> Path:
@@ -180,8 +180,10 @@ def export_checkpoint(
     choice = _choose(checkpoint, options)
     for line in choice.lines:
         print_line(f"Export {name}: {line}")
-    work = FinishedStages(output, name)
     family = family_of_checkpoint(checkpoint)
+    if options.precision == "fp16" and family.overflows:
+        raise ExportError(f"{family.title} overflows in fp16: take --precision bf16 or fp32")
+    work = FinishedStages(output, name)
     with stages(f"Export {name}", len((READ, *family.part_names, COMPARE, PUBLISH))) as step:
         step(READ)
         export = _read(checkpoint, name, output, options, work, choice, family)
@@ -250,7 +252,8 @@ def _write_part(
     folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions, sampling: Sampling
 ) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
-    precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
+    upcast = bool(checkpoint.vae.config.force_upcast)
+    precision = precision_of(network.part.name, options.precision, checkpoint.family.row, upcast)
     tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)

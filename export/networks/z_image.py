@@ -11,6 +11,8 @@ from diffusers import ZImageTransformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export.networks.qwen3 import attention_bias
+
 PATCH = 2
 """Latents along one side of a token of the transformer."""
 MULTIPLE = 32
@@ -39,7 +41,8 @@ class ZImagePlaces(nn.Module):
 
 
 class ZImageAttention:
-    """In place of diffusers' own processor: `freqs_cis` are cosines and sines, [B, tokens, pairs, 2]."""
+    """In place of diffusers' own processor: `freqs_cis` are cosines and sines, [B, tokens, pairs, 2];
+    `attention_mask` is added to the scores."""
 
     def __call__(
         self,
@@ -57,7 +60,7 @@ class ZImageAttention:
         seen = functional.scaled_dot_product_attention(
             *(_turn(one, freqs_cis).transpose(1, 2) for one in (query, key)),
             value.transpose(1, 2),
-            attn_mask=None if attention_mask is None else attention_mask[:, None, None],
+            attn_mask=attention_mask,
         )
         made: Tensor = attn.to_out[0](seen.transpose(1, 2).flatten(2))
         return made
@@ -98,13 +101,14 @@ def z_image_velocity(
     for block in transformer.noise_refiner:
         picture = block(picture, None, picture_turns, time)
     for block in transformer.context_refiner:
-        prompt = block(prompt, real, prompt_turns)
+        prompt = block(prompt, attention_bias(real[:, None, None], latents.dtype), prompt_turns)
 
     tokens = torch.cat([picture, prompt], dim=1)
     turns = torch.cat([picture_turns, prompt_turns], dim=1)
     seen = torch.cat([torch.ones_like(picture[:, :, 0], dtype=torch.bool), real], dim=1)
+    bias = attention_bias(seen[:, None, None], latents.dtype)
     for block in transformer.layers:
-        tokens = block(tokens, seen, turns, time)
+        tokens = block(tokens, bias, turns, time)
     made = transformer.all_final_layer[KIND](tokens[:, : height * width], c=time)
     grid = made.unflatten(1, (height, width)).unflatten(3, (PATCH, PATCH, -1))  # [B, r, c, 2, 2, C]
     return -grid.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
