@@ -68,6 +68,12 @@ def add_export_options(parser: argparse.ArgumentParser, engines: Sequence[str]) 
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
     parser.add_argument(
+        "--text-encoder",
+        type=Path,
+        action="append",
+        help="file of a text encoder that a single file lacks; give it for each",
+    )
+    parser.add_argument(
         "--distilled", type=Path, help="LoRA of few steps (Lightning, …) that makes the whole model one"
     )
     parser.add_argument("--like", type=Path, help="folder whose configs and tokenizers a single file has")
@@ -112,6 +118,7 @@ def run_exporter(
             if (value := getattr(arguments, option, None))
             for part in (f"--{option.replace('_', '-')}", str(value))
         ),
+        *(part for path in arguments.text_encoder or () for part in ("--text-encoder", str(path))),
         *({True: ["--zero-snr"], False: ["--no-zero-snr"]}.get(arguments.zero_snr, [])),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -146,6 +146,7 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
             checkpoint=given.checkpoint,
             vae=given.vae,
             like=given.like,
+            text_encoders=given.text_encoder or (),
             prediction=given.prediction,
             spacing=given.spacing,
             sampler=given.sampler,

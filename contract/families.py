@@ -29,16 +29,16 @@ TIME_IDS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoder:
-    """One of a family's. Those of one part are joined, token by token, in one network that takes one window of
-    tokens. What different parts make stands one behind the other, padded with zeros to the denoiser's width.
-    """
+    """One of a family's. Those of one part are joined, token by token, in one network that takes one window
+    of tokens. What different parts make stands one behind the other, padded with zeros to the denoiser's
+    width."""
 
     name: str  # its folder in a checkpoint, and how its weights' names begin in the exported graph
     tokenizer: str  # its tokenizer's folder
     pad: str  # what the published tokenizer fills a window with
     layer: Literal["last", "penultimate", "none"]
-    """Whose states are the embeddings: the last one's with its norm, or those of the one before without; none:
-    the denoiser takes its pooled text alone."""
+    """Whose states are the embeddings: the last one's with its norm, or those of the one before without;
+    none: the denoiser takes its pooled text alone."""
     pooled: bool = False  # whether the denoiser takes its projection of the text as a whole, too
     part: str = TEXT_ENCODER  # the network that it is in
     # These are the same for all encoders of a part.
@@ -62,7 +62,7 @@ class TextEncoder:
 
     @property
     def mask(self) -> str:
-        """The input that says which of its tokens are text: mask for `tokenizer`, mask_2 for `tokenizer_2`."""
+        """The input that says which of its tokens are text: mask, mask_2 for `tokenizer_2`."""
         return self.tokenizer.replace("tokenizer", "mask")
 
 
@@ -74,7 +74,7 @@ class Sizes:
     pooled: int  # of the pooled vectors together; 0 where there are none
     window: int  # tokens, of text encoders whose row does not say it
     channels: int  # of the latents
-    widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of text parts of another width
+    widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of each text part that differ
     guiding: Guiding | None = None  # None: the family's
 
 
@@ -87,7 +87,7 @@ class Family:
     """A pattern in the names of a checkpoint that tells it from those of the other families of its build."""
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
-    blank_tokens: int = 0  # tokens of zeros behind those of the text, in place of an encoder that is not there
+    blank_tokens: int = 0  # of zeros behind those of the text, in place of an encoder that is not there
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
@@ -136,7 +136,7 @@ class Family:
         return self.text_parts[part][0].window or usual
 
     def tokens(self, usual: int) -> tuple[int, int, int]:
-        """Of the denoiser in an engine for few windows: least, most, and what all between are multiples of."""
+        """Of the denoiser in an engine for few windows: least, most, and what all are multiples of."""
         windows = {
             self.window(part, usual): min(encoders[0].windows, MAX_ENGINE_WINDOWS)
             for part, encoders in self.text_parts.items()

@@ -3,15 +3,15 @@
 Needs no torch. What passes here may still be refused by the export, which reads the weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
 from contract.families import Family
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from contract.safetensors_header import SafetensorsHeader
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
@@ -21,7 +21,7 @@ from export.checkpoints.clean_folder import (
     read_config,
 )
 from export.checkpoints.early_check import check_early, family_of_index, family_of_keys, read_index
-from export.checkpoints.other_kinds import begins, open_header
+from export.checkpoints.other_kinds import begins, open_files, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -30,7 +30,7 @@ from export.checkpoints.schedule_choice import (
     schedule_of_folder,
 )
 from export.families.published import PUBLISHED
-from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import T5_PREFIX, TEXT_PREFIXES, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
@@ -83,13 +83,14 @@ def forecast(
     *,
     vae: Path | None = None,
     like: Path | None = None,
+    text_encoders: Sequence[Path] = (),
     schedule: ScheduleOptions = NO_OPTIONS,
 ) -> Forecast:
     """Options as of the export. Raises ExportError, and OSError."""
-    check_early(checkpoint, vae)
+    check_early(checkpoint, vae, text_encoders)
     if checkpoint.is_dir():
         return _of_folder(checkpoint, vae, schedule)
-    return _of_file(checkpoint, vae, like, schedule)
+    return _of_file(checkpoint, open_files(checkpoint, text_encoders).header, vae, like, schedule)
 
 
 def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> Forecast:
@@ -115,19 +116,26 @@ def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> For
     )
 
 
-def _of_file(path: Path, vae: Path | None, like: Path | None, schedule: ScheduleOptions) -> Forecast:
-    header = open_header(path)
+def _of_file(
+    path: Path, header: SafetensorsHeader, vae: Path | None, like: Path | None, schedule: ScheduleOptions
+) -> Forecast:
     family = family_of_keys(path, header.shapes)
     configs = PUBLISHED[family.name]
     denoiser_config = configs[family.denoiser]
-    if like:
+    if _has(like, family.denoiser, family):
         denoiser_config = read_config(like / family.denoiser, family.denoiser_class)
     config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
-    if like and not vae:
+    if not vae and _has(like, "vae", family):
         config = read_config(like / "vae", VAE)
     denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
+    apart = {
+        part: header.values_of((prefix,))
+        for part, prefix in ((TEXT_ENCODER_T5, T5_PREFIX),)
+        if part in family.part_names
+    }
     values = {
-        TEXT_ENCODER: header.values - denoiser - whole_vae,
+        TEXT_ENCODER: header.values - denoiser - whole_vae - sum(apart.values()),
+        **apart,
         DENOISER: denoiser,
         DECODER: decoder,
     }
@@ -140,6 +148,11 @@ def _of_file(path: Path, vae: Path | None, like: Path | None, schedule: Schedule
         unpacked=header.data_bytes,
         licence=next((header.metadata[key] for key in LICENCE_KEYS if key in header.metadata), ""),
     )
+
+
+def _has(like: Path | None, network: str, family: Family) -> TypeGuard[Path]:
+    """Whether a config is taken from there: of a family with many parts, not all need be."""
+    return like is not None and (family.name not in TEXT_PREFIXES or (like / network).is_dir())
 
 
 def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:

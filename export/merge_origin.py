@@ -53,8 +53,8 @@ def split_layers(lora: Lora, family: Family) -> tuple[list[str], list[str], Sequ
         of_it = [name for name in lora.names if root.path_of(name) is not None]
         if of_it and encoder.part not in CHARACTER_PARTS:
             raise ExportError(
-                f"The LoRA has {len(of_it):,} layers for {encoder.name}, such as {list_keys(of_it[:1])}, which "
-                "all characters of a model share: train it without that text encoder"
+                f"The LoRA has {len(of_it):,} layers for {encoder.name}, such as {list_keys(of_it[:1])}, "
+                "which all characters of a model share: train it without that text encoder"
             )
     roots = [root for _, root in pairs]
     of_text = [name for name in lora.names if any(root.path_of(name) is not None for root in roots)]

@@ -58,6 +58,7 @@ class ExportOptions:
     like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
+    text_encoders: tuple[Path, ...] = ()  # files of those that a single file lacks
     adapters: BankSize | None = None  # a bank for LoRAs, in the denoiser and the text encoder
     distilled: Path | None = None  # a LoRA of few steps, that the whole model is changed by
 
@@ -103,6 +104,7 @@ class Export:
 
     def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None, "vae": None}
+        del options["text_encoders"]
         if distilled := options.pop("distilled"):
             more["distilled"] = dict(digests(distilled))
         if self.options.adapters is None:
@@ -180,7 +182,7 @@ def export_checkpoint(
     choice = _choose(checkpoint, options)
     for line in choice.lines:
         print_line(f"Export {name}: {line}")
-    family = family_of_checkpoint(checkpoint)
+    family = family_of_checkpoint(checkpoint, options.text_encoders)
     if options.precision == "fp16" and family.overflows:
         raise ExportError(f"{family.title} overflows in fp16: take --precision bf16 or fp32")
     work = FinishedStages(output, name)
@@ -205,7 +207,7 @@ def export_checkpoint(
 
 def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
     """Raises ExportError for a file that is refused, too."""
-    check_early(checkpoint, options.vae)
+    check_early(checkpoint, options.vae, options.text_encoders)
     schedule = options.schedule
     if options.distilled:
         if not options.distilled.is_file():
@@ -214,7 +216,7 @@ def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
         schedule = schedule_of_distilled(options.distilled, schedule)
     if checkpoint.is_dir():
         return schedule_of_folder(checkpoint, schedule)
-    return schedule_of_file(checkpoint, options.like, schedule)
+    return schedule_of_file(checkpoint, options.like, schedule, options.text_encoders)
 
 
 def _read(
@@ -228,7 +230,11 @@ def _read(
 ) -> Export:
     original, sources = checkpoint, digests(checkpoint)
     if checkpoint.is_file() or options.vae:
-        others = {what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))}
+        others: dict[str, Any] = {
+            what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))
+        }
+        if options.text_encoders:
+            others["text_encoders"] = [dict(digests(path)) for path in options.text_encoders]
         schedule = scheduler_config(choice.diffusion)
         found = key(part="checkpoint", sources=dict(sources), schedule=schedule, **others)
 
@@ -237,7 +243,8 @@ def _read(
             if options.vae and original.is_dir():
                 replace_vae(original, folder, options.vae)
             else:
-                unpack(original, folder, options.like, options.schedule, options.vae)
+                texts = options.text_encoders
+                unpack(original, folder, options.like, options.schedule, options.vae, texts)
             try:
                 open_tokenizers(open_checkpoint(folder, as_stored=True, diffusion=choice.diffusion))
             except ExportError as error:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contract.names import DECODER, DENOISER, COMMON_PARTS, network_name
+from contract.names import COMMON_PARTS, DECODER, DENOISER, network_name
 from perf.limits.task import CANNOT, SIDES, LimitsTask, Outcome
 from perf.report import machine, publish, read_options, table
 

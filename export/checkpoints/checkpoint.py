@@ -50,9 +50,10 @@ class Checkpoint:
         if reads != made and not (family.row.blank_tokens and isinstance(reads, int) and reads > made):
             raise ExportError(f"The {what} reads embeddings {reads} wide, the encoders make {made}")
         if family.channels(config) != {vae.latent_channels}:
+            channels = f"{config.in_channels} input and {config.get('out_channels')} output channels"
             raise ExportError(
-                f"The {what}'s {config.in_channels} input and {config.get('out_channels')} output channels and "
-                f"the VAE's {vae.latent_channels} differ; inpainting and edit models are not supported"
+                f"The {what}'s {channels} and the VAE's {vae.latent_channels} differ; "
+                "inpainting and edit models are not supported"
             )
         if vae.out_channels != 3:
             raise ExportError(f"The VAE makes {vae.out_channels} channels, not 3")
@@ -81,7 +82,9 @@ class Checkpoint:
     @cached_property
     def sizes(self) -> Sizes:
         config, networks = self.denoiser.config, self.text_encoders
-        windows = [network.config.max_position_embeddings for one, network in networks.items() if not one.window]
+        windows = [
+            network.config.max_position_embeddings for one, network in networks.items() if not one.window
+        ]
         return Sizes(
             width=int(config[self.family.text_width]),
             pooled=sum(_pooled_width(network) for one, network in networks.items() if one.pooled),

@@ -15,34 +15,38 @@ from export.checkpoints.other_kinds import (
     check_quantised,
     check_unet_config,
     describe_other,
-    open_header,
+    open_files,
 )
 from export.errors import ExportError
 from export.json_file import read_json
-from export.single_file_keys import SINGLE_FILES
+from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
 
 
-def check_early(checkpoint: Path, vae: Path | None = None) -> None:
-    """`vae`: that is to take the place of its own. Raises ExportError. What passes may be refused later."""
+def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequence[Path] = ()) -> None:
+    """`vae`: that is to take the place of its own; `text_encoders`: files of a single file's. Raises
+    ExportError. What passes may be refused later."""
+    if checkpoint.is_dir() and text_encoders:
+        raise ExportError("--text-encoder is for single files; a folder has text encoders of its own")
     if checkpoint.is_dir():
         _check_folder(checkpoint, has_vae=vae is not None)
         return
-    check_file(checkpoint, open_header(checkpoint), has_vae=vae is not None)
+    check_file(checkpoint, open_files(checkpoint, text_encoders).header, has_vae=vae is not None)
 
 
-def family_of_checkpoint(checkpoint: Path) -> Family:
+def family_of_checkpoint(checkpoint: Path, text_encoders: Sequence[Path] = ()) -> Family:
     """Of a folder or a single file. Raises ExportError."""
     if checkpoint.is_dir():
         return family_of_index(read_index(checkpoint), checkpoint)
-    return family_of_keys(checkpoint, open_header(checkpoint).shapes)
+    return family_of_keys(checkpoint, open_files(checkpoint, text_encoders).keys)
 
 
 def family_of_keys(path: Path, keys: Collection[str]) -> Family:
     """Of a single file. Raises ExportError."""
     for family in FAMILIES:
-        if family.name in SINGLE_FILES and begins(keys, SINGLE_FILES[family.name]):
+        markers = SINGLE_FILES.get(family.name, ())
+        if markers and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX)):
             return family
     raise ExportError(describe_other(path, keys))
 

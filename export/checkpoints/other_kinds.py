@@ -1,12 +1,21 @@
 """What a file or folder is that cannot be exported: by name, from its first bytes, keys and shapes alone."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from contract.families import family_titles
+from contract.families import SD3_CLIP, family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
-from export.single_file_keys import CLIP_PREFIX, OPEN_CLIP_PREFIX, UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import (
+    CLIP_PREFIX,
+    OPEN_CLIP_PREFIX,
+    SD3_PREFIX,
+    TEXT_PREFIXES,
+    UNET_PREFIX,
+    VAE_PREFIX,
+    prefixes_of,
+)
 
 PICKLE = "it is a pickle, which can run code when it is loaded; convert it to safetensors first"
 # By the first bytes of what is no safetensors file.
@@ -23,8 +32,7 @@ OTHERS = {
     "lora_": "a LoRA; `imgen character add` takes it",
     "cond_stage_model.model.": "Stable Diffusion 2",
     "conditioner.embedders.0.model.": "the SDXL refiner",
-    f"{UNET_PREFIX}joint_blocks.": "Stable Diffusion 3",
-    "joint_blocks.": "Stable Diffusion 3",
+    "joint_blocks.": "Stable Diffusion 3's transformer alone",
     "text_encoders.t5xxl.": "Stable Diffusion 3 or FLUX",
     f"{UNET_PREFIX}distilled_guidance_layer.": "Chroma",
     "distilled_guidance_layer.": "Chroma",
@@ -88,6 +96,32 @@ def open_header(path: Path) -> SafetensorsHeader:
         raise ExportError(f"Cannot read {path}: {_by_magic(path) or error}") from None
 
 
+@dataclass(frozen=True)
+class Files:
+    """A single file and those of the text encoders that are published beside it."""
+
+    header: SafetensorsHeader  # of all together, with keys as in one file
+    places: Mapping[str, Path]  # of those beside it, by how their keys begin there
+
+    @property
+    def keys(self) -> Collection[str]:
+        return self.header.shapes.keys()
+
+
+def open_files(path: Path, text_encoders: Sequence[Path] = ()) -> Files:
+    """Raises ExportError."""
+    header, beside = open_header(path), {str(one): open_header(one) for one in text_encoders}
+    places: dict[str, Path] = {}
+    for name, prefix in prefixes_of({name: one.shapes for name, one in beside.items()}).items():
+        if not prefix:
+            raise ExportError(f"{name} is no text encoder that is published in a file of its own")
+        if prefix in places or begins(header.shapes, prefix):
+            raise ExportError(f"{name} is a text encoder that is there already ({prefix.split('.')[1]})")
+        header = header.beside(beside[name], prefix)
+        places[prefix] = Path(name)
+    return Files(header, places)
+
+
 def _by_magic(path: Path) -> str | None:
     if not path.is_file():
         return None
@@ -108,6 +142,9 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
     """`has_vae`: whether another is given. Raises ExportError; what passes may be refused later."""
     keys = header.shapes.keys()
     check_quantised(path, keys)
+    if begins(keys, SD3_PREFIX):
+        _check_parts(path, keys, TEXT_PREFIXES[SD3_CLIP.name], has_vae)
+        return
     encoders = any(begins(keys, prefix) for prefix in (OPEN_CLIP_PREFIX, CLIP_PREFIX))
     refiner = any(begins(keys, prefix) for prefix in REFINER_OR_2)
     if not begins(keys, f"{UNET_PREFIX}input_blocks.") or not encoders or refiner:
@@ -126,6 +163,16 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
         raise ExportError(f"{path} has no VAE; {SAY_VAE}")
 
 
+def _check_parts(path: Path, keys: Collection[str], texts: Sequence[str], has_vae: bool) -> None:
+    """Of a file whose text encoders may be beside it. Raises ExportError."""
+    for prefix in texts:
+        if not begins(keys, prefix):
+            raise ExportError(f"{path} lacks the text encoder {prefix.split('.')[1]}; {SAY_TEXT_ENCODERS}")
+    if not has_vae and not begins(keys, f"{VAE_PREFIX}decoder."):
+        raise ExportError(f"{path} has no VAE; {SAY_VAE}")
+
+
+SAY_TEXT_ENCODERS = "name the files that are published beside it: --text-encoder FILE for each"
 SAY_VAE = "name the file of one, of the same family: --vae FILE"
 GUIDANCE_INSIDE = (
     "a consistency model whose guidance is an input of its UNet (time_cond_proj_dim): not supported"

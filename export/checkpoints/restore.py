@@ -198,8 +198,10 @@ def _restore_tokenizers(repository: Path, name: str, description: Description, t
 def _words(tokenizer: Mapping[str, Any]) -> dict[int, str]:
     """By their numbers; a vocabulary is an object of numbers, or a list of words and their chances."""
     vocabulary = tokenizer["model"]["vocab"]
-    listed = vocabulary.items() if isinstance(vocabulary, dict) else map(reversed, enumerate(vocabulary))
-    words = {number: word if isinstance(word, str) else word[0] for word, number in listed}
+    if isinstance(vocabulary, dict):
+        words = {number: word for word, number in vocabulary.items()}
+    else:
+        words = {number: word for number, (word, _) in enumerate(vocabulary)}
     return words | {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from contract.families import FAMILIES, Family, Guiding
+from contract.families import Family, Guiding
 from export.errors import ExportError, first_line
 
 Tensors = Mapping[str, torch.Tensor]
@@ -29,7 +29,6 @@ class Source:
 class SingleFile:
     """How a checkpoint of the family looks in one .safetensors file, which holds weights only."""
 
-    marker: str  # how some keys begin, in files of this family alone
     sources: Mapping[str, Source]  # of every network
     configs: Mapping[str, Mapping[str, Any]]  # the published ones
 
@@ -95,7 +94,3 @@ def torch_family(row: Family) -> TorchFamily:
     """FAMILY of the module that is named as the row."""
     found: TorchFamily = import_module(f"export.families.{row.name}").FAMILY
     return found
-
-
-def torch_families() -> list[TorchFamily]:
-    return [torch_family(row) for row in FAMILIES]

@@ -1,13 +1,13 @@
 """Configs of the families' networks as they were published, for single files, which hold weights only.
 
-Source: the config files in diffusers' layout of Stable Diffusion 1.5 and Stable Diffusion XL base 1.0. Needs
-no torch: what an export takes is told before it is imported.
+Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0 and Stable
+Diffusion 3.5 Medium. Needs no torch: what an export takes is told before it is imported.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from contract.families import SD15, SDXL
+from contract.families import SD3, SD3_CLIP, SD15, SDXL
 
 Config = Mapping[str, Any]
 CLIP: Config = {
@@ -42,6 +42,49 @@ VAE: Config = {
     "layers_per_block": 2,
     "latent_channels": 4,
     "norm_num_groups": 32,
+}
+T5_XXL: Config = {
+    "vocab_size": 32128,
+    "d_model": 4096,
+    "d_kv": 64,
+    "d_ff": 10240,
+    "num_layers": 24,
+    "num_heads": 64,
+    "relative_attention_num_buckets": 32,
+    "relative_attention_max_distance": 128,
+    "layer_norm_epsilon": 1e-6,
+    "feed_forward_proj": "gated-gelu",
+    "tie_word_embeddings": False,
+}
+"""The encoder of version 1.1."""
+_SD3: Mapping[str, Config] = {
+    "text_encoder": CLIP_L,
+    "text_encoder_2": OPEN_CLIP_BIG_G,
+    "transformer": {
+        "sample_size": 128,
+        "patch_size": 2,
+        "in_channels": SD3.latent_channels,
+        "out_channels": SD3.latent_channels,
+        "num_layers": 24,
+        "attention_head_dim": 64,
+        "num_attention_heads": 24,
+        "joint_attention_dim": 4096,
+        "caption_projection_dim": 1536,
+        "pooled_projection_dim": 2048,
+        "pos_embed_max_size": 384,
+        "dual_attention_layers": [*range(13)],
+        "qk_norm": "rms_norm",
+    },
+    "vae": {
+        **VAE,
+        "latent_channels": SD3.latent_channels,
+        "sample_size": 1024,
+        "scaling_factor": 1.5305,
+        "shift_factor": 0.0609,
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "force_upcast": True,
+    },
 }
 PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     SDXL.name: {
@@ -80,5 +123,7 @@ PUBLISHED: Mapping[str, Mapping[str, Config]] = {
         },
         "vae": {**VAE, "sample_size": 512, "scaling_factor": 0.18215},
     },
+    SD3.name: {**_SD3, "text_encoder_3": T5_XXL},
+    SD3_CLIP.name: _SD3,
 }
 """By the family's name and the network's folder."""

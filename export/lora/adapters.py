@@ -88,7 +88,7 @@ class Layer:
         """Of a layer that is for several weights. Raises ExportError for one that cannot be divided."""
         if self.shape[0] != rows.total:
             raise ExportError(
-                f"LoRA layer {self.name} makes {[*self.shape]}, its targets have {rows.total} outputs together"
+                f"LoRA layer {self.name} makes {[*self.shape]}, its targets together {rows.total} outputs"
             )
         magnitude = self.magnitude
         if magnitude is not None:

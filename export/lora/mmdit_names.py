@@ -1,4 +1,4 @@
-"""Stability's own names of the layers of SD 3's transformer, in which kohya's trainers write LoRA files for it.
+"""Stability's own names of the layers of SD 3's transformer, in which kohya's trainers write LoRA files.
 
 Source: the conversion in diffusers' loaders/single_file_utils.py.
 """
@@ -43,8 +43,8 @@ it is behind the blocks, too."""
 
 def mmdit_names(paths: Collection[str]) -> Iterator[OtherName]:
     """Of every path of one transformer that has another name there."""
-    for theirs, ours in OUTER.items():
-        yield OtherName(theirs, (ours,))
+    for theirs, outer in OUTER.items():
+        yield OtherName(theirs, (outer,))
     yield OtherName("final_layer.adaLN_modulation.1", ("norm_out.linear",), swapped=True)
     numbers = [int(path.split(".")[1]) for path in paths if path.startswith("transformer_blocks.")]
     for number in sorted(set(numbers)):

@@ -5,9 +5,7 @@ output_blocks. Source: the conversion in diffusers' convert_original_stable_diff
 """
 
 import re
-from collections.abc import Collection, Iterator
-
-from export.lora.other_names import OtherName
+from collections.abc import Iterable
 
 INNER = (
     ("norm1", "in_layers.0"),
@@ -30,15 +28,13 @@ MIDDLE = {"resnets.0": 0, "attentions.0": 1, "resnets.1": 2}
 BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.?(.*)")
 
 
-def sgm_names(paths: Collection[str]) -> Iterator[OtherName]:
-    """Of every path of one UNet that has another name there."""
+def sgm_names(paths: Iterable[str]) -> dict[str, str]:
+    """diffusers' module path → Stability's, for every path of one UNet."""
     known = set(paths)
     down = [match for path in known if (match := BLOCK.fullmatch(path)) and match[1] == "down"]
     layers = 1 + max((int(match[4]) for match in down if match[3] == "resnets"), default=0)
     attentive = {path.partition(".attentions.")[0] for path in known if ".attentions." in path}
-    for path in known:
-        if (name := _sgm_name(path, layers, attentive)) is not None:
-            yield OtherName(name, (path,))
+    return {path: name for path in known if (name := _sgm_name(path, layers, attentive)) is not None}
 
 
 def _sgm_name(path: str, layers: int, attentive: set[str]) -> str | None:

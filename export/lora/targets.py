@@ -44,10 +44,14 @@ class Root:
         return None if found is None else _modern(flat[found.end() :])
 
 
+def _unet_names(paths: Collection[str]) -> Iterable[OtherName]:
+    return (OtherName(theirs, (ours,)) for ours, theirs in sgm_names(paths).items())
+
+
 UNET = Root(
     "unet.",
     re.compile(f"{PEFT}(?:(?:lora_unet|lycoris|unet|(?:model_)?diffusion_model)_{PEFT})?"),
-    other_names=sgm_names,
+    other_names=_unet_names,
 )
 TRANSFORMER = re.compile(
     f"{PEFT}(?:(?:lora_unet|lora_transformer|lycoris|transformer(?!_blocks)|(?:model_)?diffusion_model)_{PEFT})?"

@@ -33,6 +33,7 @@ from export.networks.networks import Network, network_of
 from export.networks.part_module import PartModule
 
 STEPS = 4
+MEGAPIXEL = 128  # latents along a side
 _FROM_DIFFUSERS = ("beta_start", "beta_end", "beta_schedule", "timestep_spacing", "steps_offset")
 FLOW_EULER = "FlowMatchEulerDiscreteScheduler"
 PUBLISHED = {
@@ -83,7 +84,7 @@ class Witness:
     imposed: Mapping[str, Any]  # what was not the original's to say: prediction, spacing, zero_snr
     to_least: bool = False  # whether the family's pipeline leaves the levels to the scheduler
 
-    def scheduler(self, height: int, width: int) -> Any:
+    def scheduler(self, height: int = MEGAPIXEL, width: int = MEGAPIXEL) -> Any:
         """Set to STEPS steps, for a picture of so many latents."""
         with warnings.catch_warnings():
             # diffusers turns tensors into arrays in a way that numpy 2 deprecates.
@@ -96,7 +97,7 @@ class Witness:
                 found.set_timesteps(STEPS)
         return found
 
-    def levels(self, height: int, width: int) -> tuple[Tensor, float]:
+    def levels(self, height: int = MEGAPIXEL, width: int = MEGAPIXEL) -> tuple[Tensor, float]:
         """STEPS + 1 falling noise levels, the last 0, and what the first noise is multiplied by."""
         found = self.scheduler(height, width)
         flow = isinstance(found, FlowMatchEulerDiscreteScheduler)
@@ -144,8 +145,9 @@ def read_witness(
 ) -> Witness:
     """`original`, `like`: as given to the export."""
     published = family.diffusion.schedule if family else None
-    flow = isinstance(published, FlowSchedule)
-    usual = {"_class_name": FLOW_EULER, "shift": published.shift} if flow else PUBLISHED
+    usual: dict[str, Any] = PUBLISHED
+    if isinstance(published, FlowSchedule):
+        usual = {"_class_name": FLOW_EULER, "shift": published.shift}
     config = _config_of(original if original.is_dir() else like, usual)
     if original.is_file():
         says = _says(original)

@@ -43,7 +43,7 @@ def write_single_file(folder: Path, path: Path, metadata: Mapping[str, str] | No
     sdxl = (folder / "text_encoder_2").is_dir()
     clip = "conditioner.embedders.0.transformer." if sdxl else "cond_stage_model.transformer."
     tensors = {clip + name: value for name, value in _state(folder / "text_encoder").items()}
-    tensors |= _unet(_state(folder / "unet")) | _vae(_state(folder / "vae"))
+    tensors |= _unet(_state(folder / "unet")) | vae_state(_state(folder / "vae"))
     if sdxl:
         tensors |= _open_clip(_state(folder / "text_encoder_2"))
     save_file({name: value.half() for name, value in tensors.items()}, path, dict(metadata or {}))
@@ -64,12 +64,7 @@ def _unet(state: State) -> dict[str, torch.Tensor]:
     return found
 
 
-def _vae(state: State) -> dict[str, torch.Tensor]:
-    return {f"first_stage_model.{name}": value for name, value in own_vae_names(state).items()}
-
-
-def own_vae_names(state: State) -> dict[str, torch.Tensor]:
-    """As in a file of a VAE alone."""
+def vae_state(state: State) -> dict[str, torch.Tensor]:
     found = {}
     for key, value in state.items():
         name = key
@@ -77,7 +72,7 @@ def own_vae_names(state: State) -> dict[str, torch.Tensor]:
             name = re.sub(pattern, new, name)
         # Attention is written as 1x1 convolutions there.
         square = ".attn_1." in name and name.endswith("weight") and value.ndim == 2
-        found[name] = value[:, :, None, None] if square else value
+        found[f"first_stage_model.{name}"] = value[:, :, None, None] if square else value
     return found
 
 

@@ -11,7 +11,7 @@ from tokenizers import pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
 from export.checkpoints.qwen_tokenizer import tokenizer_of
-from tests.export.single import own_vae_names
+from tests.export.single import vae_state
 from tests.export.tiny import WORDS, round_to_fp16
 
 CHANNELS, TEXT_WIDTH = 16, 24
@@ -117,7 +117,10 @@ def save_split(folder: Path, prefix: str = "") -> Mapping[str, Path]:
     states: dict[str, dict[str, torch.Tensor]] = {
         "transformer": {prefix + key: value for key, value in fused(made.transformer.state_dict()).items()},
         "text_encoder": {f"model.{key}": value for key, value in made.text_encoder.state_dict().items()},
-        "vae": own_vae_names(made.vae.state_dict()),
+        "vae": {
+            key.removeprefix("first_stage_model."): value
+            for key, value in vae_state(made.vae.state_dict()).items()
+        },
     }
     names = {"transformer": "z_image_turbo_bf16", "text_encoder": "qwen_3_4b", "vae": "ae"}
     paths = {part: folder / f"{name}.safetensors" for part, name in names.items()}

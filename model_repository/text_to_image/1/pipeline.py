@@ -182,15 +182,12 @@ class Pipeline(Generic[T]):
             if "pooled" in made:
                 end = start + len(made["pooled"])
                 pooled += [made["pooled"][first - start] for first in firsts if start <= first < end]
-        return [
-            EncodedText(
-                embeddings[at : at + rows.count].reshape(-1, embeddings.shape[-1]) if embeddings.size else None,
-                pooled[text] if pooled else None,
-                _mask(rows, at),
-            )
-            for text in range(rows.texts)
-            for at in [text * rows.count]
-        ]
+        width, texts = embeddings.shape[-1], []
+        for text in range(rows.texts):
+            at = text * rows.count
+            own = embeddings[at : at + rows.count].reshape(-1, width) if embeddings.size else None
+            texts.append(EncodedText(own, pooled[text] if pooled else None, _mask(rows, at)))
+        return texts
 
     def _of_part(self, part: str, each: Sequence[E]) -> Sequence[E]:
         """Of what there is one of for each of the family's text encoders, those of one part."""
@@ -210,16 +207,15 @@ class Pipeline(Generic[T]):
             (self._network(part), self.base.stamp, *(each[row].tobytes() for each in given.values()))
             for row in range(count)
         ]
-        made = {key: self.kept.find(key) for key in keys}
-        fresh = [row for row in range(count) if made[keys[row]] is None]
+        made = {key: found for key in keys if (found := self.kept.find(key)) is not None}
+        fresh = [row for row in range(count) if keys[row] not in made]
         if fresh:
             outputs = await self._encode_batches(part, {name: each[fresh] for name, each in given.items()})
             for place, row in enumerate(fresh):
                 # Copies: a row of a batch would keep the whole of it in memory.
-                made[keys[row]] = found = tuple(output[place].copy() for output in outputs)
-                self.kept.keep(keys[row], found)
-        whole = [found for key in keys if (found := made[key]) is not None]
-        return [np.stack(outputs) for outputs in zip(*whole, strict=True)]
+                made[keys[row]] = tuple(output[place].copy() for output in outputs)
+                self.kept.keep(keys[row], made[keys[row]])
+        return [np.stack(outputs) for outputs in zip(*(made[key] for key in keys), strict=True)]
 
     def _is_own(self, part: str) -> bool:
         """Whether the part's network is the model's and no character's."""
@@ -313,8 +309,8 @@ def _cut(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _mask(rows: TokenRows, at: int) -> Array:
-    """Of the windows of one text, the first of which has the place `at`. Where several have one place, a token
-    that is text in any of them is."""
+    """Of the windows of one text, the first of which has the place `at`. Where several have one place, a
+    token that is text in any of them is."""
     found = np.zeros((rows.count, rows.masks[0].shape[1]), np.int64)
     for row, place in enumerate(rows.places):
         if at <= place < at + rows.count:

@@ -21,13 +21,11 @@ class TokenWindow:
 class TextTokenizer:
     """One of a model's tokenizers (`tokenizer.json` of Hugging Face's tokenizers).
 
-    `window` tokens go to the network at a time: what begins it, as much of the text as there is room for, what
-    ends it, then `pad`.
+    `window` tokens go to the network at a time: what begins it, as much of the text as there is room for,
+    what ends it, then `pad`.
     """
 
-    def __init__(
-        self, path: Path, *, pad: int, window: int, template: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, path: Path, *, pad: int, window: int, template: tuple[str, str] | None = None) -> None:
         """`template`: as of contract.families.TextEncoder."""
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()

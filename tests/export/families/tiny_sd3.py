@@ -1,4 +1,4 @@
-"""A tiny random SD 3.5 checkpoint in diffusers' layout: two CLIPs, T5, a transformer, a VAE of 16 channels."""
+"""A tiny random SD 3.5 checkpoint in diffusers' layout: two CLIPs, T5, a transformer, a VAE."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from transformers import (
     T5EncoderModel,
 )
 
+from export.lora.mmdit_names import mmdit_names
 from tests.export.tiny import END, PAD, WORDS, save_checkpoint, text_config, tokenizer
 
 CHANNELS, POOLED, T5_WIDTH = 16, (32, 64), 128
@@ -23,7 +24,9 @@ T5_VOCABULARY += [(f"▁{word}", -2.0) for word in WORDS] + [("▁", -4.0), ("s"
 def t5_tokenizer() -> PreTrainedTokenizerFast:
     """As T5's: pieces with their chances, spaces as a sign of their own, an end of text and no begin."""
     inner = Tokenizer(models.Unigram(T5_VOCABULARY, unk_id=2))
-    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     inner.decoder = decoders.Metaspace()
     inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
@@ -100,3 +103,15 @@ def save_tiny_sd3(folder: Path, *, with_t5: bool = True) -> Path:
     return save_checkpoint(folder, "StableDiffusion3Pipeline", networks, "flow")
 
 
+def stability_state(transformer: SD3Transformer2DModel) -> dict[str, torch.Tensor]:
+    """Its weights under Stability's names, of which diffusers' own conversion makes the same again."""
+    ours = {key: value.clone() for key, value in transformer.state_dict().items()}
+    found = {"pos_embed": ours["pos_embed.pos_embed"]}
+    for name in mmdit_names(sorted({key.rpartition(".")[0] for key in ours})):
+        for kind in (".weight", ".bias"):
+            parts = [ours[f"{path}{kind}"] for path in name.ours if f"{path}{kind}" in ours]
+            if parts:
+                value = torch.cat(parts)
+                turned = torch.cat(value.chunk(2)[::-1]) if name.swapped else value
+                found[f"{name.theirs}{kind}"] = turned
+    return found

@@ -91,7 +91,9 @@ def test_merged_networks_compute_as_lycoris_does(name: str, repository: Path, fo
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_reference_agrees_with_the_merge_at_any_strength(name: str, repository: Path, folder: Path) -> None:
     """What `imgen character add` compares with is code of its own, or PEFT's."""
-    path = write_lycoris(name, open_checkpoint(folder / "checkpoint").denoiser, [], folder / "lora.safetensors")
+    path = write_lycoris(
+        name, open_checkpoint(folder / "checkpoint").denoiser, [], folder / "lora.safetensors"
+    )
     strength = Strength(0.7, {"unet.up_blocks": 0.5, "unet.up_blocks.0": 0.0})
     checkpoint = open_checkpoint(folder / "checkpoint")
     apply_lora(path, strength, checkpoint)

@@ -160,7 +160,7 @@ def test_stabilitys_layer_names_are_those_that_diffusers_knows(
         for name, weight in network.named_parameters()
         if name.endswith(".weight") and weight.ndim > 1
     ]
-    names = {name.ours[0]: name.theirs for name in sgm_names(paths)}
+    names = sgm_names(paths)
     assert set(names) == set(paths)
     tensors = {
         f"lora_unet_{name.replace('.', '_')}.lora_{side}.weight": torch.full((2, 2), float(number))

@@ -224,7 +224,7 @@ def test_answer_to_noise_tells_of_marks_that_were_lost(
     prediction: str, share: float, doubted: str | None, tiny: Checkpoint, tmp_path: Path
 ) -> None:
     witness = read_witness(written(tmp_path, EPSILON), None, {})
-    module = SchedulerDenoiser(tiny.parts["denoiser"], Answers(share), witness, lambda given: {})
+    module = SchedulerDenoiser(tiny.parts["denoiser"], Answers(share), witness, tiny.family)
     sigmas, scale = witness.levels()
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * scale
     module.compute(
