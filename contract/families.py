@@ -315,6 +315,49 @@ SD3_CLIP = replace(
     blank_tokens=256,
 )
 """It was trained with zeros in place of T5's tokens, too."""
+FLUX_DEV = Family(
+    name="flux_dev",
+    title="FLUX.1 dev",
+    pipeline="FluxPipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="none",
+            pooled=True,
+        ),
+        TextEncoder(
+            name="text_encoder_2",
+            tokenizer="tokenizer_2",
+            pad="<pad>",
+            layer="last",
+            part=TEXT_ENCODER_T5,
+            window=512,
+            windows=1,
+            kept=True,
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="FluxTransformer2DModel",
+    patch=2,
+    guiding="number",
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(1.0, by_size=True)),
+    steps=28,
+    guidance=3.5,
+)
+FLUX_SCHNELL = replace(
+    FLUX_DEV,
+    name="flux_schnell",
+    title="FLUX.1 schnell",
+    text_encoders=(FLUX_DEV.text_encoders[0], replace(FLUX_DEV.text_encoders[1], window=256)),
+    guiding="none",
+    diffusion=Diffusion("flow", FlowSchedule(1.0)),
+    steps=4,
+    guidance=1.0,
+)
 Z_IMAGE = Family(
     name="z_image",
     title="Z-Image",
@@ -352,7 +395,10 @@ Z_IMAGE_TURBO = replace(
     steps=8,
     guidance=1.0,
 )
-FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO)
+FAMILIES: tuple[Family, ...] = (
+    *(SDXL, SD15, SD3, SD3_CLIP, FLUX_DEV, FLUX_SCHNELL),
+    *(Z_IMAGE, Z_IMAGE_TURBO),
+)
 
 
 def family_named(name: str) -> Family:

@@ -30,6 +30,19 @@ class SafetensorsHeader:
     metadata: Mapping[str, str]
     data_bytes: int  # that follow it
 
+    def named(self, old: str, new: str) -> "SafetensorsHeader":
+        """With `new` in place of `old`, with which names begin."""
+
+        def rename(name: str) -> str:
+            return new + name.removeprefix(old) if name.startswith(old) else name
+
+        return replace(
+            self,
+            shapes={rename(name): shape for name, shape in self.shapes.items()},
+            types={rename(name): kind for name, kind in self.types.items()},
+            starts={rename(name): start for name, start in self.starts.items()},
+        )
+
     def beside(self, other: "SafetensorsHeader", prefix: str) -> "SafetensorsHeader":
         """As if the other file's tensors, with `prefix` before their names, were in this one. Where they
         begin is left as it is in each file."""

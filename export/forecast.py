@@ -30,7 +30,7 @@ from export.checkpoints.schedule_choice import (
     schedule_of_folder,
 )
 from export.families.published import PUBLISHED
-from export.single_file_keys import T5_PREFIX, TEXT_PREFIXES, UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import COMFY_VAE_PREFIX, T5_PREFIX, TEXT_PREFIXES, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
@@ -125,7 +125,7 @@ def _of_file(
     if _has(like, family.denoiser, family):
         denoiser_config = read_config(like / family.denoiser, family.denoiser_class)
     config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
-    if not vae and _has(like, "vae", family):
+    if not (vae and vae.is_dir()) and _has(like, "vae", family):
         config = read_config(like / "vae", VAE)
     denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
     apart = {
@@ -159,7 +159,8 @@ def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:
     """Its config, and how many values its decoder has. `path`: of a folder or a file."""
     if not path.is_dir():
         header = open_header(path)
-        prefix = VAE_PREFIX if begins(header.shapes, VAE_PREFIX) else ""
+        prefixes = (VAE_PREFIX, COMFY_VAE_PREFIX)
+        prefix = next((prefix for prefix in prefixes if begins(header.shapes, prefix)), "")
         return PUBLISHED[family.name]["vae"], _count(header, prefix, DECODES)
     folder = path if (path / CONFIG_FILE).exists() else path / "vae"
     weights = find_weights(folder, DIFFUSERS_FILE)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from contract.families import SD3, SD3_CLIP, SD15, SDXL
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, SD15, SDXL
 
-UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
+UNET_PREFIX, VAE_PREFIX, COMFY_VAE_PREFIX = "model.diffusion_model.", "first_stage_model.", "vae."
 OPEN_CLIP_PREFIX, CLIP_PREFIX = "conditioner.embedders.1.model.", "cond_stage_model.transformer."
 """The same of SDXL's second text encoder, and of SD 1.5's only one."""
 CLIP_L_PREFIX, CLIP_G_PREFIX, T5_PREFIX = (
@@ -12,16 +12,23 @@ CLIP_L_PREFIX, CLIP_G_PREFIX, T5_PREFIX = (
 )
 """Of text encoders that are published apart, where a file holds them too."""
 SD3_PREFIX = f"{UNET_PREFIX}joint_blocks."
+FLUX_KEY = "double_blocks.0.img_mod.lin."
+"""Of FLUX.1's transformer and no relative's, in a file of its own."""
+FLUX_PREFIX = f"{UNET_PREFIX}{FLUX_KEY}"
 SINGLE_FILES: Mapping[str, tuple[str, ...]] = {
     SDXL.name: (OPEN_CLIP_PREFIX,),
     SD15.name: (CLIP_PREFIX,),
     SD3.name: (SD3_PREFIX, T5_PREFIX),
     SD3_CLIP.name: (SD3_PREFIX,),
+    FLUX_DEV.name: (FLUX_PREFIX, f"{UNET_PREFIX}guidance_in."),
+    FLUX_SCHNELL.name: (FLUX_PREFIX,),
 }
 """By family: how some keys of its single files begin; the first family of which all are there is it."""
 TEXT_PREFIXES: Mapping[str, tuple[str, ...]] = {
     SD3.name: (CLIP_L_PREFIX, CLIP_G_PREFIX, T5_PREFIX),
     SD3_CLIP.name: (CLIP_L_PREFIX, CLIP_G_PREFIX),
+    FLUX_DEV.name: (CLIP_L_PREFIX, T5_PREFIX),
+    FLUX_SCHNELL.name: (CLIP_L_PREFIX, T5_PREFIX),
 }
 """By family, of those whose text encoders may be in files of their own: how their keys begin."""
 T5_KEY = "encoder.block.0.layer.0.SelfAttention.q.weight"

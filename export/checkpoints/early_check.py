@@ -5,8 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract.families import FAMILIES, Family, family_titles
-from export.checkpoints.clean_folder import DIFFUSERS_FILE, TRANSFORMERS_FILE, find_weights, read_config
+from contract.families import FAMILIES, Family, Guiding, family_titles
+from export.checkpoints.clean_folder import (
+    CONFIG_FILE,
+    DIFFUSERS_FILE,
+    TRANSFORMERS_FILE,
+    find_weights,
+    read_config,
+)
 from export.checkpoints.network_config import CONFIGS
 from export.checkpoints.other_kinds import (
     SAY_VAE,
@@ -22,6 +28,8 @@ from export.json_file import read_json
 from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
+GUIDED = "guidance_embeds"
+"""diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 
 
 def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequence[Path] = ()) -> None:
@@ -73,7 +81,9 @@ def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
     by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
     both = [row for row in by_pipeline if row in by_encoders]
     if found := both or by_pipeline or by_encoders:
-        return named_one(found, names_of(index, folder))
+        if any(row.named for row in found):
+            return named_one(found, names_of(index, folder))
+        return next((row for row in found if row.guiding == _guiding(folder / row.denoiser)), found[0])
     known = f"only {family_titles()} can be exported"
     raise ExportError(f"{folder / INDEX_FILE} is of {pipeline_of(index)}; {known}")
 
@@ -82,6 +92,12 @@ def named_one(families: Sequence[Family], names: Collection[str]) -> Family:
     """Of one build, by the names that a checkpoint goes by."""
     named = (row for row in families if row.named and any(re.search(row.named, one, re.I) for one in names))
     return next(named, next((row for row in families if not row.named), families[0]))
+
+
+def _guiding(denoiser: Path) -> Guiding:
+    """By its folder's config, where families of one pipeline differ in this."""
+    config = denoiser / CONFIG_FILE
+    return "number" if config.is_file() and read_json(config).get(GUIDED) else "none"
 
 
 def pipeline_of(index: Mapping[str, Any]) -> str:

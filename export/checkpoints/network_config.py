@@ -81,6 +81,20 @@ class UNetConfig(Struct, kw_only=True):
     addition_embed_type_num_heads: Width | None = None
 
 
+class FluxConfig(Struct, kw_only=True):
+    patch_size: Layers | None = None
+    in_channels: Width | None = None
+    out_channels: Width | None = None
+    num_layers: Layers | None = None
+    num_single_layers: Layers | None = None
+    attention_head_dim: Width | None = None
+    num_attention_heads: Width | None = None
+    joint_attention_dim: Width | None = None
+    pooled_projection_dim: Width | None = None
+    guidance_embeds: bool | None = None
+    axes_dims_rope: Widths | None = None
+
+
 class VaeConfig(Struct, kw_only=True):
     in_channels: Width | None = None
     out_channels: Width | None = None
@@ -216,6 +230,7 @@ class BertEncoderConfig(Struct, kw_only=True):
 
 CONFIGS: Mapping[str, type[Struct]] = {
     "UNet2DConditionModel": UNetConfig,
+    "FluxTransformer2DModel": FluxConfig,
     "AutoencoderKL": VaeConfig,
     "CLIPTextModel": ClipConfig,
     "CLIPTextModelWithProjection": ClipConfig,

@@ -4,11 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.families import SD3_CLIP, family_titles
+from contract.families import FLUX_SCHNELL, SD3_CLIP, family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
 from export.single_file_keys import (
     CLIP_PREFIX,
+    COMFY_VAE_PREFIX,
+    FLUX_KEY,
+    FLUX_PREFIX,
     OPEN_CLIP_PREFIX,
     SD3_PREFIX,
     TEXT_PREFIXES,
@@ -36,9 +39,9 @@ OTHERS = {
     "text_encoders.t5xxl.": "Stable Diffusion 3 or FLUX",
     f"{UNET_PREFIX}distilled_guidance_layer.": "Chroma",
     "distilled_guidance_layer.": "Chroma",
-    f"{UNET_PREFIX}double_blocks.": "FLUX",
-    "double_blocks.": "FLUX",
-    "single_transformer_blocks.": "FLUX",
+    f"{UNET_PREFIX}double_blocks.": "another kind of FLUX",
+    "double_blocks.": "another kind of FLUX",
+    "single_transformer_blocks.": "a transformer of diffusers alone; export the folder that it belongs to",
     f"{UNET_PREFIX}double_layers.": "AuraFlow",
     f"{UNET_PREFIX}double_stream_blocks.": "HiDream",
     f"{UNET_PREFIX}cap_embedder.": "Lumina 2 or Z-Image",
@@ -84,6 +87,11 @@ CHANNELS = {
     9: "an inpainting model",
 }
 """What a UNet's input is for that has more channels than the latents."""
+FLUX_INPUTS = 64  # values of four latents
+FLUX_CHANNELS = {
+    128: "FLUX.1 Depth or Canny, which draws from another picture",
+    384: "FLUX.1 Fill, an inpainting model",
+}
 
 
 def open_header(path: Path) -> SafetensorsHeader:
@@ -97,11 +105,23 @@ def open_header(path: Path) -> SafetensorsHeader:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a network's weights are."""
+
+    path: Path
+    prefix: str  # how their keys begin there
+
+
+@dataclass(frozen=True)
 class Files:
     """A single file and those of the text encoders that are published beside it."""
 
-    header: SafetensorsHeader  # of all together, with keys as in one file
-    places: Mapping[str, Path]  # of those beside it, by how their keys begin there
+    path: Path
+    header: SafetensorsHeader  # of all together, with keys as in one file of Stability's
+    places: Mapping[str, Place]  # of those that are elsewhere or have other keys, by how these begin there
+
+    def place(self, prefix: str) -> Place:
+        return self.places.get(prefix, Place(self.path, prefix))
 
     @property
     def keys(self) -> Collection[str]:
@@ -111,15 +131,20 @@ class Files:
 def open_files(path: Path, text_encoders: Sequence[Path] = ()) -> Files:
     """Raises ExportError."""
     header, beside = open_header(path), {str(one): open_header(one) for one in text_encoders}
-    places: dict[str, Path] = {}
+    places: dict[str, Place] = {}
+    if begins(header.shapes, FLUX_KEY):  # the transformer alone, without what stands before its keys
+        header, places[UNET_PREFIX] = header.named("", UNET_PREFIX), Place(path, "")
+    elif begins(header.shapes, COMFY_VAE_PREFIX):
+        header = header.named(COMFY_VAE_PREFIX, VAE_PREFIX)
+        places[VAE_PREFIX] = Place(path, COMFY_VAE_PREFIX)
     for name, prefix in prefixes_of({name: one.shapes for name, one in beside.items()}).items():
         if not prefix:
             raise ExportError(f"{name} is no text encoder that is published in a file of its own")
         if prefix in places or begins(header.shapes, prefix):
             raise ExportError(f"{name} is a text encoder that is there already ({prefix.split('.')[1]})")
         header = header.beside(beside[name], prefix)
-        places[prefix] = Path(name)
-    return Files(header, places)
+        places[prefix] = Place(Path(name), "")
+    return Files(path, header, places)
 
 
 def _by_magic(path: Path) -> str | None:
@@ -135,7 +160,7 @@ def describe_other(path: Path, keys: Collection[str]) -> str:
     for prefix, kind in OTHERS.items():
         if begins(keys, prefix):
             return f"{path} is {kind}; only {family_titles()} can be exported"
-    return f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or UNet's keys"
+    return f"{path} is no {family_titles()} checkpoint: it lacks the text encoders' or denoiser's keys"
 
 
 def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
@@ -144,6 +169,10 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
     check_quantised(path, keys)
     if begins(keys, SD3_PREFIX):
         _check_parts(path, keys, TEXT_PREFIXES[SD3_CLIP.name], has_vae)
+        return
+    if begins(keys, FLUX_PREFIX):
+        _check_flux(path, header)
+        _check_parts(path, keys, TEXT_PREFIXES[FLUX_SCHNELL.name], has_vae)
         return
     encoders = any(begins(keys, prefix) for prefix in (OPEN_CLIP_PREFIX, CLIP_PREFIX))
     refiner = any(begins(keys, prefix) for prefix in REFINER_OR_2)
@@ -161,6 +190,14 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
         )
     if not has_vae and not begins(keys, f"{VAE_PREFIX}decoder."):
         raise ExportError(f"{path} has no VAE; {SAY_VAE}")
+
+
+def _check_flux(path: Path, header: SafetensorsHeader) -> None:
+    """Raises ExportError for its relatives that draw from other pictures."""
+    channels = header.shapes.get(f"{UNET_PREFIX}img_in.weight", (FLUX_INPUTS,))[-1]
+    if channels != FLUX_INPUTS:
+        kind = FLUX_CHANNELS.get(channels, "an edit model")
+        raise ExportError(f"{path} is {kind}: its transformer takes {channels} channels; not supported")
 
 
 def _check_parts(path: Path, keys: Collection[str], texts: Sequence[str], has_vae: bool) -> None:

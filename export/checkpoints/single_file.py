@@ -1,7 +1,7 @@
 """A checkpoint in one .safetensors file, as model sites publish them, unpacked into diffusers' layout.
 
 diffusers' own conversions do the renaming. The file holds weights only: sizes come from the family's table,
-tokenizers from CLIP; or both from a folder in diffusers' layout that the caller names.
+tokenizers from CLIP and T5; or both from a folder in diffusers' layout that the caller names.
 """
 
 import json
@@ -13,12 +13,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from contract.names import TEXT_ENCODER_T5
 from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.early_check import INDEX_FILE, family_of_index, family_of_keys, read_index
 from export.checkpoints.fp8 import scaled
-from export.checkpoints.other_kinds import check_file, open_files
+from export.checkpoints.other_kinds import Place, check_file, open_files
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -26,6 +27,7 @@ from export.checkpoints.schedule_choice import (
     choose_for_file,
 )
 from export.checkpoints.scheduler import scheduler_config
+from export.checkpoints.t5_tokenizer import write_t5_tokenizer
 from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
@@ -52,7 +54,8 @@ def unpack(
     family = torch_family(family_of_keys(path, files.keys))
     diffusion = schedule_of_file(path, like, options, text_encoders).diffusion
     for encoder in family.row.text_encoders:
-        if encoder.window is not None and not (like and (like / encoder.tokenizer).is_dir()):
+        own = encoder.window is None or encoder.part == TEXT_ENCODER_T5
+        if not own and not (like and (like / encoder.tokenizer).is_dir()):
             raise ExportError(
                 f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
                 "published model in diffusers' layout: --like FOLDER"
@@ -64,7 +67,7 @@ def unpack(
                 config, state = read_vae(vae, family, config)
             else:
                 prefix = family.single_file.sources[name].prefix  # type: ignore[union-attr]
-                state = _read_state(files.places.get(prefix, path), prefix, prefix in files.places)
+                state = _read_state(files.place(prefix), prefix)
             _unpack_network(name, family, state, config, folder / name)
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None
@@ -142,12 +145,11 @@ def _check_sizes(name: str, found: Tensors, wanted: Tensors) -> None:
             raise BadSize(f"its {name}'s {key} is {[*found[key].shape]}, expected {[*value.shape]}")
 
 
-def _read_state(path: Path, prefix: str, alone: bool) -> dict[str, torch.Tensor]:
-    """`alone`: whether the file is that network's own, without the prefix before its keys."""
-    with safe_open(path, framework="pt") as file:
-        before = prefix if alone else ""
-        keys = [key for key in file.keys() if alone or key.startswith(prefix)]  # noqa: SIM118
-        return scaled({before + key: file.get_tensor(key) for key in keys})
+def _read_state(place: Place, prefix: str) -> dict[str, torch.Tensor]:
+    """`prefix`: that its keys get in place of their own."""
+    with safe_open(place.path, framework="pt") as file:
+        keys = [key for key in file.keys() if key.startswith(place.prefix)]  # noqa: SIM118
+        return scaled({prefix + key.removeprefix(place.prefix): file.get_tensor(key) for key in keys})
 
 
 def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -167,10 +169,12 @@ def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, A
 def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
     """Tokenizers, scheduler and index."""
     for encoder in family.row.text_encoders:
-        if like is None:
-            write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
-        else:
+        if like and (like / encoder.tokenizer).is_dir():
             copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
+        elif encoder.part == TEXT_ENCODER_T5:
+            write_t5_tokenizer(folder / encoder.tokenizer)
+        else:
+            write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(
         json.dumps(scheduler_config(diffusion), indent=2) + "\n"

@@ -1,13 +1,14 @@
 """Configs of the families' networks as they were published, for single files, which hold weights only.
 
-Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0 and Stable
-Diffusion 3.5 Medium. Needs no torch: what an export takes is told before it is imported.
+Source: the config files in diffusers' layout of Stable Diffusion 1.5, Stable Diffusion XL base 1.0, Stable
+Diffusion 3.5 Medium, FLUX.1 dev and FLUX.1 schnell. Needs no torch: what an export takes is told before it is
+imported.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from contract.families import SD3, SD3_CLIP, SD15, SDXL
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, SD15, SDXL
 
 Config = Mapping[str, Any]
 CLIP: Config = {
@@ -86,6 +87,31 @@ _SD3: Mapping[str, Config] = {
         "force_upcast": True,
     },
 }
+_FLUX: Mapping[str, Config] = {
+    "text_encoder": CLIP_L,
+    "text_encoder_2": T5_XXL,
+    "transformer": {
+        "patch_size": 1,
+        "in_channels": 4 * FLUX_DEV.latent_channels,
+        "num_layers": 19,
+        "num_single_layers": 38,
+        "attention_head_dim": 128,
+        "num_attention_heads": 24,
+        "joint_attention_dim": 4096,
+        "pooled_projection_dim": 768,
+        "axes_dims_rope": [16, 56, 56],
+    },
+    "vae": {
+        **VAE,
+        "sample_size": 1024,
+        "latent_channels": FLUX_DEV.latent_channels,
+        "scaling_factor": 0.3611,
+        "shift_factor": 0.1159,
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "force_upcast": True,
+    },
+}
 PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     SDXL.name: {
         "text_encoder": CLIP_L,
@@ -125,5 +151,7 @@ PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     },
     SD3.name: {**_SD3, "text_encoder_3": T5_XXL},
     SD3_CLIP.name: _SD3,
+    FLUX_DEV.name: {**_FLUX, "transformer": {**_FLUX["transformer"], "guidance_embeds": True}},
+    FLUX_SCHNELL.name: {**_FLUX, "transformer": {**_FLUX["transformer"], "guidance_embeds": False}},
 }
 """By the family's name and the network's folder."""

@@ -96,7 +96,11 @@ class Layer:
                 raise ExportError(f"LoRA layer {self.name} is a DoRA of inputs over several layers at once")
             magnitude = rows.of(magnitude)
         if self.tensors.keys() == {"down", "up"}:
-            tensors = {**self.tensors, "up": rows.of(self.tensors["up"])}
+            up, down = rows.of(self.tensors["up"]), self.tensors["down"]
+            # Trainers that keep them apart fill up with zeros what one has nothing of the others' rank.
+            used = np.flatnonzero(np.abs(up.reshape(len(up), up.shape[1])).max(axis=0))
+            used = used if used.size else np.zeros(1, np.intp)
+            tensors = {"down": down[used], "up": up[:, used]}
             return Layer(self.name, _low_rank(tensors), tensors, self.scale, magnitude)
         tensors = {"bias" if "bias" in self.tensors else "diff": rows.of(self.product.of(np.float32(1.0)))}
         return Layer(self.name, _difference(tensors), tensors, self.scale, magnitude)

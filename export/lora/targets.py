@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from contract.families import SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO, Family
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO, Family
 from export.graphs.weight_names import parameter_of
 from export.lora.adapters import Rows
+from export.lora.flux_names import flux_names
 from export.lora.keys import flatten
 from export.lora.mmdit_names import mmdit_names
 from export.lora.other_names import OtherName
@@ -57,8 +58,12 @@ TRANSFORMER = re.compile(
     f"{PEFT}(?:(?:lora_unet|lora_transformer|lycoris|transformer(?!_blocks)|(?:model_)?diffusion_model)_{PEFT})?"
 )
 OTHER_NAMES = {
-    **dict.fromkeys((SD3.name, SD3_CLIP.name), mmdit_names),
-    **dict.fromkeys((Z_IMAGE.name, Z_IMAGE_TURBO.name), z_image_names),
+    SD3.name: mmdit_names,
+    SD3_CLIP.name: mmdit_names,
+    FLUX_DEV.name: flux_names,
+    FLUX_SCHNELL.name: flux_names,
+    Z_IMAGE.name: z_image_names,
+    Z_IMAGE_TURBO.name: z_image_names,
 }
 """By family, of those whose denoiser is a transformer."""
 

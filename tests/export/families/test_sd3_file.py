@@ -117,7 +117,7 @@ def test_what_is_missing_is_told_with_what_to_do(
         check_early(bare, None, [*beside.values(), twice])
     with pytest.raises(ExportError, match="is no text encoder that is published"):
         check_early(bare, None, [bare])
-    with pytest.raises(ExportError, match="has no tokenizer_3; name a folder that has one"):
+    with pytest.raises(ExportError, match="weights of its text_encoder are missing, .*: --like FOLDER"):
         unpack(bare, tmp_path / "unpacked", text_encoders=list(beside.values()))
     with pytest.raises(ExportError, match="--text-encoder is for single files"):
         check_early(folder, None, [beside["clip_l"]])
