@@ -52,10 +52,14 @@ def family_of_checkpoint(checkpoint: Path, text_encoders: Sequence[Path] = ()) -
 
 def family_of_keys(path: Path, keys: Collection[str]) -> Family:
     """Of a single file. Raises ExportError."""
-    for family in FAMILIES:
-        markers = SINGLE_FILES.get(family.name, ())
-        if markers and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX)):
-            return family
+    found = [
+        family
+        for family in FAMILIES
+        if (markers := SINGLE_FILES.get(family.name, ()))
+        and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX))
+    ]
+    if found:
+        return named_one(found, [path.stem]) if found[-1].named else found[0]
     raise ExportError(describe_other(path, keys))
 
 
