@@ -12,6 +12,7 @@ from cli.first_picture import first_picture
 from cli.help import Commands, command
 from cli.instance import Instance
 from cli.repository import choose_output
+from contract.families import family_titles
 from contract.samplers import ALL_SPACINGS, SAMPLERS
 from embedded.part import python_of
 from frontend.common import seccomp
@@ -37,7 +38,7 @@ def add(commands: Commands) -> None:
         "  imgen export /models/my-sdxl.safetensors --name mine\n"
         "  imgen export /models/my-sdxl --name mine --output /srv/imgen/models --engine tensorrt --batch 4"
     )
-    text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
+    text = f"Turn a checkpoint of {family_titles()} into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
     add_checkpoint(parser)
     parser.add_argument(

@@ -46,6 +46,7 @@ class TextEncoder:
     windows: int = MAX_WINDOWS  # of one text at most; neighbours of a longer one are averaged
     masked: bool = False  # whether it and the denoiser are told which tokens are padding
     kept: bool = False  # whether what it makes of a text is kept in memory: it is large, and slow
+    overflows: bool = False  # in fp16, so that it computes in bf16 where the others compute in that
     # These are not.
     template: tuple[str, str] | None = None
     """What stands before and after each window's text. None: what its tokenizer puts around a text."""
@@ -296,6 +297,7 @@ SD3 = Family(
             window=256,
             windows=4,
             kept=True,
+            overflows=True,
         ),
     ),
     denoiser="transformer",
@@ -372,6 +374,7 @@ Z_IMAGE = Family(
             windows=1,
             masked=True,
             kept=True,
+            overflows=True,
             template=("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
         ),
     ),
@@ -410,6 +413,7 @@ def family_named(name: str) -> Family:
 
 
 def family_titles() -> str:
-    """Of all, for errors and help: SDXL or SD 1.5."""
-    *some, last = (family.title for family in FAMILIES)
+    """For errors and help: SDXL, SD 1.5 or SD 3.5; without those that are variants of another."""
+    titles = [family.title for family in FAMILIES]
+    *some, last = (one for one in titles if not one.startswith(tuple(f"{other} " for other in titles)))
     return " or ".join(filter(None, (", ".join(some), last)))

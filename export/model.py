@@ -55,7 +55,7 @@ class ExportOptions:
     precision: Precision = "fp32"
     engine: EngineName = "onnx"
     engine_options: EngineOptions = field(default_factory=EngineOptions)
-    like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
+    like: Path | None = None  # configs and tokenizers of a single file
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
     text_encoders: tuple[Path, ...] = ()  # files of those that a single file lacks
@@ -68,6 +68,9 @@ class ExportOptions:
         if self.precision == "fp32" and self.engine == "inductor":
             return "fp32"
         return self.storage if self.precision == "fp32" else self.precision
+
+    def precision_of(self, part: str, family: Family, upcast: bool) -> Precision:
+        return precision_of(part, self.precision, upcast, family, self.engine)
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,18 @@ class Export:
         adapters = self.options.adapters
         networks = networks_of(opened, adapters.rank if adapters else 0)
         network = next(one for one in networks if one.part.name == part)
-        upcast, family = bool(opened.vae.config.force_upcast), opened.family.row
-        cast(network.module, precision_of(part, self.options.precision, family, upcast))
+        upcast = bool(opened.vae.config.force_upcast)
+        cast(network.module, self.options.precision_of(part, self.family, upcast))
         return network
+
+    def looser_limits(self) -> dict[str, float]:
+        """Of parts that compute with fewer digits than the others: what their mean error may be."""
+        upcast = bool(self.opened.vae.config.force_upcast)
+        kinds = {
+            part: self.options.precision_of(part, self.family, upcast) for part in self.family.part_names
+        }
+        few = LIMITS["bf16", "bf16"].mean
+        return {part: few for part, kind in kinds.items() if kind == "bf16" != self.options.precision}
 
     def part(self, part: str) -> Path:
         """Its graph and, with another engine than onnx, that, each a stage of its own."""
@@ -260,7 +272,7 @@ def _write_part(
 ) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
     upcast = bool(checkpoint.vae.config.force_upcast)
-    precision = precision_of(network.part.name, options.precision, checkpoint.family.row, upcast)
+    precision = options.precision_of(network.part.name, checkpoint.family.row, upcast)
     tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
@@ -306,7 +318,16 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
             report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
             tokenizers = open_tokenizers(checkpoint)
-            report = compare(made, checkpoint, tokenizers, limit, new, export.reference, export.witness)
+            report = compare(
+                made,
+                checkpoint,
+                tokenizers,
+                limit,
+                new,
+                export.reference,
+                export.witness,
+                looser=export.looser_limits(),
+            )
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )

@@ -28,6 +28,8 @@ class KeptTexts:
     def keep(self, key: Hashable, outputs: tuple[Array, ...]) -> None:
         """What alone is larger than the bound is not kept."""
         self._drop(key)
+        if _size(outputs) > self._limit:
+            return
         self._made[key] = outputs
         self.bytes += _size(outputs)
         while self.bytes > self._limit:
