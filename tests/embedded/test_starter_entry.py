@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.description import Description, read_description
-from contract.families import FAMILIES, SD15, SDXL, Family
+from contract.families import FAMILIES, SD15, SDXL, Z_IMAGE_TURBO, Family
 from contract.schedules import Diffusion, Prediction, ScaledLinearSchedule
 from embedded.starter_entry import write_starter_entry
 from frontend.catalogue.catalogue import load
@@ -38,6 +38,14 @@ def test_first_entry_of_a_model_is_a_catalogue(
     assert (model.steps, model.guidance, model.label) == (steps, guidance, "My own")
     assert catalogue.faults == () and model.style(None).name == "plain" and len(model.styles) >= 3
     assert path == tmp_path / "models" / "my-own.yaml"
+
+
+def test_entry_of_a_model_without_negative_prompt_has_no_negative_terms(tmp_path: Path) -> None:
+    turbo = replace(DEMO, family=Z_IMAGE_TURBO, diffusion=Z_IMAGE_TURBO.diffusion)
+    text = write_starter_entry(tmp_path, "mine", turbo).read_text()
+    assert "guidance changes nothing; it takes no negative prompt" in text and "negative:" not in text
+    model = load(tmp_path).models["mine"]
+    assert (model.steps, model.guidance) == (8, 1.0) and not model.negative
 
 
 def test_entry_that_is_there_stays(tmp_path: Path) -> None:
