@@ -124,11 +124,7 @@ def _sampling(description: Description) -> tuple[int, float, str]:
         and description.diffusion.prediction == "epsilon"
     ):
         return FEW_STEPS, LITTLE_GUIDANCE, "Trailing steps, as Turbo and Lightning have them: few are enough."
-    why = f"Usual of {family.title}: more steps take longer"
-    why += (
-        ", guidance changes nothing"
-        if description.guiding == "none"
-        else ", more guidance follows the prompt closer"
-    )
-    why += "." if description.has_negative else "; it takes no negative prompt."
-    return family.steps, family.guidance, why
+    unguided = description.guiding == "none"
+    more = "guidance changes nothing" if unguided else "more guidance follows the prompt closer"
+    end = "." if description.has_negative else "; it takes no negative prompt."
+    return family.steps, family.guidance, f"Usual of {family.title}: more steps take longer, {more}{end}"
