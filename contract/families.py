@@ -23,6 +23,9 @@ GUIDINGS: tuple[str, ...] = get_args(Guiding)
 GUIDED = "guidance_embeds"
 """diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 
+MASKED_STEP = 128
+"""The tokens of a masked text are cut to a multiple of it, behind the last that is text: texts of like length
+share a batch, and short ones do not take as long as long ones."""
 TIME_IDS = 6
 """SDXL's micro-conditioning: original height and width, crop's top and left, target height and width."""
 
@@ -84,6 +87,8 @@ class Family:
     name: str  # in pipeline.json, and of its module in export/families
     title: str  # for people
     pipeline: str  # diffusers' class, in model_index.json
+    named: str = ""
+    """A pattern in the names of a checkpoint that tells it from those of the other families of its build."""
     text_encoders: tuple[TextEncoder, ...]
     time_ids: bool = False  # whether the denoiser is told the picture's size
     blank_tokens: int = 0  # of zeros behind those of the text, in place of an encoder that is not there
@@ -91,6 +96,7 @@ class Family:
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
     guiding: Guiding = "negative"  # where the checkpoint does not say otherwise
+    overflows: bool = False  # whether its networks overflow in fp16: of 16 bits, it takes bf16
     latent_channels: int  # as published, as is the next one
     downscale: int  # pixels per latent, along one side
     diffusion: Diffusion
@@ -142,6 +148,8 @@ class Family:
         }
         least, most = sum(windows), sum(window * count for window, count in windows.items())
         blank = self.blank_tokens
+        if self.is_masked:
+            return MASKED_STEP, most, MASKED_STEP
         return least + blank, most + blank, gcd(*windows, blank)
 
     def parts(self, sizes: Sizes) -> Mapping[str, ModelPart]:
@@ -356,7 +364,48 @@ FLUX_SCHNELL = replace(
     steps=4,
     guidance=1.0,
 )
-FAMILIES: tuple[Family, ...] = (SDXL, SD15, SD3, SD3_CLIP, FLUX_DEV, FLUX_SCHNELL)
+Z_IMAGE = Family(
+    name="z_image",
+    title="Z-Image",
+    pipeline="ZImagePipeline",
+    text_encoders=(
+        TextEncoder(
+            name="text_encoder",
+            tokenizer="tokenizer",
+            pad="<|endoftext|>",
+            layer="penultimate",
+            window=512,
+            windows=1,
+            masked=True,
+            kept=True,
+            overflows=True,
+            template=("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
+        ),
+    ),
+    denoiser="transformer",
+    denoiser_class="ZImageTransformer2DModel",
+    patch=2,
+    overflows=True,
+    latent_channels=16,
+    downscale=8,
+    diffusion=Diffusion("flow", FlowSchedule(6.0)),
+    steps=30,
+    guidance=5.0,
+)
+Z_IMAGE_TURBO = replace(
+    Z_IMAGE,
+    name="z_image_turbo",
+    title="Z-Image-Turbo",
+    named=r"(?<!de)(?<!de.)turbo",
+    guiding="none",
+    diffusion=Diffusion("flow", FlowSchedule(3.0)),
+    steps=8,
+    guidance=1.0,
+)
+FAMILIES: tuple[Family, ...] = (
+    *(SDXL, SD15, SD3, SD3_CLIP, FLUX_DEV, FLUX_SCHNELL),
+    *(Z_IMAGE, Z_IMAGE_TURBO),
+)
 
 
 def family_named(name: str) -> Family:

@@ -11,7 +11,7 @@ from contract.families import family_titles
 from contract.limits import MAX_BATCH
 from contract.samplers import ALL_SPACINGS, SAMPLERS
 from contract.sizes import SIZES
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import ScheduleOptions
 from export.checkpoints.scheduler import PREDICTION_WORDS
 from export.engines.builder import load_builder
@@ -132,10 +132,12 @@ def _export(
     """With torch, which takes seconds to import: what is typed wrong has been told by now."""
     from export.engines.kinds import KINDS
     from export.model import ExportOptions, export_checkpoint
+    from export.networks.precision import usual_precision
 
     options = ExportOptions(
         storage=given.storage,
-        precision=given.precision or KINDS[given.engine].precision(),
+        precision=given.precision
+        or usual_precision(KINDS[given.engine].precision(), family_of_checkpoint(given.checkpoint)),
         engine=given.engine,
         engine_options=engine_options,
         like=given.like,

@@ -194,8 +194,10 @@ def export_checkpoint(
     choice = _choose(checkpoint, options)
     for line in choice.lines:
         print_line(f"Export {name}: {line}")
-    work = FinishedStages(output, name)
     family = family_of_checkpoint(checkpoint, options.text_encoders)
+    if options.precision == "fp16" and family.overflows:
+        raise ExportError(f"{family.title} overflows in fp16: take --precision bf16 or fp32")
+    work = FinishedStages(output, name)
     with stages(f"Export {name}", len((READ, *family.part_names, COMPARE, PUBLISH))) as step:
         step(READ)
         export = _read(checkpoint, name, output, options, work, choice, family)

@@ -1,5 +1,6 @@
 """What of a checkpoint is refused in a moment, before torch is imported: its layout, configs and headers."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,14 @@ def family_of_checkpoint(checkpoint: Path, text_encoders: Sequence[Path] = ()) -
 
 def family_of_keys(path: Path, keys: Collection[str]) -> Family:
     """Of a single file. Raises ExportError."""
-    for family in FAMILIES:
-        markers = SINGLE_FILES.get(family.name, ())
-        if markers and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX)):
-            return family
+    found = [
+        family
+        for family in FAMILIES
+        if (markers := SINGLE_FILES.get(family.name, ()))
+        and all(begins(keys, marker) for marker in (*markers, UNET_PREFIX))
+    ]
+    if found:
+        return named_one(found, [path.stem]) if found[-1].named else found[0]
     raise ExportError(describe_other(path, keys))
 
 
@@ -63,16 +68,32 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise ExportError(f"{folder} is no diffusers checkpoint: {error}") from None
 
 
+def names_of(index: Mapping[str, Any], folder: Path) -> list[str]:
+    """That a checkpoint in a folder goes by. In a cache of the hub, the model's name is two folders up."""
+    whole = folder.resolve()
+    parts = whole.parts[-3 if whole.parent.name == "snapshots" else -1 :]
+    return [*parts, str(index.get("_name_or_path", ""))]
+
+
 def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
-    """By the pipeline that it names, else by its text encoders. Raises ExportError."""
+    """By the pipeline that it names, else by its text encoders; of several, by its names. Raises
+    ExportError."""
     encoders = {name for name in index if name.startswith("text_encoder") and class_name_of(index, name)}
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
     by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
     both = [row for row in by_pipeline if row in by_encoders]
     if found := both or by_pipeline or by_encoders:
+        if any(row.named for row in found):
+            return named_one(found, names_of(index, folder))
         return next((row for row in found if row.guiding == _guiding(folder / row.denoiser)), found[0])
     known = f"only {family_titles()} can be exported"
     raise ExportError(f"{folder / INDEX_FILE} is of {pipeline_of(index)}; {known}")
+
+
+def named_one(families: Sequence[Family], names: Collection[str]) -> Family:
+    """Of one build, by the names that a checkpoint goes by."""
+    named = (row for row in families if row.named and any(re.search(row.named, one, re.I) for one in names))
+    return next(named, next((row for row in families if not row.named), families[0]))
 
 
 def _guiding(denoiser: Path) -> Guiding:

@@ -172,6 +172,45 @@ class Sd3Config(Struct, kw_only=True):
     qk_norm: Word | None = None
 
 
+class ZImageConfig(Struct, kw_only=True):
+    in_channels: Width | None = None
+    all_patch_size: Widths | None = None
+    all_f_patch_size: Widths | None = None
+    dim: Width | None = None
+    n_layers: Layers | None = None
+    n_refiner_layers: Layers | None = None
+    n_heads: Width | None = None
+    n_kv_heads: Width | None = None
+    norm_eps: float | None = None
+    qk_norm: bool | None = None
+    cap_feat_dim: Width | None = None
+    siglip_feat_dim: Width | None = None
+    rope_theta: float | None = None
+    t_scale: float | None = None
+    axes_dims: Widths | None = None
+    axes_lens: Widths | None = None
+
+
+class Qwen3Config(Struct, kw_only=True):
+    vocab_size: Width | None = None
+    hidden_size: Width | None = None
+    intermediate_size: Width | None = None
+    num_hidden_layers: Layers | None = None
+    num_attention_heads: Width | None = None
+    num_key_value_heads: Width | None = None
+    head_dim: Width | None = None
+    hidden_act: Word | None = None
+    max_position_embeddings: Width | None = None
+    rms_norm_eps: float | None = None
+    rope_theta: float | None = None
+    rope_scaling: None = None  # of contexts longer than a prompt: not supported
+    use_sliding_window: bool | None = None
+    attention_bias: bool | None = None
+    attention_dropout: float | None = None
+    initializer_range: float | None = None
+    tie_word_embeddings: bool | None = None
+
+
 class BertEncoderConfig(Struct, kw_only=True):
     vocab_size: Width | None = None
     hidden_size: Width | None = None
@@ -197,6 +236,8 @@ CONFIGS: Mapping[str, type[Struct]] = {
     "CLIPTextModelWithProjection": ClipConfig,
     "T5EncoderModel": T5Config,
     "SD3Transformer2DModel": Sd3Config,
+    "ZImageTransformer2DModel": ZImageConfig,
+    "Qwen3Model": Qwen3Config,
     "BertModel": BertEncoderConfig,
 }
 """By the name of the network's class. A class that is not here is not loaded."""

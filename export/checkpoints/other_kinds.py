@@ -4,19 +4,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.families import FLUX_SCHNELL, SD3_CLIP, family_titles
+from contract.families import FLUX_SCHNELL, SD3_CLIP, Z_IMAGE, family_titles
 from contract.safetensors_header import BadSafetensors, SafetensorsHeader, read_header
 from export.errors import ExportError
 from export.single_file_keys import (
+    ALONE,
     CLIP_PREFIX,
     COMFY_VAE_PREFIX,
-    FLUX_KEY,
     FLUX_PREFIX,
     OPEN_CLIP_PREFIX,
     SD3_PREFIX,
     TEXT_PREFIXES,
     UNET_PREFIX,
     VAE_PREFIX,
+    Z_IMAGE_PREFIX,
     prefixes_of,
 )
 
@@ -44,8 +45,8 @@ OTHERS = {
     "single_transformer_blocks.": "a transformer of diffusers alone; export the folder that it belongs to",
     f"{UNET_PREFIX}double_layers.": "AuraFlow",
     f"{UNET_PREFIX}double_stream_blocks.": "HiDream",
-    f"{UNET_PREFIX}cap_embedder.": "Lumina 2 or Z-Image",
-    "cap_embedder.": "Lumina 2 or Z-Image",
+    f"{UNET_PREFIX}cap_embedder.": "Lumina 2",
+    "cap_embedder.": "Lumina 2",
     f"{UNET_PREFIX}txt_norm.": "Qwen-Image",
     "txt_norm.": "Qwen-Image",
     f"{UNET_PREFIX}clip_txt_mapper.": "Stable Cascade",
@@ -132,7 +133,7 @@ def open_files(path: Path, text_encoders: Sequence[Path] = ()) -> Files:
     """Raises ExportError."""
     header, beside = open_header(path), {str(one): open_header(one) for one in text_encoders}
     places: dict[str, Place] = {}
-    if begins(header.shapes, FLUX_KEY):  # the transformer alone, without what stands before its keys
+    if any(begins(header.shapes, key) for key in ALONE):
         header, places[UNET_PREFIX] = header.named("", UNET_PREFIX), Place(path, "")
     elif begins(header.shapes, COMFY_VAE_PREFIX):
         header = header.named(COMFY_VAE_PREFIX, VAE_PREFIX)
@@ -173,6 +174,11 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
     if begins(keys, FLUX_PREFIX):
         _check_flux(path, header)
         _check_parts(path, keys, TEXT_PREFIXES[FLUX_SCHNELL.name], has_vae)
+        return
+    if begins(keys, Z_IMAGE_PREFIX):
+        if begins(keys, f"{UNET_PREFIX}siglip_"):
+            raise ExportError(f"{path} is Z-Image Omni, which draws from other pictures; not supported")
+        _check_parts(path, keys, TEXT_PREFIXES[Z_IMAGE.name], has_vae)
         return
     encoders = any(begins(keys, prefix) for prefix in (OPEN_CLIP_PREFIX, CLIP_PREFIX))
     refiner = any(begins(keys, prefix) for prefix in REFINER_OR_2)

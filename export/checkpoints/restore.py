@@ -104,9 +104,12 @@ def _view(model: Path, family: TorchFamily, name: str) -> Any:
     network.load_state_dict(state, assign=True)
     for buffer in [key for key, value in network.named_buffers() if value.is_meta]:
         owner, _, last = buffer.rpartition(".")
+        module = network.get_submodule(owner)
+        if last == "inv_freq":  # how fast a rotary embedding turns, by the config alone
+            network.set_submodule(owner, type(module)(network.config))
+            continue
         if last != "position_ids":
             raise ExportError(f"{name} has a buffer {buffer}, which no graph holds")
-        module = network.get_submodule(owner)
         shape = getattr(module, last).shape
         setattr(module, last, torch.arange(shape[-1]).expand(shape))
     return network.eval().requires_grad_(False)

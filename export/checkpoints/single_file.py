@@ -20,6 +20,7 @@ from export.checkpoints.clip_tokenizer import write_clip_tokenizer
 from export.checkpoints.early_check import INDEX_FILE, family_of_index, family_of_keys, read_index
 from export.checkpoints.fp8 import scaled
 from export.checkpoints.other_kinds import Place, check_file, open_files
+from export.checkpoints.qwen_tokenizer import write_qwen_tokenizer
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -54,7 +55,7 @@ def unpack(
     family = torch_family(family_of_keys(path, files.keys))
     diffusion = schedule_of_file(path, like, options, text_encoders).diffusion
     for encoder in family.row.text_encoders:
-        own = encoder.window is None or encoder.part == TEXT_ENCODER_T5
+        own = encoder.window is None or encoder.part == TEXT_ENCODER_T5 or encoder.template
         if not own and not (like and (like / encoder.tokenizer).is_dir()):
             raise ExportError(
                 f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
@@ -173,6 +174,8 @@ def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion:
             copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
         elif encoder.part == TEXT_ENCODER_T5:
             write_t5_tokenizer(folder / encoder.tokenizer)
+        elif encoder.template:
+            write_qwen_tokenizer(folder / encoder.tokenizer)
         else:
             write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
     (folder / "scheduler").mkdir()
@@ -180,4 +183,5 @@ def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion:
         json.dumps(scheduler_config(diffusion), indent=2) + "\n"
     )
     index = {name: [family.library(name), kind.__name__] for name, kind in family.networks.items()}
-    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": family.row.pipeline, **index}) + "\n")
+    told = {"_class_name": family.row.pipeline, "_name_or_path": family.row.title}
+    (folder / INDEX_FILE).write_text(json.dumps({**told, **index}) + "\n")

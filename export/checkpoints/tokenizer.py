@@ -13,6 +13,7 @@ from transformers import CLIPTextConfig, CLIPTokenizerFast
 from contract.families import TextEncoder
 from contract.repositories import TOKENIZER_FILE
 from export.checkpoints.checkpoint import Checkpoint
+from export.checkpoints.qwen_tokenizer import WORDS as QWEN_WORDS
 from export.errors import ExportError, first_line
 from export.json_file import MAX_VOCABULARY_BYTES, read_bytes, read_json
 from export.tokenizer_file import read_tokenizer
@@ -29,11 +30,8 @@ TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "added_tokens_deco
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 PATTERNS = (r"\s+", WORDS, rf"<\|startoftext\|>|<\|endoftext\|>|{WORDS}")
 """CLIP's, of spaces and words, without and with its marks."""
-OTHER_PATTERNS = (
-    " {2,}",  # T5's
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+",  # Qwen's
-)
+OTHER_PATTERNS = (" {2,}", QWEN_WORDS)
+"""T5's and Qwen's."""
 
 
 @dataclass(frozen=True)

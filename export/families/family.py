@@ -41,6 +41,8 @@ class TorchFamily:
     predict: Callable[[Any, Tensors], torch.Tensor]
     """The denoiser's network, and what it is asked (export.networks.denoiser.asked) → its answer, of the
     latents' shape. `latents` [B, C, h, w] are scaled already, `timestep` [B] is 0 to 1000."""
+    prepare: Callable[[Any], object] = lambda network: None
+    """Puts into the denoiser's network what every engine can run, before it is first asked."""
     denoiser_config: Mapping[str, Any]  # what the denoiser's own config must say to be asked so
     text_width: str = "cross_attention_dim"  # in its config: how wide the embeddings are that it reads
     channels: Callable[[Any], set[int]] = lambda config: {config.in_channels, config.out_channels}

@@ -8,7 +8,7 @@ imported.
 from collections.abc import Mapping
 from typing import Any
 
-from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, SD15, SDXL
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, SD15, SDXL, Z_IMAGE, Z_IMAGE_TURBO
 
 Config = Mapping[str, Any]
 CLIP: Config = {
@@ -112,6 +112,40 @@ _FLUX: Mapping[str, Config] = {
         "force_upcast": True,
     },
 }
+QWEN3_4B: Config = {
+    "vocab_size": 151936,
+    "hidden_size": 2560,
+    "intermediate_size": 9728,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "max_position_embeddings": 40960,
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 1e6,
+    "tie_word_embeddings": True,
+}
+_Z_IMAGE: Mapping[str, Config] = {
+    "text_encoder": QWEN3_4B,
+    "transformer": {
+        "in_channels": Z_IMAGE.latent_channels,
+        "all_patch_size": [Z_IMAGE.patch],
+        "all_f_patch_size": [1],
+        "dim": 3840,
+        "n_layers": 30,
+        "n_refiner_layers": 2,
+        "n_heads": 30,
+        "n_kv_heads": 30,
+        "norm_eps": 1e-5,
+        "qk_norm": True,
+        "cap_feat_dim": 2560,
+        "rope_theta": 256.0,
+        "t_scale": 1000.0,
+        "axes_dims": [32, 48, 48],
+        "axes_lens": [1536, 512, 512],
+    },
+    "vae": _FLUX["vae"],
+}
 PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     SDXL.name: {
         "text_encoder": CLIP_L,
@@ -153,5 +187,6 @@ PUBLISHED: Mapping[str, Mapping[str, Config]] = {
     SD3_CLIP.name: _SD3,
     FLUX_DEV.name: {**_FLUX, "transformer": {**_FLUX["transformer"], "guidance_embeds": True}},
     FLUX_SCHNELL.name: {**_FLUX, "transformer": {**_FLUX["transformer"], "guidance_embeds": False}},
+    **dict.fromkeys((Z_IMAGE.name, Z_IMAGE_TURBO.name), _Z_IMAGE),
 }
 """By the family's name and the network's folder."""

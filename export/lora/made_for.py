@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 
-from contract.families import SD15, SDXL, Family
+from contract.families import SD15, SDXL, Z_IMAGE, Family
 from export.lora.keys import LayerKeys
 
 OTHER = {
+    re.compile(r"(?:.*_)?(?:layers|refiner)_\d+_(?:attention|feed_forward|adaLN)_"): Z_IMAGE.title,
     re.compile(r"(?:.*_)?(?:double|single)_blocks_"): "FLUX",
     re.compile(r"(?:.*_)?single_transformer_blocks_"): "FLUX",
     re.compile(r"(?:.*_)?joint_blocks_"): "SD 3",

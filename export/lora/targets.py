@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, Family
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO, Family
 from export.graphs.weight_names import parameter_of
 from export.lora.adapters import Rows
 from export.lora.flux_names import flux_names
@@ -19,6 +19,7 @@ from export.lora.keys import flatten
 from export.lora.mmdit_names import mmdit_names
 from export.lora.other_names import OtherName
 from export.lora.stability_names import sgm_names
+from export.lora.z_image_names import z_image_names
 
 WEIGHT, BIAS = ".weight", ".bias"
 PEFT = "(?:base_model_model_)?"
@@ -61,6 +62,8 @@ OTHER_NAMES = {
     SD3_CLIP.name: mmdit_names,
     FLUX_DEV.name: flux_names,
     FLUX_SCHNELL.name: flux_names,
+    Z_IMAGE.name: z_image_names,
+    Z_IMAGE_TURBO.name: z_image_names,
 }
 """By family, of those whose denoiser is a transformer."""
 

@@ -72,6 +72,7 @@ class Denoiser(PartModule):
     def __init__(self, part: ModelPart, network: Any, diffusion: Diffusion, family: TorchFamily) -> None:
         super().__init__(part)
         self._name, self._predict = family.row.denoiser, family.predict
+        family.prepare(network)
         self.add_module(self._name, network)  # so are its weights called in the graph
         self.parametrisation = parametrisation_of(diffusion)
         self.copies = len(texts_of(part))

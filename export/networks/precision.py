@@ -33,6 +33,11 @@ LIMITS: dict[tuple[str, str], Limit] = {
 }
 
 
+def usual_precision(of_engine: Precision, family: Family) -> Precision:
+    """Where none is asked for. `of_engine`: the engine's own."""
+    return "bf16" if of_engine == "fp16" and family.overflows else of_engine
+
+
 def precision_of(
     part: str, wanted: Precision, force_upcast: bool, family: Family | None = None, engine: str = ""
 ) -> Precision:

@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Qwen3Model
 
 from contract.families import TextEncoder
 from contract.parts import ModelPart
 from export.networks.part_module import PartModule
+from export.networks.qwen3 import qwen3_states
 
 
 class TextEncoders(PartModule):
@@ -29,6 +31,9 @@ class TextEncoders(PartModule):
         for encoder in self._encoders:
             masked = {"attention_mask": inputs[encoder.mask]} if encoder.masked else {}
             network = self.get_submodule(encoder.name)
+            if isinstance(network, Qwen3Model):
+                embeddings.append(qwen3_states(network, inputs[encoder.tokens], inputs[encoder.mask]))
+                continue
             found = network(inputs[encoder.tokens], **masked, output_hidden_states=True)
             if encoder.layer != "none":
                 last = encoder.layer == "last"

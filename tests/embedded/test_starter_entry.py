@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.description import Description, read_description
-from contract.families import FAMILIES, FLUX_DEV, FLUX_SCHNELL, SD15, SDXL, Family
+from contract.families import FAMILIES, FLUX_DEV, FLUX_SCHNELL, SD15, SDXL, Z_IMAGE_TURBO, Family
 from contract.schedules import Diffusion, Prediction, ScaledLinearSchedule
 from embedded.starter_entry import write_starter_entry
 from frontend.catalogue.catalogue import load
@@ -41,22 +41,19 @@ def test_first_entry_of_a_model_is_a_catalogue(
 
 
 @pytest.mark.parametrize(
-    ("family", "told"), [(FLUX_DEV, "follows the prompt closer"), (FLUX_SCHNELL, "has no effect")]
+    ("family", "told"),
+    [
+        (FLUX_DEV, "more guidance follows the prompt closer; it takes no negative prompt"),
+        (FLUX_SCHNELL, "guidance changes nothing; it takes no negative prompt"),
+        (Z_IMAGE_TURBO, "guidance changes nothing; it takes no negative prompt"),
+    ],
 )
 def test_entry_of_a_model_without_negative_prompt_has_no_negative_terms(
     tmp_path: Path, family: Family, told: str
 ) -> None:
-    description = Description(
-        family=family,
-        diffusion=family.diffusion,
-        latent_channels=16,
-        downscale=8,
-        pad_tokens=(49407, 0),
-        token_window=77,
-    )
-    path = write_starter_entry(tmp_path, "mine", description)
+    path = write_starter_entry(tmp_path, "mine", replace(DEMO, family=family, diffusion=family.diffusion))
     model = load(tmp_path).models["mine"]
-    assert "negative" not in path.read_text() and told in path.read_text()
+    assert told in path.read_text() and "negative:" not in path.read_text() and not model.negative
     assert (model.steps, model.guidance, len(model.styles)) == (family.steps, family.guidance, 4)
 
 

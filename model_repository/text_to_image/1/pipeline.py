@@ -21,7 +21,7 @@ from tokens import TokenRows, rows_of
 from weighing import weigh
 
 from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS
-from contract.families import Family
+from contract.families import MASKED_STEP, Family
 from contract.limits import MAX_BATCH
 from contract.names import DECODER, DENOISER, network_name, split_network_name
 from contract.samplers import Mixture, Walk, walk_of
@@ -114,6 +114,8 @@ class Pipeline(Generic[T]):
             for number, text in enumerate(family.texts(guiding))
             for name, value in self._join([texts[number] for texts in parts]).items()
         }
+        if family.is_masked:
+            arrays = _cut(arrays)
         if guiding == "negative":
             # Up to 1 there is none; below, the network's step would turn away from the prompt.
             arrays["guidance"] = np.array([[max(order.guidance, 1.0)]], np.float32)
@@ -295,6 +297,15 @@ class Pipeline(Generic[T]):
         noise = standard_noise(order.seed, (1, description.latent_channels, height, width))
         scaled: npt.NDArray[np.float32] = noise * np.float32(walk.first_scale)
         return scaled
+
+
+def _cut(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Embeddings and masks without the padding that all texts have, but for what makes a multiple."""
+    masks = [value for name, value in arrays.items() if name.endswith("mask")]
+    longest = max(int(np.flatnonzero(mask.any(axis=0)).max(initial=0)) + 1 for mask in masks)
+    length = -(-longest // MASKED_STEP) * MASKED_STEP
+    cut = {name: value[:, :length] for name, value in arrays.items() if name.endswith(("mask", "embeddings"))}
+    return {**arrays, **cut}
 
 
 def _mask(rows: TokenRows, at: int) -> Array:

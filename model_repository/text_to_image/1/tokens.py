@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from contract.emphasis import Pieces, parse
+from contract.emphasis import Piece, Pieces, parse
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,13 @@ class TextTokenizer:
             )
         self._pad = pad
         self._window = window
+        self._weighs = template is None
 
     def windows(self, pieces: Pieces) -> list[TokenWindow]:
-        """At least one. Pieces of different weights are told apart before they become tokens."""
+        """At least one. Pieces of different weights are told apart before they become tokens; a language
+        model's states are taken as they are, so its text is one piece."""
+        if not self._weighs:
+            pieces = [Piece("".join(piece.text for piece in pieces), 1.0)]
         weighed = [
             (token, piece.weight)
             for piece in pieces

@@ -1,0 +1,107 @@
+"""Z-Image and Z-Image-Turbo, from a checkpoint to a picture by Triton's pipeline, beside diffusers' own."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from noise import standard_noise
+from order import Order
+from pipeline import Pipeline
+from repositories import Repositories
+
+from contract.families import MASKED_STEP
+from export.model import ExportOptions, export_checkpoint
+from tests.export.session import OnnxEngine
+from tests.export.tiny_z_image import CHANNELS, pipeline, save_tiny_z_image
+
+PROMPT, NEGATIVE = "a fox under a tree, reading a book", "rain"
+SIZE = {"width": 192, "height": 128}
+STEPS, SEED = 4, 7
+SHIFTS = {"z-image": 6.0, "z-image-turbo": 3.0}
+Array = npt.NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both, told from each other by the names of their folders."""
+    folder = tmp_path_factory.mktemp("z-image")
+    for name, shift in SHIFTS.items():
+        checkpoint = save_tiny_z_image(folder / name, shift)
+        export_checkpoint(checkpoint, name, folder / "models", ExportOptions(storage="fp32"))
+    return folder / "models"
+
+
+def draw(repository: Path, model: str, **more: Any) -> tuple[Array, OnnxEngine]:
+    wish: dict[str, Any] = {
+        "prompt": PROMPT, "negative": NEGATIVE, "character": "", "guidance": 4.0, "steps": STEPS,
+        "seed": SEED, **SIZE, **more,
+    }  # fmt: skip
+    order = Order(model=model, **wish)
+
+    async def step_done(share: float) -> None:
+        assert 0 < share < 1
+
+    repositories, engine = Repositories([repository]), OnnxEngine(repository)
+    drawn = Pipeline(engine, repositories.base(model), repositories.networks(order, None))
+    return asyncio.run(drawn.paint(order, step_done)).pixels, engine
+
+
+def draw_with_diffusers(model: str, guidance: float) -> Array:
+    shape = (1, CHANNELS, SIZE["height"] // 32, SIZE["width"] // 32)
+    made = pipeline(SHIFTS[model])(
+        prompt=PROMPT,
+        negative_prompt=NEGATIVE if guidance else None,
+        guidance_scale=guidance,
+        num_inference_steps=STEPS,
+        latents=torch.from_numpy(standard_noise(SEED, shape)),
+        output_type="np",
+        **SIZE,
+    )
+    return np.asarray(made.images[0] * 255)
+
+
+def test_picture_is_the_one_that_diffusers_draws(repository: Path) -> None:
+    """Whose guidance is ours less 1: it counts how far to go beyond the prompt."""
+    pixels, _ = draw(repository, "z-image")
+    assert np.abs(pixels - draw_with_diffusers("z-image", 3.0)).max() < 1
+    assert pixels.std() > 1
+
+
+def test_turbos_picture_is_the_one_that_diffusers_draws_without_guidance(repository: Path) -> None:
+    pixels, engine = draw(repository, "z-image-turbo")
+    assert np.abs(pixels - draw_with_diffusers("z-image-turbo", 0.0)).max() < 1
+    asked = engine.given["z-image-turbo-denoiser"]
+    assert set(asked) == {"latents", "sigma", "sigma_next", "embeddings", "mask"}
+
+
+def test_guidance_of_one_is_none(repository: Path) -> None:
+    pixels, _ = draw(repository, "z-image", guidance=1.0)
+    assert np.abs(pixels - draw_with_diffusers("z-image", 0.0)).max() < 1
+
+
+def test_padding_that_no_text_needs_is_cut(repository: Path) -> None:
+    _, short = draw(repository, "z-image")
+    _, long = draw(repository, "z-image", negative=f"{NEGATIVE} " * 400)
+    shapes = [
+        {one: engine.given["z-image-denoiser"][one].shape[1] for one in ("embeddings", "negative_mask")}
+        for engine in (short, long)
+    ]
+    assert shapes == [dict.fromkeys(shapes[0], MASKED_STEP), dict.fromkeys(shapes[0], 4 * MASKED_STEP)]
+
+
+def test_weights_in_a_prompt_change_nothing(repository: Path) -> None:
+    plain, _ = draw(repository, "z-image-turbo")
+    weighed, _ = draw(repository, "z-image-turbo", prompt=PROMPT.replace("tree", "(tree:1.5)"))
+    np.testing.assert_array_equal(plain, weighed)
+
+
+def test_description_says_how_each_is_drawn(repository: Path) -> None:
+    for name, shift in SHIFTS.items():
+        described = json.loads((repository / f"{name}-denoiser" / "pipeline.json").read_text())
+        assert described["family"] == name.replace("-", "_")
+        assert described["sigmas"] == {"kind": "flow", "shift": shift}
