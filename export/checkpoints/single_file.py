@@ -16,7 +16,14 @@ from safetensors.torch import save_file
 from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.early_check import INDEX_FILE, family_of_index, family_of_keys, read_index
+from export.checkpoints.early_check import (
+    INDEX_FILE,
+    check_tokenizers,
+    family_of_index,
+    family_of_keys,
+    is_like,
+    read_index,
+)
 from export.checkpoints.fp8 import scaled
 from export.checkpoints.other_kinds import check_file, open_files
 from export.checkpoints.schedule_choice import (
@@ -30,7 +37,6 @@ from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
 from export.families.family import Tensors, TorchFamily, torch_family
-from export.single_file_keys import TEXT_PREFIXES
 
 
 def unpack(
@@ -51,12 +57,7 @@ def unpack(
     check_file(path, files.header, has_vae=vae is not None)
     family = torch_family(family_of_keys(path, files.keys))
     diffusion = schedule_of_file(path, like, options, text_encoders).diffusion
-    for encoder in family.row.text_encoders:
-        if encoder.window is not None and not (like and (like / encoder.tokenizer).is_dir()):
-            raise ExportError(
-                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
-                "published model in diffusers' layout: --like FOLDER"
-            )
+    check_tokenizers(path, family.row, like)
     try:
         for name in family.networks:
             config = _config(name, family, like)
@@ -158,7 +159,7 @@ def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, Any]:
-    if like is None or (family.row.name in TEXT_PREFIXES and not (like / name).is_dir()):
+    if not is_like(like, name, family.row):
         assert family.single_file
         return family.single_file.configs[name]
     return read_config(like / name, family.networks[name].__name__)
@@ -167,10 +168,10 @@ def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, A
 def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
     """Tokenizers, scheduler and index."""
     for encoder in family.row.text_encoders:
-        if like is None:
-            write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
-        else:
+        if is_like(like, encoder.tokenizer, family.row):
             copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
+        else:
+            write_clip_tokenizer(folder / encoder.tokenizer, encoder.pad)
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(
         json.dumps(scheduler_config(diffusion), indent=2) + "\n"
