@@ -20,9 +20,12 @@ other (classifier-free guidance); or on the prompt alone, and takes the guidance
 trained with; or on the prompt alone."""
 GUIDINGS: tuple[str, ...] = get_args(Guiding)
 
+GUIDED = "guidance_embeds"
+"""diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 MASKED_STEP = 128
 """The tokens of a masked text are cut to a multiple of it, behind the last that is text: texts of like length
 share a batch, and short ones do not take as long as long ones."""
+
 TIME_IDS = 6
 """SDXL's micro-conditioning: original height and width, crop's top and left, target height and width."""
 
@@ -338,6 +341,7 @@ FLUX_DEV = Family(
             window=512,
             windows=1,
             kept=True,
+            overflows=True,
         ),
     ),
     denoiser="transformer",

@@ -80,7 +80,8 @@ def memory_of(
         }
         stored = {part: _stored(folder) for part, folder in found.items()}
         tables = sum(_bank_bytes(folder) for folder in found.values())
-        return _estimate(configs, downscale, stored, known, tables)
+        copies = GUIDED if described.has_negative else 1
+        return _estimate(configs, downscale, stored, known, tables, copies)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -107,10 +108,12 @@ def _estimate(
     stored: Mapping[str, int],
     engines: Mapping[str, EngineMemory],
     tables: int = 0,
+    copies: int = GUIDED,
 ) -> ModelMemory:
-    """`tables`: bytes of its bank. Raises ValueError, TypeError and KeyError for configs of no network."""
+    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises
+    ValueError, TypeError and KeyError for configs of no network."""
     pictures = {
-        size: _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
+        size: copies * _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
         + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])
         for size in SIZES
     }
@@ -247,7 +250,7 @@ def _latents(downscale: int, size: tuple[int, int]) -> int:
 
 
 def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
-    """Bytes of one step of one picture."""
+    """Bytes of one step of one picture with one text."""
     if "block_out_channels" not in config:
         return _denoising_by_blocks(config, latents, engine)
     widths, kinds = config["block_out_channels"], config["down_block_types"]
@@ -260,7 +263,7 @@ def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) ->
         count = heads[level] if isinstance(heads, list) else heads
         scores = max(scores, count * places**2 if attends else 0)
         maps = max(maps, places * width * (WIDEST if attends else 3))
-    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
@@ -270,7 +273,7 @@ def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: Engine
     width = config["dim"] if "dim" in config else heads * config["attention_head_dim"]
     places = latents // PATCH**2 + TEXT
     scores, maps = heads * places**2, places * width * WIDEST
-    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _decoding(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract.families import FAMILIES, Family, Guiding, family_titles
+from contract.families import FAMILIES, GUIDED, Family, Guiding, family_titles
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
     DIFFUSERS_FILE,
@@ -28,8 +28,6 @@ from export.json_file import read_json
 from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
-GUIDED = "guidance_embeds"
-"""diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
 
 
 def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequence[Path] = ()) -> None:
@@ -84,7 +82,8 @@ def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
     by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
     both = [row for row in by_pipeline if row in by_encoders]
-    if found := both or by_pipeline or by_encoders:
+    of_build = [row for row in by_encoders if class_name_of(index, row.denoiser)]
+    if found := both or by_pipeline or of_build or by_encoders:
         if any(row.named for row in found):
             return named_one(found, names_of(index, folder))
         return next((row for row in found if row.guiding == _guiding(folder / row.denoiser)), found[0])

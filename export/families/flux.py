@@ -6,14 +6,13 @@ import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel
 from transformers import CLIPTextModel, T5EncoderModel
 
-from contract.families import Family
-from export.checkpoints.early_check import GUIDED
+from contract.families import GUIDED, Family
 from export.families.black_forest import transformer_source
 from export.families.family import SingleFile, Source, Tensors, TorchFamily
+from export.families.flux_transformer import PATCH, flux_velocity, prepare_flux
 from export.families.published import PUBLISHED
 from export.families.sd3 import t5
 from export.families.stable_diffusion import UNET_AND_VAE, clip_source
-from export.networks.flux import PATCH, flux_velocity, prepare_flux
 from export.single_file_keys import CLIP_L_PREFIX, T5_PREFIX, UNET_PREFIX
 
 

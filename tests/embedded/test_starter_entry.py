@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.description import Description, read_description
-from contract.families import FAMILIES, SD15, SDXL, Z_IMAGE_TURBO, Family
+from contract.families import FAMILIES, FLUX_DEV, FLUX_SCHNELL, SD15, SDXL, Z_IMAGE_TURBO, Family
 from contract.schedules import Diffusion, Prediction, ScaledLinearSchedule
 from embedded.starter_entry import write_starter_entry
 from frontend.catalogue.catalogue import load
@@ -40,12 +40,29 @@ def test_first_entry_of_a_model_is_a_catalogue(
     assert path == tmp_path / "models" / "my-own.yaml"
 
 
-def test_entry_of_a_model_without_negative_prompt_has_no_negative_terms(tmp_path: Path) -> None:
-    turbo = replace(DEMO, family=Z_IMAGE_TURBO, diffusion=Z_IMAGE_TURBO.diffusion)
-    text = write_starter_entry(tmp_path, "mine", turbo).read_text()
-    assert "guidance changes nothing; it takes no negative prompt" in text and "negative:" not in text
+@pytest.mark.parametrize(
+    ("family", "told"),
+    [
+        (FLUX_DEV, "follows the prompt closer"),
+        (FLUX_SCHNELL, "guidance changes nothing"),
+        (Z_IMAGE_TURBO, "guidance changes nothing"),
+    ],
+)
+def test_entry_of_a_model_without_negative_prompt_has_no_negative_terms(
+    tmp_path: Path, family: Family, told: str
+) -> None:
+    description = Description(
+        family=family,
+        diffusion=family.diffusion,
+        latent_channels=16,
+        downscale=8,
+        pad_tokens=(0,) * len(family.text_encoders),
+        token_window=77,
+    )
+    path = write_starter_entry(tmp_path, "mine", description)
     model = load(tmp_path).models["mine"]
-    assert (model.steps, model.guidance) == (8, 1.0) and not model.negative
+    assert "negative:" not in path.read_text() and told in path.read_text()
+    assert (model.steps, model.guidance, len(model.styles)) == (family.steps, family.guidance, 4)
 
 
 def test_entry_that_is_there_stays(tmp_path: Path) -> None:

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from contract.parts import ModelPart
 from contract.sizes import SIZES
+from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.tokenizer import open_tokenizers
 from export.engines.recipe import EngineOptions
 from export.model import ExportOptions, export_checkpoint
+from export.parity.comparison import compare
 from tests.export.families.tiny_sd3 import save_tiny_sd3
+from tests.export.parity.test_runtimes import LIMIT, PRECISIONS, OpenVinoRunner
 
 PARTS = ("text-encoder", "text-encoder-t5", "denoiser", "decoder")
 
@@ -22,6 +27,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report_of(models: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((models / ".reports" / "eros" / "report.json").read_text())
     return found
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_openvino_draws_torchs_pictures(folder: Path, tmp_path: Path, precision: str) -> None:
+    export_checkpoint(folder, "eros", tmp_path / "models", ExportOptions(storage="fp32"))
+    checkpoint = open_checkpoint(folder)
+
+    def make_runner(part_folder: Path, part: ModelPart) -> OpenVinoRunner:
+        return OpenVinoRunner(part_folder, precision)
+
+    parts = {part: tmp_path / "models" / f"eros-{part}" for part in PARTS}
+    tokenizers = open_tokenizers(checkpoint)
+    report = compare(parts, checkpoint, tokenizers, LIMIT[precision], tmp_path, make_runner=make_runner)
+    assert report.failure is None and report.parts.keys() == set(PARTS)
 
 
 def test_packages_draw_torchs_pictures(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from diffusers import SD3Transformer2DModel
 from safetensors.torch import load_file, save_file
 
 from contract.families import SD3, SD3_CLIP
+from contract.memory import memory_of_graphs
 from contract.names import DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from export.checkpoints.checkpoint import open_checkpoint
 from export.checkpoints.early_check import check_early
@@ -117,7 +118,7 @@ def test_what_is_missing_is_told_with_what_to_do(
         check_early(bare, None, [*beside.values(), twice])
     with pytest.raises(ExportError, match="is no text encoder that is published"):
         check_early(bare, None, [bare])
-    with pytest.raises(ExportError, match="weights of its text_encoder are missing, .*: --like FOLDER"):
+    with pytest.raises(ExportError, match=r"weights of its text_encoder are missing, .*: --like FOLDER"):
         unpack(bare, tmp_path / "unpacked", text_encoders=list(beside.values()))
     with pytest.raises(ExportError, match="--text-encoder is for single files"):
         check_early(folder, None, [beside["clip_l"]])
@@ -130,6 +131,8 @@ def test_forecast_counts_each_part(folder: Path, bare: Path, beside: Mapping[str
     for part in (TEXT_ENCODER_T5, DENOISER):
         assert abs(of_folder.values[part] - of_files.values[part]) <= 64 * 128  # T5's second name
     assert of_files.values[TEXT_ENCODER] > 0 and of_files.disk > 0
+    told = memory_of_graphs(of_files.configs, of_files.downscale, of_files.stored, {})
+    assert told is not None and told.pictures[1024, 1024] > 0
 
 
 def test_tokenizers_alone_are_enough_of_a_folder_that_published_files_are_like(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
 
-from export.networks.flux import FluxPlaces, flux_velocity, prepare_flux
+from export.families.flux_transformer import FluxPlaces, flux_velocity, prepare_flux
 from tests.export.tiny_flux import CHANNELS, POOLED, WIDTH, transformer
 
 
