@@ -22,10 +22,10 @@ GUIDINGS: tuple[str, ...] = get_args(Guiding)
 
 GUIDED = "guidance_embeds"
 """diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
-
 MASKED_STEP = 128
 """The tokens of a masked text are cut to a multiple of it, behind the last that is text: texts of like length
 share a batch, and short ones do not take as long as long ones."""
+
 TIME_IDS = 6
 """SDXL's micro-conditioning: original height and width, crop's top and left, target height and width."""
 

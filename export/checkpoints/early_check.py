@@ -92,7 +92,8 @@ def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
     by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
     both = [row for row in by_pipeline if row in by_encoders]
-    if found := both or by_pipeline or by_encoders:
+    of_build = [row for row in by_encoders if class_name_of(index, row.denoiser)]
+    if found := both or by_pipeline or of_build or by_encoders:
         if any(row.named for row in found):
             return named_one(found, names_of(index, folder))
         return next((row for row in found if row.guiding == _guiding(folder / row.denoiser)), found[0])

@@ -47,7 +47,7 @@ class TextTokenizer:
         """At least one. Pieces of different weights are told apart before they become tokens; a language
         model's states are taken as they are, so its text is one piece."""
         if not self._weighs:
-            pieces = [Piece("".join(piece.text for piece in pieces), 1.0)]
+            pieces = (Piece("".join(piece.text for piece in pieces)),)
         weighed = [
             (token, piece.weight)
             for piece in pieces

@@ -15,7 +15,11 @@ from pipeline import Pipeline
 from repositories import Repositories
 
 from contract.families import MASKED_STEP
+from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.tokenizer import open_tokenizers
 from export.model import ExportOptions, export_checkpoint
+from export.parity.comparison import compare
+from tests.export.parity.test_runtimes import LIMIT, PRECISIONS, OpenVinoRunner
 from tests.export.session import OnnxEngine
 from tests.export.tiny_z_image import CHANNELS, pipeline, save_tiny_z_image
 
@@ -98,6 +102,24 @@ def test_weights_in_a_prompt_change_nothing(repository: Path) -> None:
     plain, _ = draw(repository, "z-image-turbo")
     weighed, _ = draw(repository, "z-image-turbo", prompt=PROMPT.replace("tree", "(tree:1.5)"))
     np.testing.assert_array_equal(plain, weighed)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("model", SHIFTS)
+def test_openvino_draws_what_torch_draws(
+    repository: Path, tmp_path: Path, model: str, precision: str
+) -> None:
+    checkpoint = open_checkpoint(repository.parent / model)
+    parts = {part: repository / f"{model}-{part}" for part in checkpoint.parts}
+    report = compare(
+        parts,
+        checkpoint,
+        open_tokenizers(checkpoint),
+        LIMIT[precision],
+        tmp_path,
+        make_runner=lambda folder, part: OpenVinoRunner(folder, precision),
+    )
+    assert report.failure is None
 
 
 def test_description_says_how_each_is_drawn(repository: Path) -> None:

@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 
+from contract.bank import BankSize
 from export.character import main as add_character
 from export.checkpoints.checkpoint import open_checkpoint
 from export.lora.strength import Strength
@@ -167,6 +168,13 @@ def test_layer_of_another_model_is_refused_by_name(
     options = ["--name", "aya", "--model", "eros", "--repository", str(folder / "models")]
     assert add_character([str(tmp_path / "lora.safetensors"), *options]) == 2
     assert "1 LoRA layers have no target in the model: diffusion_model.layers.7" in capsys.readouterr().err
+
+
+def test_bank_draws_a_character_as_torch_does(folder: Path, by_diffusers: Path, tmp_path: Path) -> None:
+    options = ExportOptions(storage="fp32", adapters=BankSize(4, RANK))
+    export_checkpoint(folder / "turbo", "eros", tmp_path, options)
+    given = ["--name", "aya", "--model", "eros", "--repository", str(tmp_path), "--compare"]
+    assert add_character([str(by_diffusers), *given]) == 0
 
 
 def test_torch_is_changed_by_the_same(folder: Path, by_diffusers: Path) -> None:
