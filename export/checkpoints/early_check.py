@@ -78,10 +78,14 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
-    """By the pipeline that it names, else by its text encoders. Raises ExportError."""
+    """By the pipeline that it names, else by its denoiser and text encoders. Raises ExportError."""
     encoders = {name for name in index if name.startswith("text_encoder") and class_name_of(index, name)}
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
-    by_encoders = [row for row in FAMILIES if {one.name for one in row.text_encoders} == encoders]
+    by_encoders = [
+        row
+        for row in FAMILIES
+        if {one.name for one in row.text_encoders} == encoders and class_name_of(index, row.denoiser)
+    ]
     both = [row for row in by_pipeline if row in by_encoders]
     if found := both or by_pipeline or by_encoders:
         return found[0]
