@@ -6,7 +6,7 @@ Needs no torch. What passes here may still be refused by the export, which reads
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import yaml
 
@@ -20,7 +20,13 @@ from export.checkpoints.clean_folder import (
     find_weights,
     read_config,
 )
-from export.checkpoints.early_check import check_early, family_of_index, family_of_keys, read_index
+from export.checkpoints.early_check import (
+    check_early,
+    family_of_index,
+    family_of_keys,
+    is_like,
+    read_index,
+)
 from export.checkpoints.other_kinds import begins, open_files, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
@@ -30,7 +36,7 @@ from export.checkpoints.schedule_choice import (
     schedule_of_folder,
 )
 from export.families.published import PUBLISHED
-from export.single_file_keys import COMFY_VAE_PREFIX, T5_PREFIX, TEXT_PREFIXES, UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import COMFY_VAE_PREFIX, T5_PREFIX, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
@@ -122,10 +128,10 @@ def _of_file(
     family = family_of_keys(path, header.shapes)
     configs = PUBLISHED[family.name]
     denoiser_config = configs[family.denoiser]
-    if _has(like, family.denoiser, family):
+    if is_like(like, family.denoiser, family):
         denoiser_config = read_config(like / family.denoiser, family.denoiser_class)
     config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
-    if not (vae and vae.is_dir()) and _has(like, "vae", family):
+    if not (vae and vae.is_dir()) and is_like(like, "vae", family):
         config = read_config(like / "vae", VAE)
     denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
     apart = {
@@ -148,11 +154,6 @@ def _of_file(
         unpacked=header.data_bytes,
         licence=next((header.metadata[key] for key in LICENCE_KEYS if key in header.metadata), ""),
     )
-
-
-def _has(like: Path | None, network: str, family: Family) -> TypeGuard[Path]:
-    """Whether a config is taken from there: of a family with many parts, not all need be."""
-    return like is not None and (family.name not in TEXT_PREFIXES or (like / network).is_dir())
 
 
 def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from contract.families import FAMILIES, GUIDED, Family, Guiding, family_titles
 from export.checkpoints.clean_folder import (
@@ -25,7 +25,7 @@ from export.checkpoints.other_kinds import (
 )
 from export.errors import ExportError
 from export.json_file import read_json
-from export.single_file_keys import SINGLE_FILES, UNET_PREFIX
+from export.single_file_keys import SINGLE_FILES, TEXT_PREFIXES, UNET_PREFIX
 
 INDEX_FILE = "model_index.json"
 
@@ -38,7 +38,17 @@ def check_early(checkpoint: Path, vae: Path | None = None, text_encoders: Sequen
     if checkpoint.is_dir():
         _check_folder(checkpoint, has_vae=vae is not None)
         return
-    check_file(checkpoint, open_files(checkpoint, text_encoders).header, has_vae=vae is not None)
+    files = open_files(checkpoint, text_encoders)
+    check_file(checkpoint, files.header, has_vae=vae is not None)
+    family = family_of_keys(checkpoint, files.keys)
+    if text_encoders and family.name not in TEXT_PREFIXES:
+        raise ExportError(f"--text-encoder is not for {family.title}, whose files hold their text encoders")
+
+
+def is_like(like: Path | None, name: str, family: Family) -> TypeGuard[Path]:
+    """Whether a config or tokenizer of a single file is taken from the folder `like`. Of a family whose files
+    are published apart, the folder need not have them all."""
+    return like is not None and (family.name not in TEXT_PREFIXES or (like / name).is_dir())
 
 
 def family_of_checkpoint(checkpoint: Path, text_encoders: Sequence[Path] = ()) -> Family:

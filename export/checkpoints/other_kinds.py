@@ -40,6 +40,8 @@ OTHERS = {
     "text_encoders.t5xxl.": "Stable Diffusion 3 or FLUX",
     f"{UNET_PREFIX}distilled_guidance_layer.": "Chroma",
     "distilled_guidance_layer.": "Chroma",
+    f"{UNET_PREFIX}double_blocks.0.img_mod.linear.": "HunyuanVideo",
+    "double_blocks.0.img_mod.linear.": "HunyuanVideo",
     f"{UNET_PREFIX}double_blocks.": "another kind of FLUX",
     "double_blocks.": "another kind of FLUX",
     "single_transformer_blocks.": "a transformer of diffusers alone; export the folder that it belongs to",

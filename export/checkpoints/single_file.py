@@ -17,7 +17,13 @@ from contract.names import TEXT_ENCODER_T5
 from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
 from export.checkpoints.clip_tokenizer import write_clip_tokenizer
-from export.checkpoints.early_check import INDEX_FILE, family_of_index, family_of_keys, read_index
+from export.checkpoints.early_check import (
+    INDEX_FILE,
+    family_of_index,
+    family_of_keys,
+    is_like,
+    read_index,
+)
 from export.checkpoints.fp8 import scaled
 from export.checkpoints.other_kinds import Place, check_file, open_files
 from export.checkpoints.qwen_tokenizer import write_qwen_tokenizer
@@ -33,7 +39,6 @@ from export.checkpoints.tokenizer import copy_tokenizer
 from export.checkpoints.vae_file import read_vae
 from export.errors import ROOM, ExportError, first_line
 from export.families.family import Tensors, TorchFamily, torch_family
-from export.single_file_keys import TEXT_PREFIXES
 
 
 def unpack(
@@ -54,13 +59,6 @@ def unpack(
     check_file(path, files.header, has_vae=vae is not None)
     family = torch_family(family_of_keys(path, files.keys))
     diffusion = schedule_of_file(path, like, options, text_encoders).diffusion
-    for encoder in family.row.text_encoders:
-        own = encoder.window is None or encoder.part == TEXT_ENCODER_T5 or encoder.template
-        if not own and not (like and (like / encoder.tokenizer).is_dir()):
-            raise ExportError(
-                f"{path} has no {encoder.tokenizer}; name a folder that has one, such as that of the "
-                "published model in diffusers' layout: --like FOLDER"
-            )
     try:
         for name in family.networks:
             config = _config(name, family, like)
@@ -161,7 +159,7 @@ def _save(state: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, Any]:
-    if like is None or (family.row.name in TEXT_PREFIXES and not (like / name).is_dir()):
+    if not is_like(like, name, family.row):
         assert family.single_file
         return family.single_file.configs[name]
     return read_config(like / name, family.networks[name].__name__)
@@ -170,7 +168,7 @@ def _config(name: str, family: TorchFamily, like: Path | None) -> Mapping[str, A
 def _write_rest(folder: Path, family: TorchFamily, like: Path | None, diffusion: Diffusion) -> None:
     """Tokenizers, scheduler and index."""
     for encoder in family.row.text_encoders:
-        if like and (like / encoder.tokenizer).is_dir():
+        if is_like(like, encoder.tokenizer, family.row):
             copy_tokenizer(like / encoder.tokenizer, folder / encoder.tokenizer)
         elif encoder.part == TEXT_ENCODER_T5:
             write_t5_tokenizer(folder / encoder.tokenizer)

@@ -18,7 +18,7 @@ from export.single_file_keys import CLIP_L_PREFIX, T5_PREFIX, UNET_PREFIX
 
 def _predict(transformer: Any, given: Tensors) -> torch.Tensor:
     return flux_velocity(
-        prepare_flux(transformer),
+        transformer,
         given["latents"],
         given["timestep"] / 1000,
         given["embeddings"],
@@ -43,6 +43,7 @@ def flux_family(row: Family) -> TorchFamily:
             "vae": AutoencoderKL,
         },
         predict=_predict,
+        prepare=prepare_flux,
         denoiser_config={"patch_size": 1, GUIDED: row.guiding == "number"},
         text_width="joint_attention_dim",
         channels=_channels,

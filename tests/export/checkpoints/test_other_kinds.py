@@ -43,6 +43,7 @@ def test_checkpoint_is_let_through(shapes: Mapping[str, tuple[int, ...]], tmp_pa
         ("joint_blocks.0.x", "is Stable Diffusion 3's transformer alone"),
         (f"{UNET}double_blocks.0.img_attn.qkv.weight", "is another kind of FLUX"),
         ("double_blocks.0.img_attn.qkv.weight", "is another kind of FLUX"),
+        ("double_blocks.0.img_mod.linear.weight", "is HunyuanVideo"),
         (f"{UNET}distilled_guidance_layer.in_proj.weight", "is Chroma"),
         (f"{UNET}cap_embedder.0.weight", "is Lumina 2"),
         ("txt_norm.weight", "is Qwen-Image"),

@@ -89,6 +89,7 @@ def test_samples_of_one_batch_have_their_own_loras_of_a_bank(checkpoint: Checkpo
 def test_package_makes_torchs_step_at_every_size_and_batch(checkpoint: Checkpoint, tmp_path: Path) -> None:
     network = network_named(checkpoint, "denoiser")
     axes = ranges(network.part, EngineOptions(batch=3), checkpoint.downscale)
+    (tmp_path / "1").mkdir()
     compile_network(tmp_path / "1" / "model.pt2", network, axes)
     runner = PackageRunner(tmp_path, ("next_latents",))
     for batch, height, width in ((3, 8, 12), (1, 24, 42)):
