@@ -90,10 +90,15 @@ class Export:
     @cached_property
     def opened(self) -> Checkpoint:
         """When the first stage needs it, if any does. What casts its weights opens its own."""
-        return self.open()
+        return self._open(looked_at=False)
 
     def open(self) -> Checkpoint:
-        opened = open_checkpoint(self.checkpoint, as_stored=True, diffusion=self.choice.diffusion)
+        return self._open(looked_at=bool(self.opened))  # by which its values are known to be numbers
+
+    def _open(self, *, looked_at: bool) -> Checkpoint:
+        opened = open_checkpoint(
+            self.checkpoint, as_stored=True, diffusion=self.choice.diffusion, looked_at=looked_at
+        )
         if self.options.distilled:
             distill(self.options.distilled, opened)
         return opened

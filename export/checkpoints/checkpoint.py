@@ -110,11 +110,12 @@ def _pooled_width(network: Any) -> int:
 
 
 def open_checkpoint(
-    folder: Path, *, as_stored: bool = False, diffusion: Diffusion | None = None
+    folder: Path, *, as_stored: bool = False, diffusion: Diffusion | None = None, looked_at: bool = False
 ) -> Checkpoint:
     """With weights in fp32; or in their files' type, which takes no memory until they are used.
 
-    `diffusion`: in place of what the folder's scheduler says.
+    `diffusion`: in place of what the folder's scheduler says; `looked_at`: it was opened before, so its
+    values are known to be numbers and need not all be read for that again.
 
     Raises ExportError for anything but a whole folder of a known family with safetensors weights.
     """
@@ -122,7 +123,7 @@ def open_checkpoint(
     return Checkpoint(
         folder=folder,
         family=family,
-        networks={name: _load(folder / name, family, name, as_stored) for name in family.networks},
+        networks={name: _load(folder / name, family, name, as_stored, looked_at) for name in family.networks},
         diffusion=diffusion or read_diffusion(folder / SCHEDULER_FILE, family.row),
     )
 
@@ -139,7 +140,7 @@ def family_of(folder: Path) -> TorchFamily:
     return family
 
 
-def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
+def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool, looked_at: bool) -> Any:
     kind, file = family.networks[name], family.weights_file(name)
     config, weights = read_config(folder, kind.__name__), find_weights(folder, file)
     check_size(folder, family.empty_network(name, config), weights)
@@ -159,7 +160,7 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
-    for key, weight in network.named_parameters():
+    for key, weight in () if looked_at else network.named_parameters():
         if not torch.isfinite(weight).all():
             raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
     return network.eval().requires_grad_(False)

@@ -195,8 +195,7 @@ class SchedulerDenoiser(PartModule):
 
     def __init__(self, part: ModelPart, network: Any, witness: Witness, family: TorchFamily) -> None:
         super().__init__(part)
-        self._name, self._predict = family.row.denoiser, family.predict
-        self.add_module(self._name, network)
+        self.network, self._predict = network, family.predict
         self.likeness: float | None = None  # of the first answer to the noise that it was made of, -1 to 1
         self._witness = witness
 
@@ -208,8 +207,7 @@ class SchedulerDenoiser(PartModule):
         timestep = scheduler.timesteps[step]
         flow = isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
         scaled = latents if flow else scheduler.scale_model_input(latents, timestep)
-        network: Any = self.get_submodule(self._name)
-        output = self._predict(network, asked(inputs, scaled, timestep.reshape(1)))
+        output = self._predict(self.network, asked(inputs, scaled, timestep.reshape(1)))
         if len(output) == 2 * len(latents):
             negative, positive = output.chunk(2)
             if self.likeness is None:
