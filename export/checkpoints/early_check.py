@@ -82,7 +82,7 @@ def names_of(index: Mapping[str, Any], folder: Path) -> list[str]:
     """That a checkpoint in a folder goes by. In a cache of the hub, the model's name is two folders up."""
     whole = folder.resolve()
     parts = whole.parts[-3 if whole.parent.name == "snapshots" else -1 :]
-    return [*parts, str(index.get("_name_or_path", ""))]
+    return [folder.name, *parts, str(index.get("_name_or_path", ""))]
 
 
 def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:

@@ -209,6 +209,7 @@ def _index(folder: Path, family: TorchFamily) -> Mapping[str, Any]:
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
     return {
         "_class_name": family.row.pipeline,
+        "_name_or_path": family.row.title,
         **{name: [family.library(name), kind.__name__] for name, kind in family.networks.items()},
         **{
             path.name: ["transformers", "PreTrainedTokenizerFast"]

@@ -4,10 +4,14 @@ import torch
 from torch import Tensor
 from transformers import Qwen3Model
 
+from export.errors import ExportError
+
 
 def qwen3_states(network: Qwen3Model, tokens: Tensor, mask: Tensor) -> Tensor:
     """Tokens and which of them are text, both int64 [B, window] → [B, window, D]: transformers'
-    hidden_states[-2], wherever there is text. Padding must be behind it."""
+    hidden_states[-2], wherever there is text. Padding must be behind it. Raises ExportError."""
+    if network.has_sliding_layers:
+        raise ExportError("A Qwen3 that looks back over a window of tokens alone is not supported")
     states: Tensor = network.embed_tokens(tokens)
     places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0)
     seen = (places.unsqueeze(2) >= places.unsqueeze(1)) & (mask.unsqueeze(1) > 0)

@@ -16,6 +16,7 @@ from repositories import Repositories
 
 from contract.families import MASKED_STEP
 from export.checkpoints.checkpoint import open_checkpoint
+from export.checkpoints.restore import restore_checkpoint
 from export.checkpoints.tokenizer import open_tokenizers
 from export.model import ExportOptions, export_checkpoint
 from export.parity.comparison import compare
@@ -120,6 +121,15 @@ def test_openvino_draws_what_torch_draws(
         make_runner=lambda folder, part: OpenVinoRunner(folder, precision),
     )
     assert report.failure is None
+
+
+def test_restored_checkpoint_is_exported_again_the_same(repository: Path, tmp_path: Path) -> None:
+    """Also as Turbo, whatever its folder is called."""
+    restored = restore_checkpoint(repository, "z-image-turbo", tmp_path / "restored")
+    export_checkpoint(restored, "z-image-turbo", tmp_path / "again", ExportOptions(storage="fp32"))
+    for part in ("text-encoder", "denoiser", "decoder"):
+        one, two = (folder / f"z-image-turbo-{part}" / "1" for folder in (repository, tmp_path / "again"))
+        assert (one / "model.onnx").read_bytes() == (two / "model.onnx").read_bytes()
 
 
 def test_description_says_how_each_is_drawn(repository: Path) -> None:

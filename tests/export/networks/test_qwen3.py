@@ -1,9 +1,11 @@
 """Qwen3 as it is traced, beside transformers' own."""
 
+import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import Qwen3Config, Qwen3Model
 
+from export.errors import ExportError
 from export.networks.qwen3 import qwen3_states
 from tests.export.tiny_z_image import text_encoder
 
@@ -15,6 +17,13 @@ def test_states_are_those_before_the_last_layer() -> None:
     theirs = network(tokens, attention_mask=real, output_hidden_states=True).hidden_states[-2]
     made = qwen3_states(network, tokens, real.long())
     torch.testing.assert_close(made[real], theirs[real], rtol=1e-5, atol=1e-6)
+
+
+def test_network_that_looks_back_over_a_window_is_refused() -> None:
+    network = text_encoder()
+    network.has_sliding_layers = True
+    with pytest.raises(ExportError, match="looks back over a window"):
+        qwen3_states(network, torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 3, dtype=torch.int64))
 
 
 def test_published_sizes_fit() -> None:
