@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from noise import standard_noise
 from order import Order
 from pipeline import Pipeline
 from repositories import Repositories
+from safetensors.torch import load_file, save_file
 
 from contract.families import MASKED_STEP
 from export.checkpoints.checkpoint import open_checkpoint
@@ -130,6 +132,18 @@ def test_restored_checkpoint_is_exported_again_the_same(repository: Path, tmp_pa
     for part in ("text-encoder", "denoiser", "decoder"):
         one, two = (folder / f"z-image-turbo-{part}" / "1" for folder in (repository, tmp_path / "again"))
         assert (one / "model.onnx").read_bytes() == (two / "model.onnx").read_bytes()
+
+
+def test_text_encoder_is_read_as_a_whole_language_model_too(repository: Path, tmp_path: Path) -> None:
+    """As it was published: behind `model.` in every key."""
+    folder = tmp_path / "z-image"
+    shutil.copytree(repository.parent / "z-image", folder)
+    weights = load_file(folder / "text_encoder" / "model.safetensors")
+    renamed = {f"model.{key}": value for key, value in weights.items()}
+    save_file(renamed, folder / "text_encoder" / "model.safetensors", {"format": "pt"})
+    (encoder,) = open_checkpoint(folder).text_encoders.values()
+    for key, value in encoder.state_dict().items():
+        torch.testing.assert_close(value, weights[key], rtol=0, atol=0)
 
 
 def test_description_says_how_each_is_drawn(repository: Path) -> None:
