@@ -11,7 +11,7 @@ from contract.families import Z_IMAGE, Family
 from export.families.family import SingleFile, Source, Tensors, TorchFamily
 from export.families.published import PUBLISHED
 from export.families.stable_diffusion import UNET_AND_VAE
-from export.networks.z_image import PATCH, prepare_z_image, z_image_velocity
+from export.families.z_image_transformer import PATCH, prepare_z_image, z_image_velocity
 from export.single_file_keys import QWEN_PREFIX, UNET_PREFIX
 
 

@@ -9,8 +9,8 @@ from transformers import Qwen3Model
 
 from contract.families import TextEncoder
 from contract.parts import ModelPart
+from export.families.qwen3 import qwen3_states
 from export.networks.part_module import PartModule
-from export.networks.qwen3 import qwen3_states
 
 
 class TextEncoders(PartModule):

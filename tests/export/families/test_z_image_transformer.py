@@ -6,7 +6,7 @@ from diffusers import ZImageTransformer2DModel
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from export.networks.z_image import prepare_z_image, z_image_velocity
+from export.families.z_image_transformer import prepare_z_image, z_image_velocity
 from tests.export.tiny_z_image import CHANNELS, TEXT_WIDTH, transformer
 
 SIZES = pytest.mark.parametrize("size", [(8, 16), (6, 10), (2, 2), (16, 8)], ids=str)

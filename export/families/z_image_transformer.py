@@ -11,7 +11,7 @@ from diffusers import ZImageTransformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.networks.qwen3 import attention_bias
+from export.families.qwen3 import attention_bias
 
 PATCH = 2
 """Latents along one side of a token of the transformer."""

@@ -6,7 +6,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import Qwen3Config, Qwen3Model
 
 from export.errors import ExportError
-from export.networks.qwen3 import qwen3_states
+from export.families.qwen3 import qwen3_states
 from tests.export.tiny_z_image import text_encoder
 
 
