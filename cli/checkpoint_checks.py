@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class CheckpointOptions:
     checkpoint: Path
     vae: Path | None = None  # in place of its own
     like: Path | None = None  # whose configs a single file has
+    text_encoders: Sequence[Path] = ()  # files of those that a single file lacks
     # In place of what the checkpoint says, as words of the command.
     prediction: str | None = None
     spacing: Spacing | None = None
@@ -60,7 +61,13 @@ def read_forecast(given: CheckpointOptions) -> "Forecast | CheckResult":
         zero_snr=given.zero_snr,
     )
     try:
-        return forecast(given.checkpoint, vae=given.vae, like=given.like, schedule=schedule)
+        return forecast(
+            given.checkpoint,
+            vae=given.vae,
+            like=given.like,
+            text_encoders=given.text_encoders,
+            schedule=schedule,
+        )
     except (ExportError, OSError) as error:
         return bad("checkpoint", describe_error(error))
 

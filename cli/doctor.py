@@ -31,6 +31,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
     parser.add_argument("--like", type=Path, help="folder whose configs a single file has")
+    parser.add_argument(
+        "--text-encoder", type=Path, action="append", help="file of one that a single file lacks; repeatable"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,7 +69,12 @@ def _of_checkpoint(arguments: argparse.Namespace) -> Iterator[Section]:
     )
     from frontend.settings import load
 
-    given = CheckpointOptions(checkpoint=arguments.checkpoint, vae=arguments.vae, like=arguments.like)
+    given = CheckpointOptions(
+        checkpoint=arguments.checkpoint,
+        vae=arguments.vae,
+        like=arguments.like,
+        text_encoders=arguments.text_encoder or (),
+    )
     settings, read = load(), read_forecast(given)
     if isinstance(read, CheckResult):
         yield "The checkpoint", lambda: [read]

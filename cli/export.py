@@ -12,6 +12,7 @@ from cli.first_picture import first_picture
 from cli.help import Commands, command
 from cli.instance import Instance
 from cli.repository import choose_output
+from contract.families import family_titles
 from contract.samplers import ALL_SPACINGS, SAMPLERS
 from embedded.part import python_of
 from frontend.common import seccomp
@@ -37,7 +38,7 @@ def add(commands: Commands) -> None:
         "  imgen export /models/my-sdxl.safetensors --name mine\n"
         "  imgen export /models/my-sdxl --name mine --output /srv/imgen/models --engine tensorrt --batch 4"
     )
-    text = "Turn an SDXL or SD 1.5 checkpoint into Triton models (needs `make install-export`)"
+    text = f"Turn a checkpoint of {family_titles()} into Triton models (needs `make install-export`)"
     parser = command(commands, "export", text, examples, run)
     add_checkpoint(parser)
     parser.add_argument(
@@ -67,6 +68,12 @@ def add_export_options(parser: argparse.ArgumentParser, engines: Sequence[str]) 
         "--zero-snr", action=argparse.BooleanOptionalAction, help="whether drawing begins at noise alone"
     )
     parser.add_argument("--vae", type=Path, help="file or folder of a VAE in place of the checkpoint's own")
+    parser.add_argument(
+        "--text-encoder",
+        type=Path,
+        action="append",
+        help="file of a text encoder that a single file lacks; give it for each",
+    )
     parser.add_argument(
         "--distilled", type=Path, help="LoRA of few steps (Lightning, …) that makes the whole model one"
     )
@@ -112,6 +119,7 @@ def run_exporter(
             if (value := getattr(arguments, option, None))
             for part in (f"--{option.replace('_', '-')}", str(value))
         ),
+        *(part for path in arguments.text_encoder or () for part in ("--text-encoder", str(path))),
         *({True: ["--zero-snr"], False: ["--no-zero-snr"]}.get(arguments.zero_snr, [])),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -35,7 +35,8 @@ from cli.order_run import DrawnPicture, OrderRun
 from cli.output_name import OutputName
 from cli.redis_access import open_redis
 from cli.stage import stage
-from contract.names import DENOISER, PARTS, network_name
+from contract.names import DENOISER, network_name
+from contract.repositories import networks_of
 from embedded.models.errors import ModelError
 from embedded.models.service import ModelRow, ModelService
 from embedded.models.triton_control import TritonControl
@@ -145,6 +146,7 @@ def _refuse_what_cannot_be(given: argparse.Namespace, settings: Settings, output
             checkpoint=given.checkpoint,
             vae=given.vae,
             like=given.like,
+            text_encoders=given.text_encoder or (),
             prediction=given.prediction,
             spacing=given.spacing,
             sampler=given.sampler,
@@ -172,7 +174,8 @@ def _offer(
     """What was exported is loaded, then offered, then drawn with. 1 where no picture could be drawn."""
     name, serving = given.name, _serving(settings)
     if serving is not None and serving.triton_url:
-        _load(TritonControl(settings.data_dir, serving.triton_url), name, out)
+        networks = networks_of([models.networks.merged], name)
+        _load(TritonControl(settings.data_dir, serving.triton_url), networks, out)
     entry = models.offer(name, replace(options, order=models.order_of_new(default=given.default)))
     if serving is None or not serving.triton_url:
         print(printable_lines(first_picture(settings, name, models.networks.merged)))
@@ -194,9 +197,8 @@ def _offer(
     return code
 
 
-def _load(triton: TritonControl, name: str, out: Console) -> None:
-    """All of its networks, or none. Raises ModelError."""
-    networks = [network_name(name, part) for part in PARTS]
+def _load(triton: TritonControl, networks: Sequence[str], out: Console) -> None:
+    """All of a model's, or none. Raises ModelError."""
     try:
         for network in networks:
             with stage(out, f"loading {network}"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.families import SD15, SDXL, Family, family_named
+from contract.families import GUIDINGS, SD15, SDXL, Family, Guiding, family_named
 from contract.limits import MAX_WINDOWS
 from contract.samplers import EULER, USUAL, Sampling
 from contract.schedules import Diffusion, schedule_of_table, schedule_to_table
@@ -29,6 +29,17 @@ class Description:
     embedding_widths: tuple[int, ...] = ()  # what each text encoder makes of a token; (): not known
     max_windows: int = MAX_WINDOWS  # of one prompt that the denoiser takes; a plan is built for few
     sampling: Sampling = USUAL  # where an order says nothing
+    text_width: int = 0  # of the denoiser's embeddings; 0: what the widest text part makes
+    own_guiding: Guiding | None = None  # None: the family's
+
+    @property
+    def guiding(self) -> Guiding:
+        return self.own_guiding or self.family.guiding
+
+    @property
+    def has_negative(self) -> bool:
+        """Whether a negative prompt changes anything."""
+        return self.guiding == "negative"
 
     def to_table(self) -> dict[str, Any]:
         pads = zip(self.family.text_encoders, self.pad_tokens, strict=True)
@@ -45,6 +56,8 @@ class Description:
             **({"max_windows": self.max_windows} if self.max_windows != MAX_WINDOWS else {}),
             **({"sampler": self.sampling.sampler} if self.sampling.sampler != EULER else {}),
             **({"spacing": self.sampling.spacing} if self.sampling.spacing else {}),
+            **({"text_width": self.text_width} if self.text_width else {}),
+            **({"guiding": self.own_guiding} if self.own_guiding else {}),
         }
 
     def to_json(self) -> bytes:
@@ -73,7 +86,16 @@ def _description(table: Mapping[str, Any]) -> Description:
         embedding_widths=_widths(table, family),
         max_windows=_bounded({"max_windows": MAX_WINDOWS, **table}, "max_windows", 1, MAX_WINDOWS),
         sampling=Sampling(table.get("sampler", EULER), table.get("spacing", "")),
+        text_width=_bounded({"text_width": 0, **table}, "text_width", 0, 2**16),
+        own_guiding=_guiding(table),
     )
+
+
+def _guiding(table: Mapping[str, Any]) -> Guiding | None:
+    found = table.get("guiding")
+    if found is not None and found not in GUIDINGS:
+        raise ValueError(f"guiding is {found!r:.80}, expected {', '.join(GUIDINGS)}")
+    return found
 
 
 def _family(table: Mapping[str, Any]) -> Family:

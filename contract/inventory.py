@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contract.bank import BANK_FILE, FACTORS_FILE
-from contract.description import BadDescription, read_description
+from contract.description import BadDescription, Description
 from contract.memory import pictures_at_once, refusals
-from contract.names import DENOISER, PARTS, NetworkName, network_name, split_network_name
+from contract.names import DENOISER, NetworkName, network_name, split_network_name
 from contract.repositories import (
     CONFIG_FILE,
-    DESCRIPTION_FILE,
+    find_description,
     find_factors,
     find_network,
     read_hashes,
@@ -40,6 +40,7 @@ class ModelStock:
     styles: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the LoRAs that its bank can hold for styles, by style."""
     flow: bool = False  # whether it is known to be a flow model, which not every sampler draws
+    negatives: bool = True  # whether a negative prompt has an effect, as far as is known
 
 
 Inventory = Mapping[str, ModelStock]  # by model
@@ -57,6 +58,7 @@ def inventory_to_json(inventory: Inventory) -> str:
                 "orders": one.orders,
                 "styles": dict(one.styles),
                 "flow": one.flow,
+                "negatives": one.negatives,
             }
             for name, one in inventory.items()
         }
@@ -80,6 +82,7 @@ def read_inventory(text: bytes) -> Inventory:
                 max(int(one.get("orders", 0)), 0),
                 {str(style): str(lora) for style, lora in one.get("styles", {}).items()},
                 one.get("flow") is True,
+                one.get("negatives") is not False,
             )
             for name, one in json.loads(text).items()
         }
@@ -104,13 +107,15 @@ def take_stock(
         for path in folder.glob(f"*/{file}")
     }
     networks = [found for name in names if (found := split_network_name(name)) and found.part == DENOISER]
-    models = [
-        one.model
+    described = {
+        one.model: description
         for one in networks
         if one.is_base
         and not what_is_missing(folders, one.model)
-        and all(is_ready(network_name(one.model, part)) for part in PARTS)
-    ]
+        and (description := _described(folders, one.model))
+        and all(is_ready(network_name(one.model, part)) for part in description.family.part_names)
+    }
+    models = list(described)
     too_large, at_once = refusals(folders, models, memory), pictures_at_once(folders, models, memory)
     characters = {
         model: frozenset(
@@ -124,7 +129,11 @@ def take_stock(
         model: ModelStock(
             characters[model],
             too_large[model],
-            {name: runtime for part in PARTS if (runtime := runtime_of(name := network_name(model, part)))},
+            {
+                name: runtime
+                for part in described[model].family.part_names
+                if (runtime := runtime_of(name := network_name(model, part)))
+            },
             frozenset(one for one in characters[model] if is_ready(network_name(model, DENOISER, one))),
             min(at_once[model], MAX_ORDERS),
             (orders or {}).get(model, 0),
@@ -133,19 +142,19 @@ def take_stock(
                 for one in networks
                 if one.model == model and one.style and (factors := _banked(folders, one))
             },
-            _is_flow(folders, model),
+            described[model].diffusion.prediction == "flow",
+            described[model].has_negative,
         )
         for model in models
     }
 
 
-def _is_flow(folders: Sequence[Path], model: str) -> bool:
-    network = find_network(folders, network_name(model, DENOISER))
+def _described(folders: Sequence[Path], model: str) -> Description | None:
+    """None where its files have just gone."""
     try:
-        described = read_description(network / DESCRIPTION_FILE) if network else None
+        return find_description(folders, model)
     except BadDescription:
-        return False
-    return described is not None and described.diffusion.prediction == "flow"
+        return None
 
 
 def _can_draw(folders: Sequence[Path], character: NetworkName) -> bool:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from contract.bank import BadBank, read_bank
-from contract.description import BadDescription, read_description
-from contract.names import DECODER, DENOISER, PARTS, network_name
-from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, batch_size, find_network
+from contract.description import BadDescription
+from contract.names import DECODER, DENOISER, network_name
+from contract.repositories import CONFIG_FILE, batch_size, find_description, find_network
 from contract.sizes import SIZES
 
 FP32 = 4  # bytes
+PATCH, TEXT = 2, 512  # latents along a side that a transformer takes as one; tokens beside them
 GUIDED = 2  # the denoiser runs on the prompt and on the negative one
 WIDEST = 8  # of a block with attention: its feed-forward layer is so many times wider than its input
-CONFIGS = {DENOISER: "checkpoint/unet/config.json", DECODER: "checkpoint/vae/config.json"}
 MAX_CONFIG_BYTES = 4 << 20
 # One batch of the denoiser is computed, while the orders of another are encoded and decoded or wait for it.
 BATCHES_HELD = 2
@@ -60,19 +60,29 @@ def memory_of(
     folders: Sequence[Path], model: str, environ: Mapping[str, str] = os.environ
 ) -> ModelMemory | None:
     """None where it cannot be told: another engine, a GPU, or a model of another origin than our export."""
-    networks = {part: find_network(folders, network_name(model, part)) for part in PARTS}
+    try:
+        described = find_description(folders, model)
+    except BadDescription:
+        return None
+    if described is None or GPU.exists():
+        return None
+    family, downscale = described.family, described.downscale
+    networks = {part: find_network(folders, network_name(model, part)) for part in family.part_names}
     found = {part: folder for part, folder in networks.items() if folder}
     engines = {part: _engine(_backend(folder), environ) for part, folder in found.items()}
     known = {part: engine for part, engine in engines.items() if engine}
-    if len(known) < len(PARTS) or GPU.exists():
+    if len(known) < len(networks):
         return None
     try:
-        downscale = read_description(found[DENOISER] / DESCRIPTION_FILE).downscale
-        configs = {part: _config(found[part] / CONFIGS[part]) for part in CONFIGS}
+        configs = {
+            part: _config(found[part] / "checkpoint" / name / "config.json")
+            for part, name in ((DENOISER, family.denoiser), (DECODER, "vae"))
+        }
         stored = {part: _stored(folder) for part, folder in found.items()}
         tables = sum(_bank_bytes(folder) for folder in found.values())
-        return _estimate(configs, downscale, stored, known, tables)
-    except (OSError, ValueError, TypeError, KeyError, BadDescription):
+        copies = GUIDED if described.has_negative else 1
+        return _estimate(configs, downscale, stored, known, tables, copies)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -87,7 +97,7 @@ def memory_of_graphs(
     if GPU.exists():
         return None
     try:
-        return _estimate(configs, downscale, stored, dict.fromkeys(PARTS, _of_graphs(environ)))
+        return _estimate(configs, downscale, stored, dict.fromkeys(stored, _of_graphs(environ)))
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -98,16 +108,18 @@ def _estimate(
     stored: Mapping[str, int],
     engines: Mapping[str, EngineMemory],
     tables: int = 0,
+    copies: int = GUIDED,
 ) -> ModelMemory:
-    """`tables`: bytes of its bank. Raises ValueError, TypeError and KeyError for configs of no network."""
+    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises
+    ValueError, TypeError and KeyError for configs of no network."""
     pictures = {
-        size: _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
+        size: copies * _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
         + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])
         for size in SIZES
     }
-    processes = sum(engines[part].process for part in PARTS) + tables
-    loaded = processes + sum(int(engines[part].weights * stored[part]) for part in PARTS)
-    loading = processes + sum(int(engines[part].loading * stored[part]) for part in PARTS)
+    processes = sum(engine.process for engine in engines.values()) + tables
+    loaded = processes + sum(int(engine.weights * stored[part]) for part, engine in engines.items())
+    loading = processes + sum(int(engine.loading * stored[part]) for part, engine in engines.items())
     return ModelMemory(loaded, loading, pictures)
 
 
@@ -238,7 +250,9 @@ def _latents(downscale: int, size: tuple[int, int]) -> int:
 
 
 def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
-    """Bytes of one step of one picture."""
+    """Bytes of one step of one picture with one text."""
+    if "block_out_channels" not in config:
+        return _denoising_by_blocks(config, latents, engine)
     widths, kinds = config["block_out_channels"], config["down_block_types"]
     # diffusers' name for the number of heads, but for networks that say both.
     heads = config.get("num_attention_heads") or config.get("attention_head_dim") or 8
@@ -249,7 +263,17 @@ def _denoising(config: Mapping[str, Any], latents: int, engine: EngineMemory) ->
         count = heads[level] if isinstance(heads, list) else heads
         scores = max(scores, count * places**2 if attends else 0)
         maps = max(maps, places * width * (WIDEST if attends else 3))
-    return int(GUIDED * FP32 * (engine.scores * scores + engine.maps * maps))
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
+
+
+def _denoising_by_blocks(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:
+    """The same of a transformer: all blocks look at all places of the picture and at the text, at one width.
+    Measured of none yet: the factors are those of a UNet's block with attention."""
+    heads = config.get("num_attention_heads") or config["n_heads"]
+    width = config["dim"] if "dim" in config else heads * config["attention_head_dim"]
+    places = latents // PATCH**2 + TEXT
+    scores, maps = heads * places**2, places * width * WIDEST
+    return int(FP32 * (engine.scores * scores + engine.maps * maps))
 
 
 def _decoding(config: Mapping[str, Any], latents: int, engine: EngineMemory) -> int:

@@ -15,9 +15,14 @@ MODEL_CONTROL = "model_control"
 PROMPT_ENCODER = "prompt-encoder"
 """The one that comes along; IMGEN_CACHE_ENCODER may name another."""
 
-TEXT_ENCODER, DENOISER, DECODER = "text-encoder", "denoiser", "decoder"
-PARTS = (TEXT_ENCODER, DENOISER, DECODER)
-"""What a model consists of in Triton, in the order in which a picture goes through them."""
+TEXT_ENCODER, TEXT_ENCODER_T5 = "text-encoder", "text-encoder-t5"
+DENOISER, DECODER = "denoiser", "decoder"
+PARTS = (TEXT_ENCODER, TEXT_ENCODER_T5, DENOISER, DECODER)
+"""What a model may consist of in Triton, in the order in which a picture goes through them; its family says
+which of them it has."""
+TEXT_PARTS = (TEXT_ENCODER, TEXT_ENCODER_T5)
+COMMON_PARTS = (TEXT_ENCODER, DENOISER, DECODER)
+"""What every model has."""
 CHARACTER_PARTS = (TEXT_ENCODER, DENOISER)
 """What a character may have of its own; the denoiser always."""
 

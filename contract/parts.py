@@ -43,6 +43,9 @@ class ModelPart:
     outputs: tuple[TensorSpec, ...]
     queue_delay_us: int = 0  # how long a request may wait for others to share its batch
     rows: int = 1  # samples that one picture sends at once, whatever the batch
+    patch: int = 1  # what the axes height and width are multiples of
+    tokens: tuple[int, int, int] = (1, 1, 1)
+    """Of the axis of that name, in an engine for few windows: least, most and step."""
 
 
 def _text(name: str) -> TensorSpec:

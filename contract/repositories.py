@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.bank import FACTORS_FILE
-from contract.description import BadDescription, read_description
+from contract.description import BadDescription, Description, read_description
 from contract.names import (
+    COMMON_PARTS,
     DENOISER,
-    PARTS,
-    TEXT_ENCODER,
     NetworkName,
     is_character,
     network_name,
@@ -70,19 +69,41 @@ def read_hashes(network: Path) -> Mapping[str, str]:
 
 def what_is_missing(folders: Sequence[Path], model: str) -> str:
     """Why a model cannot be drawn with, as far as its files say it; "" where they say nothing."""
-    found = {part: find_network(folders, network_name(model, part)) for part in PARTS}
-    if lacking := [part for part, folder in found.items() if folder is None]:
-        return f"{network_name(model, lacking[0])} has no weights"
-    denoiser, encoder = found[DENOISER], found[TEXT_ENCODER]
-    assert denoiser and encoder
+    if lacking := _lacking(folders, model, COMMON_PARTS):
+        return lacking
     try:
-        family = read_description(denoiser / DESCRIPTION_FILE).family
+        described = find_description(folders, model)
     except BadDescription as error:
         return str(error)
-    for one in family.text_encoders:
-        if not (encoder / one.tokenizer / TOKENIZER_FILE).is_file():
-            return f"{encoder.name} has no {one.tokenizer}/{TOKENIZER_FILE}"
+    if described is None:
+        return f"{network_name(model, DENOISER)} has no weights"
+    if lacking := _lacking(folders, model, described.family.part_names):
+        return lacking
+    for one in described.family.text_encoders:
+        encoder = network_name(model, one.part)
+        found = find_network(folders, encoder)
+        if found is None or not (found / one.tokenizer / TOKENIZER_FILE).is_file():
+            return f"{encoder} has no {one.tokenizer}/{TOKENIZER_FILE}"
     return ""
+
+
+def _lacking(folders: Sequence[Path], model: str, parts: Sequence[str]) -> str:
+    names = (network_name(model, part) for part in parts)
+    return next((f"{name} has no weights" for name in names if find_network(folders, name) is None), "")
+
+
+def find_description(folders: Sequence[Path], model: str) -> Description | None:
+    """None where the model's denoiser has no weights. Raises BadDescription."""
+    denoiser = find_network(folders, network_name(model, DENOISER))
+    return read_description(denoiser / DESCRIPTION_FILE) if denoiser else None
+
+
+def networks_of(folders: Sequence[Path], model: str) -> tuple[str, ...]:
+    """Triton's names of a model's own networks. Raises BadDescription where they cannot be told."""
+    described = find_description(folders, model)
+    if described is None:
+        raise BadDescription(f"{network_name(model, DENOISER)} has no weights")
+    return tuple(network_name(model, part) for part in described.family.part_names)
 
 
 @dataclass(frozen=True)

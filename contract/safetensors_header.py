@@ -6,7 +6,7 @@ A file begins with the header's length, eight bytes, little-endian; the header i
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,29 @@ class SafetensorsHeader:
     starts: Mapping[str, int]  # bytes behind the header
     metadata: Mapping[str, str]
     data_bytes: int  # that follow it
+
+    def named(self, old: str, new: str) -> "SafetensorsHeader":
+        """With `new` in place of `old`, with which names begin."""
+
+        def rename(name: str) -> str:
+            return new + name.removeprefix(old) if name.startswith(old) else name
+
+        return replace(
+            self,
+            shapes={rename(name): shape for name, shape in self.shapes.items()},
+            types={rename(name): kind for name, kind in self.types.items()},
+            starts={rename(name): start for name, start in self.starts.items()},
+        )
+
+    def beside(self, other: "SafetensorsHeader", prefix: str) -> "SafetensorsHeader":
+        """As if the other file's tensors, with `prefix` before their names, were in this one. Where they
+        begin is left as it is in each file."""
+        return replace(
+            self,
+            shapes={**self.shapes, **{prefix + name: shape for name, shape in other.shapes.items()}},
+            types={**self.types, **{prefix + name: kind for name, kind in other.types.items()}},
+            data_bytes=self.data_bytes + other.data_bytes,
+        )
 
     @property
     def values(self) -> int:

@@ -1,5 +1,6 @@
 """Noise schedules: how noisy a picture is at each step, as pipeline.json says it and as was trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, Literal
@@ -20,19 +21,64 @@ TRAIN_STEPS = 1000
 """Of a flow model, as published ones count."""
 
 
+MAX_SHIFT = 100.0
+MAX_PLACES = 1 << 14
+"""Of the largest picture."""
+
+
 @dataclass(frozen=True)
 class FlowSchedule:
-    """Rectified flow: sigma from 1 to 0, bent towards noise by `shift` (Esser et al. 2024, eq. 23)."""
+    """Rectified flow: sigma from 1 to 0, bent towards noise by `shift` (Esser et al. 2024, eq. 23).
+
+    The same numbers as diffusers' FlowMatchEulerDiscreteScheduler.
+    """
 
     kind: ClassVar = "flow"
     shift: float
+    """Of pictures of every size, unless `by_size`."""
+    least: float = 0.0
+    """The last noise level before 0, not bent yet; 0: steps lead evenly to 0 itself."""
+    by_size: bool = False
+    """Whether the shift's logarithm follows from the picture's size: on a line through `base_shift` for a
+    picture of `base_places` and `max_shift` for one of `max_places`."""
+    base_shift: float = 0.5
+    max_shift: float = 1.15
+    base_places: int = 256
+    max_places: int = 4096
 
     def __post_init__(self) -> None:
-        if not 0 < self.shift <= 100:
+        if not 0 < self.shift <= MAX_SHIFT:
             raise ValueError(f"shift is {self.shift}, expected more than 0, at most 100")
+        if not 0 <= self.least < 1:
+            raise ValueError(f"least is {self.least}, expected 0 to 1")
+        if not isinstance(self.by_size, bool):
+            raise ValueError(f"by_size is {self.by_size!r}, expected true or false")
+        if not 0 < self.base_places < self.max_places <= MAX_PLACES:
+            raise ValueError(f"places are {self.base_places} and {self.max_places}, expected to rise")
+        if not all(abs(self._log_shift(places)) <= math.log(MAX_SHIFT) for places in (1, MAX_PLACES)):
+            raise ValueError(f"shifts by size are {self.base_shift} and {self.max_shift}: too far apart")
+
+    def to_least(self) -> "FlowSchedule":
+        """The same with steps down to the lowest noise level of the training, and from there to 0: what
+        diffusers' scheduler does where its pipeline names no levels."""
+        return replace(self, least=1.0 / TRAIN_STEPS if self.by_size else self.trained_range()[0])
+
+    def of_size(self, height: int, width: int) -> "FlowSchedule":
+        """For a picture of so many latents. Published models count their places in squares of 2 by 2."""
+        if not self.by_size:
+            return self
+        shift = math.exp(self._log_shift((height // 2) * (width // 2)))
+        return FlowSchedule(shift, self.least)
+
+    def _log_shift(self, places: int) -> float:
+        slope = (self.max_shift - self.base_shift) / (self.max_places - self.base_places)
+        return self.base_shift + slope * (places - self.base_places)
 
     def sigmas(self, steps: int) -> Sigmas:
-        return self._bent(np.linspace(1.0, 0.0, steps + 1)).astype(np.float32)
+        even = np.linspace(1.0, 0.0, steps + 1)
+        if self.least:
+            even = np.append(np.linspace(1.0, self.least, steps), 0.0)
+        return self._bent(even).astype(np.float32)
 
     def trained_range(self) -> tuple[float, float]:
         """The lowest and the highest noise level."""
@@ -88,6 +134,10 @@ class ScaledLinearSchedule:
         """The lowest and the highest noise level."""
         trained = self._trained()
         return float(trained[0]), float(trained[-1])
+
+    def of_size(self, height: int, width: int) -> "ScaledLinearSchedule":
+        """The same for every size."""
+        return self
 
     def spaced(self, spacing: str) -> "ScaledLinearSchedule":
         return replace(self, spacing=spacing)
@@ -154,6 +204,10 @@ class Diffusion:
 
     prediction: Prediction
     schedule: NoiseSchedule
+
+    def of_size(self, height: int, width: int) -> "Diffusion":
+        """For a picture of so many latents."""
+        return replace(self, schedule=self.schedule.of_size(height, width))
 
     def __post_init__(self) -> None:
         if self.prediction not in ("epsilon", "v", "flow"):

@@ -91,14 +91,20 @@ def starter_entry(name: str, description: Description, options: EntryOptions = E
         "default_style": next(iter(options.styles)),
     }
     bank = "adapters: bank\n" if options.adapters == "bank" else ""  # older servers know no such key
-    styles = {"styles": {style: dict(terms) for style, terms in options.styles.items()}}
+    left_out = "" if description.has_negative or options.styles is not STYLES else "negative"
+    styles = {
+        "styles": {
+            style: {key: value for key, value in terms.items() if key != left_out}
+            for style, terms in options.styles.items()
+        }
+    }
+    negative = "negative: blurry, low quality, watermark, text\n" if description.has_negative else ""
     return f"""\
 # Written by the export of {name}, {description.family.title}; yours to edit, also while a server runs.
 {_yaml(chosen)}# {why}
 steps: {steps}
 guidance: {guidance:g}
-negative: blurry, low quality, watermark, text
-quality: high quality
+{negative}quality: high quality
 {bank}{_yaml(styles)}"""
 
 
@@ -118,5 +124,7 @@ def _sampling(description: Description) -> tuple[int, float, str]:
         and description.diffusion.prediction == "epsilon"
     ):
         return FEW_STEPS, LITTLE_GUIDANCE, "Trailing steps, as Turbo and Lightning have them: few are enough."
-    why = f"Usual of {family.title}: more steps take longer, more guidance follows the prompt closer."
-    return family.steps, family.guidance, why
+    unguided = description.guiding == "none"
+    more = "guidance changes nothing" if unguided else "more guidance follows the prompt closer"
+    end = "." if description.has_negative else "; it takes no negative prompt."
+    return family.steps, family.guidance, f"Usual of {family.title}: more steps take longer, {more}{end}"

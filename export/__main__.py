@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.bank import BadBank, BankSize
+from contract.families import family_titles
 from contract.limits import MAX_BATCH
 from contract.samplers import ALL_SPACINGS, SAMPLERS
 from contract.sizes import SIZES
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import ScheduleOptions
 from export.checkpoints.scheduler import PREDICTION_WORDS
 from export.engines.builder import load_builder
@@ -36,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m export", description="Checkpoint → Triton model repository"
     )
     options.add_argument(
-        "checkpoint", type=Path, help="SDXL or SD 1.5: folder in diffusers' layout, or one .safetensors file"
+        "checkpoint",
+        type=Path,
+        help=f"{family_titles()}: folder in diffusers' layout, or one .safetensors file",
     )
     options.add_argument("--name", required=True, help="the model's name, such as eros")
     options.add_argument("--output", required=True, type=Path, help="model repository to write into")
@@ -73,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         "--vae",
         type=Path,
         help="VAE in place of the checkpoint's own: a .safetensors file or a folder",
+    )
+    options.add_argument(
+        "--text-encoder",
+        type=Path,
+        action="append",
+        default=[],
+        help="file of a text encoder that a single file lacks; repeatable",
     )
     options.add_argument(
         "--distilled",
@@ -122,15 +132,18 @@ def _export(
     """With torch, which takes seconds to import: what is typed wrong has been told by now."""
     from export.engines.kinds import KINDS
     from export.model import ExportOptions, export_checkpoint
+    from export.networks.precision import usual_precision
 
     options = ExportOptions(
         storage=given.storage,
-        precision=given.precision or KINDS[given.engine].precision(),
+        precision=given.precision
+        or usual_precision(KINDS[given.engine].precision(), family_of_checkpoint(given.checkpoint)),
         engine=given.engine,
         engine_options=engine_options,
         like=given.like,
         distilled=given.distilled,
         vae=given.vae,
+        text_encoders=tuple(given.text_encoder),
         adapters=adapters,
         schedule=ScheduleOptions(
             prediction=PREDICTION_WORDS.get(given.prediction),
@@ -150,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         adapters = _adapters(given.adapters)
         check_name(given.name)
-        check_early(given.checkpoint, given.vae)
+        check_early(given.checkpoint, given.vae, given.text_encoder)
         if given.engine == "tensorrt":
             load_builder()
         folders = _export(given, engine_options, adapters)

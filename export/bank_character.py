@@ -24,7 +24,7 @@ from export.lora.lora_file import Lora, read_lora
 from export.lora.merge import Merge
 from export.lora.notes import merge_notes
 from export.lora.strength import Strength
-from export.lora.targets import UNET, Root
+from export.lora.targets import Root, denoiser_root
 from export.merge_origin import (
     REPORT_FILE,
     Check,
@@ -77,7 +77,9 @@ def add_factors(
         new.mkdir()
         found: dict[str, Factors] = {}
         merges = []
-        parts: list[tuple[Path, list[str], Sequence[Root]]] = [(base_model_dir, of_unet, (UNET,))]
+        parts: list[tuple[Path, list[str], Sequence[Root]]] = [
+            (base_model_dir, of_unet, (denoiser_root(family),))
+        ]
         if of_text:
             parts.append((text_encoder_of(base_model_dir), of_text, roots))
         for base, names, its_roots in parts:
@@ -121,7 +123,7 @@ def _convert(
         for initialiser, (target, name) in merge.layers.items():
             one()
             shape = target.shape[::-1] if target.transposed else target.shape
-            layer = lora.layer(name)
+            layer = merge.layer(initialiser)
             merge.check(layer, shape)
             factor = strength.of(target.full_path) / strength.whole
             if target.full_path + DOWN not in tables:

@@ -36,7 +36,7 @@ from export.lora.lora_file import Lora, read_lora
 from export.lora.merge import Merge
 from export.lora.notes import merge_notes
 from export.lora.strength import Strength, strength_of_options
-from export.lora.targets import UNET, Root
+from export.lora.targets import Root, denoiser_root
 from export.merge_origin import (
     REPORT_FILE,
     Check,
@@ -92,7 +92,7 @@ def merge_character(
             family=family,
             on_progress=on_progress,
         )
-        engine, merge = write(base_model_dir, new, names=of_unet, roots=(UNET,))
+        engine, merge = write(base_model_dir, new, names=of_unet, roots=(denoiser_root(family),))
         merges = [merge]
         if of_text:
             of_encoder = text_encoder_of(base_model_dir)

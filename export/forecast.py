@@ -3,15 +3,15 @@
 Needs no torch. What passes here may still be refused by the export, which reads the weights.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from contract.families import FAMILIES, Family
-from contract.names import DECODER, DENOISER, TEXT_ENCODER
+from contract.families import Family
+from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
 from contract.safetensors_header import SafetensorsHeader
 from export.checkpoints.clean_folder import (
     CONFIG_FILE,
@@ -20,8 +20,14 @@ from export.checkpoints.clean_folder import (
     find_weights,
     read_config,
 )
-from export.checkpoints.early_check import check_early, family_of_index, read_index
-from export.checkpoints.other_kinds import begins, describe_other, open_header
+from export.checkpoints.early_check import (
+    check_early,
+    family_of_index,
+    family_of_keys,
+    is_like,
+    read_index,
+)
+from export.checkpoints.other_kinds import begins, open_files, open_header
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -29,9 +35,8 @@ from export.checkpoints.schedule_choice import (
     choose_for_file,
     schedule_of_folder,
 )
-from export.errors import ExportError
 from export.families.published import PUBLISHED
-from export.single_file_keys import SINGLE_FILES, UNET_PREFIX, VAE_PREFIX
+from export.single_file_keys import COMFY_VAE_PREFIX, T5_PREFIX, UNET_PREFIX, VAE_PREFIX
 
 FP16, FP32 = 2, 4  # bytes of a value
 # Measured (docs/export.md): of the exporter and its libraries, and bytes for each of the denoiser's in fp32
@@ -39,7 +44,7 @@ FP16, FP32 = 2, 4  # bytes of a value
 PROCESS_BYTES, COMPARED = 600 << 20, 2.0
 COMPILED = 2  # bytes on disk for each of a network's, where OpenVINO runs it
 DECODES = ("decoder.", "post_quant_conv.")  # how the keys of what is exported of a VAE begin
-UNET, VAE = "UNet2DConditionModel", "AutoencoderKL"
+VAE = "AutoencoderKL"
 LICENCE_KEYS = ("modelspec.license", "license", "licence")
 MAX_README_BYTES = 65_536
 # What terms that keep pictures from serving customers are called, by their names' parts.
@@ -84,47 +89,59 @@ def forecast(
     *,
     vae: Path | None = None,
     like: Path | None = None,
+    text_encoders: Sequence[Path] = (),
     schedule: ScheduleOptions = NO_OPTIONS,
 ) -> Forecast:
     """Options as of the export. Raises ExportError, and OSError."""
-    check_early(checkpoint, vae)
+    check_early(checkpoint, vae, text_encoders)
     if checkpoint.is_dir():
         return _of_folder(checkpoint, vae, schedule)
-    return _of_file(checkpoint, vae, like, schedule)
+    return _of_file(checkpoint, open_files(checkpoint, text_encoders).header, vae, like, schedule)
 
 
 def _of_folder(folder: Path, vae: Path | None, schedule: ScheduleOptions) -> Forecast:
     family = family_of_index(read_index(folder), folder)
-    unet = read_config(folder / "unet", UNET)
-    encoders = [find_weights(folder / one.name, TRANSFORMERS_FILE) for one in family.text_encoders]
+    denoiser = read_config(folder / family.denoiser, family.denoiser_class)
     config, decoder = _vae(vae or folder / "vae", family)
     values = {
-        TEXT_ENCODER: sum(weights.values for weights in encoders),
-        DENOISER: find_weights(folder / "unet", DIFFUSERS_FILE).values,
+        **{
+            part: sum(find_weights(folder / one.name, TRANSFORMERS_FILE).values for one in encoders)
+            for part, encoders in family.text_parts.items()
+        },
+        DENOISER: find_weights(folder / family.denoiser, DIFFUSERS_FILE).values,
         DECODER: decoder,
     }
     return Forecast(
         family=family,
         choice=schedule_of_folder(folder, schedule),
         values=values,
-        configs={DENOISER: unet, DECODER: config},
+        configs={DENOISER: denoiser, DECODER: config},
         downscale=_downscale(config),
         unpacked=FP32 * decoder if vae else 0,  # the rest is linked
         licence=_licence_of_folder(folder),
     )
 
 
-def _of_file(path: Path, vae: Path | None, like: Path | None, schedule: ScheduleOptions) -> Forecast:
-    header = open_header(path)
-    family = _family_of_keys(path, header.shapes)
+def _of_file(
+    path: Path, header: SafetensorsHeader, vae: Path | None, like: Path | None, schedule: ScheduleOptions
+) -> Forecast:
+    family = family_of_keys(path, header.shapes)
     configs = PUBLISHED[family.name]
-    unet = read_config(like / "unet", UNET) if like else configs["unet"]
+    denoiser_config = configs[family.denoiser]
+    if is_like(like, family.denoiser, family):
+        denoiser_config = read_config(like / family.denoiser, family.denoiser_class)
     config, decoder = _vae(vae, family) if vae else (configs["vae"], _count(header, VAE_PREFIX, DECODES))
-    if like and not vae:
+    if not (vae and vae.is_dir()) and is_like(like, "vae", family):
         config = read_config(like / "vae", VAE)
     denoiser, whole_vae = _count(header, UNET_PREFIX), _count(header, VAE_PREFIX)
+    apart = {
+        part: header.values_of((prefix,))
+        for part, prefix in ((TEXT_ENCODER_T5, T5_PREFIX),)
+        if part in family.part_names
+    }
     values = {
-        TEXT_ENCODER: header.values - denoiser - whole_vae,
+        TEXT_ENCODER: header.values - denoiser - whole_vae - sum(apart.values()),
+        **apart,
         DENOISER: denoiser,
         DECODER: decoder,
     }
@@ -132,26 +149,19 @@ def _of_file(path: Path, vae: Path | None, like: Path | None, schedule: Schedule
         family=family,
         choice=choose_for_file(path, header, family, like, schedule),
         values=values,
-        configs={DENOISER: unet, DECODER: config},
+        configs={DENOISER: denoiser_config, DECODER: config},
         downscale=_downscale(config),
         unpacked=header.data_bytes,
         licence=next((header.metadata[key] for key in LICENCE_KEYS if key in header.metadata), ""),
     )
 
 
-def _family_of_keys(path: Path, keys: Collection[str]) -> Family:
-    """Raises ExportError."""
-    for family in FAMILIES:
-        if family.name in SINGLE_FILES and begins(keys, SINGLE_FILES[family.name]):
-            return family
-    raise ExportError(describe_other(path, keys))
-
-
 def _vae(path: Path, family: Family) -> tuple[Mapping[str, Any], int]:
     """Its config, and how many values its decoder has. `path`: of a folder or a file."""
     if not path.is_dir():
         header = open_header(path)
-        prefix = VAE_PREFIX if begins(header.shapes, VAE_PREFIX) else ""
+        prefixes = (VAE_PREFIX, COMFY_VAE_PREFIX)
+        prefix = next((prefix for prefix in prefixes if begins(header.shapes, prefix)), "")
         return PUBLISHED[family.name]["vae"], _count(header, prefix, DECODES)
     folder = path if (path / CONFIG_FILE).exists() else path / "vae"
     weights = find_weights(folder, DIFFUSERS_FILE)

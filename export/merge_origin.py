@@ -11,10 +11,17 @@ from typing import Any
 from contract.bank import BANK_FILE
 from contract.description import BadDescription, read_description
 from contract.families import Family
-from contract.names import DENOISER, TEXT_ENCODER, network_name, split_network_name
+from contract.names import (
+    CHARACTER_PARTS,
+    DENOISER,
+    TEXT_ENCODER,
+    network_name,
+    split_network_name,
+)
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE
 from export.errors import ExportError
 from export.graphs.storage import MODEL_FILE, PACKAGE_RECORD_FILE, PLAN_RECORD_FILE, read_graph_digest
+from export.lora.keys import list_keys
 from export.lora.lora_file import Lora
 from export.lora.strength import Strength
 from export.lora.targets import Root, text_encoder_roots
@@ -39,9 +46,19 @@ def family_of_base(base: Path) -> Family:
 
 
 def split_layers(lora: Lora, family: Family) -> tuple[list[str], list[str], Sequence[Root]]:
-    """Names of the layers for the text encoder and for the denoiser, and the roots of the former."""
-    roots = text_encoder_roots(family)
+    """Names of the layers for the text encoder and for the denoiser, and the roots of the former. Raises
+    ExportError for layers of a network that characters have none of their own of."""
+    pairs = list(zip(family.text_encoders, text_encoder_roots(family), strict=True))
+    for encoder, root in pairs:
+        of_it = [name for name in lora.names if root.path_of(name) is not None]
+        if of_it and encoder.part not in CHARACTER_PARTS:
+            raise ExportError(
+                f"The LoRA has {len(of_it):,} layers for {encoder.name}, such as {list_keys(of_it[:1])}, "
+                "which all characters of a model share: train it without that text encoder"
+            )
+    roots = [root for _, root in pairs]
     of_text = [name for name in lora.names if any(root.path_of(name) is not None for root in roots)]
+    roots = [root for encoder, root in pairs if encoder.part in CHARACTER_PARTS]
     return of_text, sorted(set(lora.names).difference(of_text)), roots
 
 

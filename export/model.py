@@ -1,4 +1,4 @@
-"""A checkpoint as the three models of a Triton repository."""
+"""A checkpoint as the models of a Triton repository, one for each part."""
 
 import json
 import os
@@ -11,12 +11,13 @@ from typing import Any
 
 from contract.bank import BANK_FILE, BankSize, with_bank
 from contract.description import Description
-from contract.names import DENOISER, PARTS, TEXT_ENCODER, network_name
+from contract.families import Family
+from contract.names import DENOISER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.clean_folder import read_config, written_config
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import (
     NO_OPTIONS,
     ScheduleChoice,
@@ -44,7 +45,7 @@ from export.repository.finished_stages import KEY_FILE, FinishedStages, digests,
 from export.repository.staging import publish, staging
 from export.repository.triton_config import check_name, config_of
 
-STAGES = ("read checkpoint", *PARTS, "compare with torch", "publish")
+READ, COMPARE, PUBLISH = "read checkpoint", "compare with torch", "publish"
 REPORTS = ".reports"  # in the repository; Triton loads nothing of it
 
 
@@ -54,9 +55,10 @@ class ExportOptions:
     precision: Precision = "fp32"
     engine: EngineName = "onnx"
     engine_options: EngineOptions = field(default_factory=EngineOptions)
-    like: Path | None = None  # configs and tokenizers for a single file that is no published SDXL or SD 1.5
+    like: Path | None = None  # configs and tokenizers of a single file
     schedule: ScheduleOptions = NO_OPTIONS  # in place of what the checkpoint says
     vae: Path | None = None  # in place of the checkpoint's own
+    text_encoders: tuple[Path, ...] = ()  # files of those that a single file lacks
     adapters: BankSize | None = None  # a bank for LoRAs, in the denoiser and the text encoder
     distilled: Path | None = None  # a LoRA of few steps, that the whole model is changed by
 
@@ -66,6 +68,9 @@ class ExportOptions:
         if self.precision == "fp32" and self.engine == "inductor":
             return "fp32"
         return self.storage if self.precision == "fp32" else self.precision
+
+    def precision_of(self, part: str, family: Family, upcast: bool) -> Precision:
+        return precision_of(part, self.precision, upcast, family, self.engine)
 
 
 @dataclass(frozen=True)
@@ -79,28 +84,35 @@ class Export:
     options: ExportOptions
     work: FinishedStages
     choice: ScheduleChoice
+    family: Family
     original: Path  # as it was given
 
     @cached_property
     def opened(self) -> Checkpoint:
         """When the first stage needs it, if any does. What casts its weights opens its own."""
-        return self.open()
+        return self._open(looked_at=False)
 
     def open(self) -> Checkpoint:
-        opened = open_checkpoint(self.checkpoint, as_stored=True, diffusion=self.choice.diffusion)
+        return self._open(looked_at=bool(self.opened))  # by which its values are known to be numbers
+
+    def _open(self, *, looked_at: bool) -> Checkpoint:
+        opened = open_checkpoint(
+            self.checkpoint, as_stored=True, diffusion=self.choice.diffusion, looked_at=looked_at
+        )
         if self.options.distilled:
             distill(self.options.distilled, opened)
         return opened
 
     @property
     def witness(self) -> Witness:
-        return read_witness(self.original, self.options.like, self.choice.imposed)
+        return read_witness(self.original, self.options.like, self.choice.imposed, self.family)
 
     def reference(self, part: str) -> Network:
         return witness_of(self.open(), part, self.witness)
 
     def key(self, part: str, **more: Any) -> str:
         options = {**asdict(self.options), "like": None, "vae": None}
+        del options["text_encoders"]
         if distilled := options.pop("distilled"):
             more["distilled"] = dict(digests(distilled))
         if self.options.adapters is None:
@@ -113,22 +125,32 @@ class Export:
             more["sampling"] = asdict(self.choice.sampling)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
 
-    def network(self, number: int) -> Network:
+    def network(self, part: str) -> Network:
         """In the precision asked for. Casting changes a network, so each has its own checkpoint."""
         opened = self.open()
         adapters = self.options.adapters
-        network = list(networks_of(opened, adapters.rank if adapters else 0))[number]
+        networks = networks_of(opened, adapters.rank if adapters else 0)
+        network = next(one for one in networks if one.part.name == part)
         upcast = bool(opened.vae.config.force_upcast)
-        cast(network.module, precision_of(network.part.name, self.options.precision, upcast))
+        cast(network.module, self.options.precision_of(part, self.family, upcast))
         return network
 
-    def part(self, number: int) -> Path:
+    def looser_limits(self) -> dict[str, float]:
+        """Of parts that compute with fewer digits than the others: what their mean error may be."""
+        upcast = bool(self.opened.vae.config.force_upcast)
+        kinds = {
+            part: self.options.precision_of(part, self.family, upcast) for part in self.family.part_names
+        }
+        few = LIMITS["bf16", "bf16"].mean
+        return {part: few for part, kind in kinds.items() if kind == "bf16" != self.options.precision}
+
+    def part(self, part: str) -> Path:
         """Its graph and, with another engine than onnx, that, each a stage of its own."""
-        part, kind = PARTS[number], KINDS[self.options.engine]
+        kind = KINDS[self.options.engine]
         graph = f"{self.key(part)}-graph" if self.options.engine != "onnx" else self.key(part)
 
         def make_graph(folder: Path) -> None:
-            _write_part(folder, self.network(number), self.opened, self.options, self.choice.sampling)
+            _write_part(folder, self.network(part), self.opened, self.options, self.choice.sampling)
 
         def make_engine(folder: Path) -> None:
             made = self.work.stage(part, graph, make_graph)
@@ -138,7 +160,7 @@ class Export:
                     (folder / file).unlink()
                     shutil.copy(made / file, folder / file)
             order = EngineOrder(
-                network=self.network(number),
+                network=self.network(part),
                 downscale=self.opened.downscale,
                 engine_options=self.options.engine_options,
                 repository=self.output,
@@ -157,9 +179,10 @@ class Export:
 def export_checkpoint(
     checkpoint: Path, name: str, output: Path, options: ExportOptions = ExportOptions()
 ) -> list[Path]:
-    """Writes {name}-text-encoder, {name}-denoiser and {name}-decoder into `output`, replacing older ones.
+    """Writes {name}-text-encoder, {name}-denoiser, {name}-decoder and what else its family has into `output`,
+    replacing older ones.
 
-    `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of SDXL or SD 1.5. With the
+    `checkpoint` is a folder in diffusers' layout or a single .safetensors file, of a known family. With the
     engine `tensorrt` or `inductor` there are plans or packages, good for what `engine_options` says. Nothing
     is published that does not draw as torch does. Stages that an earlier run finished are not run again.
     Returns the folders. Raises ExportError, with nothing published.
@@ -176,19 +199,22 @@ def export_checkpoint(
     choice = _choose(checkpoint, options)
     for line in choice.lines:
         print_line(f"Export {name}: {line}")
+    family = family_of_checkpoint(checkpoint, options.text_encoders)
+    if options.precision == "fp16" and family.overflows:
+        raise ExportError(f"{family.title} overflows in fp16: take --precision bf16 or fp32")
     work = FinishedStages(output, name)
-    with stages(f"Export {name}", len(STAGES)) as step:
-        step(STAGES[0])
-        export = _read(checkpoint, name, output, options, work, choice)
+    with stages(f"Export {name}", len((READ, *family.part_names, COMPARE, PUBLISH))) as step:
+        step(READ)
+        export = _read(checkpoint, name, output, options, work, choice, family)
         made = {}
-        for number, part in enumerate(PARTS):
+        for part in family.part_names:
             step(part)
-            made[part] = export.part(number)
-        step(STAGES[-2])
+            made[part] = export.part(part)
+        step(COMPARE)
         if any(folder.parent != output for folder in made.values()):
             _check(export, made)
-        step(STAGES[-1])
-        published = {part: output / network_name(name, part) for part in sorted(PARTS)}
+        step(PUBLISH)
+        published = {part: output / network_name(name, part) for part in sorted(family.part_names)}
         for part, folder in published.items():
             if made[part] != folder:
                 publish(made[part], folder)
@@ -198,7 +224,7 @@ def export_checkpoint(
 
 def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
     """Raises ExportError for a file that is refused, too."""
-    check_early(checkpoint, options.vae)
+    check_early(checkpoint, options.vae, options.text_encoders)
     schedule = options.schedule
     if options.distilled:
         if not options.distilled.is_file():
@@ -207,7 +233,7 @@ def _choose(checkpoint: Path, options: ExportOptions) -> ScheduleChoice:
         schedule = schedule_of_distilled(options.distilled, schedule)
     if checkpoint.is_dir():
         return schedule_of_folder(checkpoint, schedule)
-    return schedule_of_file(checkpoint, options.like, schedule)
+    return schedule_of_file(checkpoint, options.like, schedule, options.text_encoders)
 
 
 def _read(
@@ -217,10 +243,15 @@ def _read(
     options: ExportOptions,
     work: FinishedStages,
     choice: ScheduleChoice,
+    family: Family,
 ) -> Export:
     original, sources = checkpoint, digests(checkpoint)
     if checkpoint.is_file() or options.vae:
-        others = {what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))}
+        others: dict[str, Any] = {
+            what: dict(digests(path)) for what in ("like", "vae") if (path := getattr(options, what))
+        }
+        if options.text_encoders:
+            others["text_encoders"] = [dict(digests(path)) for path in options.text_encoders]
         schedule = scheduler_config(choice.diffusion)
         found = key(part="checkpoint", sources=dict(sources), schedule=schedule, **others)
 
@@ -229,7 +260,8 @@ def _read(
             if options.vae and original.is_dir():
                 replace_vae(original, folder, options.vae)
             else:
-                unpack(original, folder, options.like, options.schedule, options.vae)
+                texts = options.text_encoders
+                unpack(original, folder, options.like, options.schedule, options.vae, texts)
             try:
                 open_tokenizers(open_checkpoint(folder, as_stored=True, diffusion=choice.diffusion))
             except ExportError as error:
@@ -237,14 +269,15 @@ def _read(
 
         sources = {"file": found}
         checkpoint = work.stage("checkpoint", found, make)
-    return Export(checkpoint, sources, name, output, options, work, choice, original)
+    return Export(checkpoint, sources, name, output, options, work, choice, family, original)
 
 
 def _write_part(
     folder: Path, network: Network, checkpoint: Checkpoint, options: ExportOptions, sampling: Sampling
 ) -> None:
     """The model's folder, and the configs of the checkpoint that it was made of, which restore.py reads."""
-    precision = precision_of(network.part.name, options.precision, bool(checkpoint.vae.config.force_upcast))
+    upcast = bool(checkpoint.vae.config.force_upcast)
+    precision = options.precision_of(network.part.name, checkpoint.family.row, upcast)
     tokenizers = open_tokenizers(checkpoint)
     model = trace(network.module, network.part)
     declare_outputs(model, network.part)
@@ -262,8 +295,8 @@ def _write_part(
         kept = folder / "checkpoint" / source
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(_source(checkpoint, source))
-    if network.part.name == TEXT_ENCODER:
-        for encoder, tokenizer in tokenizers.items():
+    for encoder, tokenizer in tokenizers.items():
+        if encoder.part == network.part.name:
             tokenizer.save(folder / encoder.tokenizer)
     if network.part.name == DENOISER:
         write_hashes(folder)
@@ -290,7 +323,16 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
             report = report_not_compared(limit, new, "onnxruntime has no bfloat16 convolution")
         else:
             tokenizers = open_tokenizers(checkpoint)
-            report = compare(made, checkpoint, tokenizers, limit, new, export.reference, export.witness)
+            report = compare(
+                made,
+                checkpoint,
+                tokenizers,
+                limit,
+                new,
+                export.reference,
+                export.witness,
+                looser=export.looser_limits(),
+            )
         target = (
             export.output / REPORTS / (export.name if report.failure is None else f"{export.name}-failed")
         )
@@ -303,8 +345,9 @@ def _check(export: Export, made: Mapping[str, Path]) -> None:
 
 
 def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampling) -> Description:
+    row, sizes = checkpoint.family.row, checkpoint.sizes
     return Description(
-        family=checkpoint.family.row,
+        family=row,
         diffusion=checkpoint.diffusion,
         latent_channels=checkpoint.sizes.channels,
         downscale=checkpoint.downscale,
@@ -314,4 +357,6 @@ def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampl
             int(network.config.hidden_size) for network in checkpoint.text_encoders.values()
         ),
         sampling=sampling,
+        text_width=sizes.width if sizes.width != max(checkpoint.text_widths.values()) else 0,
+        own_guiding=sizes.guiding if sizes.guiding != row.guiding else None,
     )

@@ -27,7 +27,7 @@ from runtimes import NetworkSession, open_network
 from tokens import TextTokenizer, rows_of
 
 from contract.description import Description, read_description
-from contract.names import PARTS, network_name
+from contract.names import COMMON_PARTS, network_name
 
 JPEG_QUALITY = 95
 Array = npt.NDArray[Any]
@@ -50,7 +50,7 @@ class Networks:
 def load(repository: Path, model: str) -> Networks:
     encoder, denoiser, decoder = (
         open_network(repository / network_name(model, part) / "1" / "model.onnx", {}, os.environ, _log)
-        for part in PARTS
+        for part in COMMON_PARTS
     )
     description = read_description(repository / f"{model}-denoiser" / "pipeline.json")
     folders = [

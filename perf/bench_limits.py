@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contract.names import DECODER, DENOISER, PARTS, network_name
+from contract.names import COMMON_PARTS, DECODER, DENOISER, network_name
 from perf.limits.task import CANNOT, SIDES, LimitsTask, Outcome
 from perf.report import machine, publish, read_options, table
 
@@ -95,7 +95,7 @@ def _run(environment: str, *command: str, capture: bool) -> subprocess.Completed
 
 def tasks(model: LimitsModel, rounds: int, sides: Sequence[int], folder: Path) -> Iterator[LimitsTask]:
     """Of each part, the server's runtimes in their order; and of the denoiser, diffusers."""
-    for part in PARTS:
+    for part in COMMON_PARTS:
         graph = model.repository / network_name("eros", part) / "1" / "model.onnx"
         sources = [(*runtime, graph) for runtime in RUNTIMES]
         if part == DENOISER and model.checkpoint:

@@ -71,7 +71,7 @@ def denoiser_of(unet: UNet2DConditionModel, checkpoint: Path) -> tuple[Denoiser,
     pooled = (config.projection_class_embeddings_input_dim or 0) - times
     sizes = Sizes(width=config.cross_attention_dim, pooled=pooled, window=77, channels=config.in_channels)
     part = family.row.parts(sizes)[DENOISER]
-    return Denoiser(part, unet, description_of(unet, checkpoint).diffusion, family.conditions), part
+    return Denoiser(part, unet, description_of(unet, checkpoint).diffusion, family), part
 
 
 def export(unet: UNet2DConditionModel, folder: Path, name: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from contract.families import Sizes, TextEncoder
+from contract.names import TEXT_ENCODER
 from contract.parts import ModelPart
 from contract.schedules import Diffusion
 from export.checkpoints.clean_folder import WeightFiles, check_size, clean_folder, find_weights, read_config
@@ -38,25 +39,28 @@ class Checkpoint:
     diffusion: Diffusion
 
     def __post_init__(self) -> None:
-        unet, vae = self.unet.config, self.vae.config
-        for name, wanted in self.family.unet_config.items():
-            if unet.get(name) != wanted:
-                title = self.family.row.title
-                raise ExportError(f"The UNet's {name} is {unet.get(name)}; {title} has {wanted}")
-        reads, made = unet.cross_attention_dim, self.sizes.width
-        if reads != made:
-            raise ExportError(f"The UNet reads embeddings {reads} wide, the encoders make {made}")
-        if not unet.in_channels == unet.out_channels == vae.latent_channels:
+        family, config, vae = self.family, self.denoiser.config, self.vae.config
+        what = "UNet" if family.row.denoiser == "unet" else family.row.denoiser
+        for name, wanted in family.denoiser_config.items():
+            if config.get(name) != wanted:
+                raise ExportError(
+                    f"The {what}'s {name} is {config.get(name)}; {family.row.title} has {wanted}"
+                )
+        reads, made = config.get(family.text_width), max(self.text_widths.values())
+        if reads != made and not (family.row.blank_tokens and isinstance(reads, int) and reads > made):
+            raise ExportError(f"The {what} reads embeddings {reads} wide, the encoders make {made}")
+        if family.channels(config) != {vae.latent_channels}:
+            channels = f"{config.in_channels} input and {config.get('out_channels')} output channels"
             raise ExportError(
-                f"The UNet's {unet.in_channels} input and {unet.out_channels} output channels and the VAE's "
-                f"{vae.latent_channels} differ; inpainting and edit models are not supported"
+                f"The {what}'s {channels} and the VAE's {vae.latent_channels} differ; "
+                "inpainting and edit models are not supported"
             )
         if vae.out_channels != 3:
             raise ExportError(f"The VAE makes {vae.out_channels} channels, not 3")
 
     @property
-    def unet(self) -> Any:
-        return self.networks["unet"]
+    def denoiser(self) -> Any:
+        return self.networks[self.family.row.denoiser]
 
     @property
     def vae(self) -> Any:
@@ -66,14 +70,28 @@ class Checkpoint:
     def text_encoders(self) -> Mapping[TextEncoder, Any]:
         return {one: self.networks[one.name] for one in self.family.row.text_encoders}
 
+    @property
+    def text_widths(self) -> Mapping[str, int]:
+        """Of the embeddings of the text parts that make any."""
+        found: dict[str, int] = {}
+        for one, network in self.text_encoders.items():
+            if one.layer != "none":
+                found[one.part] = found.get(one.part, 0) + int(network.config.hidden_size)
+        return found
+
     @cached_property
     def sizes(self) -> Sizes:
-        configs = {one: network.config for one, network in self.text_encoders.items()}
+        config, networks = self.denoiser.config, self.text_encoders
+        windows = [
+            network.config.max_position_embeddings for one, network in networks.items() if not one.window
+        ]
         return Sizes(
-            width=sum(int(config.hidden_size) for config in configs.values()),
-            pooled=sum(int(config.projection_dim) for one, config in configs.items() if one.pooled),
-            window=min(int(config.max_position_embeddings) for config in configs.values()),
+            width=int(config[self.family.text_width]),
+            pooled=sum(_pooled_width(network) for one, network in networks.items() if one.pooled),
+            window=min(map(int, windows), default=self.family.row.window(TEXT_ENCODER, 0)),
             channels=int(self.vae.config.latent_channels),
+            widths=self.text_widths,
+            guiding=self.family.guiding(config) if self.family.guiding else None,
         )
 
     @property
@@ -86,12 +104,18 @@ class Checkpoint:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
+def _pooled_width(network: Any) -> int:
+    projected = hasattr(network, "text_projection")
+    return int(network.config.projection_dim if projected else network.config.hidden_size)
+
+
 def open_checkpoint(
-    folder: Path, *, as_stored: bool = False, diffusion: Diffusion | None = None
+    folder: Path, *, as_stored: bool = False, diffusion: Diffusion | None = None, looked_at: bool = False
 ) -> Checkpoint:
     """With weights in fp32; or in their files' type, which takes no memory until they are used.
 
-    `diffusion`: in place of what the folder's scheduler says.
+    `diffusion`: in place of what the folder's scheduler says; `looked_at`: it was opened before, so its
+    values are known to be numbers and need not all be read for that again.
 
     Raises ExportError for anything but a whole folder of a known family with safetensors weights.
     """
@@ -99,8 +123,8 @@ def open_checkpoint(
     return Checkpoint(
         folder=folder,
         family=family,
-        networks={name: _load(folder / name, family, name, as_stored) for name in family.networks},
-        diffusion=diffusion or read_diffusion(folder / SCHEDULER_FILE),
+        networks={name: _load(folder / name, family, name, as_stored, looked_at) for name in family.networks},
+        diffusion=diffusion or read_diffusion(folder / SCHEDULER_FILE, family.row),
     )
 
 
@@ -116,7 +140,7 @@ def family_of(folder: Path) -> TorchFamily:
     return family
 
 
-def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
+def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool, looked_at: bool) -> Any:
     kind, file = family.networks[name], family.weights_file(name)
     config, weights = read_config(folder, kind.__name__), find_weights(folder, file)
     check_size(folder, family.empty_network(name, config), weights)
@@ -136,7 +160,7 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool) -> Any:
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
-    for key, weight in network.named_parameters():
+    for key, weight in () if looked_at else network.named_parameters():
         if not torch.isfinite(weight).all():
             raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
     return network.eval().requires_grad_(False)

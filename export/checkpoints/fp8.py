@@ -8,13 +8,12 @@ SCALES = ("scale_weight", "weight_scale")
 
 
 def scaled(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """With the scaled ones as fp16: weight times scale. What has no scale stays as it is."""
+    """With these as fp16: weight times scale, where there is one. Some loaders leave 8 bits as they are."""
     found = dict(state)
     for key, weight in state.items():
-        if weight.dtype in EIGHT_BITS and key.endswith("weight"):
+        if weight.dtype in EIGHT_BITS:
             stem = key.removesuffix("weight")
-            scale = next((state[stem + name] for name in SCALES if stem + name in state), None)
-            if scale is not None:
-                rows = scale.float().reshape(-1, *[1] * (weight.ndim - 1))
-                found[key] = (weight.float() * rows).half()
+            scale = next((state[stem + name] for name in SCALES if stem + name in state), torch.ones(1))
+            rows = scale.float().reshape(-1, *[1] * (weight.ndim - 1))
+            found[key] = (weight.float() * rows).half()
     return found

@@ -1,6 +1,6 @@
 """The keys of a network's config that reach its constructor, and what they may be; a stranger wrote the file.
 
-The keys are those that diffusers and transformers save for the networks of SDXL and SD 1.5: the arguments of
+The keys are those that diffusers and transformers save for the networks of the families: the arguments of
 their constructors. Any other is left out with a debug line: people's files carry many, of older and newer
 versions, and some (attn_implementation, quantization_config) name code that a loader would look for.
 
@@ -81,6 +81,20 @@ class UNetConfig(Struct, kw_only=True):
     addition_embed_type_num_heads: Width | None = None
 
 
+class FluxConfig(Struct, kw_only=True):
+    patch_size: Layers | None = None
+    in_channels: Width | None = None
+    out_channels: Width | None = None
+    num_layers: Layers | None = None
+    num_single_layers: Layers | None = None
+    attention_head_dim: Width | None = None
+    num_attention_heads: Width | None = None
+    joint_attention_dim: Width | None = None
+    pooled_projection_dim: Width | None = None
+    guidance_embeds: bool | None = None
+    axes_dims_rope: Widths | None = None
+
+
 class VaeConfig(Struct, kw_only=True):
     in_channels: Width | None = None
     out_channels: Width | None = None
@@ -120,6 +134,83 @@ class ClipConfig(Struct, kw_only=True):
     eos_token_id: int | None = None
 
 
+class T5Config(Struct, kw_only=True):
+    vocab_size: Width | None = None
+    d_model: Width | None = None
+    d_kv: Width | None = None
+    d_ff: Width | None = None
+    num_layers: Layers | None = None
+    num_decoder_layers: Layers | None = None
+    num_heads: Width | None = None
+    relative_attention_num_buckets: Width | None = None
+    relative_attention_max_distance: Width | None = None
+    dropout_rate: float | None = None
+    layer_norm_epsilon: float | None = None
+    initializer_factor: float | None = None
+    feed_forward_proj: Word | None = None
+    is_encoder_decoder: bool | None = None
+    tie_word_embeddings: bool | None = None
+    use_cache: bool | None = None
+    pad_token_id: int | None = None
+    eos_token_id: int | None = None
+    decoder_start_token_id: int | None = None
+
+
+class Sd3Config(Struct, kw_only=True):
+    sample_size: Width | None = None
+    patch_size: Layers | None = None
+    in_channels: Width | None = None
+    out_channels: Width | None = None
+    num_layers: Layers | None = None
+    attention_head_dim: Width | None = None
+    num_attention_heads: Width | None = None
+    joint_attention_dim: Width | None = None
+    caption_projection_dim: Width | None = None
+    pooled_projection_dim: Width | None = None
+    pos_embed_max_size: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    dual_attention_layers: Annotated[tuple[Layers, ...], Meta(max_length=64)] | None = None
+    qk_norm: Word | None = None
+
+
+class ZImageConfig(Struct, kw_only=True):
+    in_channels: Width | None = None
+    all_patch_size: Widths | None = None
+    all_f_patch_size: Widths | None = None
+    dim: Width | None = None
+    n_layers: Layers | None = None
+    n_refiner_layers: Layers | None = None
+    n_heads: Width | None = None
+    n_kv_heads: Width | None = None
+    norm_eps: float | None = None
+    qk_norm: bool | None = None
+    cap_feat_dim: Width | None = None
+    siglip_feat_dim: Width | None = None
+    rope_theta: float | None = None
+    t_scale: float | None = None
+    axes_dims: Widths | None = None
+    axes_lens: Widths | None = None
+
+
+class Qwen3Config(Struct, kw_only=True):
+    vocab_size: Width | None = None
+    hidden_size: Width | None = None
+    intermediate_size: Width | None = None
+    num_hidden_layers: Layers | None = None
+    num_attention_heads: Width | None = None
+    num_key_value_heads: Width | None = None
+    head_dim: Width | None = None
+    hidden_act: Word | None = None
+    max_position_embeddings: Width | None = None
+    rms_norm_eps: float | None = None
+    rope_theta: float | None = None
+    rope_scaling: None = None  # of contexts longer than a prompt: not supported
+    use_sliding_window: bool | None = None
+    attention_bias: bool | None = None
+    attention_dropout: float | None = None
+    initializer_range: float | None = None
+    tie_word_embeddings: bool | None = None
+
+
 class BertEncoderConfig(Struct, kw_only=True):
     vocab_size: Width | None = None
     hidden_size: Width | None = None
@@ -139,9 +230,14 @@ class BertEncoderConfig(Struct, kw_only=True):
 
 CONFIGS: Mapping[str, type[Struct]] = {
     "UNet2DConditionModel": UNetConfig,
+    "FluxTransformer2DModel": FluxConfig,
     "AutoencoderKL": VaeConfig,
     "CLIPTextModel": ClipConfig,
     "CLIPTextModelWithProjection": ClipConfig,
+    "T5EncoderModel": T5Config,
+    "SD3Transformer2DModel": Sd3Config,
+    "ZImageTransformer2DModel": ZImageConfig,
+    "Qwen3Model": Qwen3Config,
     "BertModel": BertEncoderConfig,
 }
 """By the name of the network's class. A class that is not here is not loaded."""

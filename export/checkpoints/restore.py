@@ -25,7 +25,7 @@ from onnx.external_data_helper import uses_external_data
 from safetensors.torch import save_file
 
 from contract.description import BadDescription, Description, read_description
-from contract.names import DECODER, DENOISER, TEXT_ENCODER, network_name
+from contract.names import DECODER, DENOISER, network_name
 from contract.repositories import DESCRIPTION_FILE, TOKENIZER_FILE
 from export.checkpoints.checkpoint import Checkpoint
 from export.checkpoints.clean_folder import CONFIG_FILE, read_config, written_config
@@ -53,8 +53,8 @@ def restore_checkpoint(repository: Path, name: str, output: Path) -> Path:
         description = _description(repository, name)
         family = torch_family(description.family)
         for network in family.networks:
-            _restore(_home(repository, name, network), family, network, new / network)
-        _restore_tokenizers(repository / network_name(name, TEXT_ENCODER), description, new)
+            _restore(_home(repository, name, family, network), family, network, new / network)
+        _restore_tokenizers(repository, name, description, new)
         shutil.copytree(repository / network_name(name, DENOISER) / SCHEDULER, new / "scheduler")
         (new / INDEX_FILE).write_text(json.dumps(_index(new, family), indent=2) + "\n")
         publish(new, output)
@@ -68,13 +68,13 @@ def view_exported(repository: Path, name: str, scratch: Path) -> Checkpoint:
     """
     description = _description(repository, name)
     family = torch_family(description.family)
-    _restore_tokenizers(repository / network_name(name, TEXT_ENCODER), description, scratch)
+    _restore_tokenizers(repository, name, description, scratch)
     scheduler = repository / network_name(name, DENOISER) / SCHEDULER / "scheduler_config.json"
     return Checkpoint(
         folder=scratch,
         family=family,
-        networks={one: _view(_home(repository, name, one), family, one) for one in family.networks},
-        diffusion=read_diffusion(scheduler),
+        networks={one: _view(_home(repository, name, family, one), family, one) for one in family.networks},
+        diffusion=read_diffusion(scheduler, family.row),
     )
 
 
@@ -85,10 +85,11 @@ def _description(repository: Path, name: str) -> Description:
         raise ExportError(f"{error}; only what this exporter wrote can be restored") from None
 
 
-def _home(repository: Path, name: str, network: str) -> Path:
+def _home(repository: Path, name: str, family: TorchFamily, network: str) -> Path:
     """Folder of the Triton model that a network of the checkpoint went into."""
-    part = {"unet": DENOISER, "vae": DECODER}.get(network, TEXT_ENCODER)
-    return repository / network_name(name, part)
+    parts = {encoder.name: encoder.part for encoder in family.row.text_encoders}
+    parts |= {family.row.denoiser: DENOISER, "vae": DECODER}
+    return repository / network_name(name, parts[network])
 
 
 def _prefix(network: str) -> str:
@@ -98,16 +99,17 @@ def _prefix(network: str) -> str:
 
 def _view(model: Path, family: TorchFamily, name: str) -> Any:
     network = family.empty_network(name, _config(model, family, name))
-    weights = weights_of(model / "1")
-    state = {
-        key: _fill(weights.get(_prefix(name) + key), empty) for key, empty in network.state_dict().items()
-    }
+    found = _find(weights_of(model / "1"), name, network)
+    state = {key: _fill(found.get(key), empty) for key, empty in network.state_dict().items()}
     network.load_state_dict(state, assign=True)
     for buffer in [key for key, value in network.named_buffers() if value.is_meta]:
         owner, _, last = buffer.rpartition(".")
+        module = network.get_submodule(owner)
+        if last == "inv_freq":  # how fast a rotary embedding turns, by the config alone
+            network.set_submodule(owner, type(module)(network.config))
+            continue
         if last != "position_ids":
             raise ExportError(f"{name} has a buffer {buffer}, which no graph holds")
-        module = network.get_submodule(owner)
         shape = getattr(module, last).shape
         setattr(module, last, torch.arange(shape[-1]).expand(shape))
     return network.eval().requires_grad_(False)
@@ -146,11 +148,31 @@ def _restore(model: Path, family: TorchFamily, network: str, target: Path) -> No
     weights = weights_of(model / "1")
     target.mkdir(parents=True)
     (target / CONFIG_FILE).write_text(written_config(family.networks[network], config))
+    empty = family.empty_network(network, config)
+    found, alone = _find(weights, network, empty), dict(empty.named_parameters()).keys()
     state = {
-        key: _fill(weights.get(_prefix(network) + key), empty).float().contiguous()
-        for key, empty in family.empty_network(network, config).state_dict().items()
+        key: _fill(found.get(key), shape).float().contiguous()
+        for key, shape in empty.state_dict().items()
+        if key in alone or key in dict(empty.named_buffers())
     }
     save_file(state, target / family.weights_file(network), metadata={"format": "pt"})
+
+
+def _find(
+    weights: Mapping[str, npt.NDArray[np.generic]], name: str, network: Any
+) -> dict[str, npt.NDArray[np.generic]]:
+    """A graph's weights by their keys in the checkpoint's network. One that the network has under two names
+    (T5's embeddings) has but one of them in the graph."""
+    found = {}
+    same: dict[int, list[str]] = {}
+    for key, parameter in network.named_parameters(remove_duplicate=False):
+        same.setdefault(id(parameter), []).append(key)
+    shared = {key: names for names in same.values() for key in names}
+    for key in network.state_dict():
+        names = (_prefix(name) + one for one in shared.get(key, [key]))
+        if held := next((one for one in names if one in weights), None):
+            found[key] = weights[held]
+    return found
 
 
 def _fill(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.Tensor:
@@ -162,23 +184,32 @@ def _fill(value: npt.NDArray[np.generic] | None, empty: torch.Tensor) -> torch.T
     return torch.from_numpy(shaped)
 
 
-def _restore_tokenizers(model: Path, description: Description, target: Path) -> None:
-    names = [encoder.tokenizer for encoder in description.family.text_encoders]
-    for tokenizer, pad in zip(names, description.pad_tokens, strict=True):
-        source = model / tokenizer / TOKENIZER_FILE
+def _restore_tokenizers(repository: Path, name: str, description: Description, target: Path) -> None:
+    for encoder, pad in zip(description.family.text_encoders, description.pad_tokens, strict=True):
+        tokenizer = encoder.tokenizer
+        source = repository / network_name(name, encoder.part) / tokenizer / TOKENIZER_FILE
         (target / tokenizer).mkdir()
         shutil.copy(source, target / tokenizer)
-        vocabulary = json.loads(source.read_bytes())
-        words = {number: word for word, number in vocabulary["model"]["vocab"].items()}
-        words |= {token["id"]: token["content"] for token in vocabulary["added_tokens"]}
+        words = _words(json.loads(source.read_bytes()))
         settings = {"pad_token": words[pad], "tokenizer_class": "PreTrainedTokenizerFast"}
         (target / tokenizer / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _words(tokenizer: Mapping[str, Any]) -> dict[int, str]:
+    """By their numbers; a vocabulary is an object of numbers, or a list of words and their chances."""
+    vocabulary = tokenizer["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        words = {number: word for word, number in vocabulary.items()}
+    else:
+        words = {number: word for number, (word, _) in enumerate(vocabulary)}
+    return words | {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
 
 
 def _index(folder: Path, family: TorchFamily) -> Mapping[str, Any]:
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_bytes())
     return {
         "_class_name": family.row.pipeline,
+        "_name_or_path": family.row.title,
         **{name: [family.library(name), kind.__name__] for name, kind in family.networks.items()},
         **{
             path.name: ["transformers", "PreTrainedTokenizerFast"]

@@ -15,7 +15,7 @@ from contract.families import Family
 from contract.safetensors_header import SafetensorsHeader
 from contract.samplers import SGM_UNIFORM, USUAL, Sampler, Sampling, Spacing, walk_of
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
-from export.checkpoints.early_check import family_of_index, read_index
+from export.checkpoints.early_check import family_of_index, names_of, read_index
 from export.checkpoints.schedule_marks import NO_MARKS, FileMarks, Said, distilled_name, read_marks
 from export.checkpoints.scheduler import (
     DIFFUSERS_WORD,
@@ -23,6 +23,7 @@ from export.checkpoints.scheduler import (
     SAY_PREDICTION,
     TRAIN_STEPS,
     SchedulerSays,
+    flow_of,
     read_scheduler,
 )
 from export.errors import ExportError
@@ -80,10 +81,7 @@ def schedule_of_folder(folder: Path, options: ScheduleOptions) -> ScheduleChoice
     index, config = read_index(folder), folder / SCHEDULER_FILE
     if not config.exists() and options.prediction is None:
         raise ExportError(f"{config} is missing; {SAY_PREDICTION}")
-    # In a cache of the hub, the model's name is two folders up.
-    parts = folder.resolve().parts[-3 if folder.resolve().parent.name == "snapshots" else -1 :]
-    names = [*parts, str(index.get("_name_or_path", ""))]
-    found = config if config.exists() else None
+    found, names = config if config.exists() else None, names_of(index, folder)
     return choose_schedule(family_of_index(index, folder), options, config=found, names=names)
 
 
@@ -187,8 +185,8 @@ def _diffusion(
         for name in ("spacing", "zero_snr"):
             if options.said.get(name):
                 raise ValueError(f"{OPTIONS[name]} does not go with flow")
-        shift = usual.shift if isinstance(usual, FlowSchedule) else FLOW_SHIFT
-        return Diffusion("flow", FlowSchedule(says.shift if says and says.shift is not None else shift))
+        own = usual if isinstance(usual, FlowSchedule) else FlowSchedule(FLOW_SHIFT)
+        return flow_of(says.flow if says and says.flow else own, family)
     if chosen["zero_snr"].value and prediction != "v":
         raise ValueError("zero SNR goes with v_prediction only: --prediction v_prediction or --no-zero-snr")
     betas = (usual.beta_start, usual.beta_end) if isinstance(usual, ScaledLinearSchedule) else None

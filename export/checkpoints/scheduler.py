@@ -3,12 +3,12 @@
 Samplers that we do not have become Euler, and what else concerns a sampler alone is left out; both are told.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from contract.families import Family
 from contract.samplers import ANCESTRAL, CONSISTENCY, MULTISTEP, USUAL, Sampling
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, Prediction, ScaledLinearSchedule
 from export.errors import ExportError
@@ -79,10 +79,16 @@ SPACING_OPTIONS = {
     "use_exponential_sigmas": "exponential",
     "use_beta_sigmas": "beta",
 }
-SAMPLER_OPTIONS = ("use_lu_lambdas", "use_dynamic_shifting", "shift_terminal")
+SAMPLER_OPTIONS = ("use_lu_lambdas", "shift_terminal")
 # What changes the trained noise levels in ways that pipeline.json cannot say.
 REFUSED = ("trained_betas", "invert_sigmas")
-MAX_SHIFT = 1.15  # diffusers' default of max_shift
+BY_SIZE = {
+    "base_shift": "base_shift",
+    "max_shift": "max_shift",
+    "base_places": "base_image_seq_len",
+    "max_places": "max_image_seq_len",
+}
+"""FlowSchedule's words for the shift by size, and diffusers'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,7 @@ class SchedulerSays:
     zero_snr: bool | None = None
     steps_offset: int = 0
     betas: tuple[float, float] | None = None  # first, last
-    shift: float | None = None
+    flow: FlowSchedule | None = None
     sampling: Sampling = USUAL
     unknown: str = ""  # its sampler, where it is not ours
     left_out: tuple[str, ...] = ()  # options of the sampler alone
@@ -107,19 +113,19 @@ class SchedulerSays:
         return f"left out of the scheduler's config: {', '.join(found)}" if found else None
 
 
-def read_diffusion(config: Path) -> Diffusion:
+def read_diffusion(config: Path, family: Family | None = None) -> Diffusion:
     """From a checkpoint's scheduler/scheduler_config.json. Raises ExportError."""
     says = read_scheduler(config)
     try:
-        return diffusion_of(says)
+        return diffusion_of(says, family)
     except ValueError as error:
         raise ExportError(f"{config}: {error}") from None
 
 
-def diffusion_of(says: SchedulerSays) -> Diffusion:
+def diffusion_of(says: SchedulerSays, family: Family | None = None) -> Diffusion:
     """Raises ValueError for what does not go together."""
     if says.betas is None or says.spacing is None:
-        return Diffusion("flow", FlowSchedule(1.0 if says.shift is None else says.shift))
+        return flow_of(says.flow or FlowSchedule(1.0), family)
     schedule = ScaledLinearSchedule(
         beta_start=says.betas[0],
         beta_end=says.betas[1],
@@ -129,6 +135,13 @@ def diffusion_of(says: SchedulerSays) -> Diffusion:
         zero_snr=bool(says.zero_snr),
     )
     return Diffusion(says.prediction, schedule)
+
+
+def flow_of(schedule: FlowSchedule, family: Family | None) -> Diffusion:
+    """With steps as the family's own lead to 0, which no config says."""
+    own = family.diffusion.schedule if family else None
+    to_least = isinstance(own, FlowSchedule) and own.least > 0
+    return Diffusion("flow", schedule.to_least() if to_least else schedule)
 
 
 def read_scheduler(config: Path) -> SchedulerSays:
@@ -159,9 +172,9 @@ def _scheduler(options: Mapping[str, Any]) -> SchedulerSays:
     sampling, left_out = _sampling(options, kind, prediction)
     unknown = "" if kind in SAMPLER_OF and sampling.sampler == SAMPLER_OF[kind] else kind
     if prediction == "flow":
-        shift = _shift(options, "shift" if kind in FLOW_SAMPLERS else "flow_shift")
+        flow = _flow(options, "shift" if kind in FLOW_SAMPLERS else "flow_shift")
         return SchedulerSays(
-            prediction="flow", shift=shift, sampling=sampling, unknown=unknown, left_out=left_out
+            prediction="flow", flow=flow, sampling=sampling, unknown=unknown, left_out=left_out
         )
     says = _variance_preserving(options, kind, prediction, left_out)
     return replace(says, sampling=sampling, unknown=unknown)
@@ -200,10 +213,18 @@ def _prediction(options: Mapping[str, Any], flow: bool) -> Prediction:
     return PREDICTION_WORDS[said or "epsilon"]
 
 
-def _shift(options: Mapping[str, Any], name: str) -> float:
-    if options.get("use_dynamic_shifting"):  # by the picture's size: that of a picture of a megapixel
-        return math.exp(min(_number(options, "max_shift", MAX_SHIFT), 4.0))
-    return _number(options, name, 1.0)
+def _flow(options: Mapping[str, Any], name: str) -> FlowSchedule:
+    """Raises ValueError."""
+    if not options.get("use_dynamic_shifting"):
+        return FlowSchedule(_number(options, name, 1.0))
+    if options.get("time_shift_type", "exponential") != "exponential":
+        raise ValueError(f"time_shift_type {str(options['time_shift_type'])[:20]!r} is not supported")
+    usual = FlowSchedule(1.0)
+    shift, most = (_number(options, BY_SIZE[one], getattr(usual, one)) for one in ("base_shift", "max_shift"))
+    few, many = (_number(options, BY_SIZE[one], getattr(usual, one)) for one in ("base_places", "max_places"))
+    return FlowSchedule(
+        1.0, by_size=True, base_shift=shift, max_shift=most, base_places=int(few), max_places=int(many)
+    )
 
 
 def _variance_preserving(
@@ -241,7 +262,9 @@ def scheduler_config(diffusion: Diffusion) -> dict[str, Any]:
     """What read_diffusion reads as this."""
     schedule = diffusion.schedule
     if isinstance(schedule, FlowSchedule):
-        return {"_class_name": FLOW_EULER, "shift": schedule.shift}
+        by_size = {theirs: getattr(schedule, ours) for ours, theirs in BY_SIZE.items()}
+        dynamic = {"use_dynamic_shifting": True, **by_size} if schedule.by_size else {}
+        return {"_class_name": FLOW_EULER, "shift": schedule.shift, **dynamic}
     return {
         "_class_name": EULER,
         "beta_start": schedule.beta_start,

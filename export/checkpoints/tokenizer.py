@@ -13,6 +13,7 @@ from transformers import CLIPTextConfig, CLIPTokenizerFast
 from contract.families import TextEncoder
 from contract.repositories import TOKENIZER_FILE
 from export.checkpoints.checkpoint import Checkpoint
+from export.checkpoints.qwen_tokenizer import WORDS as QWEN_WORDS
 from export.errors import ExportError, first_line
 from export.json_file import MAX_VOCABULARY_BYTES, read_bytes, read_json
 from export.tokenizer_file import read_tokenizer
@@ -29,31 +30,61 @@ TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "added_tokens_deco
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 PATTERNS = (r"\s+", WORDS, rf"<\|startoftext\|>|<\|endoftext\|>|{WORDS}")
 """CLIP's, of spaces and words, without and with its marks."""
+OTHER_PATTERNS = (" {2,}", QWEN_WORDS)
+"""T5's and Qwen's."""
 
 
 @dataclass(frozen=True)
-class ClipTokenizer:
-    tokenizer: Tokenizer  # adds begin and end of text; neither pads nor cuts
+class WindowTokenizer:
+    tokenizer: Tokenizer  # neither pads nor cuts
     pad: int  # id that fills a window after its end of text
     window: int  # tokens
+    frame: tuple[list[int], list[int]]  # ids that stand before and after a window's text
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self.tokenizer.save(str(folder / TOKENIZER_FILE))
 
 
-Tokenizers = Mapping[TextEncoder, ClipTokenizer]
+Tokenizers = Mapping[TextEncoder, WindowTokenizer]
 
 
 def open_tokenizers(checkpoint: Checkpoint) -> Tokenizers:
     """Raises ExportError."""
     return {
-        encoder: open_tokenizer(checkpoint.folder / encoder.tokenizer, network.config)
+        encoder: _open(checkpoint.folder / encoder.tokenizer, encoder, network.config)
         for encoder, network in checkpoint.text_encoders.items()
     }
 
 
-def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:
+def _open(folder: Path, encoder: TextEncoder, config: Any) -> WindowTokenizer:
+    return open_tokenizer(folder, config) if encoder.window is None else _open_other(folder, encoder, config)
+
+
+def _open_other(folder: Path, encoder: TextEncoder, config: Any) -> WindowTokenizer:
+    """Any but CLIP's: its tokenizer.json. Raises ExportError."""
+    if not (folder / TOKENIZER_FILE).is_file():
+        raise ExportError(f"{folder} has no {TOKENIZER_FILE}; take one of the published model's tokenizer")
+    tokenizer = read_tokenizer(folder / TOKENIZER_FILE, OTHER_PATTERNS)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    if tokenizer.get_vocab_size() > config.vocab_size:
+        raise ExportError(f"{folder} has more tokens than its text encoder ({config.vocab_size})")
+    if encoder.template is None:
+        ids = tokenizer.encode("").ids
+        if len(ids) != 1:
+            raise ExportError(f"{folder} does not put one end of text, and nothing else, around a prompt")
+        before, after = list[int](), ids
+    else:
+        before, after = (tokenizer.encode(one, add_special_tokens=False).ids for one in encoder.template)
+    pad = tokenizer.token_to_id(encoder.pad)
+    if pad is None:
+        raise ExportError(f"{folder} has no {encoder.pad} in its vocabulary")
+    assert encoder.window is not None
+    return WindowTokenizer(tokenizer, pad, encoder.window, (before, after))
+
+
+def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> WindowTokenizer:
     """Reads tokenizer.json, else CLIP's vocab.json and merges.txt. Raises ExportError.
 
     `encoder` is the config of the text encoder that the tokens go to; the two must agree on the end of text,
@@ -71,7 +102,8 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> ClipTokenizer:
     expected = tokenizer.get_vocab_size() - 1 if encoder.eos_token_id == 2 else encoder.eos_token_id
     if ends[1] != expected:
         raise ExportError(f"{folder} ends a text with {ends[1]}, but its text encoder looks for {expected}")
-    return ClipTokenizer(tokenizer, _pad_of(folder, tokenizer, ends[1]), encoder.max_position_embeddings)
+    pad = _pad_of(folder, tokenizer, ends[1])
+    return WindowTokenizer(tokenizer, pad, encoder.max_position_embeddings, (ends[:1], ends[1:]))
 
 
 def _read(folder: Path) -> Tokenizer:

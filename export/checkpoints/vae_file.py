@@ -12,7 +12,7 @@ from export.checkpoints.clean_folder import CONFIG_FILE, find_weights, read_conf
 from export.checkpoints.other_kinds import begins, check_quantised, open_header
 from export.errors import ExportError, first_line
 from export.families.family import TorchFamily
-from export.single_file_keys import VAE_PREFIX
+from export.single_file_keys import COMFY_VAE_PREFIX, VAE_PREFIX
 
 DECODER = "decoder."
 
@@ -43,7 +43,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     check_quantised(path, keys)
     try:
         with safe_open(path, framework="pt") as file:
-            begin = VAE_PREFIX if begins(keys, VAE_PREFIX) else ""
+            begin = next((prefix for prefix in (VAE_PREFIX, COMFY_VAE_PREFIX) if begins(keys, prefix)), "")
             return {key.removeprefix(begin): file.get_tensor(key) for key in keys if key.startswith(begin)}
     except (OSError, SafetensorError) as error:
         raise ExportError(f"Cannot read {path}: {first_line(error)}") from None

@@ -19,7 +19,7 @@ from contract.parts import ModelPart
 from contract.sizes import SIZES
 from export.engines.machine import NO_GPU
 from export.engines.package import PackageRecord, write_record
-from export.engines.recipe import TOKENS, EngineOptions
+from export.engines.recipe import EngineOptions
 from export.errors import ExportError, first_line
 from export.graphs.storage import CONSTANTS_FILE, PACKAGE_FILE
 from export.networks.networks import Network
@@ -64,7 +64,7 @@ def ranges(part: ModelPart, engine_options: EngineOptions, downscale: int) -> di
         "batch": (1, engine_options.batch_of(part), 1),
         "height": (step, max(sides), step),
         "width": (step, max(sides), step),
-        "tokens": (TOKENS[0], TOKENS[-1], TOKENS[0]),
+        "tokens": part.tokens,
     }
 
 
@@ -120,8 +120,8 @@ class PackageRunner:
 
 def _example(part: ModelPart, axes: Mapping[str, Range]) -> dict[str, torch.Tensor]:
     """Of sizes that differ from each other and from one, so that none is taken for another or for fixed."""
-    batch, step, tokens = axes["batch"][1], axes["height"][2], axes["tokens"][0]
-    sizes = {"batch": min(2, batch), "height": 4 * step, "width": 6 * step, "tokens": 2 * tokens}
+    batch, step, (least, most, _) = axes["batch"][1], axes["height"][2], axes["tokens"]
+    sizes = {"batch": min(2, batch), "height": 4 * step, "width": 6 * step, "tokens": min(2 * least, most)}
     return {name: value.to(device()) for name, value in example_inputs(part, sizes).items()}
 
 

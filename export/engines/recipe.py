@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contract.limits import MAX_BATCH, MAX_ENGINE_WINDOWS
+from contract.limits import MAX_BATCH
 from contract.parts import ModelPart, TensorSpec
 from contract.sizes import SIZES
 from export.errors import ExportError
 
 Triple = tuple[int, int, int]
 """Smallest, usual and largest."""
-TOKENS: Triple = (77, 77, 77 * MAX_ENGINE_WINDOWS)
-"""Shortest, usual and longest prompt: one to four windows. text_to_image averages those of longer ones."""
 WORKSPACE_MB = 8192
 MIN_MB, MAX_MB = 64, 1 << 20
 
@@ -63,7 +61,7 @@ class Recipe:
             axes = {
                 "width": (width // downscale,) * 3,
                 "height": (height // downscale,) * 3,
-                "tokens": TOKENS,
+                "tokens": (part.tokens[0], part.tokens[0], part.tokens[1]),
             }
             profile = {tensor.name: _shapes(tensor, axes, batches) for tensor in part.inputs}
             if profile not in found:

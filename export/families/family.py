@@ -8,12 +8,10 @@ from typing import Any
 
 import torch
 
-from contract.families import FAMILIES, Family
+from contract.families import Family, Guiding
 from export.errors import ExportError, first_line
 
 Tensors = Mapping[str, torch.Tensor]
-ATTENTION = "sdpa"
-"""torch's own, in every text encoder, whatever a checkpoint asks for."""
 FLAT = re.compile(r"^(embeddings\.|encoder\.|final_layer_norm\.)")
 """How CLIP's weights begin where nothing stands for its text model: before transformers nested it, and again
 from transformers 5.6 on. Else they begin with text_model."""
@@ -31,7 +29,6 @@ class Source:
 class SingleFile:
     """How a checkpoint of the family looks in one .safetensors file, which holds weights only."""
 
-    marker: str  # how some keys begin, in files of this family alone
     sources: Mapping[str, Source]  # of every network
     configs: Mapping[str, Mapping[str, Any]]  # the published ones
 
@@ -41,9 +38,19 @@ class TorchFamily:
     row: Family
     networks: Mapping[str, Any]
     """Class of each by its folder: the only ones that are ever loaded, whatever a checkpoint asks for."""
-    unet_config: Mapping[str, Any]  # what a UNet's own config must say to take the conditions
-    conditions: Callable[[Tensors], Mapping[str, Any]]
-    """Pooled text and time ids, as far as the row has them, [2 B, ...] → what the UNet is called with."""
+    predict: Callable[[Any, Tensors], torch.Tensor]
+    """The denoiser's network, and what it is asked (export.networks.denoiser.asked) → its answer, of the
+    latents' shape. `latents` [B, C, h, w] are scaled already, `timestep` [B] is 0 to 1000."""
+    prepare: Callable[[Any], object] = lambda network: None
+    """Puts into the denoiser's network what every engine can run, before it is first asked."""
+    denoiser_config: Mapping[str, Any]  # what the denoiser's own config must say to be asked so
+    text_width: str = "cross_attention_dim"  # in its config: how wide the embeddings are that it reads
+    channels: Callable[[Any], set[int]] = lambda config: {config.in_channels, config.out_channels}
+    """Its config → of the latents that it takes and makes."""
+    guiding: Callable[[Any], Guiding] | None = None
+    """Its config → how it is guided, where checkpoints of the family differ in that."""
+    all_used: bool = True
+    """Whether the denoiser's graph must hold every weight; the merge of LoRAs counts on it."""
     single_file: SingleFile | None = None  # None: only folders in diffusers' layout can be exported
 
     def library(self, network: str) -> str:
@@ -61,7 +68,7 @@ class TorchFamily:
             with torch.device("meta"):
                 if self.library(name) == "diffusers":
                     return kind.from_config(dict(config))
-                return kind(kind.config_class(**config, attn_implementation=ATTENTION))
+                return kind(kind.config_class(**config, attn_implementation=_attention(kind)))
         except Exception as error:  # both libraries raise many kinds
             raise ExportError(f"No {name} can be made as its config says: {first_line(error)}") from None
 
@@ -69,19 +76,21 @@ class TorchFamily:
         """Of its class's from_pretrained. `kind`: type of the weights."""
         if self.library(network) == "diffusers":
             return {"torch_dtype": kind}
+        of_clip = self.networks[network].config_class.model_type == "clip_text_model"
         return {
             "dtype": kind,
-            "attn_implementation": ATTENTION,
+            "attn_implementation": _attention(self.networks[network]),
             "trust_remote_code": False,
-            "key_mapping": {FLAT.pattern: r"text_model.\1"},
+            **({"key_mapping": {FLAT.pattern: r"text_model.\1"}} if of_clip else {}),
         }
+
+
+def _attention(kind: Any) -> str:
+    """torch's own in every text encoder that can have it, whatever a checkpoint asks for."""
+    return "sdpa" if kind._supports_sdpa else "eager"
 
 
 def torch_family(row: Family) -> TorchFamily:
     """FAMILY of the module that is named as the row."""
     found: TorchFamily = import_module(f"export.families.{row.name}").FAMILY
     return found
-
-
-def torch_families() -> list[TorchFamily]:
-    return [torch_family(row) for row in FAMILIES]

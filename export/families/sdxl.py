@@ -11,8 +11,8 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from contract.families import SDXL
 from export.families.family import SingleFile, Source, Tensors, TorchFamily
 from export.families.published import PUBLISHED
-from export.families.stable_diffusion import UNET_AND_VAE, clip_source
-from export.single_file_keys import OPEN_CLIP_PREFIX, SINGLE_FILES
+from export.families.stable_diffusion import UNET_AND_VAE, ask_unet, clip_source
+from export.single_file_keys import OPEN_CLIP_PREFIX
 
 
 def _conditions(given: Tensors) -> Mapping[str, Any]:
@@ -32,10 +32,9 @@ FAMILY = TorchFamily(
         "unet": UNet2DConditionModel,
         "vae": AutoencoderKL,
     },
-    unet_config={"addition_embed_type": "text_time"},
-    conditions=_conditions,
+    predict=ask_unet(_conditions),
+    denoiser_config={"addition_embed_type": "text_time"},
     single_file=SingleFile(
-        marker=SINGLE_FILES[SDXL.name],
         sources={
             "text_encoder": clip_source("conditioner.embedders.0.transformer."),
             "text_encoder_2": Source(OPEN_CLIP_PREFIX, _open_clip),

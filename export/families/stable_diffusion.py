@@ -1,10 +1,10 @@
-"""What the families of Stable Diffusion have in common: how a single file's weights are named.
+"""What the families with a UNet have in common: how it is asked, how a single file's weights are named.
 
 The renaming is diffusers' own.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,22 @@ from diffusers.loaders import single_file_utils as conversions
 
 from export.families.family import FLAT, Source, Tensors
 from export.single_file_keys import UNET_PREFIX, VAE_PREFIX
+
+
+def ask_unet(conditions: Callable[[Tensors], Mapping[str, Any]]) -> Callable[[Any, Tensors], torch.Tensor]:
+    """`conditions`: what it is asked → what the UNet is called with beside latents, timestep, embeddings."""
+
+    def predict(unet: Any, given: Tensors) -> torch.Tensor:
+        found: torch.Tensor = unet(
+            given["latents"],
+            given["timestep"],
+            given["embeddings"],
+            **conditions(given),
+            return_dict=False,
+        )[0]
+        return found
+
+    return predict
 
 
 def _unet(network: Any, state: dict[str, torch.Tensor]) -> Tensors:

@@ -37,6 +37,21 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Of a change: what is for one of several weights that it changes at once."""
+
+    start: int
+    stop: int
+    total: int  # that the whole change has
+    swapped: bool = False  # whether its second half stands before its first
+
+    def of(self, values: Array) -> Array:
+        """Along the first axis, which is the outputs'."""
+        turned = np.roll(values, self.total // 2, axis=0) if self.swapped else values
+        return np.ascontiguousarray(turned[self.start : self.stop])
+
+
+@dataclass(frozen=True)
 class AdapterKind:
     roles: frozenset[str]
     product: Callable[[Tensors], Product]  # raises Misfit
@@ -71,7 +86,7 @@ class Layer:
         norm = np.sqrt(np.square(changed).sum(axis=axes, keepdims=True)) + np.finfo(np.float32).eps
         return np.asarray(changed * (self.magnitude.reshape(norm.shape) / norm) - plain, np.float32)
 
-    def rows(self, weight: npt.NDArray[np.generic], *, transposed: bool) -> Callable[[slice], Array]:
+    def changed_rows(self, weight: npt.NDArray[np.generic], *, transposed: bool) -> Callable[[slice], Array]:
         """`weight` as a graph holds it. Some of its rows → their change, [rows, …], for the caller to use up:
         of a low-rank one, no more than these are ever in memory."""
         if self.product.factors is None or self.magnitude is not None:
@@ -83,6 +98,27 @@ class Layer:
         up = np.float32(self.scale) * up
         first, last = (down.T, up.T) if transposed else (up, down)
         return lambda rows: np.asarray(first[rows] @ last, np.float32)
+
+    def rows(self, rows: Rows) -> "Layer":
+        """Of a layer that is for several weights. Raises ExportError for one that cannot be divided."""
+        if self.shape[0] != rows.total:
+            raise ExportError(
+                f"LoRA layer {self.name} makes {[*self.shape]}, its targets together {rows.total} outputs"
+            )
+        magnitude = self.magnitude
+        if magnitude is not None:
+            if magnitude.shape[0] != rows.total:
+                raise ExportError(f"LoRA layer {self.name} is a DoRA of inputs over several layers at once")
+            magnitude = rows.of(magnitude)
+        if self.tensors.keys() == {"down", "up"}:
+            up, down = rows.of(self.tensors["up"]), self.tensors["down"]
+            # Trainers that keep them apart fill up with zeros what one has nothing of the others' rank.
+            used = np.flatnonzero(np.abs(up.reshape(len(up), up.shape[1])).max(axis=0))
+            used = used if used.size else np.zeros(1, np.intp)
+            tensors = {"down": down[used], "up": up[:, used]}
+            return Layer(self.name, _low_rank(tensors), tensors, self.scale, magnitude)
+        tensors = {"bias" if "bias" in self.tensors else "diff": rows.of(self.product.of(np.float32(1.0)))}
+        return Layer(self.name, _difference(tensors), tensors, self.scale, magnitude)
 
     def fits(self, shape: Shape) -> bool:
         """`shape` of the weight; ones at a shape's end say nothing."""

@@ -13,6 +13,8 @@ from export.errors import ExportError
 ROLES = {
     **dict.fromkeys((".lora_down.weight", ".lora_A.weight", ".lora_A"), "down"),
     **dict.fromkeys((".lora.down.weight", "_lora.down.weight", ".lora_linear_layer.down.weight"), "down"),
+    ".down.weight": "down",
+    ".up.weight": "up",
     **dict.fromkeys((".lora_up.weight", ".lora_B.weight", ".lora_B"), "up"),
     **dict.fromkeys((".lora.up.weight", "_lora.up.weight", ".lora_linear_layer.up.weight"), "up"),
     ".lora_mid.weight": "mid",

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 
-from contract.families import SD15, SDXL, Family
+from contract.families import SD15, SDXL, Z_IMAGE, Family
 from export.lora.keys import LayerKeys
 
 OTHER = {
+    re.compile(r"(?:.*_)?(?:layers|refiner)_\d+_(?:attention|feed_forward|adaLN)_"): Z_IMAGE.title,
     re.compile(r"(?:.*_)?(?:double|single)_blocks_"): "FLUX",
     re.compile(r"(?:.*_)?single_transformer_blocks_"): "FLUX",
     re.compile(r"(?:.*_)?joint_blocks_"): "SD 3",
@@ -40,7 +41,7 @@ def made_for(layers: Mapping[str, LayerKeys], shapes: Mapping[str, tuple[int, ..
 
 def advise(found: str, base: Family) -> str:
     """What to do where layers have no target or another size; `found` as of made_for."""
-    if found and found != base.title:
+    if found and not base.title.startswith(found):
         return f"it was made for {found}, and this model is {base.title}: add it to one of its own kind"
     return f"it was made for another model than this {base.title}: add it to the one that it was trained on"
 

@@ -1,7 +1,7 @@
 """A LoRA's changes to the weights of an exported network, one weight after the other."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,12 +20,12 @@ from export.lora.lora_file import Lora
 from export.lora.made_for import advise
 from export.lora.strength import Strength
 from export.lora.targets import (
-    UNET,
     Root,
     Target,
     by_flat_path,
     is_of_some_text_encoder,
     is_unused,
+    rows_of,
     targets_of,
     vectors_of,
 )
@@ -56,7 +56,7 @@ class Merge:
         names: Sequence[str],
         strength: Strength,
         base: Family,
-        roots: Sequence[Root] = (UNET,),
+        roots: Sequence[Root],
     ) -> "Merge":
         """`names`: of the LoRA's layers that are for this network; `roots`: the checkpoint's networks that
         are in the graph. Raises ExportError for a layer without a target, or two for one."""
@@ -84,10 +84,10 @@ class Merge:
         """Computes in fp32, and in strips that stay in the processor's cache: a whole layer would go through
         memory once for each step. Raises ExportError if the layer does not fit the weight, or makes a value
         that the weight's type cannot hold."""
-        target, name = self.layers[initialiser]
-        layer, shape = self.lora.layer(name), target.shape[::-1] if target.transposed else target.shape
+        target, _ = self.layers[initialiser]
+        layer, shape = self.layer(initialiser), target.shape[::-1] if target.transposed else target.shape
         self.check(layer, shape)
-        change = layer.rows(weight, transposed=target.transposed)
+        change = layer.changed_rows(weight, transposed=target.transposed)
         strength = np.float32(self.strength.of(target.full_path))
         matrix = weight.reshape(len(weight), -1)
         count = max(1, STRIP // matrix.shape[1] // BLAS_ROWS) * BLAS_ROWS
@@ -100,6 +100,12 @@ class Merge:
                 self.changed.add(initialiser)
             yield stored
         done()
+
+    def layer(self, initialiser: str) -> Layer:
+        """What the LoRA has for one weight. Raises ExportError."""
+        target, name = self.layers[initialiser]
+        whole = self.lora.layer(name)
+        return whole.rows(target.rows) if target.rows else whole
 
     def check(self, layer: Layer, shape: Sequence[int]) -> None:
         """`shape`: of the weight that it changes, [out, in, …]. Raises ExportError."""
@@ -126,13 +132,15 @@ def _pairs(
                 continue
             lost.remove(name)
             if path in paths:
-                target = known[paths[path]]
-                if target.initialiser in found:
-                    raise ExportError(
-                        f"The LoRA changes a layer of the model under two names: "
-                        f"{list_keys([found[target.initialiser][1], name])}"
-                    )
-                found[target.initialiser] = target, name
+                several = [known[one] for one in paths[path].ours]
+                rows = rows_of(paths[path], [target.outputs for target in several])
+                for target, its_rows in zip(several, rows, strict=True):
+                    if target.initialiser in found:
+                        raise ExportError(
+                            f"The LoRA changes a layer of the model under two names: "
+                            f"{list_keys([found[target.initialiser][1], name])}"
+                        )
+                    found[target.initialiser] = replace(target, rows=its_rows), name
     return found, sorted(lost)
 
 

@@ -13,7 +13,7 @@ from export.json_file import parse_json, read_json
 
 METADATA = "lora_adapter_metadata"
 """Where diffusers puts them in a file, by network where it has several."""
-NETWORK = re.compile(r"(?:unet|text_encoder(?:_\d+)?)\.")
+NETWORK = re.compile(r"(?:unet|transformer|text_encoder(?:_\d+)?)\.")
 """Of each, diffusers keeps the settings apart."""
 KINDS = ("LORA", "LOHA", "LOKR")
 PLAIN = re.compile(r"\^?[\w.\\]{1,300}\$?")

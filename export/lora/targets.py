@@ -6,15 +6,20 @@ have none but underscores, and all paths stay different without dots.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import onnx
 
-from contract.families import Family
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD3_CLIP, Z_IMAGE, Z_IMAGE_TURBO, Family
 from export.graphs.weight_names import parameter_of
+from export.lora.adapters import Rows
+from export.lora.flux_names import flux_names
 from export.lora.keys import flatten
+from export.lora.mmdit_names import mmdit_names
+from export.lora.other_names import OtherName
 from export.lora.stability_names import sgm_names
+from export.lora.z_image_names import z_image_names
 
 WEIGHT, BIAS = ".weight", ".bias"
 PEFT = "(?:base_model_model_)?"
@@ -30,6 +35,8 @@ class Root:
     graph: str  # in an exported graph
     prefix: re.Pattern[str]  # of a layer's flat name
     last_unused: bool = False  # whether nothing reads what the last block makes, so that the graph lacks it
+    other_names: Callable[[Collection[str]], Iterable[OtherName]] = lambda paths: ()
+    """Of a network's modules, whose paths are given: what other programs call them."""
 
     def path_of(self, layer: str) -> str | None:
         """The flat path of a layer's module, if the name says that it is of this network."""
@@ -38,7 +45,33 @@ class Root:
         return None if found is None else _modern(flat[found.end() :])
 
 
-UNET = Root("unet.", re.compile(f"{PEFT}(?:(?:lora_unet|lycoris|unet|(?:model_)?diffusion_model)_{PEFT})?"))
+def _unet_names(paths: Collection[str]) -> Iterable[OtherName]:
+    return (OtherName(theirs, (ours,)) for ours, theirs in sgm_names(paths).items())
+
+
+UNET = Root(
+    "unet.",
+    re.compile(f"{PEFT}(?:(?:lora_unet|lycoris|unet|(?:model_)?diffusion_model)_{PEFT})?"),
+    other_names=_unet_names,
+)
+TRANSFORMER = re.compile(
+    f"{PEFT}(?:(?:lora_unet|lora_transformer|lycoris|transformer(?!_blocks)|(?:model_)?diffusion_model)_{PEFT})?"
+)
+OTHER_NAMES = {
+    SD3.name: mmdit_names,
+    SD3_CLIP.name: mmdit_names,
+    FLUX_DEV.name: flux_names,
+    FLUX_SCHNELL.name: flux_names,
+    Z_IMAGE.name: z_image_names,
+    Z_IMAGE_TURBO.name: z_image_names,
+}
+"""By family, of those whose denoiser is a transformer."""
+
+
+def denoiser_root(family: Family) -> Root:
+    if family.denoiser == "unet":
+        return UNET
+    return Root(f"{family.denoiser}.", TRANSFORMER, other_names=OTHER_NAMES[family.name])
 
 
 def text_encoder_roots(family: Family) -> tuple[Root, ...]:
@@ -88,6 +121,11 @@ class Target:
     initialiser: str
     transposed: bool  # held as [in, out]
     shape: tuple[int, ...]  # as held
+    rows: Rows | None = None  # of a LoRA's layer that is for several weights: those for this one
+
+    @property
+    def outputs(self) -> int:
+        return self.shape[1] if self.transposed else self.shape[0]
 
     @property
     def full_path(self) -> str:
@@ -112,16 +150,28 @@ def vectors_of(model: onnx.ModelProto, root: Root = UNET) -> dict[str, Target]:
     return found
 
 
-def by_flat_path(paths: Iterable[str], root: Root) -> dict[str, str]:
+def by_flat_path(paths: Iterable[str], root: Root) -> dict[str, OtherName]:
     """The same paths, which may end with .bias, by every flat path that root.path_of may return for them."""
-    known = list(paths)
-    theirs = sgm_names({path.removesuffix(BIAS) for path in known}) if root is UNET else {}
-    found = {}
-    for path in known:
-        module = path.removesuffix(BIAS)
-        for spelled in (module, theirs.get(module, module)):
-            found[_modern(flatten(spelled + path.removeprefix(module)))] = path
-    return found
+    known = set(paths)
+    names = [OtherName(path, (path,)) for path in sorted(known)]
+    for name in root.other_names({path.removesuffix(BIAS) for path in known}):
+        names += [
+            replace(name, theirs=name.theirs + end, ours=ours)
+            for end in ("", BIAS)
+            if known.issuperset(ours := tuple(path + end for path in name.ours))
+        ]
+    return {_modern(flatten(name.theirs)): name for name in names}
+
+
+def rows_of(name: OtherName, outputs: Sequence[int]) -> list[Rows | None]:
+    """For each of our paths, which of the rows of a LoRA's layer it has; None: all. `outputs`: of each."""
+    if len(outputs) == 1 and not name.swapped:
+        return [None]
+    starts = [sum(outputs[:number]) for number in range(len(outputs))]
+    return [
+        Rows(start, start + count, sum(outputs), name.swapped)
+        for start, count in zip(starts, outputs, strict=True)
+    ]
 
 
 def is_unused(path: str, root: Root, targets: Mapping[str, Target]) -> bool:
@@ -131,7 +181,7 @@ def is_unused(path: str, root: Root, targets: Mapping[str, Target]) -> bool:
     found = (BLOCK.match(_modern(flatten(path))) for path in targets)
     blocks = {block[1] for block in found if block}
     last = (f"text_model_encoder_layers_{len(blocks)}_", "text_model_final_layer_norm")
-    if root is UNET or not blocks:
+    if not blocks:
         return False
     return (root.last_unused and path.startswith(last)) or path.removesuffix("_bias") == "text_projection"
 

@@ -5,7 +5,8 @@ its formula, in torch and by code of its own. What the merge has read of the fil
 takes; tests hold that beside the loaders of diffusers, PEFT and LyCORIS wherever these can read a file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from export.errors import ExportError, first_line
 from export.lora.adapters import Layer
 from export.lora.lora_file import read_lora
 from export.lora.strength import Strength
-from export.lora.targets import BIAS, UNET, Root, by_flat_path, text_encoder_roots
+from export.lora.targets import BIAS, Root, by_flat_path, denoiser_root, text_encoder_roots
 
 Tensors = Mapping[str, torch.Tensor]  # by role: down, up, hada_w1_a, …
 
@@ -27,16 +28,18 @@ Tensors = Mapping[str, torch.Tensor]  # by role: down, up, hada_w1_a, …
 def apply_lora(lora: Path, strength: Strength, checkpoint: Checkpoint) -> list[str]:
     """Changes the checkpoint's networks. The names of layers that none of them has. Raises ExportError if
     torch cannot take the file."""
-    roots = (*text_encoder_roots(checkpoint.family.row), UNET)
+    denoiser = denoiser_root(checkpoint.family.row)
+    roots = (*text_encoder_roots(checkpoint.family.row), denoiser)
     known = {root: _modules(checkpoint.networks[root.graph.removesuffix(".")], root) for root in roots}
     lost = []
     try:
         for layer in read_lora(lora):
             paths = ((root, root.path_of(layer.name)) for root in roots)
-            root, path = next(((root, path) for root, path in paths if path is not None), (UNET, ""))
+            root, path = next(((root, path) for root, path in paths if path is not None), (denoiser, ""))
             if path in known[root]:
-                name, module = known[root][path]
-                _change(module, layer, strength.of(root.graph + name))
+                changed = known[root][path]
+                factors = [strength.of(root.graph + name) for name in changed.names]
+                _change(changed, layer, factors)
             else:
                 lost.append(layer.name)
     except ExportError:
@@ -46,28 +49,45 @@ def apply_lora(lora: Path, strength: Strength, checkpoint: Checkpoint) -> list[s
     return lost
 
 
-def _modules(network: nn.Module, root: Root) -> dict[str, tuple[str, nn.Module]]:
-    """Path and module by the flat path of its weight, and of its bias."""
+@dataclass(frozen=True)
+class _Changed:
+    """What one layer of a LoRA is for."""
+
+    names: tuple[str, ...]  # paths of the modules
+    modules: tuple[Any, ...]
+    swapped: bool
+
+
+def _modules(network: nn.Module, root: Root) -> dict[str, _Changed]:
+    """By the flat path of a weight, and of a bias."""
     modules = {path: module for path, module in network.named_modules() if hasattr(module, "weight")}
     paths = [name for path in modules for name in (path, path + BIAS)]
-    return {
-        flat: (module := path.removesuffix(BIAS), modules[module])
-        for flat, path in by_flat_path(paths, root).items()
-    }
+    found = {}
+    for flat, name in by_flat_path(paths, root).items():
+        names = tuple(path.removesuffix(BIAS) for path in name.ours)
+        found[flat] = _Changed(names, tuple(modules[one] for one in names), name.swapped)
+    return found
 
 
-def _change(module: Any, layer: Layer, factor: float) -> None:
-    """In place, of a weight or a bias."""
+def _change(changed: _Changed, layer: Layer, factors: Sequence[float]) -> None:
+    """In place, of weights or biases, as if they were one, one behind the other."""
     tensors = {role: torch.from_numpy(value) for role, value in layer.tensors.items()}
+    kind = "bias" if "bias" in tensors else "weight"
     with torch.no_grad():
-        if "bias" in tensors:
-            module.bias += factor * layer.scale * tensors["bias"]
-            return
-        weight = module.weight
-        change = layer.scale * _change_of(tensors).reshape(weight.shape)
+        parts = [getattr(module, kind) for module in changed.modules]
+        weight = _turned(torch.cat(parts), changed.swapped)
+        change = layer.scale * (tensors["bias"] if kind == "bias" else _change_of(tensors))
+        change = change.reshape(weight.shape)
         if layer.magnitude is not None:
             change = _dora(weight + change, torch.from_numpy(layer.magnitude)) - weight
-        weight += factor * change
+        changes = _turned(change, changed.swapped).split([len(part) for part in parts])
+        for part, each, factor in zip(parts, changes, factors, strict=True):
+            part += factor * each
+
+
+def _turned(values: torch.Tensor, swapped: bool) -> torch.Tensor:
+    """With the two halves the other way round."""
+    return torch.cat([*values.chunk(2)][::-1]) if swapped else values
 
 
 def _dora(changed: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:

@@ -1,17 +1,15 @@
-"""One denoising step as one network: timestep from sigma, UNet, guidance, Euler step."""
+"""One denoising step as one network: timestep from sigma, the family's network, guidance, Euler step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from contract.parts import ModelPart
 from contract.schedules import Diffusion, FlowSchedule, ScaledLinearSchedule
+from export.families.family import TorchFamily
 from export.networks.part_module import PartModule
-
-Conditions = Callable[[Mapping[str, Tensor]], Mapping[str, Any]]
 
 
 class Flow(nn.Module):
@@ -68,45 +66,57 @@ def parametrisation_of(diffusion: Diffusion) -> Flow | VariancePreserving:
 class Denoiser(PartModule):
     """Every input is per sample: see contract.families for shapes. Guidance 1 is no guidance.
 
-    The UNet computes in the type of its weights; the step around it always in fp32.
+    The family's network computes in the type of its weights; the step around it always in fp32.
     """
 
-    copies = 2
-
-    def __init__(
-        self, part: ModelPart, unet: UNet2DConditionModel, diffusion: Diffusion, conditions: Conditions
-    ) -> None:
-        """`conditions`: the family's, see export.families.family."""
+    def __init__(self, part: ModelPart, network: Any, diffusion: Diffusion, family: TorchFamily) -> None:
         super().__init__(part)
-        self.unet = unet
+        self._name, self._predict = family.row.denoiser, family.predict
+        family.prepare(network)
+        self.add_module(self._name, network)  # so are its weights called in the graph
         self.parametrisation = parametrisation_of(diffusion)
-        self._conditions = conditions
+        self.copies = len(texts_of(part))
 
     def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        latents, sigma, guidance = inputs["latents"], inputs["sigma"], inputs["guidance"]
-        dtype = self.unet.dtype
+        latents, sigma = inputs["latents"], inputs["sigma"]
+        network: Any = self.get_submodule(self._name)
         timestep = self.parametrisation.timestep(sigma[:, 0])
         wide = sigma[:, :, None, None]
-        scaled = (latents * self.parametrisation.input_scale(wide)).to(dtype)
-        both = self.unet(
-            torch.cat([scaled, scaled]),
-            torch.cat([timestep, timestep]),
-            torch.cat([inputs["negative_embeddings"], inputs["embeddings"]]).to(dtype),
-            **self._conditions(double(inputs, dtype)),
-            return_dict=False,
-        )[0].float()
-        # Not chunk: torch.export cannot tell that a batch of any size has two halves.
-        negative, positive = both.unflatten(0, (2, -1))
-        output = negative + guidance[:, :, None, None] * (positive - negative)
+        scaled = (latents * self.parametrisation.input_scale(wide)).to(network.dtype)
+        output = self._predict(network, asked(inputs, scaled, timestep)).float()
+        if self.copies == 2:
+            # Not chunk: torch.export cannot tell that a batch of any size has two halves.
+            negative, positive = output.unflatten(0, (2, -1))
+            output = negative + inputs["guidance"][:, :, None, None] * (positive - negative)
         slope = self.parametrisation.slope(output, latents, wide)
         return latents + slope * (inputs["sigma_next"] - sigma)[:, :, None, None]
 
 
-def double(inputs: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """What a family has beside the embeddings: for the negative prompt, then for the prompt."""
-    found = {}
+def texts_of(part: ModelPart) -> tuple[str, ...]:
+    """How the names of a denoiser's inputs begin for each text that it runs on, in the order in its batch."""
+    two = any(tensor.name == "negative_embeddings" for tensor in part.inputs)
+    return ("negative_", "") if two else ("",)
+
+
+def asked(inputs: Mapping[str, Tensor], latents: Tensor, timestep: Tensor) -> dict[str, Tensor]:
+    """What a family's network is asked, [copies · B, …]: all of the negative prompt's, then all of the
+    prompt's. Where it runs on one text, the guidance is its own."""
+    texts = ("negative_", "") if "negative_embeddings" in inputs else ("",)
+
+    def each(name: str) -> Tensor:
+        return torch.cat([inputs[f"{text}{name}"] for text in texts])
+
+    def same(value: Tensor) -> Tensor:
+        return torch.cat([value for _ in texts])
+
+    found = {"latents": same(latents), "timestep": same(timestep)}
+    found["embeddings"] = each("embeddings").to(latents.dtype)
     if "pooled" in inputs:
-        found["pooled"] = torch.cat([inputs["negative_pooled"], inputs["pooled"]]).to(dtype)
+        found["pooled"] = each("pooled").to(latents.dtype)
+    if "mask" in inputs:
+        found["mask"] = each("mask")
     if "time_ids" in inputs:
-        found["time_ids"] = torch.cat([inputs["time_ids"], inputs["time_ids"]])
+        found["time_ids"] = same(inputs["time_ids"])
+    if "guidance" in inputs and len(texts) == 1:
+        found["guidance"] = inputs["guidance"][:, 0]
     return found

@@ -1,4 +1,4 @@
-"""What is traced of a checkpoint: three networks, and what each declares of itself."""
+"""What is traced of a checkpoint: its networks, and what each declares of itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from contract.bank import ADAPTERS, with_bank
-from contract.names import CHARACTER_PARTS, DECODER, DENOISER, TEXT_ENCODER
+from contract.names import CHARACTER_PARTS, DECODER, DENOISER
 from contract.parts import ModelPart
 from export.checkpoints.checkpoint import Checkpoint
 from export.networks.bank import TorchBank
@@ -27,25 +27,24 @@ class Network:
 
 def networks_of(checkpoint: Checkpoint, bank_rank: int = 0) -> Iterator[Network]:
     """Each is made when it is asked for. `bank_rank`: of a bank's LoRAs; 0: without a bank."""
-    encoders = checkpoint.text_encoders
+    family = checkpoint.family
     parts = {
         name: with_bank(part, ADAPTERS) if bank_rank and name in CHARACTER_PARTS else part
         for name, part in checkpoint.parts.items()
     }
-    yield Network(
-        parts[TEXT_ENCODER],
-        _banked(TextEncoders(parts[TEXT_ENCODER], encoders), bank_rank),
-        sources=tuple(f"{encoder.name}/config.json" for encoder in encoders),
-        all_used=False,  # nothing reads the last layer of an encoder whose last but one is taken
-    )
+    for name in family.row.text_parts:
+        encoders = {one: each for one, each in checkpoint.text_encoders.items() if one.part == name}
+        yield Network(
+            parts[name],
+            _banked(TextEncoders(parts[name], encoders), bank_rank if name in CHARACTER_PARTS else 0),
+            sources=tuple(f"{encoder.name}/config.json" for encoder in encoders),
+            all_used=False,  # nothing reads the last layer of an encoder whose last but one is taken
+        )
     yield Network(
         parts[DENOISER],
-        _banked(
-            Denoiser(parts[DENOISER], checkpoint.unet, checkpoint.diffusion, checkpoint.family.conditions),
-            bank_rank,
-        ),
-        sources=("unet/config.json", "scheduler/scheduler_config.json"),
-        all_used=True,  # the LoRA merge counts on it
+        _banked(Denoiser(parts[DENOISER], checkpoint.denoiser, checkpoint.diffusion, family), bank_rank),
+        sources=(f"{family.row.denoiser}/config.json", "scheduler/scheduler_config.json"),
+        all_used=family.all_used,
     )
     yield Network(
         parts[DECODER],

@@ -19,7 +19,7 @@ class PartModule(nn.Module):
     The exporters read the names off the signature; so there is one for each part, not for each class.
     """
 
-    copies = 1  # how many times it runs each sample, one whole batch after the other
+    copies: int = 1  # how many times it runs each sample, one whole batch after the other
 
     def __init__(self, part: ModelPart) -> None:
         super().__init__()

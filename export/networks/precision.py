@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from contract.families import Family
+
 Precision = Literal["fp32", "fp16", "bf16"]
 TORCH: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -31,12 +33,23 @@ LIMITS: dict[tuple[str, str], Limit] = {
 }
 
 
-def precision_of(part: str, wanted: Precision, force_upcast: bool) -> Precision:
+def usual_precision(of_engine: Precision, family: Family) -> Precision:
+    """Where none is asked for. `of_engine`: the engine's own."""
+    return "bf16" if of_engine == "fp16" and family.overflows else of_engine
+
+
+def precision_of(
+    part: str, wanted: Precision, force_upcast: bool, family: Family | None = None, engine: str = ""
+) -> Precision:
     """What a part computes in.
 
     `force_upcast`: the checkpoint says that its VAE overflows in fp16, as SDXL's published one does. torch's
-    exporter cannot write the text encoders' attention mask in bfloat16; they run once a picture.
+    exporter cannot write CLIP's attention mask in bfloat16; it runs once a picture. A text encoder that
+    overflows in fp16 computes in bfloat16, or where onnxruntime runs it, which has none on a CPU, in fp32.
     """
+    encoders = family.text_parts.get(part, ()) if family else ()
+    if wanted != "fp32" and any(encoder.overflows for encoder in encoders):
+        return "fp32" if engine == "onnx" else "bf16"
     overflows = part == "decoder" and force_upcast and wanted == "fp16"
     return "fp32" if overflows or (part == "text-encoder" and wanted == "bf16") else wanted
 

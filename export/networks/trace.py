@@ -23,7 +23,8 @@ from export.graphs.storage import MODEL_FILE
 
 OPSET = 18
 # Odd sizes on purpose: diffusers' UNet then upsamples to the size of the skip connection in the traced graph,
-# and so in every graph, whatever the size. Traced at an even size, it would double, and fail at odd ones.
+# and so in every graph, whatever the size. Traced at an even size, it would double, and fail at odd ones. Of
+# a denoiser that takes patches of latents, an odd number of them.
 EXAMPLE_SIZES = {"batch": 2, "height": 9, "width": 11, "tokens": 77, "length": 7, "adapters": 2}
 TORCH_TYPES = {"FP32": torch.float32, "INT64": torch.int64}
 
@@ -46,7 +47,8 @@ class PartConfig(OnnxConfig):
         return {tensor.name: tensor.dynamic_axes for tensor in self.part.outputs}
 
     def generate_dummy_inputs(self, framework: str = "pt", **_: Any) -> dict[str, torch.Tensor]:
-        return example_inputs(self.part, EXAMPLE_SIZES)
+        sides = {side: EXAMPLE_SIZES[side] * self.part.patch for side in ("height", "width")}
+        return example_inputs(self.part, {**EXAMPLE_SIZES, **sides})
 
 
 def example_inputs(part: ModelPart, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:

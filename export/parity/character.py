@@ -12,12 +12,13 @@ from onnx import TensorProto
 from safetensors.numpy import load_file
 
 from contract.bank import FACTORS_FILE
-from contract.names import DENOISER, PARTS, network_name, split_network_name
+from contract.names import DENOISER, network_name, split_network_name
 from export.checkpoints.restore import view_exported
 from export.checkpoints.tokenizer import open_tokenizers
 from export.graphs.storage import MODEL_FILE
 from export.lora.strength import Strength
 from export.lora.torch_lora import apply_lora
+from export.merge_origin import family_of_base
 from export.networks.networks import Network, network_of
 from export.networks.precision import LIMITS, Limit
 from export.parity.comparison import ParityReport, compare
@@ -33,7 +34,8 @@ def compare_character(
 
     Puts the report in `report_folder`'s place. Raises ExportError if torch cannot take the LoRA.
     """
-    parts = {part: base / network_name(model, part) for part in PARTS}
+    family = family_of_base(base / network_name(model, DENOISER))
+    parts = {part: base / network_name(model, part) for part in family.part_names}
     adapter: Tables = NO_TABLES
     for path in merged.iterdir():
         found = split_network_name(path.name)

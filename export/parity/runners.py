@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime as ort
 import torch
 
@@ -58,11 +59,19 @@ def _filled(shape: Sequence[int], factors: npt.NDArray[Any] | None) -> npt.NDArr
     return table
 
 
-def runner_of(folder: Path, part: ModelPart, adapter: Tables = NO_TABLES, strength: float = 1.0) -> Runner:
-    """A package as it is served, anything else by its graph; for the others see there."""
+def runner_of(
+    folder: Path, part: ModelPart, adapter: Tables = NO_TABLES, strength: float = 1.0
+) -> Runner | None:
+    """A package as it is served, anything else by its graph; for the others see there. None for a graph that
+    nothing here runs."""
     if (folder / "1" / PACKAGE_FILE).is_file():
         return PackageRunner(folder, tuple(tensor.name for tensor in part.outputs))
-    return GraphRunner(folder, adapter, strength)
+    return None if _is_bf16(folder) else GraphRunner(folder, adapter, strength)
+
+
+def _is_bf16(folder: Path) -> bool:
+    graph = onnx.load(folder / "1" / MODEL_FILE, load_external_data=False).graph
+    return any(tensor.data_type == onnx.TensorProto.BFLOAT16 for tensor in graph.initializer)
 
 
 def _session(folder: Path) -> ort.InferenceSession:

@@ -22,15 +22,20 @@ from diffusers.loaders.single_file_utils import SCHEDULER_DEFAULT_CONFIG
 from safetensors import safe_open
 from torch import Tensor
 
+from contract.families import Family
 from contract.names import DENOISER
 from contract.parts import ModelPart
+from contract.schedules import FlowSchedule
 from export.checkpoints.checkpoint import Checkpoint
-from export.networks.denoiser import Conditions, double
+from export.families.family import TorchFamily
+from export.networks.denoiser import asked
 from export.networks.networks import Network, network_of
 from export.networks.part_module import PartModule
 
 STEPS = 4
+MEGAPIXEL = 128  # latents along a side
 _FROM_DIFFUSERS = ("beta_start", "beta_end", "beta_schedule", "timestep_spacing", "steps_offset")
+FLOW_EULER = "FlowMatchEulerDiscreteScheduler"
 PUBLISHED = {
     "_class_name": "EulerDiscreteScheduler",
     **{name: SCHEDULER_DEFAULT_CONFIG[name] for name in _FROM_DIFFUSERS},
@@ -39,6 +44,7 @@ PUBLISHED = {
 READ = (
     *("_class_name", "prediction_type", "beta_start", "beta_end", "beta_schedule", "timestep_spacing"),
     *("steps_offset", "rescale_betas_zero_snr", "shift", "flow_shift", "use_dynamic_shifting", "max_shift"),
+    *("base_shift", "base_image_seq_len", "max_image_seq_len"),
 )
 """Of a config; a sampler's own options, which a stranger wrote, might be refused in diffusers' own words."""
 # Options of samplers that have nothing to do with the trained noise levels.
@@ -76,23 +82,24 @@ LIKE_V, LIKE_EPSILON = 0.5, 0.8  # likeness of a UNet's answer to the noise that
 class Witness:
     config: Mapping[str, Any]  # of a scheduler of diffusers, as the original has it
     imposed: Mapping[str, Any]  # what was not the original's to say: prediction, spacing, zero_snr
+    to_least: bool = False  # whether the family's pipeline leaves the levels to the scheduler
 
-    def scheduler(self) -> Any:
-        """Set to STEPS steps."""
+    def scheduler(self, height: int = MEGAPIXEL, width: int = MEGAPIXEL) -> Any:
+        """Set to STEPS steps, for a picture of so many latents."""
         with warnings.catch_warnings():
             # diffusers turns tensors into arrays in a way that numpy 2 deprecates.
             warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
             found = self._flow() if self._predicts_flow() else self._euler()
             if isinstance(found, FlowMatchEulerDiscreteScheduler):
-                levels = [1 - step / STEPS for step in range(STEPS)]
-                found.set_timesteps(sigmas=levels, mu=float(self.config.get("max_shift") or 1.15))
+                levels = None if self.to_least else [1 - step / STEPS for step in range(STEPS)]
+                found.set_timesteps(STEPS, sigmas=levels, mu=_mu(found.config, height, width))
             else:
                 found.set_timesteps(STEPS)
         return found
 
-    def levels(self) -> tuple[Tensor, float]:
+    def levels(self, height: int = MEGAPIXEL, width: int = MEGAPIXEL) -> tuple[Tensor, float]:
         """STEPS + 1 falling noise levels, the last 0, and what the first noise is multiplied by."""
-        found = self.scheduler()
+        found = self.scheduler(height, width)
         flow = isinstance(found, FlowMatchEulerDiscreteScheduler)
         return found.sigmas.float(), 1.0 if flow else float(found.init_noise_sigma)
 
@@ -125,26 +132,41 @@ class Witness:
         return EulerDiscreteScheduler.from_config(original, **{**EULER_ONLY, **usual, **imposed})
 
 
-def read_witness(original: Path, like: Path | None, imposed: Mapping[str, Any]) -> Witness:
+def _mu(config: Mapping[str, Any], height: int, width: int) -> float:
+    """The shift's logarithm by size, as diffusers' pipelines of flow models compute it."""
+    few, many = config["base_image_seq_len"], config["max_image_seq_len"]
+    low, high = config["base_shift"], config["max_shift"]
+    slope = (high - low) / (many - few)
+    return float((height // 2) * (width // 2) * slope + low - slope * few)
+
+
+def read_witness(
+    original: Path, like: Path | None, imposed: Mapping[str, Any], family: Family | None = None
+) -> Witness:
     """`original`, `like`: as given to the export."""
-    config = _config_of(original if original.is_dir() else like)
+    published = family.diffusion.schedule if family else None
+    usual: dict[str, Any] = PUBLISHED
+    if isinstance(published, FlowSchedule):
+        usual = {"_class_name": FLOW_EULER, "shift": published.shift}
+    config = _config_of(original if original.is_dir() else like, usual)
     if original.is_file():
         says = _says(original)
-        flow = str(config.get("_class_name")).startswith("FlowMatch")
-        other = flow and says.get("prediction_type") in ("epsilon", "v_prediction")
+        flows = str(config.get("_class_name")).startswith("FlowMatch")
+        other = flows and says.get("prediction_type") in ("epsilon", "v_prediction")
         config = {**(PUBLISHED if other else config), **says}
-    return Witness(config, imposed)
+    return Witness(config, imposed, isinstance(published, FlowSchedule) and published.least > 0)
 
 
-def _config_of(folder: Path | None) -> dict[str, Any]:
+def _config_of(folder: Path | None, usual: dict[str, Any]) -> dict[str, Any]:
     file = folder / "scheduler" / "scheduler_config.json" if folder else None
     if file is None or not file.is_file():
-        return PUBLISHED
+        return usual
     found = json.loads(file.read_bytes())
     if found.get("timestep_spacing") not in ("leading", "trailing", "linspace"):
         found.pop("timestep_spacing", None)
-    if not isinstance(found.get("max_shift"), int | float):
-        found.pop("max_shift", None)
+    for name in ("max_shift", "base_shift"):
+        if not isinstance(found.get(name), int | float):
+            found.pop(name, None)
     return {name: found[name] for name in READ if isinstance(found.get(name), str | int | float)}
 
 
@@ -169,32 +191,28 @@ def _says(path: Path) -> dict[str, Any]:
 
 
 class SchedulerDenoiser(PartModule):
-    """One step of one picture: UNet and guidance here, everything around them by diffusers' scheduler."""
+    """One step of one picture: network and guidance here, everything around them by diffusers' scheduler."""
 
-    def __init__(self, part: ModelPart, unet: Any, witness: Witness, conditions: Conditions) -> None:
+    def __init__(self, part: ModelPart, network: Any, witness: Witness, family: TorchFamily) -> None:
         super().__init__(part)
-        self.unet = unet
+        self.network, self._predict = network, family.predict
         self.likeness: float | None = None  # of the first answer to the noise that it was made of, -1 to 1
-        self._witness, self._conditions = witness, conditions
+        self._witness = witness
 
     def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        latents, scheduler = inputs["latents"], self._witness.scheduler()
+        latents = inputs["latents"]
+        scheduler = self._witness.scheduler(*latents.shape[2:])
         step = int((scheduler.sigmas - inputs["sigma"][0, 0]).abs().argmin())
         scheduler.set_begin_index(step)
         timestep = scheduler.timesteps[step]
         flow = isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
         scaled = latents if flow else scheduler.scale_model_input(latents, timestep)
-        both = self.unet(
-            torch.cat([scaled, scaled]),
-            timestep,
-            torch.cat([inputs["negative_embeddings"], inputs["embeddings"]]),
-            **self._conditions(double(inputs, torch.float32)),
-            return_dict=False,
-        )[0]
-        negative, positive = both.chunk(2)
-        if self.likeness is None:
-            self.likeness = float(torch.cosine_similarity(positive.flatten(), scaled.flatten(), dim=0))
-        output = negative + inputs["guidance"][:, :, None, None] * (positive - negative)
+        output = self._predict(self.network, asked(inputs, scaled, timestep.reshape(1)))
+        if len(output) == 2 * len(latents):
+            negative, positive = output.chunk(2)
+            if self.likeness is None:
+                self.likeness = float(torch.cosine_similarity(positive.flatten(), scaled.flatten(), dim=0))
+            output = negative + inputs["guidance"][:, :, None, None] * (positive - negative)
         found: Tensor = scheduler.step(output, timestep, latents, return_dict=False)[0]
         return found
 
@@ -204,10 +222,8 @@ def witness_of(checkpoint: Checkpoint, part: str, witness: Witness) -> Network:
     network = network_of(checkpoint, part)
     if part != DENOISER:
         return network
-    family = checkpoint.family
-    return replace(
-        network, module=SchedulerDenoiser(network.part, checkpoint.unet, witness, family.conditions)
-    )
+    module = SchedulerDenoiser(network.part, checkpoint.denoiser, witness, checkpoint.family)
+    return replace(network, module=module)
 
 
 def doubt(prediction: str, likeness: float | None) -> str | None:

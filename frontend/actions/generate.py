@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -238,12 +239,18 @@ def plan(
         precompliance=request.precompliance,
         watermark=request.watermark,
         texts=_texts(request.texts, default_texts),
-        notes=asked.notes,
+        notes=(*asked.notes, *_model_notes(asked, model.name, catalogue)),
         intent=None if request.own_look else intent_of(asked),
         recipe=recipe(model, style, character, catalogue.style_loras.get((model.name, style.name), "")),
         style_strength=style.strength if style.lora else 0.0,
         trace=str(current_work().trace or ""),
     )
+
+
+def _model_notes(asked: Reading, model: str, catalogue: Catalogue) -> Iterator[str]:
+    """What the model cannot do of a prompt."""
+    if model in catalogue.without_negatives and (asked.prompt.negative or asked.refused):
+        yield f"Negative terms have no effect: the model {model} is drawn with by the prompt alone"
 
 
 def _texts(asked: CredentialTexts, default: CredentialTexts) -> CredentialTexts:

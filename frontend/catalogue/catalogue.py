@@ -140,6 +140,7 @@ class Lacking:
     """SHA-256 of the others' LoRAs, of different ones with spaces between them."""
     not_drawn: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model, style) of those whose sampler or spacing the model cannot be drawn by: why."""
+    negatives: frozenset[str] = frozenset()  # models that take no notice of a negative prompt
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class Catalogue:
     too_large: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (model, 1024x1024): why
     withheld_styles: Collection[tuple[str, str]] = ()  # (model, name) of those that cannot be drawn with
     style_loras: Mapping[tuple[str, str], str] = field(default_factory=dict)  # as in Lacking
+    without_negatives: Collection[str] = ()  # models that take no notice of a negative prompt
 
     @property
     def default_model(self) -> Model:
@@ -205,6 +207,7 @@ class Catalogue:
             too_large=lacking.too_large,
             withheld_styles=lacking.styles | lacking.not_drawn.keys(),
             style_loras=lacking.style_loras,
+            without_negatives=lacking.negatives,
             models=MappingProxyType(left),
             characters=MappingProxyType(
                 {

@@ -128,6 +128,11 @@ def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:
             for name, style in each.styles.items()
             if (why := _why_not_of_flow(each.step_settings(style)))
         },
+        frozenset(
+            model
+            for model in declared.models
+            if any(model in one and not one[model].negatives for one in inventories)
+        ),
     )
 
 

@@ -100,7 +100,7 @@ def write_base(family: TorchFamily, size: BankSize, folder: Path) -> None:
     encoder = TextEncoders(parts[TEXT_ENCODER], encoders)
     write(network_name("eros", TEXT_ENCODER), parts[TEXT_ENCODER], encoder, size, folder)
     unet = without_memory(family.empty_network("unet", configs["unet"]))
-    denoiser = Denoiser(parts[DENOISER], unet, row.diffusion, family.conditions)
+    denoiser = Denoiser(parts[DENOISER], unet, row.diffusion, family)
     write(network_name("eros", DENOISER), parts[DENOISER], denoiser, size, folder)
     description = Description(
         family=row,

@@ -64,7 +64,7 @@ def denoiser(
     width, channels = config["cross_attention_dim"], config["in_channels"]
     part = FAMILY.row.parts(Sizes(width=width, pooled=pooled, window=77, channels=channels))[DENOISER]
     part = with_bank(part, adapters=1) if bank else part
-    module = Denoiser(part, unet, Diffusion("flow", FlowSchedule(1.0)), FAMILY.conditions)
+    module = Denoiser(part, unet, Diffusion("flow", FlowSchedule(1.0)), FAMILY)
     if bank:
         with torch.device(device):
             module.bank = TorchBank(module, bank.rank, bank.slots + 1)

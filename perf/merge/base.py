@@ -60,7 +60,7 @@ def write_base(family: TorchFamily, folder: Path) -> None:
     )
     part = row.parts(sizes)[DENOISER]
     unet = without_memory(family.empty_network("unet", configs["unet"]))
-    module = Denoiser(part, unet, row.diffusion, family.conditions)
+    module = Denoiser(part, unet, row.diffusion, family)
     model = trace(module, part)
     store_fp16(model, name_weights(model, weights_of(module), set()))
     target = folder / network_name("eros", DENOISER)

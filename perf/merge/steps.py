@@ -19,6 +19,7 @@ from export.graphs.storage import MODEL_FILE, WEIGHTS_FILE
 from export.lora.lora_file import read_lora
 from export.lora.merge import STRIP, Merge
 from export.lora.strength import Strength
+from export.lora.targets import denoiser_root
 from export.merge_origin import family_of_base, split_layers
 from perf.merge.before import merge_whole
 
@@ -29,7 +30,7 @@ def merge_of(base: Path, lora: Path) -> Merge:
     layers, family = read_lora(lora), family_of_base(base)
     _, names, _ = split_layers(layers, family)
     model = onnx.load(base / "1" / MODEL_FILE, load_external_data=False)
-    return Merge.of(model, layers, names, Strength(), family)
+    return Merge.of(model, layers, names, Strength(), family, (denoiser_root(family),))
 
 
 def before(base: Path, lora: Path, target: Path) -> dict[str, Any]:

@@ -142,3 +142,16 @@ async def test_server_whose_triton_has_nothing_is_not_ready(
         assert (await server.post({"action": "random"}))[0] == 200
         async with server.http.get(f"{server.url}/readyz") as response:
             assert response.status == 503 and not (await response.json())["parts"]["models"]
+
+
+async def test_answer_says_that_negative_terms_have_no_effect_where_the_model_takes_none(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    eros = ModelStock(frozenset({"aya"}), negatives=False)
+    triton = FakeTriton(inventory={"eros": eros, "alto": ModelStock(frozenset({"aya"}))})
+    async with two_models(redis_url, tmp_path, triton) as server:
+        note = "Negative terms have no effect: the model eros is drawn with by the prompt alone"
+        assert (await server.generate(prompt="a lake, -rain", model="eros"))["notes"] == [note]
+        assert (await server.generate(prompt="a lake", negative="rain", model="eros"))["notes"] == [note]
+        assert "notes" not in await server.generate(prompt="a lake", model="eros")
+        assert "notes" not in await server.generate(prompt="a lake, -rain", model="alto")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.description import Description, read_description
-from contract.families import FAMILIES, SD15, SDXL, Family
+from contract.families import FAMILIES, FLUX_DEV, FLUX_SCHNELL, SD15, SDXL, Z_IMAGE_TURBO, Family
 from contract.schedules import Diffusion, Prediction, ScaledLinearSchedule
 from embedded.starter_entry import write_starter_entry
 from frontend.catalogue.catalogue import load
@@ -38,6 +38,31 @@ def test_first_entry_of_a_model_is_a_catalogue(
     assert (model.steps, model.guidance, model.label) == (steps, guidance, "My own")
     assert catalogue.faults == () and model.style(None).name == "plain" and len(model.styles) >= 3
     assert path == tmp_path / "models" / "my-own.yaml"
+
+
+@pytest.mark.parametrize(
+    ("family", "told"),
+    [
+        (FLUX_DEV, "follows the prompt closer"),
+        (FLUX_SCHNELL, "guidance changes nothing"),
+        (Z_IMAGE_TURBO, "guidance changes nothing"),
+    ],
+)
+def test_entry_of_a_model_without_negative_prompt_has_no_negative_terms(
+    tmp_path: Path, family: Family, told: str
+) -> None:
+    description = Description(
+        family=family,
+        diffusion=family.diffusion,
+        latent_channels=16,
+        downscale=8,
+        pad_tokens=(0,) * len(family.text_encoders),
+        token_window=77,
+    )
+    path = write_starter_entry(tmp_path, "mine", description)
+    model = load(tmp_path).models["mine"]
+    assert "negative:" not in path.read_text() and told in path.read_text()
+    assert (model.steps, model.guidance, len(model.styles)) == (family.steps, family.guidance, 4)
 
 
 def test_entry_that_is_there_stays(tmp_path: Path) -> None:

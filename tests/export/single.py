@@ -43,7 +43,7 @@ def write_single_file(folder: Path, path: Path, metadata: Mapping[str, str] | No
     sdxl = (folder / "text_encoder_2").is_dir()
     clip = "conditioner.embedders.0.transformer." if sdxl else "cond_stage_model.transformer."
     tensors = {clip + name: value for name, value in _state(folder / "text_encoder").items()}
-    tensors |= _unet(_state(folder / "unet")) | _vae(_state(folder / "vae"))
+    tensors |= _unet(_state(folder / "unet")) | vae_state(_state(folder / "vae"))
     if sdxl:
         tensors |= _open_clip(_state(folder / "text_encoder_2"))
     save_file({name: value.half() for name, value in tensors.items()}, path, dict(metadata or {}))
@@ -64,7 +64,7 @@ def _unet(state: State) -> dict[str, torch.Tensor]:
     return found
 
 
-def _vae(state: State) -> dict[str, torch.Tensor]:
+def vae_state(state: State) -> dict[str, torch.Tensor]:
     found = {}
     for key, value in state.items():
         name = key

@@ -125,7 +125,7 @@ def test_eight_characters_and_none_in_one_batch_are_drawn_as_peft_draws_each_alo
     samples = [NONE, *((number, 0) for number in slots), NONE]
     together = run_batch(banked, inputs, bound, samples, list(range(10)))
     for row, (slot, _) in enumerate(samples):
-        unet = adapted(checkpoint, slot) if slot else checkpoint.unet
+        unet = adapted(checkpoint, slot) if slot else checkpoint.denoiser
         own = replace(checkpoint, networks={**checkpoint.networks, "unet": unet})
         one = {name: value[row : row + 1] for name, value in inputs.items()}
         with torch.no_grad():
@@ -165,10 +165,10 @@ def test_characters_and_styles_are_drawn_in_one_batch_as_peft_draws_its_two_adap
         own = open_checkpoint(checkpoint.folder)
         adapters = {f"a{slot}": strength for slot, strength in zip(pair, much, strict=True) if slot}
         for slot in filter(None, pair):
-            own.unet.add_adapter(LORA, f"a{slot}")
-            set_peft_model_state_dict(own.unet, peft_state(adapted(checkpoint, slot)), f"a{slot}")
+            own.denoiser.add_adapter(LORA, f"a{slot}")
+            set_peft_model_state_dict(own.denoiser, peft_state(adapted(checkpoint, slot)), f"a{slot}")
         if adapters:
-            own.unet.set_adapters(list(adapters), list(adapters.values()))
+            own.denoiser.set_adapters(list(adapters), list(adapters.values()))
         one = {name: value[row : row + 1] for name, value in inputs.items()}
         with torch.no_grad():
             wanted = network_of(own, "denoiser").module(**one)
@@ -202,7 +202,7 @@ def test_every_kind_of_layer_is_drawn_as_its_library_draws_it_or_refused(
 ) -> None:
     own = open_checkpoint(checkpoint.folder)
     encoders = [own.networks[one.name] for one in checkpoint.family.row.text_encoders]
-    lora = write_lycoris(algorithm, own.unet, encoders, tmp_path / "lora.safetensors")
+    lora = write_lycoris(algorithm, own.denoiser, encoders, tmp_path / "lora.safetensors")
     if algorithm in REFUSED:
         with pytest.raises(ExportError, match=f"{REFUSED[algorithm]}.*--merge"):
             factors(banked, lora, tmp_path)
@@ -304,7 +304,7 @@ def test_what_nothing_reads_has_no_table(banked: Path) -> None:
 def test_layers_of_a_network_keep_their_names(checkpoint: Checkpoint) -> None:
     from export.networks.bank import TorchBank
 
-    network = open_checkpoint(checkpoint.folder).unet
+    network = open_checkpoint(checkpoint.folder).denoiser
     before = {name for name, _ in network.named_parameters()}
     TorchBank(network, rank=2, slots=1)
     assert {name for name, _ in network.named_parameters()} == before

@@ -21,7 +21,7 @@ def test_parts_are_counted_as_torch_has_them(tiny: Checkpoint, tiny_folder: Path
     decoder = [*tiny.vae.decoder.parameters(), *tiny.vae.post_quant_conv.parameters()]
     assert found.values == {
         TEXT_ENCODER: encoders,
-        DENOISER: sum(weight.numel() for weight in tiny.unet.parameters()),
+        DENOISER: sum(weight.numel() for weight in tiny.denoiser.parameters()),
         DECODER: sum(weight.numel() for weight in decoder),
     }
     assert (found.family, found.downscale) == (tiny.family.row, tiny.downscale)

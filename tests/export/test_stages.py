@@ -169,9 +169,9 @@ def test_sharded_weights_are_loaded(tiny_folder: Path, tmp_path: Path) -> None:
     import shutil
 
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "sharded"))
-    whole = open_checkpoint(tiny_folder).unet
+    whole = open_checkpoint(tiny_folder).denoiser
     shutil.rmtree(folder / "unet")
     whole.save_pretrained(folder / "unet", max_shard_size="200KB")
     assert len(list((folder / "unet").glob("*-of-*.safetensors"))) > 1
-    found = open_checkpoint(folder).unet.state_dict()
+    found = open_checkpoint(folder).denoiser.state_dict()
     assert all((found[name] == value).all() for name, value in whole.state_dict().items())

@@ -21,6 +21,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from bank_writer import write_slot
 from control import load, unload
+from kept_texts import KeptTexts
 from memory_gate import MemoryGate
 from order import BadOrder, Order
 from pipeline import Painting, Pipeline
@@ -77,6 +78,7 @@ class TritonPythonModel:
         self._counts_file = order_counts_file(os.getppid())
         self._counts = Counter[str]()  # orders by model
         self._tell_counts()
+        self._kept = KeptTexts()
         self._banks: dict[str, tuple[Mapping[str, Bank], Slots]] = {}  # by model
 
     async def execute(self, requests: list["pb_utils.InferenceRequest"]) -> None:
@@ -144,7 +146,7 @@ class TritonPythonModel:
                 await _watch(waits, look)
             networks = self._repositories.networks(order, unit)
             try:
-                pipeline = Pipeline(TritonEngine(), base, networks, chosen)
+                pipeline = Pipeline(TritonEngine(), base, networks, chosen, self._kept)
                 painting = await pipeline.paint(order, step_done, look)
                 weights = tell_weights(unit.weights if unit else base.weights, adapters)
                 return _picture(painting, weights, runtime_of(os.environ, networks))

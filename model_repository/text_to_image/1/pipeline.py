@@ -7,12 +7,13 @@ NumPy (docs/decisions/samplers.md).
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from kept_texts import KeptTexts
 from noise import standard_noise
 from order import BadOrder, Order
 from repositories import BaseModel
@@ -20,14 +21,15 @@ from tokens import TokenRows, rows_of
 from weighing import weigh
 
 from contract.bank import MAX_ADAPTERS, SLOTS, STRENGTHS
-from contract.families import Family
+from contract.families import MASKED_STEP, Family
 from contract.limits import MAX_BATCH
-from contract.names import DENOISER, TEXT_ENCODER, split_network_name
+from contract.names import DECODER, DENOISER, network_name, split_network_name
 from contract.samplers import Mixture, Walk, walk_of
 
 ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
 Tell = Callable[[float], Awaitable[None]]
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
+E = TypeVar("E")
 Array = npt.NDArray[Any]
 
 
@@ -55,6 +57,15 @@ def _go_on() -> None:
 
 
 @dataclass(frozen=True)
+class EncodedText:
+    """What one text part makes of one text. None: it makes none."""
+
+    embeddings: Array | None  # [tokens, width]
+    pooled: Array | None  # [width]
+    mask: Array  # int64 [tokens]; 0: padding
+
+
+@dataclass(frozen=True)
 class Painting:
     pixels: Array  # uint8 [height, width, 3]
     timings: tuple[float, float, float]  # ms: encode, denoise, decode
@@ -65,8 +76,9 @@ class Painting:
 class Pipeline(Generic[T]):
     engine: Engine[T]
     base: BaseModel
-    networks: tuple[str, str, str]  # text encoder, denoiser, decoder
+    networks: tuple[str, ...]  # of the family's parts, in their order
     adapters: Sequence[tuple[int, float]] = ()  # slots of the model's bank, and how much of what is in them
+    kept: KeptTexts = field(default_factory=KeptTexts)
 
     async def paint(self, order: Order, step_done: Tell, look: Callable[[], None] = _go_on) -> Painting:
         """`step_done` is told the share of the work done (0 to 1) after each step, while the next one runs.
@@ -83,10 +95,10 @@ class Pipeline(Generic[T]):
         made = await self._denoise(order.seed, walk, latents, conditions, step_done, look)
         denoised = time.monotonic()
         done = order.steps / (order.steps + 1)  # the decoder is the last part
-        image = await self._run_and_tell(self.networks[2], [made], "image", step_done, done)
+        image = await self._run_and_tell(self._network(DECODER), [made], "image", step_done, done)
         pixels = self.engine.array(image)[0]
         if pixels.shape != (order.height, order.width, 3) or pixels.dtype != np.uint8:
-            raise RuntimeError(f"{self.networks[2]} made {pixels.dtype} {list(pixels.shape)}")
+            raise RuntimeError(f"{self._network(DECODER)} made {pixels.dtype} {list(pixels.shape)}")
         decoded = time.monotonic()
         times = ((encoded - started) * 1e3, (denoised - encoded) * 1e3, (decoded - denoised) * 1e3)
         return Painting(pixels, times, sampling)
@@ -96,23 +108,38 @@ class Pipeline(Generic[T]):
 
         Through NumPy: the windows of a long prompt must be laid end to end, and it happens once a picture.
         """
-        most = self.base.description.max_windows
-        rows = rows_of(self.base.tokenizers, order.prompt, order.negative, most)
-        embeddings, pooled = await self._embed(rows)
-        width = embeddings.shape[-1]
+        family, guiding = self._family, self.base.description.guiding
+        parts = await asyncio.gather(*(self._embed(part, order) for part in family.text_parts))
         arrays = {
-            # Up to 1 there is none; below, the network's step would turn away from the prompt.
-            "guidance": np.array([[max(order.guidance, 1.0)]], np.float32),
-            "embeddings": embeddings[: rows.count].reshape(1, -1, width),
-            "negative_embeddings": embeddings[rows.count :].reshape(1, -1, width),
+            f"{text}{name}": value
+            for number, text in enumerate(family.texts(guiding))
+            for name, value in self._join([texts[number] for texts in parts]).items()
         }
-        if self._family.has_pooled:
-            arrays |= {"pooled": pooled[0][np.newaxis], "negative_pooled": pooled[1][np.newaxis]}
+        if family.is_masked:
+            arrays = _cut(arrays)
+        if guiding == "negative":
+            # Up to 1 there is none; below, the network's step would turn away from the prompt.
+            arrays["guidance"] = np.array([[max(order.guidance, 1.0)]], np.float32)
+        elif guiding == "number":
+            arrays["guidance"] = np.array([[order.guidance]], np.float32)
         if self._family.time_ids:
             size = [order.height, order.width]
             arrays["time_ids"] = np.array([[*size, 0, 0, *size]], np.float32)
         arrays |= self._slots(DENOISER, 1)
         return [self.engine.tensor(name, array) for name, array in arrays.items()]
+
+    def _join(self, parts: Sequence[EncodedText]) -> dict[str, Array]:
+        """What the text parts made of one text, as the denoiser takes it; all with a batch of one."""
+        embeddings = [part.embeddings for part in parts if part.embeddings is not None]
+        width = self.base.description.text_width or max(each.shape[-1] for each in embeddings)
+        blank = np.zeros((self._family.blank_tokens, width), np.float32)
+        wide = [np.pad(each, ((0, 0), (0, width - each.shape[-1]))) for each in embeddings]
+        found = {"embeddings": np.concatenate([*wide, blank])}
+        if self._family.has_pooled:
+            found["pooled"] = np.concatenate([part.pooled for part in parts if part.pooled is not None])
+        if self._family.is_masked:
+            found["mask"] = np.concatenate([part.mask for part in parts if part.embeddings is not None])
+        return {name: value[np.newaxis] for name, value in found.items()}
 
     def _slots(self, part: str, rows: int) -> dict[str, Array]:
         """What a network with a bank takes beside its own inputs: the same for all rows."""
@@ -130,43 +157,92 @@ class Pipeline(Generic[T]):
     def _family(self) -> Family:
         return self.base.description.family
 
-    async def _embed(self, rows: TokenRows) -> tuple[Array, list[Array]]:
-        """Embeddings [2 count, window, D], and the pooled vectors [P] of the first window of both texts.
+    def _network(self, part: str) -> str:
+        return self.networks[self._family.part_names.index(part)]
+
+    async def _embed(self, part: str, order: Order) -> list[EncodedText]:
+        """What a text part makes of the prompt and, if the denoiser takes it, of the negative one.
 
         However long a prompt is, no more than ROWS_AT_ONCE of what the encoder made are held at a time.
         """
-        embeddings, pooled = np.zeros(0, np.float32), []
-        widths = self.base.description.embedding_widths
-        firsts = np.searchsorted(rows.places, [0, rows.count])
+        description, encoders = self.base.description, self._family.text_parts[part]
+        most = min(description.max_windows, encoders[0].windows)
+        negative = order.negative if description.has_negative else None
+        rows = rows_of(self._of_part(part, self.base.tokenizers), order.prompt, negative, most)
+        widths = self._of_part(part, description.embedding_widths)
+        names = self._family.encoded(part)
+        embeddings, pooled = np.zeros(0, np.float32), list[Array]()
+        firsts = np.searchsorted(rows.places, [rows.count * text for text in range(rows.texts)])
         for start in range(0, len(rows.places), ROWS_AT_ONCE):
-            made = await self._encode_rows([tokens[start : start + ROWS_AT_ONCE] for tokens in rows.tokens])
-            if not start:
-                embeddings = np.zeros((2 * rows.count, *made[0].shape[1:]), np.float32)
-            for number, row in enumerate(made[0], start):
+            made = dict(zip(names, await self._encode_rows(part, rows, start), strict=True))
+            if "embeddings" in made and not start:
+                embeddings = np.zeros((rows.texts * rows.count, *made["embeddings"].shape[1:]), np.float32)
+            for number, row in enumerate(made.get("embeddings", ()), start):
                 weighed = weigh(row, [weights[number] for weights in rows.weights], widths)
                 embeddings[rows.places[number]] += rows.shares[number] * weighed
-            here = [first - start for first in firsts if 0 <= first - start < len(made[0])]
-            pooled += [outputs[row] for outputs in made[1:] for row in here]
-        return embeddings, pooled
+            if "pooled" in made:
+                end = start + len(made["pooled"])
+                pooled += [made["pooled"][first - start] for first in firsts if start <= first < end]
+        width, texts = embeddings.shape[-1], []
+        for text in range(rows.texts):
+            at = text * rows.count
+            own = embeddings[at : at + rows.count].reshape(-1, width) if embeddings.size else None
+            texts.append(EncodedText(own, pooled[text] if pooled else None, _mask(rows, at)))
+        return texts
 
-    async def _encode_rows(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
+    def _of_part(self, part: str, each: Sequence[E]) -> Sequence[E]:
+        """Of what there is one of for each of the family's text encoders, those of one part."""
+        pairs = zip(self._family.text_encoders, each, strict=True) if each else ()
+        return [one for encoder, one in pairs if encoder.part == part]
+
+    async def _encode_rows(self, part: str, rows: TokenRows, start: int) -> list[Array]:
         """The encoder's outputs for at most ROWS_AT_ONCE rows, in batches that run side by side."""
-        chunks = [slice(at, at + MAX_BATCH) for at in range(0, len(rows[0]), MAX_BATCH)]
-        parts = await asyncio.gather(*(self._encode_batch([row[chunk] for row in rows]) for chunk in chunks))
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        encoders = self._family.text_parts[part]
+        given = {one.tokens: tokens for one, tokens in zip(encoders, rows.tokens, strict=True)}
+        given |= {one.mask: mask for one, mask in zip(encoders, rows.masks, strict=True) if one.masked}
+        given = {name: each[start : start + ROWS_AT_ONCE] for name, each in given.items()}
+        if not encoders[0].kept or self.adapters or not self._is_own(part):
+            return await self._encode_batches(part, given)
+        count = len(next(iter(given.values())))
+        keys = [
+            (self._network(part), self.base.stamp, *(each[row].tobytes() for each in given.values()))
+            for row in range(count)
+        ]
+        made = {key: found for key in keys if (found := self.kept.find(key)) is not None}
+        fresh = [row for row in range(count) if keys[row] not in made]
+        if fresh:
+            outputs = await self._encode_batches(part, {name: each[fresh] for name, each in given.items()})
+            for place, row in enumerate(fresh):
+                # Copies: a row of a batch would keep the whole of it in memory.
+                made[keys[row]] = tuple(output[place].copy() for output in outputs)
+                self.kept.keep(keys[row], made[keys[row]])
+        return [np.stack(outputs) for outputs in zip(*(made[key] for key in keys), strict=True)]
 
-    async def _encode_batch(self, rows: list[npt.NDArray[np.int64]]) -> list[Array]:
-        encoders = zip(self._family.text_encoders, rows, strict=True)
-        inputs = [self.engine.tensor(encoder.tokens, row) for encoder, row in encoders]
-        inputs += [self.engine.tensor(*each) for each in self._slots(TEXT_ENCODER, len(rows[0])).items()]
-        outputs = await self.engine.run(self.networks[0], inputs, self._family.encoded)
+    def _is_own(self, part: str) -> bool:
+        """Whether the part's network is the model's and no character's."""
+        return self._network(part) == network_name(self.base.name, part)
+
+    async def _encode_batches(self, part: str, given: Mapping[str, Array]) -> list[Array]:
+        count = len(next(iter(given.values())))
+        chunks = [slice(at, at + MAX_BATCH) for at in range(0, count, MAX_BATCH)]
+        batches = (
+            self._encode_batch(part, {name: each[chunk] for name, each in given.items()}) for chunk in chunks
+        )
+        return [np.concatenate(outputs) for outputs in zip(*await asyncio.gather(*batches), strict=True)]
+
+    async def _encode_batch(self, part: str, given: Mapping[str, Array]) -> list[Array]:
+        count = len(next(iter(given.values())))
+        arrays = {**given, **self._slots(part, count)}
+        inputs = [self.engine.tensor(*each) for each in arrays.items()]
+        outputs = await self.engine.run(self._network(part), inputs, self._family.encoded(part))
         return [self.engine.array(tensor) for tensor in outputs]
 
     def _walk(self, order: Order) -> tuple[str, Walk]:
         description = self.base.description
         try:
             sampling = description.sampling.instead(order.sampler, order.spacing)
-            walk = walk_of(description.diffusion, sampling, order.steps)
+            size = order.height // description.downscale, order.width // description.downscale
+            walk = walk_of(description.diffusion.of_size(*size), sampling, order.steps)
             return sampling.told_of(description.diffusion.schedule), walk
         except ValueError as error:
             raise BadOrder(str(error)) from None
@@ -193,7 +269,7 @@ class Pipeline(Generic[T]):
             fresh = asyncio.ensure_future(_fresh_noise(mixture, seed, noise.shape, step + 1))
             done = step / (steps + 1)
             made = await self._run_and_tell(
-                self.networks[1], inputs, "next_latents", step_done, done, stay=stay
+                self._network(DENOISER), inputs, "next_latents", step_done, done, stay=stay
             )
             look()
             if mixture is None:
@@ -217,12 +293,31 @@ class Pipeline(Generic[T]):
     def _first_latents(self, order: Order, walk: Walk) -> npt.NDArray[np.float32]:
         description = self.base.description
         for side, size in (("width", order.width), ("height", order.height)):
-            if size % description.downscale:
-                raise BadOrder(f"{side} is {size}, expected a multiple of {description.downscale}")
+            if size % (unit := description.downscale * description.family.patch):
+                raise BadOrder(f"{side} is {size}, expected a multiple of {unit}")
         height, width = order.height // description.downscale, order.width // description.downscale
         noise = standard_noise(order.seed, (1, description.latent_channels, height, width))
         scaled: npt.NDArray[np.float32] = noise * np.float32(walk.first_scale)
         return scaled
+
+
+def _cut(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Embeddings and masks without the padding that all texts have, but for what makes a multiple."""
+    masks = [value for name, value in arrays.items() if name.endswith("mask")]
+    longest = max(int(np.flatnonzero(mask.any(axis=0)).max(initial=0)) + 1 for mask in masks)
+    length = -(-longest // MASKED_STEP) * MASKED_STEP
+    cut = {name: value[:, :length] for name, value in arrays.items() if name.endswith(("mask", "embeddings"))}
+    return {**arrays, **cut}
+
+
+def _mask(rows: TokenRows, at: int) -> Array:
+    """Of the windows of one text, the first of which has the place `at`. Where several have one place, a
+    token that is text in any of them is."""
+    found = np.zeros((rows.count, rows.masks[0].shape[1]), np.int64)
+    for row, place in enumerate(rows.places):
+        if at <= place < at + rows.count:
+            found[place - at] |= rows.masks[0][row]
+    return found.reshape(-1)
 
 
 async def _fresh_noise(mixture: Mixture | None, seed: int, shape: tuple[int, ...], draw: int) -> Array | None:

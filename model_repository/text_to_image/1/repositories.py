@@ -15,9 +15,9 @@ from contract.description import BadDescription, Description, read_description
 from contract.memory import ModelMemory, memory_of
 from contract.names import (
     CHARACTER_PARTS,
-    DECODER,
     DENOISER,
     TEXT_ENCODER,
+    TEXT_PARTS,
     NetworkName,
     adapted_name,
     network_name,
@@ -39,6 +39,8 @@ CHARACTER, STYLE = "lora", "style_lora"
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
+    name: str
+    stamp: tuple[int, ...]  # of its files: others when the model was exported again
     description: Description
     tokenizers: tuple[TextTokenizer, ...]  # one for each of the family's text encoders
     weights: Mapping[str, str]  # the denoiser's hash
@@ -49,7 +51,7 @@ class BaseModel:
 class Repositories:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
-        self._models: dict[str, tuple[int, BaseModel]] = {}
+        self._models: dict[str, BaseModel] = {}
         self._memories: dict[str, tuple[int, ModelMemory | None]] = {}
 
     @classmethod
@@ -59,17 +61,21 @@ class Repositories:
 
     def base(self, name: str) -> BaseModel:
         """Raises BadOrder for an unknown model, BadDescription for one whose files are broken."""
-        denoiser, encoder = (
-            find_network(self._folders, network_name(name, part)) for part in (DENOISER, TEXT_ENCODER)
-        )
-        if denoiser is None or encoder is None:
+        denoiser = find_network(self._folders, network_name(name, DENOISER))
+        encoders = {
+            part: folder
+            for part in TEXT_PARTS
+            if (folder := find_network(self._folders, network_name(name, part)))
+        }
+        if denoiser is None or TEXT_ENCODER not in encoders:
             raise BadOrder(f"unknown model {name}")
-        stamp = (denoiser / DESCRIPTION_FILE).stat().st_mtime_ns
+        files = (denoiser / DESCRIPTION_FILE, *(encoder / "1" for encoder in encoders.values()))
+        stamp = tuple(file.stat().st_mtime_ns for file in files)
         known = self._models.get(name)
-        if known is None or known[0] != stamp:
+        if known is None or known.stamp != stamp:
             memory = self._memory_of(name, denoiser / DESCRIPTION_FILE)
-            self._models[name] = known = (stamp, _read_base(denoiser, encoder, memory))
-        return known[1]
+            self._models[name] = known = _read_base(name, stamp, denoiser, encoders, memory)
+        return known
 
     def memories(self, is_ready: Callable[[str], bool]) -> dict[str, ModelMemory]:
         """Of the base models that Triton has loaded, as far as it can be told. `is_ready`: of a network."""
@@ -127,15 +133,15 @@ class Repositories:
             weights=read_hashes(denoiser),
         )
 
-    def networks(self, order: Order, unit: Unit | None) -> tuple[str, str, str]:
-        """Triton's names of the text encoder, the denoiser and the decoder of an order."""
+    def networks(self, order: Order, unit: Unit | None) -> tuple[str, ...]:
+        """Triton's names of the parts of an order's model, in its family's order. Raises as `base` does."""
         own = unit.models if unit else ()
 
         def network(part: str) -> str:
             name = network_name(order.model, part, order.character)
             return name if name in own else network_name(order.model, part)
 
-        return network(TEXT_ENCODER), network(DENOISER), network(DECODER)
+        return tuple(map(network, self.base(order.model).description.family.part_names))
 
 
 def runtime_of(environ: Mapping[str, str], networks: Sequence[str]) -> str:
@@ -179,19 +185,32 @@ def _banked_lora(role: str, adapted: NetworkName, file: Path) -> BankedLora:
     )
 
 
-def _read_base(denoiser: Path, encoder: Path, memory: ModelMemory | None) -> BaseModel:
+def _read_base(
+    name: str,
+    stamp: tuple[int, ...],
+    denoiser: Path,
+    encoders: Mapping[str, Path],
+    memory: ModelMemory | None,
+) -> BaseModel:
     description = read_description(denoiser / DESCRIPTION_FILE)
-    tokenizers = []
-    for one, pad in zip(description.family.text_encoders, description.pad_tokens, strict=True):
-        path = encoder / one.tokenizer / TOKENIZER_FILE
+    family, tokenizers = description.family, []
+    for one, pad in zip(family.text_encoders, description.pad_tokens, strict=True):
+        if one.part not in encoders:
+            raise BadDescription(f"there is no {network_name(name, one.part)}")
+        path = encoders[one.part] / one.tokenizer / TOKENIZER_FILE
         if not path.is_file():
-            raise BadDescription(f"{encoder.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
-        tokenizers.append(TextTokenizer(path, pad=pad, window=description.token_window))
+            raise BadDescription(f"{path.parent.parent.name}: there is no {one.tokenizer}/{TOKENIZER_FILE}")
+        window = family.window(one.part, description.token_window)
+        tokenizers.append(TextTokenizer(path, pad=pad, window=window, template=one.template))
     try:
-        banks = {folder.name: bank for folder in (encoder, denoiser) if (bank := read_bank(folder))}
+        banks = {
+            folder.name: bank for folder in (*encoders.values(), denoiser) if (bank := read_bank(folder))
+        }
     except BadBank as error:
         raise BadDescription(str(error)) from None
     return BaseModel(
+        name=name,
+        stamp=stamp,
         description=description,
         tokenizers=tuple(tokenizers),
         weights=read_hashes(denoiser),

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from contract.families import SDXL
 from contract.schedules import ScaledLinearSchedule
 from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import ScheduleOptions, schedule_of_folder
 from export.errors import ExportError
 from tests.export.tiny import BETAS
@@ -53,7 +54,7 @@ def test_half_precision_variant_is_loaded_as_fp32(folder: Path) -> None:
     weights = {name: value.half() for name, value in load_file(folder / "unet" / UNET).items()}
     save_file(weights, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     (folder / "unet" / UNET).unlink()
-    assert {weight.dtype for weight in open_checkpoint(folder).unet.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in open_checkpoint(folder).denoiser.parameters()} == {torch.float32}
 
 
 def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
@@ -62,7 +63,7 @@ def test_weights_keep_their_type_where_that_is_asked_for(folder: Path) -> None:
     save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
 
     def types() -> set[torch.dtype]:
-        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).unet.parameters()}
+        return {weight.dtype for weight in open_checkpoint(folder, as_stored=True).denoiser.parameters()}
 
     assert types() == {torch.float32}  # the whole ones come first
     (folder / "unet" / UNET).unlink()
@@ -110,15 +111,21 @@ def test_unet_of_another_use_is_refused_by_name(folder: Path, changes: dict[str,
 @pytest.mark.parametrize(
     ("pipeline", "encoder"),
     [
-        ("StableDiffusion3Pipeline", "T5EncoderModel"),
-        ("FluxPipeline", "T5EncoderModel"),
+        ("PixArtSigmaPipeline", "T5EncoderModel"),
+        ("HunyuanDiTPipeline", "T5EncoderModel"),
         ("KolorsPipeline", "ChatGLM"),
     ],
 )
 def test_folder_of_another_family_is_refused_by_its_name(folder: Path, pipeline: str, encoder: str) -> None:
     edit(folder / "model_index.json", _class_name=pipeline, text_encoder_3=["transformers", encoder])
-    with pytest.raises(ExportError, match=f"is of {pipeline}; only SDXL or SD 1.5 can be exported"):
+    with pytest.raises(ExportError, match=f"is of {pipeline}; only SDXL, SD 1.5, .* can be exported"):
         check_early(folder)
+
+
+@pytest.mark.parametrize("pipeline", ["StableDiffusionXLImg2ImgPipeline", "OfSomebody"])
+def test_folder_of_an_unknown_pipeline_is_told_by_its_networks(folder: Path, pipeline: str) -> None:
+    edit(folder / "model_index.json", _class_name=pipeline)
+    assert family_of_checkpoint(folder) is SDXL
 
 
 def test_quantised_weights_of_a_folder_are_refused_by_name(folder: Path) -> None:

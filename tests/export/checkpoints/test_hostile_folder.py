@@ -165,7 +165,7 @@ def test_shard_that_is_no_file_of_the_folder_is_refused(folder: Path, name: str)
 
 def test_shards_of_the_folder_are_loaded(folder: Path) -> None:
     shard(folder, "diffusion_pytorch_model-00001-of-00001.safetensors")
-    assert opened(folder).unet.config.in_channels == 4
+    assert opened(folder).denoiser.config.in_channels == 4
 
 
 def test_links_to_files_are_followed_as_in_a_hub_cache(folder: Path, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_links_to_files_are_followed_as_in_a_hub_cache(folder: Path, tmp_path: P
     for number, path in enumerate([path for path in folder.rglob("*") if path.is_file()]):
         path.rename(blobs / str(number))
         path.symlink_to(os.path.relpath(blobs / str(number), path.parent))
-    assert opened(folder).unet.config.in_channels == 4
+    assert opened(folder).denoiser.config.in_channels == 4
 
 
 @pytest.mark.parametrize("name", ["unet/config.json", f"unet/{UNET}", "tokenizer/tokenizer.json"])

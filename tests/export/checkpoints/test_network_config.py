@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import BertConfig, CLIPTextConfig, CLIPTextModel
+from diffusers import AutoencoderKL, UNet2DConditionModel, ZImageTransformer2DModel
+from transformers import BertConfig, CLIPTextConfig, CLIPTextModel, Qwen3Config
 
 from export.checkpoints.clean_folder import written_config
 from export.checkpoints.network_config import CONFIGS, allowed_config
 from export.families.sdxl import FAMILY as SDXL
 from tests.export.tiny import save_tiny, save_tiny_sd15
+from tests.export.tiny_z_image import save_tiny_z_image
 
 MAKERS = {"UNet2DConditionModel": UNet2DConditionModel, "AutoencoderKL": AutoencoderKL}
 MAKERS |= {"CLIPTextModel": CLIPTextConfig, "BertModel": BertConfig}
+MAKERS |= {"ZImageTransformer2DModel": ZImageTransformer2DModel, "Qwen3Model": Qwen3Config}
 # Of a saved file, what says nothing about the network.
 NOTES = {"_class_name", "_diffusers_version", "architectures", "dtype", "model_type", "transformers_version"}
+# Of a language model: windows that it looks back over, which follow from use_sliding_window; writing.
+NOTES |= {"layer_types", "max_window_layers", "sliding_window", "use_cache", "bos_token_id", "eos_token_id"}
 # As published with SDXL base 1.0, whose files are of diffusers 0.19 and transformers 4.32.
 PUBLISHED: dict[str, dict[str, Any]] = {
     "UNet2DConditionModel": {
@@ -58,7 +62,7 @@ def test_allowed_keys_are_arguments_of_the_network(network: str) -> None:
     assert set(CONFIGS[network].__struct_fields__) <= set(arguments)
 
 
-@pytest.mark.parametrize("save", [save_tiny, save_tiny_sd15])
+@pytest.mark.parametrize("save", [save_tiny, save_tiny_sd15, save_tiny_z_image])
 def test_nothing_that_the_libraries_save_of_a_network_is_left_out(save: Any, tmp_path: Path) -> None:
     for file in save(tmp_path / "checkpoint").glob("*/config.json"):
         config = json.loads(file.read_text())

@@ -127,7 +127,6 @@ def test_sampler_and_spacing_are_those_of_the_config(
         ({"timestep_spacing": "odd"}, "timestep_spacing 'odd'"),
         ({"steps_offset": 7}, "steps_offset 7"),
         ({"_class_name": FLOW, "shift_terminal": 0.1}, "shift_terminal"),
-        ({"_class_name": FLOW, "use_dynamic_shifting": True}, "use_dynamic_shifting"),
     ],
 )
 def test_option_of_the_sampler_alone_is_left_out_and_told(

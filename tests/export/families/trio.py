@@ -47,6 +47,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from contract.families import TRIO
 from export.families.family import TorchFamily
+from export.families.stable_diffusion import ask_unet
 
 FAMILY = TorchFamily(
     row=TRIO,
@@ -57,8 +58,8 @@ FAMILY = TorchFamily(
         "unet": UNet2DConditionModel,
         "vae": AutoencoderKL,
     },
-    unet_config={"class_embed_type": "projection", "addition_embed_type": None},
-    conditions=lambda given: {"class_labels": given["pooled"]},
+    predict=ask_unet(lambda given: {"class_labels": given["pooled"]}),
+    denoiser_config={"class_embed_type": "projection", "addition_embed_type": None},
 )
 """
 WIDTHS, POOLED = (32, 64, 32), (16, 8)

@@ -80,7 +80,7 @@ def test_merged_networks_compute_as_lycoris_does(name: str, repository: Path, fo
     checkpoint = open_checkpoint(folder / "checkpoint")
     plain = outputs_of(checkpoint)
     encoders: list[nn.Module] = list(checkpoint.text_encoders.values())
-    path = write_lycoris(name, checkpoint.unet, encoders, folder / "lora.safetensors")
+    path = write_lycoris(name, checkpoint.denoiser, encoders, folder / "lora.safetensors")
     found, wanted = merged(repository, path), outputs_of(checkpoint)
     assert {part: largest_error(found[part], wanted[part]) < LIMIT for part in PARTS} == dict.fromkeys(
         PARTS, True
@@ -91,7 +91,9 @@ def test_merged_networks_compute_as_lycoris_does(name: str, repository: Path, fo
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_reference_agrees_with_the_merge_at_any_strength(name: str, repository: Path, folder: Path) -> None:
     """What `imgen character add` compares with is code of its own, or PEFT's."""
-    path = write_lycoris(name, open_checkpoint(folder / "checkpoint").unet, [], folder / "lora.safetensors")
+    path = write_lycoris(
+        name, open_checkpoint(folder / "checkpoint").denoiser, [], folder / "lora.safetensors"
+    )
     strength = Strength(0.7, {"unet.up_blocks": 0.5, "unet.up_blocks.0": 0.0})
     checkpoint = open_checkpoint(folder / "checkpoint")
     apply_lora(path, strength, checkpoint)
@@ -132,7 +134,7 @@ def test_merged_networks_compute_as_peft_does(
 ) -> None:
     """From what PEFT itself saves; less of it beside what `imgen character add` compares with."""
     checkpoint = open_checkpoint(folder / "checkpoint")
-    model = get_peft_model(checkpoint.unet, CONFIGS[name]).eval()
+    model = get_peft_model(checkpoint.denoiser, CONFIGS[name]).eval()
     randomised(model)
     model.save_pretrained(folder)
     path = folder / "adapter_model.safetensors"
@@ -146,7 +148,7 @@ def test_merged_networks_compute_as_peft_does(
 def test_merged_networks_compute_as_what_diffusers_saved(name: str, repository: Path, folder: Path) -> None:
     checkpoint = open_checkpoint(folder / "checkpoint")
     config = CONFIGS[name]
-    model = get_peft_model(checkpoint.unet, config).eval()
+    model = get_peft_model(checkpoint.denoiser, config).eval()
     randomised(model)
     state = {
         key.removeprefix("base_model.model."): value
@@ -204,7 +206,7 @@ def test_claimed_size_is_never_computed() -> None:
 
 def test_pattern_that_could_be_slow_is_refused(repository: Path, folder: Path) -> None:
     checkpoint = open_checkpoint(folder / "checkpoint")
-    get_peft_model(checkpoint.unet, CONFIGS["LoRA"]).save_pretrained(folder)
+    get_peft_model(checkpoint.denoiser, CONFIGS["LoRA"]).save_pretrained(folder)
     config = folder / "adapter_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "alpha_pattern": {"(a+)+b": 1}}))
     with pytest.raises(ExportError, match=r"alpha_pattern has '\(a\+\)\+b', which is no module's name"):
@@ -213,7 +215,7 @@ def test_pattern_that_could_be_slow_is_refused(repository: Path, folder: Path) -
 
 def test_dora_without_its_magnitudes_is_refused(repository: Path, folder: Path) -> None:
     checkpoint = open_checkpoint(folder / "checkpoint")
-    get_peft_model(checkpoint.unet, CONFIGS["DoRA"]).save_pretrained(folder)
+    get_peft_model(checkpoint.denoiser, CONFIGS["DoRA"]).save_pretrained(folder)
     path = folder / "adapter_model.safetensors"
     save_file({key: value for key, value in load_file(path).items() if "magnitude" not in key}, path)
     with pytest.raises(ExportError, match="is DoRA's by its settings, and has no magnitude"):

@@ -141,7 +141,7 @@ def test_peft_imports_nothing_that_its_settings_name(tiny_folder: Path, tmp_path
     settings = {"r": 2, "lora_alpha": 2, "init_lora_weights": "gaussian", "bias": "all", **hostile}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     checkpoint = open_checkpoint(tiny_folder)
-    weight = checkpoint.unet.mid_block.attentions[0].proj_in.weight
+    weight = checkpoint.denoiser.mid_block.attentions[0].proj_in.weight
     before = weight.detach().clone()
     apply_lora(path, Strength(), checkpoint)
     torch.testing.assert_close(weight.detach(), before + 2)  # a rank of 2, all ones

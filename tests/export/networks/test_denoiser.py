@@ -104,7 +104,7 @@ def test_flow_loop_makes_what_diffusers_scheduler_makes(denoiser_of: MakeDenoise
     latents = inputs["latents"]
     for timestep in theirs.timesteps:
         both = [
-            checkpoint.unet(
+            checkpoint.denoiser(
                 latents,
                 timestep,
                 inputs[f"{side}embeddings"],
@@ -128,7 +128,7 @@ def test_loop_makes_the_latents_of_diffusers_pipeline(denoiser_of: MakeDenoiser,
         text_encoder_2=checkpoint.networks["text_encoder_2"],
         tokenizer=tokenizer("!"),
         tokenizer_2=tokenizer("!"),
-        unet=checkpoint.unet,
+        unet=checkpoint.denoiser,
         scheduler=theirs,
         add_watermarker=False,
     )

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import save_file
 
 from contract.description import Description
+from contract.families import SD15
 from contract.repositories import DESCRIPTION_FILE
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, ScaledLinearSchedule
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from export.checkpoints.scheduler import FLOW_SAMPLERS, SPACING_OF, read_diffusion
 from export.checkpoints.tokenizer import open_tokenizers
+from export.families.family import torch_family
 from export.graphs.storage import save_model
 from export.graphs.weight_names import name_weights
 from export.networks.networks import Network, networks_of
@@ -224,7 +226,7 @@ def test_answer_to_noise_tells_of_marks_that_were_lost(
     prediction: str, share: float, doubted: str | None, tiny: Checkpoint, tmp_path: Path
 ) -> None:
     witness = read_witness(written(tmp_path, EPSILON), None, {})
-    module = SchedulerDenoiser(tiny.parts["denoiser"], Answers(share), witness, lambda given: {})
+    module = SchedulerDenoiser(tiny.parts["denoiser"], Answers(share), witness, torch_family(SD15))
     sigmas, scale = witness.levels()
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * scale
     module.compute(

@@ -165,3 +165,10 @@ async def test_style_whose_sampler_a_flow_model_cannot_be_drawn_by_is_withheld_a
     assert "wild of eros: euler_ancestral is no sampler of a flow model" in line
     await StockWatch(Tritons([{"eros": stock("aya"), "alto": stock("aya")}]), flowing).look()
     assert not flowing.current.withheld_styles
+
+
+async def test_model_that_takes_no_negative_prompt_is_known(catalogue: LiveCatalogue) -> None:
+    have = {"eros": replace(stock(), negatives=False), "alto": stock()}
+    await StockWatch(Tritons([have]), catalogue).look()
+    assert set(catalogue.current.without_negatives) == {"eros"}
+    assert set(catalogue.current.models) == {"alto", "eros"}
