@@ -86,17 +86,18 @@ def names_of(index: Mapping[str, Any], folder: Path) -> list[str]:
 
 
 def family_of_index(index: Mapping[str, Any], folder: Path) -> Family:
-    """By the pipeline that it names, else by its denoiser and text encoders; of several, by its names. Raises
-    ExportError."""
+    """By the pipeline that it names, else by text encoders and denoiser; of several by its names or by its
+    denoiser's config. Raises ExportError."""
     encoders = {name for name in index if name.startswith("text_encoder") and class_name_of(index, name)}
     by_pipeline = [row for row in FAMILIES if row.pipeline == index.get("_class_name")]
-    by_encoders = [
+    of_build = [
         row
         for row in FAMILIES
-        if {one.name for one in row.text_encoders} == encoders and class_name_of(index, row.denoiser)
+        if {one.name for one in row.text_encoders} == encoders
+        and class_name_of(index, row.denoiser) == row.denoiser_class
     ]
-    both = [row for row in by_pipeline if row in by_encoders]
-    if found := both or by_pipeline or by_encoders:
+    both = [row for row in by_pipeline if row in of_build]
+    if found := both or by_pipeline or of_build:
         if any(row.named for row in found):
             return named_one(found, names_of(index, folder))
         return next((row for row in found if row.guiding == _guiding(folder / row.denoiser)), found[0])

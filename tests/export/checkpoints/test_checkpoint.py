@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from contract.families import family_titles
+from contract.families import SDXL
 from contract.schedules import ScaledLinearSchedule
 from export.checkpoints.checkpoint import open_checkpoint
-from export.checkpoints.early_check import check_early
+from export.checkpoints.early_check import check_early, family_of_checkpoint
 from export.checkpoints.schedule_choice import ScheduleOptions, schedule_of_folder
 from export.errors import ExportError
 from tests.export.tiny import BETAS
@@ -111,14 +111,21 @@ def test_unet_of_another_use_is_refused_by_name(folder: Path, changes: dict[str,
 @pytest.mark.parametrize(
     ("pipeline", "encoder"),
     [
+        ("PixArtSigmaPipeline", "T5EncoderModel"),
         ("HunyuanDiTPipeline", "T5EncoderModel"),
         ("KolorsPipeline", "ChatGLM"),
     ],
 )
 def test_folder_of_another_family_is_refused_by_its_name(folder: Path, pipeline: str, encoder: str) -> None:
     edit(folder / "model_index.json", _class_name=pipeline, text_encoder_3=["transformers", encoder])
-    with pytest.raises(ExportError, match=f"is of {pipeline}; only {family_titles()} can be exported"):
+    with pytest.raises(ExportError, match=f"is of {pipeline}; only SDXL, SD 1.5, .* can be exported"):
         check_early(folder)
+
+
+@pytest.mark.parametrize("pipeline", ["StableDiffusionXLImg2ImgPipeline", "OfSomebody"])
+def test_folder_of_an_unknown_pipeline_is_told_by_its_networks(folder: Path, pipeline: str) -> None:
+    edit(folder / "model_index.json", _class_name=pipeline)
+    assert family_of_checkpoint(folder) is SDXL
 
 
 def test_quantised_weights_of_a_folder_are_refused_by_name(folder: Path) -> None:
