@@ -38,7 +38,7 @@ Copy = Callable[[int, int, int, int, int], int]
 
 
 @dataclass(frozen=True)
-class Piece:
+class FileSpan:
     """Of the file of weights."""
 
     start: int
@@ -79,7 +79,7 @@ def _write_weights(
     pieces = _pieces(source, model, changes)
     with source.open("rb") as old, target.open("w+b", buffering=0) as new:
 
-        def write(piece: Piece) -> Piece:
+        def write(piece: FileSpan) -> FileSpan:
             if piece.tensor is None:
                 _copy(old.fileno(), new.fileno(), piece, copy)
             else:
@@ -88,7 +88,7 @@ def _write_weights(
             return piece
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            written: deque[Future[Piece]] = deque()
+            written: deque[Future[FileSpan]] = deque()
             for piece in pieces:
                 written.append(pool.submit(write, piece))
                 if len(written) > AHEAD:
@@ -111,7 +111,7 @@ def _put(file: int, strips: Iterator[Array], place: int) -> None:
             data, place = data[done:], place + done
 
 
-def _copy(old: int, new: int, piece: Piece, copy: Copy) -> None:
+def _copy(old: int, new: int, piece: FileSpan, copy: Copy) -> None:
     place, end = piece.start, piece.start + piece.length
     while place < end:
         # Files have whole pages in common: so up to the first one by itself.
@@ -127,7 +127,7 @@ def _copy(old: int, new: int, piece: Piece, copy: Copy) -> None:
         place += done
 
 
-def _blocks(file: int, piece: Piece) -> Iterator[memoryview]:
+def _blocks(file: int, piece: FileSpan) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(min(BLOCK, piece.length)))
     place, end = piece.start, piece.start + piece.length
     while place < end:
@@ -153,7 +153,7 @@ def array_of(tensor: TensorProto, block: bytes | Array) -> Array:
     return flat.reshape(tuple(tensor.dims))
 
 
-def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -> Iterator[Piece]:
+def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -> Iterator[FileSpan]:
     """The whole file in its order. Raises ExportError before the first where weights have no place in it."""
     tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
     placed = sorted(((place_of(one), one) for one in tensors), key=itemgetter(0))
@@ -168,18 +168,18 @@ def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -
     return _in_order(changing, size)
 
 
-def _in_order(changing: list[tuple[int, int, TensorProto]], size: int) -> Iterator[Piece]:
+def _in_order(changing: list[tuple[int, int, TensorProto]], size: int) -> Iterator[FileSpan]:
     place = 0
     for start, length, tensor in changing:
         yield from _copied(place, start)
-        yield Piece(start, length, tensor)
+        yield FileSpan(start, length, tensor)
         place = start + length
     yield from _copied(place, size)
 
 
-def _copied(place: int, end: int) -> Iterator[Piece]:
+def _copied(place: int, end: int) -> Iterator[FileSpan]:
     for start in range(place, end, PIECE):
-        yield Piece(start, min(PIECE, end - start), None)
+        yield FileSpan(start, min(PIECE, end - start), None)
 
 
 def place_of(tensor: TensorProto) -> tuple[int, int]:
