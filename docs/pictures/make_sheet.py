@@ -23,7 +23,7 @@ PROMPTS = (
     ("@aya in the city at night", "neon"),
     ("a white boat on the beach, at sunset", "watercolour"),
     ("@bella sitting in the desert", "papercut"),
-    ("a pink castle", "professional"),
+    ("@aya reading a book under a tree, warm lighting, -rain", "professional"),
     ("a black bus in the city at night", "professional"),
 )
 COLUMNS, WIDTH, HEIGHT, GAP = 3, 448, 256, 6
