@@ -125,7 +125,8 @@ def check_drawing(
         yield good("memory", "pictures are drawn elsewhere (IMGEN_TRITON_URLS)")
         return
     environ = {**os.environ, CPU_RUNTIME: settings.cpu_runtime}
-    memory = memory_of_graphs(read.configs, read.downscale, read.stored, environ)
+    copies = len(read.family.texts(read.family.guiding))
+    memory = memory_of_graphs(read.configs, read.downscale, read.stored, environ, copies)
     if memory is None:
         yield good("memory", "not estimated for a GPU")
         return

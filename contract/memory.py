@@ -91,13 +91,16 @@ def memory_of_graphs(
     downscale: int,
     stored: Mapping[str, int],
     environ: Mapping[str, str] = os.environ,
+    copies: int = GUIDED,
 ) -> ModelMemory | None:
     """Of a model that is not exported yet, as ONNX graphs. `configs`: of denoiser and decoder; `stored`:
-    bytes of every part's weights. None where it cannot be told."""
+    bytes of every part's weights; `copies`: as of _estimate. None where it cannot be told."""
     if GPU.exists():
         return None
     try:
-        return _estimate(configs, downscale, stored, dict.fromkeys(stored, _of_graphs(environ)))
+        return _estimate(
+            configs, downscale, stored, dict.fromkeys(stored, _of_graphs(environ)), copies=copies
+        )
     except (ValueError, TypeError, KeyError):
         return None
 
