@@ -25,9 +25,9 @@ from export.errors import ExportError
 from export.graphs.storage import MODEL_FILE, PAGE, WEIGHTS_FILE
 
 BLOCK = 1 << 20  # bytes
-PIECE = 1 << 26  # bytes that are copied at a time
+REGION = 1 << 26  # bytes that are copied at a time
 WORKERS = min(4, os.cpu_count() or 1)
-AHEAD = 4 * WORKERS  # pieces that are written and not hashed yet
+AHEAD = 4 * WORKERS  # regions that are written and not hashed yet
 CANNOT = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 
 Array = npt.NDArray[Any]
@@ -38,7 +38,7 @@ Copy = Callable[[int, int, int, int, int], int]
 
 
 @dataclass(frozen=True)
-class FileSpan:
+class FileRegion:
     """Of the file of weights."""
 
     start: int
@@ -76,21 +76,21 @@ def _write_weights(
     source: Path, target: Path, model: onnx.ModelProto, changes: Mapping[str, Change], copy: Copy
 ) -> Iterator[memoryview]:
     """Yields what was written, from the begin to the end."""
-    pieces = _pieces(source, model, changes)
+    regions = _regions(source, model, changes)
     with source.open("rb") as old, target.open("w+b", buffering=0) as new:
 
-        def write(piece: FileSpan) -> FileSpan:
-            if piece.tensor is None:
-                _copy(old.fileno(), new.fileno(), piece, copy)
+        def write(region: FileRegion) -> FileRegion:
+            if region.tensor is None:
+                _copy(old.fileno(), new.fileno(), region, copy)
             else:
-                weight = _mapped(source, piece.tensor)
-                _put(new.fileno(), changes[piece.tensor.name](weight), piece.start)
-            return piece
+                weight = _mapped(source, region.tensor)
+                _put(new.fileno(), changes[region.tensor.name](weight), region.start)
+            return region
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            written: deque[Future[FileSpan]] = deque()
-            for piece in pieces:
-                written.append(pool.submit(write, piece))
+            written: deque[Future[FileRegion]] = deque()
+            for region in regions:
+                written.append(pool.submit(write, region))
                 if len(written) > AHEAD:
                     yield from _blocks(new.fileno(), written.popleft().result())
             while written:
@@ -111,8 +111,8 @@ def _put(file: int, strips: Iterator[Array], place: int) -> None:
             data, place = data[done:], place + done
 
 
-def _copy(old: int, new: int, piece: FileSpan, copy: Copy) -> None:
-    place, end = piece.start, piece.start + piece.length
+def _copy(old: int, new: int, region: FileRegion, copy: Copy) -> None:
+    place, end = region.start, region.start + region.length
     while place < end:
         # Files have whole pages in common: so up to the first one by itself.
         count = min(end, -(-(place + 1) // PAGE) * PAGE if place % PAGE else end) - place
@@ -127,9 +127,9 @@ def _copy(old: int, new: int, piece: FileSpan, copy: Copy) -> None:
         place += done
 
 
-def _blocks(file: int, piece: FileSpan) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(min(BLOCK, piece.length)))
-    place, end = piece.start, piece.start + piece.length
+def _blocks(file: int, region: FileRegion) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(min(BLOCK, region.length)))
+    place, end = region.start, region.start + region.length
     while place < end:
         done = os.preadv(file, [buffer[: end - place]], place)
         yield buffer[:done]
@@ -153,7 +153,7 @@ def array_of(tensor: TensorProto, block: bytes | Array) -> Array:
     return flat.reshape(tuple(tensor.dims))
 
 
-def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -> Iterator[FileSpan]:
+def _regions(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -> Iterator[FileRegion]:
     """The whole file in its order. Raises ExportError before the first where weights have no place in it."""
     tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
     placed = sorted(((place_of(one), one) for one in tensors), key=itemgetter(0))
@@ -168,18 +168,18 @@ def _pieces(path: Path, model: onnx.ModelProto, changes: Mapping[str, Change]) -
     return _in_order(changing, size)
 
 
-def _in_order(changing: list[tuple[int, int, TensorProto]], size: int) -> Iterator[FileSpan]:
+def _in_order(changing: list[tuple[int, int, TensorProto]], size: int) -> Iterator[FileRegion]:
     place = 0
     for start, length, tensor in changing:
         yield from _copied(place, start)
-        yield FileSpan(start, length, tensor)
+        yield FileRegion(start, length, tensor)
         place = start + length
     yield from _copied(place, size)
 
 
-def _copied(place: int, end: int) -> Iterator[FileSpan]:
-    for start in range(place, end, PIECE):
-        yield FileSpan(start, min(PIECE, end - start), None)
+def _copied(place: int, end: int) -> Iterator[FileRegion]:
+    for start in range(place, end, REGION):
+        yield FileRegion(start, min(REGION, end - start), None)
 
 
 def place_of(tensor: TensorProto) -> tuple[int, int]:
