@@ -1,6 +1,6 @@
 """Makes the README's picture of the page, in Chromium, on the server that `imgen up` runs here:
 
-    python docs/pictures/make_page.py
+python docs/pictures/make_page.py
 """
 
 import argparse
