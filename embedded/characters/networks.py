@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.bank import BANK_FILE, FACTORS_FILE
+from contract.bank import FACTORS_FILE
 from contract.names import DENOISER, network_name
 from contract.repositories import CONFIG_FILE
 from embedded.characters.adaptation import Adaptation
@@ -26,9 +26,6 @@ class NetworkFolders:
         """The repository that has the model's networks, or would have them."""
         exported = self.merged / network_name(model, DENOISER) / CONFIG_FILE
         return self.merged if exported.is_file() else self.models
-
-    def has_bank(self, model: str) -> bool:
-        return (self.base_of(model) / network_name(model, DENOISER) / BANK_FILE).is_file()
 
     def uses_bank(self, model: str, character: str) -> bool:
         return (self.merged / network_name(model, DENOISER, character) / FACTORS_FILE).is_file()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contract.bank import DOWN, SLOTS, STRENGTHS, UP, Table, is_table
+from contract.bank import DOWN, SLOTS, STRENGTHS, UP
 
 
 class TorchBank:
@@ -90,12 +90,3 @@ def _moves(rank: int, high: int, wide: int) -> Tensor:
     """[rank, places, high, wide]: 1 where a place is the kernel's own."""
     places = high * wide
     return torch.eye(places).reshape(1, places, high, wide).repeat(rank, 1, 1, 1)
-
-
-def tables_in(network: nn.Module) -> tuple[Table, ...]:
-    """Of a network with a bank, sorted by name."""
-    return tuple(
-        Table(name, int(buffer.shape[1]), int(buffer.shape[2]))
-        for name, buffer in sorted(network.named_buffers())
-        if is_table(name)
-    )
