@@ -125,7 +125,7 @@ def check_drawing(
         yield good("memory", "pictures are drawn elsewhere (IMGEN_TRITON_URLS)")
         return
     environ = {**os.environ, CPU_RUNTIME: settings.cpu_runtime}
-    copies = len(read.family.texts(read.family.guiding))
+    copies = len(read.family.texts)
     memory = memory_of_graphs(read.configs, read.downscale, read.stored, environ, copies)
     if memory is None:
         yield good("memory", "not estimated for a GPU")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.families import GUIDINGS, SD15, SDXL, Family, Guiding, family_named
+from contract.families import SD15, SDXL, Family, family_named
 from contract.limits import MAX_WINDOWS
 from contract.samplers import EULER, USUAL, Sampling
 from contract.schedules import Diffusion, schedule_of_table, schedule_to_table
@@ -30,16 +30,16 @@ class Description:
     max_windows: int = MAX_WINDOWS  # of one prompt that the denoiser takes; a plan is built for few
     sampling: Sampling = USUAL  # where an order says nothing
     text_width: int = 0  # of the denoiser's embeddings; 0: what the widest text part makes
-    own_guiding: Guiding | None = None  # None: the family's
 
     @property
-    def guiding(self) -> Guiding:
-        return self.own_guiding or self.family.guiding
+    def has_emphasis(self) -> bool:
+        """Whether the weight of a word changes anything: a language model's states are taken as they are."""
+        return not any(encoder.template for encoder in self.family.text_encoders)
 
     @property
     def has_negative(self) -> bool:
         """Whether a negative prompt changes anything."""
-        return self.guiding == "negative"
+        return self.family.guiding == "negative"
 
     def to_table(self) -> dict[str, Any]:
         pads = zip(self.family.text_encoders, self.pad_tokens, strict=True)
@@ -57,7 +57,6 @@ class Description:
             **({"sampler": self.sampling.sampler} if self.sampling.sampler != EULER else {}),
             **({"spacing": self.sampling.spacing} if self.sampling.spacing else {}),
             **({"text_width": self.text_width} if self.text_width else {}),
-            **({"guiding": self.own_guiding} if self.own_guiding else {}),
         }
 
     def to_json(self) -> bytes:
@@ -87,15 +86,7 @@ def _description(table: Mapping[str, Any]) -> Description:
         max_windows=_bounded({"max_windows": MAX_WINDOWS, **table}, "max_windows", 1, MAX_WINDOWS),
         sampling=Sampling(table.get("sampler", EULER), table.get("spacing", "")),
         text_width=_bounded({"text_width": 0, **table}, "text_width", 0, 2**16),
-        own_guiding=_guiding(table),
     )
-
-
-def _guiding(table: Mapping[str, Any]) -> Guiding | None:
-    found = table.get("guiding")
-    if found is not None and found not in GUIDINGS:
-        raise ValueError(f"guiding is {found!r:.80}, expected {', '.join(GUIDINGS)}")
-    return found
 
 
 def _family(table: Mapping[str, Any]) -> Family:

@@ -7,7 +7,7 @@ one is added: docs/families.md.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import gcd
-from typing import Literal, get_args
+from typing import Literal
 
 from contract.limits import MAX_ENGINE_WINDOWS, MAX_WINDOWS
 from contract.names import DECODER, DENOISER, TEXT_ENCODER, TEXT_ENCODER_T5
@@ -18,7 +18,6 @@ Guiding = Literal["negative", "number", "none"]
 """How a denoiser is guided: it runs on the prompt and on the negative one, and goes from the one towards the
 other (classifier-free guidance); or on the prompt alone, and takes the guidance as a number that it was
 trained with; or on the prompt alone."""
-GUIDINGS: tuple[str, ...] = get_args(Guiding)
 
 GUIDED = "guidance_embeds"
 """diffusers' word in a denoiser's config for whether it takes the guidance as a number."""
@@ -79,7 +78,6 @@ class Sizes:
     window: int  # tokens, of text encoders whose row does not say it
     channels: int  # of the latents
     widths: Mapping[str, int] = field(default_factory=dict)  # of the embeddings of each text part that differ
-    guiding: Guiding | None = None  # None: the family's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +93,7 @@ class Family:
     denoiser: str = "unet"  # the denoiser's folder in a checkpoint, and how its weights' names begin
     denoiser_class: str = "UNet2DConditionModel"  # diffusers'
     patch: int = 1  # latents along one side that the denoiser takes as one; every size is a multiple
-    guiding: Guiding = "negative"  # where the checkpoint does not say otherwise
+    guiding: Guiding = "negative"
     overflows: bool = False  # whether its networks overflow in fp16: of 16 bits, it takes bf16
     latent_channels: int  # as published, as is the next one
     downscale: int  # pixels per latent, along one side
@@ -157,9 +155,10 @@ class Family:
         texts = (self._text_encoder(name, sizes) for name in self.text_parts)
         return {part.name: part for part in (*texts, self._denoiser(sizes), self._decoder(sizes))}
 
-    def texts(self, guiding: Guiding) -> tuple[str, ...]:
+    @property
+    def texts(self) -> tuple[str, ...]:
         """How the names of the denoiser's tensors of each text begin: of the prompt, of the negative one."""
-        return ("", "negative_") if guiding == "negative" else ("",)
+        return ("", "negative_") if self.guiding == "negative" else ("",)
 
     def _text_encoder(self, name: str, sizes: Sizes) -> ModelPart:
         """All encoders of a part in one graph; one sample is one window of tokens, pads included."""
@@ -185,9 +184,8 @@ class Family:
         lone picture that waits 2 ms for company at every step is 3 % slower for nothing.
         """
         latents = (sizes.channels, "height", "width")
-        guiding = sizes.guiding or self.guiding
-        texts = self.texts(guiding)
-        guidance = (TensorSpec("guidance", "FP32", (1,), "1 is none"),) if guiding != "none" else ()
+        texts, is_guided = self.texts, self.guiding != "none"
+        guidance = (TensorSpec("guidance", "FP32", (1,), "1 is none"),) if is_guided else ()
         pooled = tuple(_pooled(f"{text}pooled", sizes) for text in texts if self.has_pooled)
         masks = tuple(
             TensorSpec(f"{text}mask", "INT64", ("tokens",), "0: padding") for text in texts if self.is_masked

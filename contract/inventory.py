@@ -41,6 +41,7 @@ class ModelStock:
     """SHA-256 of the LoRAs that its bank can hold for styles, by style."""
     flow: bool = False  # whether it is known to be a flow model, which not every sampler draws
     negatives: bool = True  # whether a negative prompt has an effect, as far as is known
+    emphasis: bool = True  # whether a word's weight, (word:1.3), has one, likewise
 
 
 Inventory = Mapping[str, ModelStock]  # by model
@@ -59,6 +60,7 @@ def inventory_to_json(inventory: Inventory) -> str:
                 "styles": dict(one.styles),
                 "flow": one.flow,
                 "negatives": one.negatives,
+                "emphasis": one.emphasis,
             }
             for name, one in inventory.items()
         }
@@ -83,6 +85,7 @@ def read_inventory(text: bytes) -> Inventory:
                 {str(style): str(lora) for style, lora in one.get("styles", {}).items()},
                 one.get("flow") is True,
                 one.get("negatives") is not False,
+                one.get("emphasis") is not False,
             )
             for name, one in json.loads(text).items()
         }
@@ -144,6 +147,7 @@ def take_stock(
             },
             described[model].diffusion.prediction == "flow",
             described[model].has_negative,
+            described[model].has_emphasis,
         )
         for model in models
     }

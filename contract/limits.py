@@ -26,3 +26,5 @@ MAX_ENCODER_BYTES = 32 << 10
 """Of one text that the prompt encoder is given; the longest prompt, 4,000 characters, takes 16,000."""
 MAX_ENCODER_TOKENS = 512
 """At which the prompt encoder may cut a text."""
+KEPT_TEXT_BYTES = 256 << 20
+"""Of what large text encoders made of texts, in text_to_image's memory: 30 texts of T5 for FLUX.1 dev."""

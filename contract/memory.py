@@ -13,6 +13,7 @@ from typing import Any
 
 from contract.bank import BadBank, read_bank
 from contract.description import BadDescription
+from contract.limits import KEPT_TEXT_BYTES
 from contract.names import DECODER, DENOISER, network_name
 from contract.repositories import CONFIG_FILE, batch_size, find_description, find_network
 from contract.sizes import SIZES
@@ -79,9 +80,10 @@ def memory_of(
             for part, name in ((DENOISER, family.denoiser), (DECODER, "vae"))
         }
         stored = {part: _stored(folder) for part, folder in found.items()}
-        tables = sum(_bank_bytes(folder) for folder in found.values())
+        beside = sum(_bank_bytes(folder) for folder in found.values())
+        beside += KEPT_TEXT_BYTES if any(encoder.kept for encoder in family.text_encoders) else 0
         copies = GUIDED if described.has_negative else 1
-        return _estimate(configs, downscale, stored, known, tables, copies)
+        return _estimate(configs, downscale, stored, known, beside, copies)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -110,17 +112,17 @@ def _estimate(
     downscale: int,
     stored: Mapping[str, int],
     engines: Mapping[str, EngineMemory],
-    tables: int = 0,
+    beside: int = 0,
     copies: int = GUIDED,
 ) -> ModelMemory:
-    """`tables`: bytes of its bank; `copies`: times that the denoiser runs a picture at each step. Raises
-    ValueError, TypeError and KeyError for configs of no network."""
+    """`beside`: bytes of its bank and of kept texts; `copies`: times that the denoiser runs a picture at each
+    step. Raises ValueError, TypeError and KeyError for configs of no network."""
     pictures = {
         size: copies * _denoising(configs[DENOISER], _latents(downscale, size), engines[DENOISER])
         + _decoding(configs[DECODER], _latents(downscale, size), engines[DECODER])
         for size in SIZES
     }
-    processes = sum(engine.process for engine in engines.values()) + tables
+    processes = sum(engine.process for engine in engines.values()) + beside
     loaded = processes + sum(int(engine.weights * stored[part]) for part, engine in engines.items())
     loading = processes + sum(int(engine.loading * stored[part]) for part, engine in engines.items())
     return ModelMemory(loaded, loading, pictures)

@@ -124,7 +124,7 @@ def _sampling(description: Description) -> tuple[int, float, str]:
         and description.diffusion.prediction == "epsilon"
     ):
         return FEW_STEPS, LITTLE_GUIDANCE, "Trailing steps, as Turbo and Lightning have them: few are enough."
-    unguided = description.guiding == "none"
+    unguided = description.family.guiding == "none"
     more = "guidance changes nothing" if unguided else "more guidance follows the prompt closer"
     end = "." if description.has_negative else "; it takes no negative prompt."
     return family.steps, family.guidance, f"Usual of {family.title}: more steps take longer, {more}{end}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from contract.bank import BANK_FILE, BankSize, with_bank
 from contract.description import Description
-from contract.families import Family
+from contract.families import FAMILIES, Family
 from contract.names import DENOISER, network_name
 from contract.repositories import CONFIG_FILE, DESCRIPTION_FILE, HASHES_FILE
 from contract.samplers import USUAL, Sampling
@@ -121,6 +121,7 @@ class Export:
             options["schedule"] = {**options["schedule"]}
             del options["schedule"]["sampler"]
         more["schedule"] = scheduler_config(self.choice.diffusion)
+        more |= _told_by_name(self.family)
         if self.choice.sampling != USUAL:
             more["sampling"] = asdict(self.choice.sampling)
         return key(part=part, sources=dict(self.sources), options=options, name=self.name, **more)
@@ -253,6 +254,7 @@ def _read(
         if options.text_encoders:
             others["text_encoders"] = [dict(digests(path)) for path in options.text_encoders]
         schedule = scheduler_config(choice.diffusion)
+        others |= _told_by_name(family)
         found = key(part="checkpoint", sources=dict(sources), schedule=schedule, **others)
 
         def make(folder: Path) -> None:
@@ -270,6 +272,12 @@ def _read(
         sources = {"file": found}
         checkpoint = work.stage("checkpoint", found, make)
     return Export(checkpoint, sources, name, output, options, work, choice, family, original)
+
+
+def _told_by_name(family: Family) -> dict[str, str]:
+    """The family, where the same files under another name would be of another one."""
+    told = any(one.named and one.pipeline == family.pipeline for one in FAMILIES)
+    return {"family": family.name} if told else {}
 
 
 def _write_part(
@@ -358,5 +366,4 @@ def _description(checkpoint: Checkpoint, tokenizers: Tokenizers, sampling: Sampl
         ),
         sampling=sampling,
         text_width=sizes.width if sizes.width != max(checkpoint.text_widths.values()) else 0,
-        own_guiding=sizes.guiding if sizes.guiding != row.guiding else None,
     )

@@ -54,12 +54,9 @@ def prefixes_of(files: Mapping[str, Mapping[str, tuple[int, ...]]]) -> dict[str,
         name: next((prefix for key, prefix in alone.items() if key in shapes), "")
         for name, shapes in files.items()
     }
-    clips = sorted((shapes[CLIP_KEY][-1], name) for name, shapes in files.items() if CLIP_KEY in shapes)
+    clips = sorted((shapes[CLIP_KEY][-1], name) for name, shapes in files.items() if shapes.get(CLIP_KEY))
     for number, (width, name) in enumerate(clips):
         found[name] = (
             CLIP_G_PREFIX if number or (len(clips) == 1 and width == CLIP_G_WIDTH) else CLIP_L_PREFIX
         )
     return found
-
-
-CLIP_G_WIDTH = 1280

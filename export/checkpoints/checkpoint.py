@@ -21,6 +21,7 @@ from export.checkpoints.early_check import (
     pipeline_of,
     read_index,
 )
+from export.checkpoints.fp8 import EIGHT_BITS, SCALES
 from export.checkpoints.schedule_choice import SCHEDULER_FILE
 from export.checkpoints.scheduler import read_diffusion
 from export.errors import ExportError, first_line
@@ -91,7 +92,6 @@ class Checkpoint:
             window=min(map(int, windows), default=self.family.row.window(TEXT_ENCODER, 0)),
             channels=int(self.vae.config.latent_channels),
             widths=self.text_widths,
-            guiding=self.family.guiding(config) if self.family.guiding else None,
         )
 
     @property
@@ -160,6 +160,9 @@ def _load(folder: Path, family: TorchFamily, name: str, as_stored: bool, looked_
     wrong = [*report["missing_keys"], *report["mismatched_keys"]]
     if wrong:
         raise ExportError(f"{folder} lacks {len(wrong)} weights that its config asks for, such as {wrong[0]}")
+    for weight in network.parameters():
+        if weight.dtype in EIGHT_BITS:  # transformers leaves them as they are
+            weight.data = weight.data.float()
     for key, weight in () if looked_at else network.named_parameters():
         if not torch.isfinite(weight).all():
             raise ExportError(f"{folder} holds values that are not finite numbers, in {key}")
@@ -171,6 +174,11 @@ def _check_types(folder: Path, weights: WeightFiles) -> None:
     for path in weights.paths.values():
         with safe_open(path, framework="pt") as file:
             for key in file.keys():  # noqa: SIM118, it is no mapping
+                if key.endswith(SCALES):
+                    raise ExportError(
+                        f"{folder} holds 8-bit weights with scales, in {key}, which are read from single "
+                        "files only; take fp16 weights, or the model in one file"
+                    )
                 if file.get_slice(key).get_dtype() not in FLOATS and not key.endswith("position_ids"):
                     raise ExportError(
                         f"{folder} holds whole numbers as weights, in {key}, as quantised models do; "

@@ -19,6 +19,8 @@ from export.errors import ExportError
 log = logging.getLogger(__name__)
 
 Width = Annotated[int, Meta(ge=0, le=1 << 20)]
+Places = Annotated[int, Meta(ge=1, le=8192)]
+"""Along one axis of what a network attends to: the published ones have 1536 at most."""
 Layers = Annotated[int, Meta(ge=0, le=64)]
 Word = Annotated[str, Meta(max_length=100)]
 MAX_BLOCKS = 16
@@ -188,7 +190,7 @@ class ZImageConfig(Struct, kw_only=True):
     rope_theta: float | None = None
     t_scale: float | None = None
     axes_dims: Widths | None = None
-    axes_lens: Widths | None = None
+    axes_lens: Annotated[tuple[Places, ...], Meta(max_length=MAX_BLOCKS)] | None = None
 
 
 class Qwen3Config(Struct, kw_only=True):

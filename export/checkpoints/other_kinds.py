@@ -202,7 +202,7 @@ def check_file(path: Path, header: SafetensorsHeader, has_vae: bool) -> None:
 
 def _check_flux(path: Path, header: SafetensorsHeader) -> None:
     """Raises ExportError for its relatives that draw from other pictures."""
-    channels = header.shapes.get(f"{UNET_PREFIX}img_in.weight", (FLUX_INPUTS,))[-1]
+    channels = (header.shapes.get(f"{UNET_PREFIX}img_in.weight") or (FLUX_INPUTS,))[-1]
     if channels != FLUX_INPUTS:
         kind = FLUX_CHANNELS.get(channels, "an edit model")
         raise ExportError(f"{path} is {kind}: its transformer takes {channels} channels; not supported")

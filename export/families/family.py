@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from contract.families import Family, Guiding
+from contract.families import Family
 from export.errors import ExportError, first_line
 
 Tensors = Mapping[str, torch.Tensor]
@@ -47,10 +47,6 @@ class TorchFamily:
     text_width: str = "cross_attention_dim"  # in its config: how wide the embeddings are that it reads
     channels: Callable[[Any], set[int]] = lambda config: {config.in_channels, config.out_channels}
     """Its config → of the latents that it takes and makes."""
-    guiding: Callable[[Any], Guiding] | None = None
-    """Its config → how it is guided, where checkpoints of the family differ in that."""
-    all_used: bool = True
-    """Whether the denoiser's graph must hold every weight; the merge of LoRAs counts on it."""
     single_file: SingleFile | None = None  # None: only folders in diffusers' layout can be exported
 
     def library(self, network: str) -> str:

@@ -30,13 +30,14 @@ def checked(base: Path, before: State, repository: Path) -> Iterator[None]:
     with ThreadPoolExecutor(1) as pool:
         found = None if known else pool.submit(graph_digest, base)
         yield
-        if found and found.result() != noted:
-            raise ExportError(
-                f"{base} is not what it was exported as (its weights.json); export the model again"
-            )
+    # First: of files that are being replaced, any hash or error may come.
     if state_of(base) != before:
         raise ExportError(f"{base} was replaced while it was read; run the command again")
     if found:
+        if found.result() != noted:
+            raise ExportError(
+                f"{base} is not what it was exported as (its weights.json); export the model again"
+            )
         with suppress(OSError):  # the next merge reads it all again, then
             record.parent.mkdir(exist_ok=True)
             atomic_write(record, json.dumps({"state": before, "sha256": noted}).encode())

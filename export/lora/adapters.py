@@ -99,11 +99,12 @@ class Layer:
         first, last = (down.T, up.T) if transposed else (up, down)
         return lambda rows: np.asarray(first[rows] @ last, np.float32)
 
-    def rows(self, rows: Rows) -> "Layer":
-        """Of a layer that is for several weights. Raises ExportError for one that cannot be divided."""
-        if self.shape[0] != rows.total:
+    def rows(self, rows: Rows, inputs: int) -> "Layer":
+        """Of a layer that is for several weights, of so many inputs each. Raises ExportError for one that
+        cannot be divided, before anything of its size is made."""
+        if (self.shape[0], math.prod(self.shape[1:])) not in ((rows.total, inputs), (rows.total, 1)):
             raise ExportError(
-                f"LoRA layer {self.name} makes {[*self.shape]}, its targets together {rows.total} outputs"
+                f"LoRA layer {self.name} makes {[*self.shape]}, its targets together {[rows.total, inputs]}"
             )
         magnitude = self.magnitude
         if magnitude is not None:

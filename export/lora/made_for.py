@@ -41,7 +41,7 @@ def made_for(layers: Mapping[str, LayerKeys], shapes: Mapping[str, tuple[int, ..
 
 def advise(found: str, base: Family) -> str:
     """What to do where layers have no target or another size; `found` as of made_for."""
-    if found and not base.title.startswith(found):
+    if found and not base.title.startswith(tuple(found.split(" or "))):
         return f"it was made for {found}, and this model is {base.title}: add it to one of its own kind"
     return f"it was made for another model than this {base.title}: add it to the one that it was trained on"
 

@@ -1,5 +1,6 @@
 """A LoRA's changes to the weights of an exported network, one weight after the other."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -105,7 +106,8 @@ class Merge:
         """What the LoRA has for one weight. Raises ExportError."""
         target, name = self.layers[initialiser]
         whole = self.lora.layer(name)
-        return whole.rows(target.rows) if target.rows else whole
+        inputs = math.prod(target.shape) // target.outputs
+        return whole.rows(target.rows, inputs) if target.rows else whole
 
     def check(self, layer: Layer, shape: Sequence[int]) -> None:
         """`shape`: of the weight that it changes, [out, in, …]. Raises ExportError."""

@@ -44,7 +44,7 @@ def networks_of(checkpoint: Checkpoint, bank_rank: int = 0) -> Iterator[Network]
         parts[DENOISER],
         _banked(Denoiser(parts[DENOISER], checkpoint.denoiser, checkpoint.diffusion, family), bank_rank),
         sources=(f"{family.row.denoiser}/config.json", "scheduler/scheduler_config.json"),
-        all_used=family.all_used,
+        all_used=True,  # the merge of LoRAs counts on it
     )
     yield Network(
         parts[DECODER],

@@ -194,7 +194,7 @@ def _latents(checkpoint: Checkpoint) -> list[tuple[int, int]]:
 
 def _texts(checkpoint: Checkpoint) -> tuple[str, ...]:
     row = checkpoint.family.row
-    return row.texts(checkpoint.sizes.guiding or row.guiding)
+    return row.texts
 
 
 def _run_torch(network: Network, advance: Advance, drawings: Sequence[Drawing]) -> list[RecordedCall]:

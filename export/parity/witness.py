@@ -147,7 +147,15 @@ def read_witness(
     published = family.diffusion.schedule if family else None
     usual: dict[str, Any] = PUBLISHED
     if isinstance(published, FlowSchedule):
-        usual = {"_class_name": FLOW_EULER, "shift": published.shift}
+        usual = {
+            "_class_name": FLOW_EULER,
+            "shift": published.shift,
+            "use_dynamic_shifting": published.by_size,
+            "base_shift": published.base_shift,
+            "max_shift": published.max_shift,
+            "base_image_seq_len": published.base_places,
+            "max_image_seq_len": published.max_places,
+        }
     config = _config_of(original if original.is_dir() else like, usual)
     if original.is_file():
         says = _says(original)

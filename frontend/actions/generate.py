@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from multidict import istr
 from redis.exceptions import RedisError
 
+from contract.emphasis import is_weighted
 from frontend.actions.context import Call
 from frontend.actions.generate_request import GenerateRequest, repeat_of
 from frontend.cache.cache import CacheQuery
@@ -251,6 +252,8 @@ def _model_notes(asked: Reading, model: str, catalogue: Catalogue) -> Iterator[s
     """What the model cannot do of a prompt."""
     if model in catalogue.without_negatives and (asked.prompt.negative or asked.refused):
         yield f"Negative terms have no effect: the model {model} is drawn with by the prompt alone"
+    if model in catalogue.without_emphasis and any(map(is_weighted, asked.prompt.positive)):
+        yield f"Weights have no effect: the model {model} reads the words as plain text"
 
 
 def _texts(asked: CredentialTexts, default: CredentialTexts) -> CredentialTexts:

@@ -141,6 +141,7 @@ class Lacking:
     not_drawn: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model, style) of those whose sampler or spacing the model cannot be drawn by: why."""
     negatives: frozenset[str] = frozenset()  # models that take no notice of a negative prompt
+    emphasis: frozenset[str] = frozenset()  # models that take no notice of words' weights
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class Catalogue:
     withheld_styles: Collection[tuple[str, str]] = ()  # (model, name) of those that cannot be drawn with
     style_loras: Mapping[tuple[str, str], str] = field(default_factory=dict)  # as in Lacking
     without_negatives: Collection[str] = ()  # models that take no notice of a negative prompt
+    without_emphasis: Collection[str] = ()  # models that take no notice of words' weights
 
     @property
     def default_model(self) -> Model:
@@ -208,6 +210,7 @@ class Catalogue:
             withheld_styles=lacking.styles | lacking.not_drawn.keys(),
             style_loras=lacking.style_loras,
             without_negatives=lacking.negatives,
+            without_emphasis=lacking.emphasis,
             models=MappingProxyType(left),
             characters=MappingProxyType(
                 {

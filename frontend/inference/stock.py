@@ -133,6 +133,11 @@ def _lacking(declared: Catalogue, inventories: list[Inventory]) -> Lacking:
             for model in declared.models
             if any(model in one and not one[model].negatives for one in inventories)
         ),
+        frozenset(
+            model
+            for model in declared.models
+            if any(model in one and not one[model].emphasis for one in inventories)
+        ),
     )
 
 

@@ -19,7 +19,6 @@ MAX_PICTURES = 4
 AUTO = "auto"
 # Of OpenAI's models that always answer in base64: their programs never ask for it.
 _BASE64_MODELS = ("gpt-image", "chatgpt-image")
-_IGNORED = Lenience("ignored")
 
 
 def _one_of(*names: str) -> Words:

@@ -155,3 +155,15 @@ async def test_answer_says_that_negative_terms_have_no_effect_where_the_model_ta
         assert (await server.generate(prompt="a lake", negative="rain", model="eros"))["notes"] == [note]
         assert "notes" not in await server.generate(prompt="a lake", model="eros")
         assert "notes" not in await server.generate(prompt="a lake, -rain", model="alto")
+
+
+async def test_answer_says_that_weights_have_no_effect_where_the_model_reads_plain_text(
+    redis: "Redis", redis_url: str, tmp_path: Path
+) -> None:
+    eros = ModelStock(frozenset({"aya"}), emphasis=False)
+    triton = FakeTriton(inventory={"eros": eros, "alto": ModelStock(frozenset({"aya"}))})
+    async with two_models(redis_url, tmp_path, triton) as server:
+        note = "Weights have no effect: the model eros reads the words as plain text"
+        assert (await server.generate(prompt="a (lake:1.3)", model="eros"))["notes"] == [note]
+        assert "notes" not in await server.generate(prompt="a lake", model="eros")
+        assert "notes" not in await server.generate(prompt="a (lake:1.3)", model="alto")

@@ -35,7 +35,7 @@ def test_what_the_encoder_gives_the_denoiser_takes(family: Family) -> None:
     for part in family.text_parts:
         assert tuple(outputs(family, part)) == family.encoded(part)
         for name in family.encoded(part):
-            wanted = {f"{text}{name}" for text in family.texts(family.guiding)}
+            wanted = {f"{text}{name}" for text in family.texts}
             assert wanted <= set(inputs(family, "denoiser"))
 
 
@@ -57,8 +57,6 @@ def test_denoiser_that_runs_on_the_prompt_alone_has_no_negative_tensors() -> Non
         given = inputs(row, "denoiser")
         assert not any(name.startswith("negative_") for name in given)
         assert ("guidance" in given) is guidance
-    own = replace(SIZES, guiding="none")
-    assert "guidance" not in {tensor.name for tensor in SDXL.parts(own)["denoiser"].inputs}
 
 
 def test_text_parts_have_windows_of_their_own() -> None:

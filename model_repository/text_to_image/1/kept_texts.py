@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy.typing as npt
 
+from contract.limits import KEPT_TEXT_BYTES
+
 Array = npt.NDArray[Any]
-KEPT_BYTES = 256 << 20
-"""Some 64 texts of T5, in fp32."""
 
 
 class KeptTexts:
     """Within a bound of bytes; the least recently used leaves. For one event loop."""
 
-    def __init__(self, limit: int = KEPT_BYTES) -> None:
+    def __init__(self, limit: int = KEPT_TEXT_BYTES) -> None:
         self._limit = limit
         self._made: OrderedDict[Hashable, tuple[Array, ...]] = OrderedDict()
         self.bytes = 0

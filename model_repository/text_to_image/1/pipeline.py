@@ -26,7 +26,7 @@ from contract.limits import MAX_BATCH
 from contract.names import DECODER, DENOISER, network_name, split_network_name
 from contract.samplers import Mixture, Walk, walk_of
 
-ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in the text encoder
+ROWS_AT_ONCE = 8 * MAX_BATCH  # windows of one order in a small text encoder; in a large one MAX_BATCH
 Tell = Callable[[float], Awaitable[None]]
 T = TypeVar("T")  # a tensor of the engine: it has a name and its axis 0 is the batch
 E = TypeVar("E")
@@ -90,7 +90,8 @@ class Pipeline(Generic[T]):
         sampling, walk = self._walk(order)
         # Milliseconds of arithmetic: beside the encoder, and not in the way of other orders.
         noise = asyncio.to_thread(self._first_latents, order, walk)
-        latents, conditions = await asyncio.gather(noise, self._encode(order))
+        latents, conditions = await asyncio.gather(noise, self._encode(order, look))
+        look()
         encoded = time.monotonic()
         made = await self._denoise(order.seed, walk, latents, conditions, step_done, look)
         denoised = time.monotonic()
@@ -103,16 +104,16 @@ class Pipeline(Generic[T]):
         times = ((encoded - started) * 1e3, (denoised - encoded) * 1e3, (decoded - denoised) * 1e3)
         return Painting(pixels, times, sampling)
 
-    async def _encode(self, order: Order) -> list[T]:
+    async def _encode(self, order: Order, look: Callable[[], None]) -> list[T]:
         """The denoiser's inputs that stay the same from step to step.
 
         Through NumPy: the windows of a long prompt must be laid end to end, and it happens once a picture.
         """
-        family, guiding = self._family, self.base.description.guiding
-        parts = await asyncio.gather(*(self._embed(part, order) for part in family.text_parts))
+        family, guiding = self._family, self._family.guiding
+        parts = await asyncio.gather(*(self._embed(part, order, look) for part in family.text_parts))
         arrays = {
             f"{text}{name}": value
-            for number, text in enumerate(family.texts(guiding))
+            for number, text in enumerate(family.texts)
             for name, value in self._join([texts[number] for texts in parts]).items()
         }
         if family.is_masked:
@@ -160,10 +161,10 @@ class Pipeline(Generic[T]):
     def _network(self, part: str) -> str:
         return self.networks[self._family.part_names.index(part)]
 
-    async def _embed(self, part: str, order: Order) -> list[EncodedText]:
+    async def _embed(self, part: str, order: Order, look: Callable[[], None]) -> list[EncodedText]:
         """What a text part makes of the prompt and, if the denoiser takes it, of the negative one.
 
-        However long a prompt is, no more than ROWS_AT_ONCE of what the encoder made are held at a time.
+        However long a prompt is, no more than a few windows of what the encoder made are held at a time.
         """
         description, encoders = self.base.description, self._family.text_parts[part]
         most = min(description.max_windows, encoders[0].windows)
@@ -173,8 +174,11 @@ class Pipeline(Generic[T]):
         names = self._family.encoded(part)
         embeddings, pooled = np.zeros(0, np.float32), list[Array]()
         firsts = np.searchsorted(rows.places, [rows.count * text for text in range(rows.texts)])
-        for start in range(0, len(rows.places), ROWS_AT_ONCE):
-            made = dict(zip(names, await self._encode_rows(part, rows, start), strict=True))
+        at_once = MAX_BATCH if encoders[0].kept else ROWS_AT_ONCE
+        for start in range(0, len(rows.places), at_once):
+            look()
+            some = slice(start, start + at_once)
+            made = dict(zip(names, await self._encode_rows(part, rows, some), strict=True))
             if "embeddings" in made and not start:
                 embeddings = np.zeros((rows.texts * rows.count, *made["embeddings"].shape[1:]), np.float32)
             for number, row in enumerate(made.get("embeddings", ()), start):
@@ -195,12 +199,12 @@ class Pipeline(Generic[T]):
         pairs = zip(self._family.text_encoders, each, strict=True) if each else ()
         return [one for encoder, one in pairs if encoder.part == part]
 
-    async def _encode_rows(self, part: str, rows: TokenRows, start: int) -> list[Array]:
-        """The encoder's outputs for at most ROWS_AT_ONCE rows, in batches that run side by side."""
+    async def _encode_rows(self, part: str, rows: TokenRows, some: slice) -> list[Array]:
+        """The encoder's outputs for some rows, in batches that run side by side."""
         encoders = self._family.text_parts[part]
         given = {one.tokens: tokens for one, tokens in zip(encoders, rows.tokens, strict=True)}
         given |= {one.mask: mask for one, mask in zip(encoders, rows.masks, strict=True) if one.masked}
-        given = {name: each[start : start + ROWS_AT_ONCE] for name, each in given.items()}
+        given = {name: each[some] for name, each in given.items()}
         if not encoders[0].kept or self.adapters or not self._is_own(part):
             return await self._encode_batches(part, given)
         count = len(next(iter(given.values())))
@@ -209,7 +213,7 @@ class Pipeline(Generic[T]):
             for row in range(count)
         ]
         made = {key: found for key in keys if (found := self.kept.find(key)) is not None}
-        fresh = [row for row in range(count) if keys[row] not in made]
+        fresh = [row for row, key in enumerate(keys) if key not in made and key not in keys[:row]]
         if fresh:
             outputs = await self._encode_batches(part, {name: each[fresh] for name, each in given.items()})
             for place, row in enumerate(fresh):

@@ -96,7 +96,7 @@ def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str | No
     than `most` has neighbours averaged, in groups that differ by one at most: every word of it counts, and
     the denoiser's time and memory stay bounded.
     """
-    texts = [_windows(tokenizers, text) for text in (prompt, negative) if text is not None]
+    texts = [_windows(tokenizers, text, most) for text in (prompt, negative) if text is not None]
     lengths = [max(len(windows) for windows in text) for text in texts]
     count = min(max(lengths), most)
     rows = [max(length, count) for length in lengths]
@@ -116,10 +116,14 @@ def rows_of(tokenizers: Sequence[TextTokenizer], prompt: str, negative: str | No
     )
 
 
-def _windows(tokenizers: Sequence[TextTokenizer], text: str) -> list[list[TokenWindow]]:
-    """Of each tokenizer. What BREAK parts begins with the same window in all of them."""
+def _windows(tokenizers: Sequence[TextTokenizer], text: str, most: int) -> list[list[TokenWindow]]:
+    """Of each tokenizer. What BREAK parts begins with the same window in all of them; where there is one
+    window only, it parts nothing."""
     made: list[list[TokenWindow]] = [[] for _ in tokenizers]
-    for pieces in parse(text):
+    parts_of_text = parse(text)
+    if most == 1:
+        parts_of_text = (tuple(piece for pieces in parts_of_text for piece in pieces),)
+    for pieces in parts_of_text:
         parts = [tokenizer.windows(pieces) for tokenizer in tokenizers]
         most = max(map(len, parts))
         for windows, tokenizer, part in zip(made, tokenizers, parts, strict=True):

@@ -136,6 +136,19 @@ def test_quantised_weights_of_a_folder_are_refused_by_name(folder: Path) -> None
         check_early(folder)
 
 
+def test_eight_bits_of_a_folder_are_read_and_those_with_scales_refused(folder: Path) -> None:
+    path = folder / "text_encoder" / "model.safetensors"
+    weights = load_file(path)
+    key = next(key for key in weights if key.endswith("q_proj.weight"))
+    weights[key] = weights[key].to(torch.float8_e4m3fn)
+    save_file(weights, path)
+    network = open_checkpoint(folder).networks["text_encoder"]
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    save_file({**weights, f"{key}_scale": torch.ones(1)}, path)
+    with pytest.raises(ExportError, match=r"8-bit weights with scales, in .*weight_scale, which are read"):
+        open_checkpoint(folder)
+
+
 def test_folder_without_a_scheduler_is_asked_for_the_prediction(folder: Path) -> None:
     (folder / "scheduler" / "scheduler_config.json").unlink()
     with pytest.raises(ExportError, match=r"scheduler_config\.json is missing; say .*--prediction"):

@@ -160,6 +160,19 @@ def test_scaled_fp8_is_scaled(scale, whole: tuple[Path, Path], tmp_path: Path) -
         torch.testing.assert_close(found[key].float(), value, rtol=0.07, atol=2e-3, msg=key)
 
 
+def test_scale_that_is_of_no_rows_is_refused(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Weight and scale would become their product, of the size of both."""
+
+    def widen(tensors: dict[str, torch.Tensor]) -> None:
+        scale_to_fp8(tensors)
+        name = next(key for key in tensors if key.endswith("scale_weight"))
+        tensors[name] = torch.ones(5)
+
+    folder, path = whole
+    with pytest.raises(ExportError, match=r"The scale of .* has \[5\] numbers, its weight"):
+        unpack(changed(path, tmp_path / "fp8.safetensors", widen), tmp_path / "unpacked", like=folder)
+
+
 def test_other_sizes_are_told_to_name_their_configs(whole: tuple[Path, Path], tmp_path: Path) -> None:
     """The file is a whole one, only not of the published sizes."""
     with pytest.raises(ExportError, match=r"not of the sizes of SDXL as published: .*: --like") as caught:

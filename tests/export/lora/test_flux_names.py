@@ -3,6 +3,7 @@
 At the published number of rows, which those converters need, and few columns, at which nobody looks.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 
 from contract.families import FLUX_DEV
 from export.errors import ExportError
-from export.lora.adapters import Array, Layer
+from export.lora.adapters import Array, Layer, Rows
 from export.lora.factors import factors_of
 from export.lora.lora_file import Lora, read_lora
 from export.lora.targets import BIAS, by_flat_path, denoiser_root, rows_of
@@ -110,7 +111,8 @@ def parts(lora: Lora, outputs: Mapping[str, int]) -> dict[str, Layer]:
         sizes = [outputs[path.removesuffix(BIAS)] for path in other.ours]
         for path, rows in zip(other.ours, rows_of(other, sizes), strict=True):
             assert path not in found
-            found[path] = lora.layer(name).rows(rows) if rows else lora.layer(name)
+            layer = lora.layer(name)
+            found[path] = layer.rows(rows, math.prod(layer.shape[1:])) if rows else layer
     return found
 
 
@@ -213,5 +215,13 @@ def test_magnitudes_of_outputs_are_split_and_those_of_inputs_refused(
 
 def test_rows_of_another_width_are_refused(tiny: Mapping[str, int], tmp_path: Path) -> None:
     lora = saved(tmp_path, low_rank(torch.ones(3 * INNER + 1, RANK)))
-    with pytest.raises(ExportError, match=r"img_attn_qkv makes \[97, 32\], its targets together 96 outputs"):
+    with pytest.raises(ExportError, match=r"img_attn_qkv makes \[97, 32\], its targets together \[96, 32\]"):
         parts(lora, tiny)
+
+
+def test_product_of_other_inputs_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    """Of two small factors, it would be gigabytes."""
+    tensors = {f"{QKV}.lokr_w1": torch.ones(3 * INNER, 4096), f"{QKV}.lokr_w2": torch.ones(1, 65536)}
+    layer = saved(tmp_path, tensors).layer(QKV)
+    with pytest.raises(ExportError, match=r"its targets together \[96, 32\]"):
+        layer.rows(Rows(0, INNER, 3 * INNER), INNER)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from contract.description import Description
-from contract.families import SD15
+from contract.families import FLUX_DEV, FLUX_SCHNELL, SD3, SD15, Z_IMAGE, Z_IMAGE_TURBO, Family
 from contract.repositories import DESCRIPTION_FILE
 from contract.schedules import SPACINGS, Diffusion, FlowSchedule, ScaledLinearSchedule
 from export.checkpoints.checkpoint import Checkpoint, open_checkpoint
@@ -166,6 +166,19 @@ def test_single_file_is_read_a_second_time(
     assert scale == pytest.approx(expected.schedule.init_noise_sigma(wanted), rel=3e-4)
     kind = getattr(witness.scheduler().config, "prediction_type", "flow")
     assert kind == {"v": "v_prediction"}.get(expected.prediction, expected.prediction)
+
+
+@pytest.mark.parametrize(
+    "family", [SD3, FLUX_DEV, FLUX_SCHNELL, Z_IMAGE, Z_IMAGE_TURBO], ids=lambda row: row.name
+)
+def test_file_of_a_flow_family_has_its_published_noise_levels(family: Family, tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    witness = read_witness(path, None, {}, family)
+    for size in ((128, 128), (96, 168)):
+        sigmas, _ = witness.levels(*size)
+        found = family.diffusion.of_size(*size).schedule.sigmas(4)
+        torch.testing.assert_close(sigmas, torch.from_numpy(found), rtol=3e-4, atol=1e-6)
 
 
 def test_file_that_says_v_prediction_has_no_noise_levels_of_flow(tmp_path: Path) -> None:

@@ -167,8 +167,9 @@ async def test_style_whose_sampler_a_flow_model_cannot_be_drawn_by_is_withheld_a
     assert not flowing.current.withheld_styles
 
 
-async def test_model_that_takes_no_negative_prompt_is_known(catalogue: LiveCatalogue) -> None:
-    have = {"eros": replace(stock(), negatives=False), "alto": stock()}
+async def test_models_that_take_no_negative_prompt_or_no_weights_are_known(catalogue: LiveCatalogue) -> None:
+    have = {"eros": replace(stock(), negatives=False), "alto": replace(stock(), emphasis=False)}
     await StockWatch(Tritons([have]), catalogue).look()
     assert set(catalogue.current.without_negatives) == {"eros"}
+    assert set(catalogue.current.without_emphasis) == {"alto"}
     assert set(catalogue.current.models) == {"alto", "eros"}

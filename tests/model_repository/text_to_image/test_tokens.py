@@ -63,6 +63,12 @@ def test_break_begins_a_window_and_is_not_said(tokenizer: TextTokenizer) -> None
         assert row[: len(text) + 2].tolist() == [START, *(ord(letter) - 29 for letter in text), END]
 
 
+def test_break_parts_nothing_where_there_is_one_window(tokenizer: TextTokenizer) -> None:
+    made = rows(tokenizer, "ab BREAK cd", "x", most=1)
+    assert made.places.tolist() == [0, 1]
+    assert made.tokens[0][0, :8].tolist() == [START, *(ord(letter) - 29 for letter in "ab  cd"), END]
+
+
 def test_escaped_brackets_are_said_without_their_backslashes(tokenizer: TextTokenizer) -> None:
     made = rows(tokenizer, r"a \(b\)", "x")
     assert made.tokens[0][0, 1:6].tolist() == [ord(letter) - 29 for letter in "a (b)"]
