@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -257,19 +258,24 @@ async def test_a_decoder_of_another_size_is_no_picture(tiny_repository: Path) ->
         await paint(RecordingEngine(image_height=8), tiny_repository, ORDER)
 
 
-async def test_no_step_follows_a_cancellation(tiny_repository: Path) -> None:
-    engine = RecordingEngine()
+@pytest.mark.parametrize(("looks", "texts", "steps"), [(1, 0, 0), (2, 1, 0), (3, 1, 1)])
+async def test_nothing_follows_a_cancellation(
+    tiny_repository: Path, looks: int, texts: int, steps: int
+) -> None:
+    """Found at the first look, before the prompt is encoded, or at one of the next."""
+    engine, seen = RecordingEngine(), count(1)
 
     async def step_done(share: float) -> None:
         raise AssertionError
 
     def leave() -> None:
-        raise asyncio.CancelledError
+        if next(seen) == looks:
+            raise asyncio.CancelledError
 
     base = Repositories([tiny_repository]).base("tiny")
     with pytest.raises(asyncio.CancelledError):
         await Pipeline(engine, base, ("encoder", "denoiser", "decoder")).paint(ORDER, step_done, leave)
-    assert len(engine.of("denoiser")) == 1
+    assert (len(engine.of("encoder")), len(engine.of("denoiser"))) == (texts, steps)
 
 
 async def test_a_step_is_told_while_the_next_network_runs(tiny_repository: Path) -> None:
