@@ -42,9 +42,9 @@ class Collector:
         async with listening(app, port):
             yield self
 
-    async def until(self, count: int, service: str) -> list[CollectedSpan]:
-        """Waits until that service has told of so many spans."""
-        async with asyncio.timeout(60):
+    async def until(self, count: int, service: str, patience_s: float = 60.0) -> list[CollectedSpan]:
+        """Waits until that service has told of so many spans. Raises TimeoutError."""
+        async with asyncio.timeout(patience_s):
             while len(told := [span for span in self.spans if span.service == service]) < count:
                 await asyncio.sleep(0.05)
         return told

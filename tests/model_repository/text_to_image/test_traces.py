@@ -1,5 +1,6 @@
 """A real Triton tells a collector of the orders that its clients trace, and of no others."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from embedded.triton import triton_part
 from frontend.common.otlp import OtlpTracer
 from frontend.common.tracer import spanning
 from frontend.inference.client import Inference
-from tests.collector import Collector
+from tests.collector import CollectedSpan, Collector
 from tests.orders import ignore, order
 
 pytestmark = pytest.mark.triton
+AGAIN_S = 15.0
 
 
 async def test_order_that_is_traced_is_told_below_the_span_of_who_sent_it(
@@ -28,12 +30,17 @@ async def test_order_that_is_traced_is_told_below_the_span_of_who_sent_it(
             await inference.text_to_image(order(), ignore)
             span = tracer.begin("test", None, {})
             assert span is not None
-            with spanning(span):
+            told: list[CollectedSpan] = []
+            while not told:  # a collector that is not reached at once is not told again of the same order
+                with spanning(span):
+                    await inference.text_to_image(order(), ignore)
                 await inference.text_to_image(order(), ignore)
-            await inference.text_to_image(order(), ignore)
+                with contextlib.suppress(TimeoutError):
+                    told = await collector.until(3, "triton", AGAIN_S)
             await inference.close()
-            told = {each.name: each for each in await collector.until(3, "triton")}
         tracer.close()
     assert {each.trace_id for each in collector.spans} == {span.context.trace_id}
-    assert told["InferRequest"].parent_id == span.context.span_id
-    assert told["text_to_image"].parent_id == told["InferRequest"].span_id
+    requests = [each for each in told if each.name == "InferRequest"]
+    assert requests and {each.parent_id for each in requests} == {span.context.span_id}
+    drawn = {each.parent_id for each in told if each.name == "text_to_image"}
+    assert drawn and drawn <= {each.span_id for each in requests}
