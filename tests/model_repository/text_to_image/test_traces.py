@@ -1,6 +1,7 @@
 """A real Triton tells a collector of the orders that its clients trace, and of no others."""
 
 import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.collector import CollectedSpan, Collector
 from tests.orders import ignore, order
 
 pytestmark = pytest.mark.triton
-AGAIN_S = 15.0
+AGAIN_S, PATIENCE_S = 15.0, 180.0
 
 
 async def test_order_that_is_traced_is_told_below_the_span_of_who_sent_it(
@@ -31,7 +32,9 @@ async def test_order_that_is_traced_is_told_below_the_span_of_who_sent_it(
             span = tracer.begin("test", None, {})
             assert span is not None
             told: list[CollectedSpan] = []
+            deadline = time.monotonic() + PATIENCE_S
             while not told:  # a collector that is not reached at once is not told again of the same order
+                assert time.monotonic() < deadline
                 with spanning(span):
                     await inference.text_to_image(order(), ignore)
                 await inference.text_to_image(order(), ignore)
