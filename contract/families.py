@@ -227,24 +227,30 @@ _PUBLISHED = Diffusion(
     ),
 )
 
+_CLIP_L = TextEncoder(name="text_encoder", tokenizer="tokenizer", pad="<|endoftext|>", layer="penultimate")
+_CLIP_G = TextEncoder(
+    name="text_encoder_2", tokenizer="tokenizer_2", pad="!", layer="penultimate", pooled=True
+)
+_T5 = TextEncoder(
+    name="text_encoder_3",
+    tokenizer="tokenizer_3",
+    pad="<pad>",
+    layer="last",
+    part=TEXT_ENCODER_T5,
+    window=256,
+    windows=4,
+    kept=True,
+    overflows=True,
+)
+"""As SDXL and SD 3.5 have them; what a row has otherwise, it says."""
+
 SDXL = Family(
     name="sdxl",
     title="SDXL",
     pipeline="StableDiffusionXLPipeline",
     text_encoders=(
-        TextEncoder(
-            name="text_encoder",
-            tokenizer="tokenizer",
-            pad="<|endoftext|>",
-            layer="penultimate",
-        ),
-        TextEncoder(
-            name="text_encoder_2",
-            tokenizer="tokenizer_2",
-            pad="!",
-            layer="penultimate",
-            pooled=True,
-        ),
+        _CLIP_L,
+        _CLIP_G,
     ),
     time_ids=True,
     latent_channels=4,
@@ -256,14 +262,7 @@ SD15 = Family(
     name="sd15",
     title="SD 1.5",
     pipeline="StableDiffusionPipeline",
-    text_encoders=(
-        TextEncoder(
-            name="text_encoder",
-            tokenizer="tokenizer",
-            pad="<|endoftext|>",
-            layer="last",
-        ),
-    ),
+    text_encoders=(replace(_CLIP_L, layer="last"),),
     time_ids=False,
     latent_channels=4,
     downscale=8,
@@ -275,31 +274,9 @@ SD3 = Family(
     title="SD 3.5",
     pipeline="StableDiffusion3Pipeline",
     text_encoders=(
-        TextEncoder(
-            name="text_encoder",
-            tokenizer="tokenizer",
-            pad="<|endoftext|>",
-            layer="penultimate",
-            pooled=True,
-        ),
-        TextEncoder(
-            name="text_encoder_2",
-            tokenizer="tokenizer_2",
-            pad="!",
-            layer="penultimate",
-            pooled=True,
-        ),
-        TextEncoder(
-            name="text_encoder_3",
-            tokenizer="tokenizer_3",
-            pad="<pad>",
-            layer="last",
-            part=TEXT_ENCODER_T5,
-            window=256,
-            windows=4,
-            kept=True,
-            overflows=True,
-        ),
+        replace(_CLIP_L, pooled=True),
+        _CLIP_G,
+        _T5,
     ),
     denoiser="transformer",
     denoiser_class="SD3Transformer2DModel",
@@ -323,24 +300,8 @@ FLUX_DEV = Family(
     title="FLUX.1 dev",
     pipeline="FluxPipeline",
     text_encoders=(
-        TextEncoder(
-            name="text_encoder",
-            tokenizer="tokenizer",
-            pad="<|endoftext|>",
-            layer="none",
-            pooled=True,
-        ),
-        TextEncoder(
-            name="text_encoder_2",
-            tokenizer="tokenizer_2",
-            pad="<pad>",
-            layer="last",
-            part=TEXT_ENCODER_T5,
-            window=512,
-            windows=1,
-            kept=True,
-            overflows=True,
-        ),
+        replace(_CLIP_L, layer="none", pooled=True),
+        replace(_T5, name="text_encoder_2", tokenizer="tokenizer_2", window=512, windows=1),
     ),
     denoiser="transformer",
     denoiser_class="FluxTransformer2DModel",
