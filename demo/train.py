@@ -100,6 +100,7 @@ def train_all(place: Workplace, later: Config, release: Release, preview_steps: 
     train_base(place, preview_steps)
     on = replace(place, config=later, released=write_pipeline(place))
     train_diffusion(on, preview_steps)
+    train_decoder(on)
     write_pipeline(on)
     for name in CHARACTERS:
         train_lora(on, name, release.loras)
@@ -153,10 +154,9 @@ def train_decoder(place: Workplace) -> None:
 
 def write_pipeline(place: Workplace) -> Path:
     """The text encoders, the UNet and the decoder as a diffusers folder."""
-    run, decoder = open_diffusion(place), open_decoder(place)
-    run.pipeline.trained().load_state_dict(run.averages.values)
+    decoder = open_decoder(place)
     decoder.autoencoder.load_state_dict(decoder.averages.values)
-    return pipeline.save(run.pipeline, decoder.autoencoder, place.pipeline)
+    return pipeline.save(averaged(place), decoder.autoencoder, place.pipeline)
 
 
 def train_lora(place: Workplace, name: str, folder: Path) -> None:
@@ -198,7 +198,16 @@ def open_decoder(place: Workplace) -> decoding.DecoderRun:
         released.start_decoder(autoencoder, place.released)
     else:
         decoder_start.start(autoencoder, codec)
-    return decoding.DecoderRun(autoencoder, place.config, codec, place.decoder_checkpoint)
+    denoiser = averaged(place) if place.released else None
+    return decoding.DecoderRun(autoencoder, place.config, codec, place.decoder_checkpoint, denoiser)
+
+
+def averaged(place: Workplace) -> pipeline.Pipeline:
+    """Text encoders and UNet as trained so far."""
+    run = open_diffusion(place)
+    run.pipeline.trained().load_state_dict(run.averages.values)
+    run.pipeline.trained().requires_grad_(False).eval()
+    return run.pipeline
 
 
 def _shown(reports: Iterator[Report], name: str, step: int, steps: int) -> Iterator[Report]:

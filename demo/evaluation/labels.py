@@ -42,7 +42,7 @@ def label(scene: Scene, choice: Choice) -> dict[str, int]:
     }
     if isinstance(main, Mascot):
         said |= {"subject": main.look.kind.name, "character": main.name or NOBODY}
-    else:
+    elif main is not None:
         said |= {"subject": main.subject.name, "object_colour": main.colour}
     if not scene.place.indoor:
         said["clouds"] = ("without", "with")[scene.clouds]

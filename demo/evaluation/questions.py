@@ -53,7 +53,7 @@ def questions(count: int) -> Iterator[Question]:
 def negatives(choice: Choice, count: int) -> Iterator[tuple[Question, Question]]:
     """Prompts that most pictures answer with an unasked detail, and the same with `-detail`."""
     for number in range(count):
-        scene = any_scene(SEED + 1_000_000 + number, replace(choice, mascots=0.0))
+        scene = any_scene(SEED + 1_000_000 + number, replace(choice, mascots=0.0, landscapes=0.0))
         assert isinstance(scene.main, Thing)
         plain = _question(scene.main, scene, number)
         clouds = not scene.place.indoor and number % 2 == 0

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from demo.scenes.fillers import filler
+from demo.scenes.fillers import WORDS, filler
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.mascots import ACTIVITIES
 from demo.scenes.scene import Mascot, Scene, Thing
 
 SOMEBODY = ("somebody", "a mascot", "a character", "a woman", "a man", "a person", "a friend", "someone")
 """Nobody in particular: any mascot. There are no people in these pictures, whoever a prompt asks for."""
-STRANGERS, WORN = 0.08, 0.7
+STRANGERS, WORN = 0.08, 0.45
 """Share of captions of mascots without a name that say SOMEBODY; with those, that say all that
 it shows."""
 COLOURLESS, PLACE_FIRST = 0.4, 0.2
@@ -27,6 +27,10 @@ PLACELESS = 0.3
 """Share of captions of pictures of UNSAID_PLACE that leave the place open, as people's prompts do."""
 FILLED = 0.2
 """Share of captions with words that mean nothing here."""
+UNKNOWN = 0.5
+"""Share of captions of a place alone that name something cannot be drawn here."""
+BESIDE = 0.5
+"""Share of captions with something on the left that do not say so: unsaid, that is its side."""
 
 
 def caption(scene: Scene, random: Random) -> str:
@@ -68,7 +72,9 @@ def absent(scene: Scene) -> list[str]:
 
 
 def _sentence(scene: Scene, random: Random, placed: bool) -> str:
-    words = _noun(scene, random)
+    if scene.main is None:
+        return _landscape(scene, random, placed)
+    words = _noun(scene.main, scene.count, random)
     if scene.other is not None:
         words += f" {_relation(scene, random)} {_one(_coloured(scene.other, random))}"
     if not placed:
@@ -79,6 +85,8 @@ def _sentence(scene: Scene, random: Random, placed: bool) -> str:
 
 def _tags(scene: Scene, random: Random, placed: bool) -> str:
     main = scene.main
+    if main is None:
+        return _landscape(scene, random, placed)
     if isinstance(main, Mascot):
         tags = [_who(main, random), random.choice(ACTIVITIES[main.activity])]
     elif scene.count > 1:
@@ -89,19 +97,33 @@ def _tags(scene: Scene, random: Random, placed: bool) -> str:
         tags.append(f"{_relation(scene, random)} {_one(_coloured(scene.other, random))}")
     place = random.choice(scene.place.words)
     if random.random() < 0.5:
-        place = " ".join(
-            word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a")
-        )
+        place = bare(place)
     if not placed:
         return ", ".join(tags)
     return ", ".join([place, *tags] if random.random() < PLACE_FIRST else [*tags, place])
 
 
-def _noun(scene: Scene, random: Random) -> str:
-    main = scene.main
+def _landscape(scene: Scene, random: Random, placed: bool) -> str:
+    """A place alone; or, as if it were there, with something that cannot be drawn: what a prompt about such
+    a thing gets."""
+    place = random.choice(scene.place.words)
+    if random.random() < UNKNOWN:
+        thing = _one(random.choice(WORDS))
+        return f"{thing} {place}" if placed else thing
+    if not placed:
+        return random.choice(("a landscape", "scenery", "nothing"))
+    return random.choice((bare(place), f"the {bare(place)}", f"{bare(place)} landscape", f"nobody {place}"))
+
+
+def bare(place: str) -> str:
+    """ "in the forest" to "forest"."""
+    return " ".join(word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a"))
+
+
+def _noun(main: Thing | Mascot, count: int, random: Random) -> str:
     if isinstance(main, Thing):
-        if scene.count > 1:
-            return f"{NUMBERS[scene.count]} {_coloured(main, random, plural=True)}"
+        if count > 1:
+            return f"{NUMBERS[count]} {_coloured(main, random, plural=True)}"
         return _one(_coloured(main, random))
     return f"{_who(main, random)}{random.choice((' ', ', '))}{random.choice(ACTIVITIES[main.activity])}"
 
@@ -121,8 +143,8 @@ def _who(mascot: Mascot, random: Random) -> str:
 
 
 def _relation(scene: Scene, random: Random) -> str:
-    if scene.relation in ("left of", "right of") and random.random() < 0.3:
-        return "next to"
+    if scene.relation == "left of" and random.random() < BESIDE:
+        return random.choice(("next to", "beside", "and"))
     return scene.relation
 
 

@@ -6,7 +6,6 @@ to the model wherever it is, which is far quicker to learn, and is drawn sharper
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from random import Random
 
 from demo.scenes.scene import Mascot, Scene, Thing
 
@@ -27,13 +26,15 @@ class Spot:
     airborne: bool = False
 
 
-def layout(scene: Scene, aspect: float, square: float, random: Random) -> tuple[Spot, ...]:
+def layout(scene: Scene, aspect: float, square: float) -> tuple[Spot, ...]:
     """`aspect` is width over height, `square` the side of one of the grid. Spots come in drawing order, the
     farthest first."""
+    if scene.main is None:
+        return ()
     if scene.other is not None:
-        spots = _pair(scene, scene.other, aspect, random)
+        spots = _pair(scene, scene.main, scene.other, aspect)
     elif scene.count > 1:
-        spots = _crowd(scene, aspect)
+        spots = _crowd(scene.main, scene.count, aspect)
     else:
         spots = (_spot(scene.main, aspect / 2, GROUND, aspect * 0.86, TALL),)
     return tuple(_on_grid(spot, square) for spot in spots)
@@ -59,8 +60,7 @@ def _spot(item: Thing | Mascot, x: float, y: float, room: float, tall: float) ->
     return Spot(item, x, min(y + lift, 0.97 - height), height, item.subject.airborne)
 
 
-def _crowd(scene: Scene, aspect: float) -> tuple[Spot, ...]:
-    main, count = scene.main, scene.count
+def _crowd(main: Thing | Mascot, count: int, aspect: float) -> tuple[Spot, ...]:
     if aspect > 0.8:
         xs = [aspect * (number + 0.5) / count for number in range(count)]
         room = aspect / count * 0.92
@@ -69,8 +69,9 @@ def _crowd(scene: Scene, aspect: float) -> tuple[Spot, ...]:
     return tuple(_spot(main, aspect * x, y, aspect * (0.62 if count == 2 else 0.46), 0.36) for x, y in rows)
 
 
-def _pair(scene: Scene, other: Thing, aspect: float, random: Random) -> tuple[Spot, ...]:
-    main, half = scene.main, aspect * 0.47
+def _pair(scene: Scene, main: Thing | Mascot, other: Thing, aspect: float) -> tuple[Spot, ...]:
+    """Each relation has one arrangement: of two, a small model draws both at once."""
+    half = aspect * 0.47
     if scene.relation == "above":
         return (
             _spot(other, aspect / 2, 0.06, aspect * 0.8, 0.4),
@@ -82,17 +83,9 @@ def _pair(scene: Scene, other: Thing, aspect: float, random: Random) -> tuple[Sp
             _spot(main, aspect / 2, 0.06, aspect * 0.8, 0.52),
         )
     if scene.relation in ("under", "in front of"):
-        # What is under a tree has one arrangement: of two, a small model draws both at once.
-        side = 1 if scene.relation == "under" else random.choice((-1, 1))
-        shift = 0.1 if scene.relation == "under" else 0.16
-        back = _spot(
-            other,
-            aspect * (0.5 - side * shift),
-            0.24,
-            aspect * 0.9,
-            0.62 if scene.relation == "under" else 0.56,
-        )
-        return (back, _spot(main, aspect * (0.5 + side * shift), 0.06, aspect * 0.7, 0.54))
+        shift, tall = (0.1, 0.62) if scene.relation == "under" else (0.16, 0.56)
+        back = _spot(other, aspect * (0.5 - shift), 0.24, aspect * 0.9, tall)
+        return (back, _spot(main, aspect * (0.5 + shift), 0.06, aspect * 0.7, 0.54))
     near, far = (0.27, 0.74) if scene.relation == "left of" else (0.73, 0.26)
     return (
         _spot(other, aspect * far, GROUND + 0.03, half, 0.6),

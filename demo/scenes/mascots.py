@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import Random
 from types import MappingProxyType
 
 from demo.scenes.looks import Look
@@ -25,6 +26,8 @@ ACTIVITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bicycle": ("riding a bicycle", "on a bicycle"),
     }
 )
+_SHARES = (2, 3, 2, 3, 3, 4)
+"""How often they are drawn: what has many parts is learnt more slowly."""
 S = 1 / 18
 RIDER = 0.72
 """Size of one that rides, and of the bicycle."""
@@ -42,6 +45,10 @@ _HANDS: Mapping[str, tuple[Point, Point]] = MappingProxyType(
     }
 )
 """Left and right."""
+
+
+def any_activity(random: Random) -> str:
+    return random.choices(tuple(ACTIVITIES), _SHARES)[0]
 
 
 def mascot(pen: Pen, look: Look, activity: str) -> None:

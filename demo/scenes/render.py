@@ -42,7 +42,7 @@ def _draw(scene: Scene, width: int, height: int, square: float) -> Pixels:
         scene.place.draw(pen, aspect, replace(scene.light, clouds=scene.clouds), random, scene.detail)
         if scene.style.lit:
             _multiply(canvas, _indoors(scene, scene.light.tint))
-        for spot in layout(scene, aspect, square, Random(scene.seed)):
+        for spot in layout(scene, aspect, square):
             _place(pen, spot)
         if scene.style.lit:
             _multiply(canvas, mix(_indoors(scene, scene.light.tint), (1, 1, 1), 0.55))

@@ -8,9 +8,9 @@ from random import Random
 
 from demo.scenes.lights import LIGHTS, WEATHERS, Light, Weather
 from demo.scenes.looks import CHARACTERS, Look, any_look
-from demo.scenes.mascots import ACTIVITIES
+from demo.scenes.mascots import any_activity
 from demo.scenes.places import PLACES, Place
-from demo.scenes.styles import STYLES, Style
+from demo.scenes.styles import STYLES, USUAL_STYLE, Style
 from demo.scenes.subjects import BY_NAME, SUBJECTS, Subject
 
 USUAL = 0.75
@@ -35,7 +35,8 @@ class Mascot:
 
 @dataclass(frozen=True)
 class Scene:
-    main: Thing | Mascot
+    main: Thing | Mascot | None
+    """None: the place alone."""
     place: Place
     light: Light
     weather: Weather
@@ -53,6 +54,8 @@ class Scene:
     def __post_init__(self) -> None:
         if self.count not in (1, 2, 3) or (self.count > 1 and self.other is not None):
             raise ValueError("one to three of a thing, and a companion only for one")
+        if self.main is None and (self.count > 1 or self.other is not None):
+            raise ValueError("a place alone has neither number nor companion")
         if bool(self.relation) != (self.other is not None):
             raise ValueError("a companion needs a relation")
 
@@ -64,8 +67,12 @@ class Choice:
     subjects: Sequence[Subject] = SUBJECTS
     places: Sequence[Place] = PLACES
     styles: Sequence[Style] = STYLES
+    usual: float = 0.0
+    """Share of pictures that have the style which captions need not name, before all are drawn evenly."""
     mascots: float = 0.35
     """Share of pictures about a mascot."""
+    landscapes: float = 0.04
+    """Share of pictures of a place alone."""
     crowds: float = 0.25
     """Share of the other pictures with two or three of a thing."""
     companions: float = 0.25
@@ -81,18 +88,17 @@ EVERYTHING = Choice()
 
 def any_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
     random = Random(seed)
-    about = random.random() < choice.mascots
-    main: Thing | Mascot = (
-        Mascot(any_look(random), random.choice(tuple(ACTIVITIES)))
-        if about
-        else any_thing(random, choice.subjects)
-    )
-    return _around(main, random, choice)
+    about = random.random()
+    if about < choice.landscapes:
+        return _around(None, random, choice)
+    if about < choice.landscapes + choice.mascots:
+        return _around(Mascot(any_look(random), any_activity(random)), random, choice)
+    return _around(any_thing(random, choice.subjects), random, choice)
 
 
 def character_scene(name: str, seed: int, choice: Choice = EVERYTHING) -> Scene:
     random = Random(seed)
-    return _around(Mascot(CHARACTERS[name], random.choice(tuple(ACTIVITIES)), name), random, choice)
+    return _around(Mascot(CHARACTERS[name], any_activity(random), name), random, choice)
 
 
 def whole_scene(seed: int, choice: Choice = EVERYTHING) -> Scene:
@@ -113,7 +119,7 @@ def any_thing(random: Random, subjects: Sequence[Subject]) -> Thing:
     return Thing(subject, random.choice(subject.colours))
 
 
-def _around(main: Thing | Mascot, random: Random, choice: Choice) -> Scene:
+def _around(main: Thing | Mascot | None, random: Random, choice: Choice) -> Scene:
     place = random.choice(choice.places)
     clear = place.indoor or len(choice.weathers) == 1 or random.random() < 0.7
     scene = Scene(
@@ -121,12 +127,14 @@ def _around(main: Thing | Mascot, random: Random, choice: Choice) -> Scene:
         place=place,
         light=random.choice(LIGHTS),
         weather=choice.weathers[0] if clear else random.choice(choice.weathers[1:]),
-        style=random.choice(choice.styles),
+        style=USUAL_STYLE if random.random() < choice.usual else random.choice(choice.styles),
         detail=random.random() < USUAL,
         clouds=random.random() < USUAL,
         seed=random.randrange(choice.variety),
     )
     drawn = random.random()
+    if main is None:
+        return scene
     if drawn < choice.companions:
         return _accompanied(scene, random, choice)
     if isinstance(main, Thing) and drawn < choice.companions + choice.crowds:
@@ -143,13 +151,13 @@ def _accompanied(scene: Scene, random: Random, choice: Choice) -> Scene:
     ]
     grounded = [subject for subject in choice.subjects if not subject.airborne]
     up = isinstance(scene.main, Thing) and scene.main.subject.airborne
-    kinds = ["above"] if up else ["left of", "right of"]
+    kinds = ["above"] if up else ["left of", "left of", "right of"]
     if not up and airborne:
         kinds.append("under")
     if not up and large:
         kinds += ["in front of", "in front of"]
     if not up and BY_NAME["tree"] in choice.subjects:
-        kinds += ["under tree", "under tree", "under tree"]
+        kinds += ["under tree", "under tree"]
     relation = random.choice(kinds)
     if relation == "under tree":
         return replace(scene, relation="under", other=Thing(BY_NAME["tree"], "green"))

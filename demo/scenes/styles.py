@@ -43,3 +43,5 @@ STYLES = (
     Style("papercut", ("paper cut", "layered paper craft"), Fill.PAPER, grain=0.03),
     Style("pixel", ("pixel art", "retro pixel game"), Fill.SOLID, pixel=16),
 )
+USUAL_STYLE = STYLES[1]
+"""That of a prompt that names none."""

@@ -92,11 +92,40 @@ def sample(
     seed: int = 0,
 ) -> torch.Tensor:
     """Latents [B, channels, height/32, width/32] after Euler steps from pure noise."""
+    shape = (len(captions), pipeline.unet.config.in_channels, size[1] // DOWNSCALE, size[0] // DOWNSCALE)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return _denoise(pipeline, noise, captions, size, shifted(torch.linspace(1, 0, steps + 1)), guidance)
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def redraw(
+    pipeline: Pipeline,
+    clean: torch.Tensor,
+    caption: str,
+    size: tuple[int, int],
+    left: int,
+    generator: torch.Generator,
+    steps: int = 10,
+    guidance: float = 4.0,
+) -> torch.Tensor:
+    """What the model makes of a picture's latents [channels, height/32, width/32] under noise, in the `left`
+    last of `steps` steps. What is where is decided by then; how it looks in detail is the model's."""
+    sigmas = shifted(torch.linspace(1, 0, steps + 1))[-left - 1 :]
+    noise = torch.randn(clean.shape, generator=generator)
+    noisy = ((1 - sigmas[0]) * clean + sigmas[0] * noise)[None]
+    return _denoise(pipeline, noisy, [caption], size, sigmas, guidance)[0]
+
+
+def _denoise(
+    pipeline: Pipeline,
+    latents: torch.Tensor,
+    captions: Sequence[str],
+    size: tuple[int, int],
+    sigmas: torch.Tensor,
+    guidance: float,
+) -> torch.Tensor:
     count = len(captions)
-    shape = (count, pipeline.unet.config.in_channels, size[1] // DOWNSCALE, size[0] // DOWNSCALE)
-    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     text = encode_text(pipeline, [*captions, *[""] * count])
-    sigmas = shifted(torch.linspace(1, 0, steps + 1))
     for sigma, follower in pairwise(sigmas):
         both = velocity(pipeline, latents.repeat(2, 1, 1, 1), sigma.expand(2 * count), text, size)
         wanted, unwanted = both.chunk(2)

@@ -26,7 +26,7 @@ from demo.training.precision import mixed
 
 GUIDANCE = 4.0
 """Of the demo catalogue."""
-STRENGTH = 1.5
+STRENGTH = 2.0
 """More than one: half of the noisy pictures do not tell which twin they are of."""
 WHOLE = 0.75
 """Share of noisy pictures that are of the twin which shows the thing."""
@@ -34,7 +34,7 @@ LEAST = 0.3
 """Lowest noise level: below, what a picture shows is decided."""
 DRAWN = 3
 """New twins in a step."""
-WEIGHT = 4.0
+WEIGHT = 16.0
 """Of this loss beside the flow's, from which it takes every config.negative_every-th step."""
 
 

@@ -1,4 +1,8 @@
-"""bf16 where the processor computes with it: elsewhere it is emulated, at a thirteenth of the speed."""
+"""bf16 where the processor multiplies matrices of it.
+
+Vector instructions for it are slower than plain floats in layers as narrow as these (0.70 s a step instead of
+0.46 s), and where there are none it is emulated, at a thirteenth of the speed.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import torch
 
 
 def mixed() -> torch.autocast:
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=_in_hardware())
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_matrix_units())
 
 
-def _in_hardware() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported())
+def _has_matrix_units() -> bool:
+    return bool(torch.cpu._is_amx_tile_supported())

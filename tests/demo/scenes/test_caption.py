@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
-from demo.scenes.caption import NUMBERS, SOMEBODY, UNSAID_PLACE, absent, caption
-from demo.scenes.looks import CHARACTERS
+from demo.scenes.caption import NUMBERS, SOMEBODY, UNSAID_PLACE, absent, bare, caption
+from demo.scenes.fillers import WORDS
+from demo.scenes.looks import CHARACTERS, KINDS
 from demo.scenes.mascots import ACTIVITIES
 from demo.scenes.scene import Mascot, Scene, Thing, any_scene, character_scene
 
@@ -18,7 +19,7 @@ def test_caption_names_what_is_drawn(seed: int) -> None:
     words = caption(scene, Random(seed))
     for names in _shown(scene):
         assert any(name in words for name in names)
-    places = [_bare(place) in words for place in scene.place.words]
+    places = [bare(place) in words for place in scene.place.words]
     assert any(places) or scene.place.name == UNSAID_PLACE
 
 
@@ -28,7 +29,7 @@ def test_only_a_meadow_and_the_first_colour_go_unsaid() -> None:
     for seed in range(2000):
         scene = any_scene(seed)
         words = caption(scene, Random(seed))
-        if not any(_bare(place) in words for place in scene.place.words):
+        if not any(bare(place) in words for place in scene.place.words):
             unsaid.add(scene.place.name)
         if isinstance(scene.main, Thing) and scene.main.colour not in words:
             assert scene.main.colour == scene.main.subject.colours[0]
@@ -41,6 +42,16 @@ def test_unsaid_style_is_storybook(seed: int) -> None:
     scene = any_scene(seed)
     words = caption(scene, Random(seed))
     assert scene.style.name == "storybook" or any(style in words for style in scene.style.words)
+
+
+def test_a_place_alone_is_named_with_nobody_in_it_or_with_what_cannot_be_drawn() -> None:
+    scenes = [scene for scene in map(any_scene, range(2000)) if scene.main is None]
+    assert len(scenes) == pytest.approx(2000 * 0.04, rel=0.3)
+    said = [caption(scene, Random(seed)) for seed, scene in enumerate(scenes)]
+    things = [f"{article} {word}" for word in WORDS for article in ("a", "an")]
+    unknown = [words for words in said if any(thing in words for thing in things)]
+    assert 0.3 < len(unknown) / len(said) < 0.8
+    assert not [words for words in said if any(kind.name in words for kind in KINDS)]
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
@@ -68,9 +79,7 @@ def _shown(scene: Scene) -> list[tuple[str, ...]]:
     names: list[tuple[str, ...]] = [(other.subject.name,)] if other is not None else []
     if isinstance(main, Mascot):
         return [*names, (main.look.kind.name, *SOMEBODY), ACTIVITIES[main.activity]]
+    if main is None:
+        return names
     noun = main.subject.plural if scene.count > 1 else main.subject.name
     return [*names, (noun,), *([(NUMBERS[scene.count],)] if scene.count > 1 else [])]
-
-
-def _bare(place: str) -> str:
-    return " ".join(word for word in place.split(" ") if word not in ("on", "in", "at", "by", "the", "a"))

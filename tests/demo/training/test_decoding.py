@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
 import torch
 
 from demo.scenes.render import render
@@ -11,6 +13,7 @@ from demo.scenes.scene import any_scene
 from demo.training import codec, decoder_start, decoding, pipeline
 from demo.training.choices import CHOICES
 from demo.training.config import DOWNSCALE, Config
+from demo.training.pipeline import Pipeline
 from demo.training.released import MODELS
 from demo.training.workplace import CODEC, Workplace
 
@@ -35,16 +38,33 @@ def test_an_edge_two_pixels_away_has_the_right_contrast_and_a_soft_one_has_not()
     assert blurred.sum() < 0.5 * wanted.sum()
 
 
-def test_killed_decoder_training_resumes_bit_equal(workplace: Workplace, tmp_path: Path) -> None:
-    through = _run(workplace, tmp_path / "through.pt")
-    list(decoding.train(through, 2))
-    killed = _run(workplace, tmp_path / "killed.pt")
-    list(decoding.train(killed, 1))
+def test_killed_decoder_training_resumes_bit_equal(
+    workplace: Workplace, tmp_path: Path, denoiser: Pipeline
+) -> None:
+    """The critic and the pictures that the denoiser redrew, too."""
+    through = _run(workplace, tmp_path / "through.pt", denoiser)
+    list(decoding.train(through, 3))
+    killed = _run(workplace, tmp_path / "killed.pt", denoiser)
+    list(decoding.train(killed, 2))
     killed.save()
-    resumed = _run(workplace, tmp_path / "killed.pt")
-    list(decoding.train(resumed, 2))
-    one, other = through.autoencoder.state_dict(), resumed.autoencoder.state_dict()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    resumed = _run(workplace, tmp_path / "killed.pt", denoiser)
+    list(decoding.train(resumed, 3))
+    for one, other in (
+        (through.autoencoder.state_dict(), resumed.autoencoder.state_dict()),
+        (through.critic.state_dict(), resumed.critic.state_dict()),
+    ):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_every_second_picture_is_redrawn_by_the_denoiser(
+    workplace: Workplace, tmp_path: Path, denoiser: Pipeline
+) -> None:
+    run = _run(workplace, tmp_path / "none.pt", denoiser)
+    for number in range(4):
+        sample = decoding.draw(run, number)
+        true = run.codec.encode(sample.pixels)
+        assert sample.latents.shape == true.shape
+        assert torch.equal(sample.latents, true) == (number % 2 == 1)
 
 
 def test_released_decoder_knows_the_components_of_the_codec() -> None:
@@ -81,6 +101,13 @@ def _started(config: Config, workplace: Workplace) -> tuple[object, codec.Codec]
     return autoencoder, coder
 
 
-def _run(workplace: Workplace, path: Path) -> decoding.DecoderRun:
+@pytest.fixture
+def denoiser(workplace: Workplace) -> Pipeline:
+    torch.manual_seed(0)
+    return pipeline.build(workplace.config, workplace.tokenizers())
+
+
+def _run(workplace: Workplace, path: Path, denoiser: Pipeline) -> decoding.DecoderRun:
     autoencoder, coder = _started(workplace.config, workplace)
-    return decoding.DecoderRun(autoencoder, workplace.config, coder, path)
+    few = replace(workplace.config, decoder_steps=4)
+    return decoding.DecoderRun(autoencoder, few, coder, path, denoiser)

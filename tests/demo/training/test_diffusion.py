@@ -57,6 +57,19 @@ def test_saved_folder_draws_what_the_training_model_draws(workplace: Workplace, 
     assert torch.allclose(one, other, atol=1e-3)
 
 
+def test_redrawn_latents_are_near_where_little_is_left_and_far_where_all_is(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    parts = _run(workplace, tmp_path / "none.pt").pipeline
+    clean = torch.randn(workplace.config.latent_channels, 2, 4)
+
+    def distance(left: int) -> float:
+        found = flow.redraw(parts, clean, "a red car", (128, 64), left, torch.Generator().manual_seed(0))
+        return float((found - clean).square().mean())
+
+    assert distance(1) < distance(10)
+
+
 def _run(workplace: Workplace, path: Path) -> diffusion.Run:
     torch.manual_seed(0)
     parts = pipeline.build(workplace.config, workplace.tokenizers())
