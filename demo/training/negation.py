@@ -6,6 +6,9 @@ pictures: what most of them show anyway is never taken away. So the model is tol
 twins, pictures that differ in one usual thing, the guided velocity is to move from the one that shows it to
 the one that does not; as the prompt's own velocity is given, that of the negative prompt has to move the
 other way, by `1 / (g - 1)`.
+
+The difference to an idle negative prompt is learnt, through both of them. While the idle one was held as given,
+each step moved it as well, and what had been learnt was gone: what two prompts share is most of a network.
 """
 
 from __future__ import annotations
@@ -65,8 +68,7 @@ def loss(pipeline: Pipeline, twins: Twins, config: Config, step: int) -> tuple[t
     idle = [_said([], random) for _ in numbers]
     named = [_said(absent(twins.less.scene(size, number)), random) for number in numbers]
     with mixed():
-        with torch.no_grad():
-            plain = flow.velocity(pipeline, noisy, sigma, flow.encode_text(pipeline, idle), size)
+        plain = flow.velocity(pipeline, noisy, sigma, flow.encode_text(pipeline, idle), size)
         found = flow.velocity(pipeline, noisy, sigma, flow.encode_text(pipeline, named), size)
     step_back = STRENGTH * shown * (whole - less) / (GUIDANCE - 1)
     return WEIGHT * flow.error(found, plain - step_back, twins.whole.codec.weights), count

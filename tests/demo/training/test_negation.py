@@ -32,7 +32,8 @@ def test_a_negative_prompt_learns_to_show_what_it_names(workplace: Workplace) ->
         value.backward()
         optimiser.step()
         values.append(value.item())
-    assert values[-1] < values[0]
+    # Were the idle prompt's velocity held as given, it would move along: 0.86 of the loss were left then.
+    assert values[-1] < 0.5 * values[0]
 
 
 def test_the_same_step_has_the_same_loss(workplace: Workplace) -> None:
