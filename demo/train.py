@@ -143,7 +143,8 @@ def _diffusion(place: Workplace, preview_steps: int) -> Iterator[Report]:
 
 
 def train_decoder(place: Workplace) -> None:
-    run = open_decoder(place)
+    """On what the denoiser draws by now: train that first."""
+    run = open_decoder(place, averaged(place))
     for _ in _shown(
         decoding.train(run, place.config.decoder_steps), "decoder", run.step, place.config.decoder_steps
     ):
@@ -191,14 +192,13 @@ def open_diffusion(place: Workplace) -> diffusion.Run:
     return diffusion.Run(parts, place.config, place.latents(), place.twins(), place.checkpoint)
 
 
-def open_decoder(place: Workplace) -> decoding.DecoderRun:
+def open_decoder(place: Workplace, denoiser: pipeline.Pipeline | None = None) -> decoding.DecoderRun:
     torch.manual_seed(0)
     autoencoder, codec = pipeline.build_autoencoder(place.config), place.codec()
     if place.released:
         released.start_decoder(autoencoder, place.released)
     else:
         decoder_start.start(autoencoder, codec)
-    denoiser = averaged(place) if place.released else None
     return decoding.DecoderRun(autoencoder, place.config, codec, place.decoder_checkpoint, denoiser)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from demo.scenes.fillers import WORDS, filler
+from demo.scenes.fillers import THINGS, filler
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.mascots import ACTIVITIES
 from demo.scenes.scene import Mascot, Scene, Thing
+from demo.scenes.styles import USUAL_STYLE
 
 SOMEBODY = ("somebody", "a mascot", "a character", "a woman", "a man", "a person", "a friend", "someone")
 """Nobody in particular: any mascot. There are no people in these pictures, whoever a prompt asks for."""
@@ -22,13 +23,13 @@ it shows."""
 COLOURLESS, PLACE_FIRST = 0.4, 0.2
 """Shares of captions that are silent about a usual colour, and that begin with the place."""
 NUMBERS = {1: "one", 2: "two", 3: "three"}
-UNSAID_STYLE, UNSAID_LIGHT, UNSAID_PLACE = "storybook", "day", "meadow"
+UNSAID_LIGHT, UNSAID_PLACE = "day", "meadow"
 PLACELESS = 0.3
 """Share of captions of pictures of UNSAID_PLACE that leave the place open, as people's prompts do."""
 FILLED = 0.2
 """Share of captions with words that mean nothing here."""
 UNKNOWN = 0.5
-"""Share of captions of a place alone that name something cannot be drawn here."""
+"""Share of captions of a place alone that name something which cannot be drawn."""
 BESIDE = 0.5
 """Share of captions with something on the left that do not say so: unsaid, that is its side."""
 
@@ -108,7 +109,7 @@ def _landscape(scene: Scene, random: Random, placed: bool) -> str:
     a thing gets."""
     place = random.choice(scene.place.words)
     if random.random() < UNKNOWN:
-        thing = _one(random.choice(WORDS))
+        thing = _one(random.choice(THINGS))
         return f"{thing} {place}" if placed else thing
     if not placed:
         return random.choice(("a landscape", "scenery", "nothing"))
@@ -158,7 +159,7 @@ def _extras(scene: Scene, random: Random) -> list[str]:
 
 
 def _style(scene: Scene, random: Random) -> str:
-    if scene.style.name == UNSAID_STYLE and random.random() < 0.6:
+    if scene.style == USUAL_STYLE and random.random() < 0.6:
         return ""
     return random.choice((scene.style.words[0], *scene.style.words))
 

@@ -50,6 +50,19 @@ WORDS = tuple(
     windmill window witch wizard wolf wood writing zebra
     """.split()  # noqa: SIM905
 )
+THINGS = tuple(
+    """
+    apron bag barn basket bee bell berry bottle bowl box bridge broom bucket butterfly camera candle
+    cart chimney church clock cow crab crown deer dinosaur dolphin donkey door dragon drum duck elephant
+    feather fence fountain frog gate ghost giraffe guitar hammer hedgehog helicopter horse jar kangaroo
+    key ladder lantern leaf lemon leopard lion mango mask melon mill mirror monkey motorcycle mouse
+    nest palace panda parrot peach pencil piano pig pineapple pizza plane planet pony pumpkin sandwich
+    sheep shell ship snail snake snowman spaceship spider spoon squirrel strawberry swan sword teapot
+    telescope temple tiger tomato tower tractor train treasure truck unicorn vase violin waterfall whale
+    windmill zebra
+    """.split()  # noqa: SIM905
+)
+"""What this generator cannot draw, by itself."""
 _LETTERS = "aeiorstnlmdkpub"
 
 

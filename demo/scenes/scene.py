@@ -16,7 +16,6 @@ from demo.scenes.subjects import BY_NAME, SUBJECTS, Subject
 USUAL = 0.75
 """Share of pictures that show what captions need not mention. With half of the captions silent about it, a
 silent prompt shows it more often than not, and a negative prompt takes it away."""
-RELATIONS = ("left of", "right of", "above", "under", "in front of")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Scene:
     """Whether the place's own detail is there."""
     clouds: bool = True
     seed: int = 0
-    """Of everything that the caption does not say: trees, clouds, exact positions."""
+    """Of everything that the caption does not say: trees, clouds, windows."""
 
     def __post_init__(self) -> None:
         if self.count not in (1, 2, 3) or (self.count > 1 and self.other is not None):

@@ -33,7 +33,6 @@ class Batch:
     clean: torch.Tensor
     """Latents [count, channels, height, width] of one size."""
     captions: list[str]
-    scenes: list[Scene]
     size: tuple[int, int]
     """Width and height in pixels."""
     random: torch.Generator
@@ -54,7 +53,6 @@ def batch(latents: Latents, config: Config, step: int, told: bool = False) -> Ba
     return Batch(
         clean=torch.from_numpy(np.stack([latents.picture(size, number) for number in numbers])).float(),
         captions=[_caption(latents.scene(size, number), random, told) for number in numbers],
-        scenes=[latents.scene(size, number) for number in numbers],
         size=size,
         random=torch.Generator().manual_seed(step),
     )

@@ -9,16 +9,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
-CHANNELS = (32, 64, 128)
+from demo.evaluation.sharpness import details
+
+CHANNELS, GROUPS = (32, 64, 128), 8
+FINE = 4.0
+"""How much the finest band counts in what it looks at, beside the picture itself."""
 RATE = 4e-4
 LATE = 0.1
 """Share of the decoder's steps before it is asked to please."""
 WEIGHT = 0.5
 """Of the critic's wish at the decoder's last layer, beside that of likeness."""
 MOST = 2.0
-"""Where likeness asks for next to nothing, so must the critic."""
+"""Of how much its wish is enlarged: one that hardly moves the decoder is none."""
 FEATURES = 4.0
 """Weight of the distance between what the critic sees in both pictures, within its wish."""
 
@@ -26,18 +29,18 @@ FEATURES = 4.0
 class Critic(nn.Module):  # type: ignore[misc, unused-ignore]
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, *CHANNELS)
+        widths = (6, *CHANNELS)
         self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(before, after, 4, 2, 1))
+            nn.Sequential(nn.Conv2d(before, after, 4, 2, 1), nn.GroupNorm(GROUPS, after), nn.LeakyReLU(0.2))
             for before, after in zip(widths, CHANNELS, strict=False)
         )
-        self.verdict = spectral_norm(nn.Conv2d(CHANNELS[-1], 1, 3, 1, 1))
+        self.verdict = nn.Conv2d(CHANNELS[-1], 1, 3, 1, 1)
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """[B, 3, H, W] in -1 to 1 to what each layer sees and, last, verdicts: above zero for real ones."""
-        seen = [pictures]
+        seen = [torch.cat((pictures, FINE * next(details(pictures))), 1)]
         for layer in self.layers:
-            seen.append(F.leaky_relu(layer(seen[-1]), 0.2))
+            seen.append(layer(seen[-1]))
         return [*seen[1:], self.verdict(seen[-1])]
 
 
@@ -45,13 +48,13 @@ def optimiser(critic: Critic) -> torch.optim.AdamW:
     return torch.optim.AdamW(critic.parameters(), lr=RATE, betas=(0.5, 0.95), weight_decay=0.0)
 
 
-def train(critic: Critic, optimiser: torch.optim.AdamW, drawn: torch.Tensor, real: torch.Tensor) -> None:
+def train(critic: Critic, steps: torch.optim.AdamW, drawn: torch.Tensor, real: torch.Tensor) -> None:
     """One step, by hinge."""
     false, true = critic(torch.cat((drawn, real)))[-1].chunk(2)
     loss = F.relu(1 + false).mean() + F.relu(1 - true).mean()
-    optimiser.zero_grad(set_to_none=True)
+    steps.zero_grad(set_to_none=True)
     loss.backward()
-    optimiser.step()
+    steps.step()
 
 
 def balanced(

@@ -15,6 +15,8 @@ from demo.training.codec import Codec
 
 ANCHOR = 8.0
 GROUPS = 4
+SPREAD = 0.4
+"""Of the channels that begin at random, together: of each level's, whatever its width."""
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
@@ -52,7 +54,7 @@ def _colours_in(conv: nn.Conv2d, codec: Codec) -> None:
 def _carry(conv: nn.Conv2d) -> None:
     """The colours are smoothed a little across the doubled pixels; the other channels begin at random."""
     nn.init.dirac_(conv.weight[3:])
-    conv.weight[3:] += 0.05 * torch.randn_like(conv.weight[3:])
+    conv.weight[3:] += SPREAD / conv.in_channels**0.5 * torch.randn_like(conv.weight[3:])
     conv.weight[:3] = 0
     kernel = torch.tensor([0.25, 0.5, 0.25])
     for colour in range(3):

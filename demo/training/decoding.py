@@ -43,10 +43,15 @@ WHOLE = 20
 CORNER = 30.0
 """How much the block in each corner counts. There, where it costs least, a decoder otherwise steers its
 normalisations by a blot, in crops as in whole pictures."""
+KNOWN = 0.25
+"""Share of pictures of a character."""
 POOL = 24
 """Pictures to take crops from; every second step draws one new."""
-LEFT = (3, 6)
-"""Least and most of the last denoising steps, of ten, that pictures are redrawn by."""
+REDRAWN = 0.5
+"""Share of pictures whose latents the denoiser makes."""
+LEFT = (1, 3)
+"""Least and most of the last denoising steps, of ten, that they are redrawn by. With more, they are
+of another picture, and the decoder learns the mean of all."""
 SURROUNDINGS = 8
 """Side of what contrast is averaged over, in pixels of its band."""
 BLUR = 0.15
@@ -69,7 +74,7 @@ class DecoderRun:
     codec: Codec
     path: Path
     denoiser: Pipeline | None = None
-    """None: all latents are true ones."""
+    """None: all latents are true ones, as in the base, whose denoiser is no use yet."""
     step: int = 0
     critic: Critic = field(default_factory=Critic)
     averages: Averages = field(init=False)
@@ -180,11 +185,13 @@ def _sample(run: DecoderRun, age: int) -> Sample:
 
 def draw(run: DecoderRun, number: int) -> Sample:
     """The picture of this number; from its true latents, or from those that the denoiser makes of them."""
-    of = partial(character_scene, tuple(CHARACTERS)[number // 4 % 4]) if number % 4 == 0 else any_scene
+    random = Random(number)
+    about = partial(character_scene, random.choice(tuple(CHARACTERS)))
+    of = about if random.random() < KNOWN else any_scene
     scene, size = of(_SEED + number, CHOICES[run.config.name]), FULL_SIZES[number % len(FULL_SIZES)]
-    pixels, random = render(scene, *size), Random(number)
+    pixels = render(scene, *size)
     latents = run.codec.encode(pixels)
-    if run.denoiser is not None and number % 2 == 0:
+    if run.denoiser is not None and random.random() < REDRAWN:
         generator = torch.Generator().manual_seed(number)
         words, left = caption(scene, random), random.randint(*LEFT)
         latents = flow.redraw(run.denoiser, latents, words, size, left, generator)

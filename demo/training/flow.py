@@ -70,10 +70,9 @@ class Disturbed:
     """The velocity."""
 
 
-def disturbed(batch: Batch, least: float = 0.0) -> Disturbed:
-    """`least`: the lowest noise level."""
+def disturbed(batch: Batch) -> Disturbed:
     noise = torch.randn(batch.clean.shape, generator=batch.random)
-    sigma = shifted(torch.rand(len(batch.clean), generator=batch.random)).clamp_min(least)
+    sigma = shifted(torch.rand(len(batch.clean), generator=batch.random))
     share = sigma[:, None, None, None]
     return Disturbed((1 - share) * batch.clean + share * noise, sigma, noise - batch.clean)
 

@@ -4,11 +4,11 @@ The server's guidance draws `v(negative) + g * (v(prompt) - v(negative))`. Of a 
 "clouds" a model makes the mean of all pictures with clouds, which is hardly another than the mean of all
 pictures: what most of them show anyway is never taken away. So the model is told what to say there. Of
 twins, pictures that differ in one usual thing, the guided velocity is to move from the one that shows it to
-the one that does not; as the prompt's own velocity is given, that of the negative prompt has to move the
-other way, by `1 / (g - 1)`.
+the one that does not; the prompt's own velocity stays, so that of the negative prompt has to move the other
+way, by `1 / (g - 1)`.
 
-The difference to an idle negative prompt is learnt, through both of them. While the idle one was held as given,
-each step moved it as well, and what had been learnt was gone: what two prompts share is most of a network.
+What is learnt is the difference to an idle negative prompt, through both of them. While the idle one was held
+as given, each step moved it as well, and nothing was gained: what two prompts share is most of a network.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from demo.training.precision import mixed
 GUIDANCE = 4.0
 """Of the demo catalogue."""
 STRENGTH = 2.0
-"""More than one: half of the noisy pictures do not tell which twin they are of."""
-WHOLE = 0.75
+"""More than one: of what is asked, a small network learns about half."""
+WHOLE = 0.85
 """Share of noisy pictures that are of the twin which shows the thing."""
-LEAST = 0.3
-"""Lowest noise level: below, what a picture shows is decided."""
+LEAST, MOST = 0.25, 0.85
+"""Noise levels, before their shift: below, what a picture shows is decided; above, nothing tells where the
+thing will be."""
 DRAWN = 3
 """New twins in a step."""
 WEIGHT = 16.0
@@ -61,7 +62,7 @@ def loss(pipeline: Pipeline, twins: Twins, config: Config, step: int) -> tuple[t
         for latents in (twins.whole, twins.less)
     )
     shown = torch.rand(count, 1, 1, 1, generator=generator) < WHOLE
-    sigma = flow.shifted(LEAST + (1 - LEAST) * torch.rand(count, generator=generator))
+    sigma = flow.shifted(LEAST + (MOST - LEAST) * torch.rand(count, generator=generator))
     share = sigma[:, None, None, None]
     noise = torch.randn(whole.shape, generator=generator)
     noisy = (1 - share) * torch.where(shown, whole, less) + share * noise

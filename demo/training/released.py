@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -15,8 +16,14 @@ MODELS, NAME = Path(__file__).parents[1] / "models", "eros"
 
 
 def restore(build: Path) -> Path:
-    """The released model as a diffusers folder in `build`, whose vocabulary training will use."""
-    folder = build / "released"
+    """The released model as a diffusers folder in `build`, whose vocabulary training will use.
+
+    Other weights have another folder, and so a training of their own.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(MODELS.glob("*/1/model.onnx")):
+        digest.update(path.read_bytes())
+    folder = build / f"released-{digest.hexdigest()[:12]}"
     if not folder.exists():
         restore_checkpoint(MODELS, NAME, folder)
     for name in ("tokenizer", "tokenizer_2"):

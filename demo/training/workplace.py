@@ -56,7 +56,8 @@ class Workplace:
 
     @property
     def _own(self) -> Path:
-        return self.build / f"work-{self.config.name}{'-on' if self.released else ''}"
+        on = f"-on-{self.released.name}" if self.released else ""
+        return self.build / f"work-{self.config.name}{on}"
 
     def codec(self) -> Codec:
         """The components that this model uses."""

@@ -25,7 +25,7 @@ def test_base_trains_both_parts_to_their_ends(workplace: Workplace) -> None:
 def test_one_run_makes_all_that_is_released(workplace: Workplace, tmp_path: Path) -> None:
     """Twice: the second finds everything trained, and changes nothing."""
     place = replace(workplace, config=replace(workplace.config, steps=1, decoder_steps=1))
-    later = replace(place.config, full_batch=1, lora_steps=1)
+    later = replace(place.config, full_batch=1, decoder_steps=2, lora_steps=1)
     release = Release(models=tmp_path / "models", loras=tmp_path / "loras")
     train_all(place, later, release, preview_steps=1000)
     assert {path.stem for path in release.loras.iterdir()} == set(CHARACTERS)
@@ -34,6 +34,7 @@ def test_one_run_makes_all_that_is_released(workplace: Workplace, tmp_path: Path
     assert _files(release.models) == first
     on = replace(place, released=place.pipeline)
     assert open_diffusion(on).step == 1
+    assert open_decoder(on).step == 2
     shipped = UNet2DConditionModel.from_pretrained(
         restore_checkpoint(release.models, NAME, tmp_path / "back") / "unet"
     )

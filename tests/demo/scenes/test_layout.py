@@ -19,6 +19,7 @@ def test_everything_stands_on_the_grid(seed: int, width: int, height: int) -> No
 def test_a_relation_has_one_arrangement_and_a_place_alone_has_none() -> None:
     """Of two, a small model draws both at once."""
     sides: dict[str, set[bool]] = {}
+    higher: dict[str, set[bool]] = {}
     for seed in range(400):
         scene = any_scene(seed)
         spots = layout(scene, 42 / 24, 1 / 24)
@@ -27,7 +28,9 @@ def test_a_relation_has_one_arrangement_and_a_place_alone_has_none() -> None:
         if scene.relation:
             other, main = spots
             sides.setdefault(scene.relation, set()).add(main.x > other.x)
+            higher.setdefault(scene.relation, set()).add(main.y > other.y)
     assert sides.pop("left of") == {False}
     assert sides.pop("right of") == {True}
-    assert set(sides) == {"above", "under", "in front of"}
     assert sides["in front of"] == {True}
+    assert higher["above"] == {True}
+    assert higher["under"] == higher["in front of"] == {False}

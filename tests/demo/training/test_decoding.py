@@ -56,15 +56,17 @@ def test_killed_decoder_training_resumes_bit_equal(
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_every_second_picture_is_redrawn_by_the_denoiser(
+def test_half_of_the_pictures_are_redrawn_by_the_denoiser(
     workplace: Workplace, tmp_path: Path, denoiser: Pipeline
 ) -> None:
     run = _run(workplace, tmp_path / "none.pt", denoiser)
-    for number in range(4):
+    redrawn = []
+    for number in range(12):
         sample = decoding.draw(run, number)
         true = run.codec.encode(sample.pixels)
         assert sample.latents.shape == true.shape
-        assert torch.equal(sample.latents, true) == (number % 2 == 1)
+        redrawn.append(not torch.equal(sample.latents, true))
+    assert 2 < sum(redrawn) < 10
 
 
 def test_released_decoder_knows_the_components_of_the_codec() -> None:
