@@ -80,7 +80,7 @@ CPU = Config(
     steps=12_000,
     decoder_steps=6_000,
     decoder_rate=1.5e-3,
-    negative_every=3,
+    negative_every=2,
     twins=600,
     lora_steps=320,
 )
@@ -106,7 +106,7 @@ FULL = Config(
     steps=60_000,
     decoder_steps=20_000,
     decoder_rate=1.5e-3,
-    negative_every=3,
+    negative_every=2,
     twins=2_000,
     lora_steps=400,
 )

@@ -2,7 +2,7 @@
 
 Where the latents do not say how an edge runs, absolute error alone is least for a soft one, and that of the
 pixels' differences for none at all. So the second half of the loss asks for the right contrast, wherever it
-lies in its surroundings. Once this is learnt, a critic asks for what it cannot tell from real pictures.
+lies in its surroundings.
 
 Half of the latents come from the denoiser, where there is one: it leaves them a little wrong, and what is
 wrong shows as blotches and steps of 32 pixels.
@@ -26,12 +26,11 @@ from demo.scenes.caption import caption
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import Pixels, render
 from demo.scenes.scene import any_scene, character_scene
-from demo.training import checkpoint, critic, flow
+from demo.training import checkpoint, flow
 from demo.training.averages import Averages
 from demo.training.choices import CHOICES
 from demo.training.codec import Codec, to_bytes
 from demo.training.config import DOWNSCALE, FULL_SIZES, Config
-from demo.training.critic import Critic
 from demo.training.diffusion import Report
 from demo.training.pipeline import Pipeline
 from demo.training.precision import mixed
@@ -76,10 +75,8 @@ class DecoderRun:
     denoiser: Pipeline | None = None
     """None: all latents are true ones, as in the base, whose denoiser is no use yet."""
     step: int = 0
-    critic: Critic = field(default_factory=Critic)
     averages: Averages = field(init=False)
     optimiser: torch.optim.AdamW = field(init=False)
-    critic_optimiser: torch.optim.AdamW = field(init=False)
     pool: dict[int, Sample] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,11 +85,8 @@ class DecoderRun:
         self.averages = Averages(self.autoencoder)
         rate = self.config.decoder_rate
         self.optimiser = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
-        self.critic_optimiser = critic.optimiser(self.critic)
         state = checkpoint.read(self.path)
         if state is not None:
-            self.critic.load_state_dict(state["critic"])
-            self.critic_optimiser.load_state_dict(state["critic_optimiser"])
             self.autoencoder.load_state_dict(state["model"])
             self.averages.values = state["averages"]
             self.optimiser.load_state_dict(state["optimiser"])
@@ -104,8 +98,6 @@ class DecoderRun:
             "averages": self.averages.values,
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
-            "critic": self.critic.state_dict(),
-            "critic_optimiser": self.critic_optimiser.state_dict(),
         }
         checkpoint.write(state, self.path)
 
@@ -144,16 +136,9 @@ def _loss(run: DecoderRun) -> torch.Tensor:
         drawn = run.autoencoder.decode(latents + noise).sample
     drawn = drawn.float()
     pairs = zip(contrasts(drawn), contrasts(wanted), strict=True)
-    likeness = _mean((drawn - wanted).abs()) + sum(
+    return _mean((drawn - wanted).abs()) + sum(
         _mean((one - other).abs(), SURROUNDINGS << band) for band, (one, other) in enumerate(pairs)
     )
-    if run.step % WHOLE == 0:
-        return likeness
-    critic.train(run.critic, run.critic_optimiser, drawn.detach(), wanted)
-    if run.step < critic.LATE * run.config.decoder_steps:
-        return likeness
-    last = run.autoencoder.decoder.conv_out.weight
-    return likeness + critic.balanced(run.critic, drawn, wanted, likeness, last)
 
 
 def contrasts(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
