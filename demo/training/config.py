@@ -68,7 +68,7 @@ CPU = Config(
     time_scale_shift="scale_shift",
     text_hidden=(96, 96),
     text_layers=2,
-    decoder_channels=(16, 24, 48, 64, 96, 128),
+    decoder_channels=(16, 24, 48, 128, 192, 256),
     half_pictures=40_000,
     full_pictures=4_800,
     half_batch=24,
@@ -80,7 +80,7 @@ CPU = Config(
     steps=12_000,
     decoder_steps=6_000,
     decoder_rate=1.5e-3,
-    negative_every=2,
+    negative_every=6,
     twins=600,
     lora_steps=320,
 )
@@ -94,7 +94,7 @@ FULL = Config(
     time_scale_shift="scale_shift",
     text_hidden=(128, 128),
     text_layers=3,
-    decoder_channels=(16, 24, 48, 64, 96, 128),
+    decoder_channels=(16, 24, 48, 128, 192, 256),
     half_pictures=80_000,
     full_pictures=16_000,
     half_batch=24,
@@ -106,7 +106,7 @@ FULL = Config(
     steps=60_000,
     decoder_steps=20_000,
     decoder_rate=1.5e-3,
-    negative_every=2,
+    negative_every=6,
     twins=2_000,
     lora_steps=400,
 )
@@ -127,5 +127,6 @@ def further(config: Config) -> Config:
         steps=config.steps // 8,
         decoder_steps=config.decoder_steps // 6,
         decoder_rate=5e-4,
+        negative_every=2,
         lora_steps=config.lora_steps // 2,
     )
