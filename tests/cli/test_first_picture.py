@@ -22,7 +22,7 @@ def test_entry_memory_and_two_commands_are_told(tmp_path: Path, output: Path) ->
     settings = Settings(data_dir=tmp_path / "data", catalogue_dir=tmp_path / "none", memory_mb=10_000)
     words = first_picture(settings, "mine", output)
     assert f"catalogue entry: {tmp_path}/data/catalogue/models/mine.yaml (30 steps, guidance 6; " in words
-    assert "memory: about 0.8 GiB for its largest picture; there is 9.8 GiB\n" in words
+    assert "memory: about 0.9 GiB for its largest picture; there is 9.8 GiB\n" in words
     up, draw = words.strip().splitlines()[-2:]
     assert f"IMGEN_MODELS_DIR={output}" in up and up.endswith("imgen up --detach")
     assert "IMGEN_MODELS_DIR" not in draw and " --model mine -o mine.png" in draw
