@@ -210,7 +210,7 @@ def test_model_that_does_not_fit_the_memory_is_left_out(
     part = triton_part(data_dir=tmp_path, repositories=[ROOT / "demo" / "models"], memory_mb=400)
     assert loaded(part) == {"text_to_image", "model_control", "prompt-encoder"}
     assert (
-        "left out: model eros: it and its smallest picture take about 0.8 GiB of memory; there is"
+        "left out: model eros: it and its smallest picture take about 0.9 GiB of memory; there is"
         in caplog.text
     )
 
