@@ -23,33 +23,6 @@ MOODS = (
     "lonely", "magical", "mysterious", "romantic", "lively", "gentle", "serene", "nostalgic",
     "epic", "tiny", "old", "big",
 )  # fmt: skip
-WORDS = tuple(
-    """
-    about above across air alone also always ancient animal apron arch around art autumn baby bag
-    baking bakery band bank barn basket bathroom beautiful bed bee bench berry birthday
-    bottle bowl box branch bread breeze brick bridge bright broom brush bucket building busy
-    butterfly button camera candle candy carrying cart chef child chimney christmas church cliff
-    climbing clock cloth coffee colourful cooking corn countryside cow crab crown cute dance dancing
-    deep deer dinosaur doctor dolphin donkey door dragon drawing dream drum duck eagle earth east
-    elephant elf engine fairy falling family farm farmer feather feeding fence festival
-    fire firefly floating floor fluffy flying fountain friend frog
-    fruit full funny gate ghost giraffe glass goat gold grand grape grass guitar hall hand
-    happy harbour harvest heart hedgehog helicopter high hill holding holiday honey horse huge ice
-    island jar jungle king kitchen kitten knight ladder lantern large laughing leaf lemon leopard
-    library light lion little living lonely looking magic making mango map market mask melon milk
-    mill mirror monkey motorcycle mouse museum music near nest newspaper ocean
-    office orchard outdoors painting palace panda paper parrot party path peach pencil piano picnic
-    picture pier pig pineapple pirate pizza plane planet plate playing pond pony poppy pot prince
-    princess puppy pumpkin queen rainbow ribbon rice river road rock roof rope rose
-    running sail sandwich school shadow sheep shell ship shop silver singing
-    sky sleeping slide small smile snail snake snowman sofa soup space spider spoon spring
-    square squirrel station steam stone story strawberry street sunflower
-    swan sweet swimming sword table taking tall tea teacher teapot teddy telescope temple tiger
-    tomato tower toy tractor trail train travel treasure truck tulip valley van vase vegetable
-    village violin waiting walking wall watching water waterfall watering wave whale wheel wild wind
-    windmill window witch wizard wolf wood writing zebra
-    """.split()  # noqa: SIM905
-)
 THINGS = tuple(
     """
     apron bag barn basket bee bell berry bottle bowl box bridge broom bucket butterfly camera candle
@@ -63,6 +36,25 @@ THINGS = tuple(
     """.split()  # noqa: SIM905
 )
 """What this generator cannot draw, by itself."""
+WORDS = (
+    *THINGS,
+    *"""
+    about above across air alone also always ancient animal arch around art autumn baby baking bakery
+    band bank bathroom beautiful bed bench birthday branch bread breeze brick bright brush building
+    busy button candy carrying chef child christmas cliff climbing cloth coffee colourful cooking corn
+    countryside cute dance dancing deep doctor drawing dream eagle earth east elf engine fairy falling
+    family farm farmer feeding festival fire firefly floating floor fluffy flying friend fruit full
+    funny glass goat gold grand grape grass hall hand happy harbour harvest heart high hill holding
+    holiday honey huge ice island jungle king kitchen kitten knight large laughing library light
+    little living lonely looking magic making map market milk museum music near newspaper ocean office
+    orchard outdoors painting paper party path picnic picture pier pirate plate playing pond poppy pot
+    prince princess puppy queen rainbow ribbon rice river road rock roof rope rose running sail school
+    shadow shop silver singing sky sleeping slide small smile sofa soup space spring square station
+    steam stone story street sunflower sweet swimming table taking tall tea teacher teddy toy trail
+    travel tulip valley van vegetable village waiting walking wall watching water watering wave wheel
+    wild wind window witch wizard wolf wood writing
+    """.split(),  # noqa: SIM905
+)
 _LETTERS = "aeiorstnlmdkpub"
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,5 +107,4 @@ def denoiser(workplace: Workplace) -> Pipeline:
 
 def _run(workplace: Workplace, path: Path, denoiser: Pipeline) -> decoding.DecoderRun:
     autoencoder, coder = _started(workplace.config, workplace)
-    few = replace(workplace.config, decoder_steps=4)
-    return decoding.DecoderRun(autoencoder, few, coder, path, denoiser)
+    return decoding.DecoderRun(autoencoder, workplace.config, coder, path, denoiser)
