@@ -43,7 +43,9 @@ class OutputName:
         if many and not fields & {"gen_id", "number"}:
             raise UserError(f"-o {text}: all would have one name; put {{number}} or {{gen_id}} in it")
         try:
-            template.parent.stat()  # a folder that is not there is a typing error
+            template.parent.stat()
+        except FileNotFoundError:  # more often a typing error than a wish
+            raise UserError(f"cannot write {text}: no folder {template.parent}; make it first") from None
         except OSError as error:
             raise UserError(f"cannot write {text}: {error.strerror}") from None
         return cls(template)

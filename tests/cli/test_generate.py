@@ -69,7 +69,8 @@ def test_folder_that_is_not_there_is_told_and_not_made(
     url = serve({})  # nothing is asked of it
     output = tmp_path / "none" / "picture.jpg"
     assert main(["generate", "a tree", "--url", url, "--key", "k", "-o", str(output)]) == 2
-    assert capsys.readouterr().err == f"imgen: cannot write {output}: No such file or directory\n"
+    told = f"imgen: cannot write {output}: no folder {output.parent}; make it first\n"
+    assert capsys.readouterr().err == told
     assert not list(tmp_path.iterdir())
 
 
