@@ -6,7 +6,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,21 @@ def bare() -> Iterator[Bare]:
         shutil.rmtree(folder)
 
 
-def until_ready(url: str, status: int) -> dict[str, Any]:
+def until_ready(url: str) -> None:
+    until(url, lambda answer: answer.status_code == 200)
+
+
+def until_storage_fails(url: str) -> requests.Response:
+    """Not just any part: on a full disk Redis may fail before."""
+    return until(url, lambda answer: "storage" in answer.json()["reasons"])
+
+
+def until(url: str, wanted: Callable[[requests.Response], bool]) -> requests.Response:
     deadline = time.monotonic() + PATIENCE_S
-    while (answer := requests.get(f"{url}/readyz", timeout=10)).status_code != status:
+    while not wanted(answer := requests.get(f"{url}/readyz", timeout=10)):
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.2)
-    return dict(answer.json())
+    return answer
 
 
 def test_system_serves_and_tells_of_its_full_disk(bare: Bare) -> None:
@@ -84,12 +93,13 @@ def test_system_serves_and_tells_of_its_full_disk(bare: Bare) -> None:
         output = bare.disk.folder / "picture.jpg"
         bare.imgen("generate", "a red car on the beach", "-o", str(output), "--size", "1024x1024")
         assert output.read_bytes()[:2] == b"\xff\xd8"
-        until_ready(serving.url, 200)
+        until_ready(serving.url)
         bare.disk.fill()
-        told = until_ready(serving.url, 503)
-        assert told["reasons"]["storage"].startswith("IMGEN_DATA_DIR: no picture can be stored there")
+        told = until_storage_fails(serving.url)
+        assert told.status_code == 503
+        assert told.json()["reasons"]["storage"].startswith("IMGEN_DATA_DIR: no picture can be stored there")
         bare.disk.free()
-        until_ready(serving.url, 200)
+        until_ready(serving.url)
         assert finished(serving) == "COMPLETED"
     finally:
         bare.imgen("down")
