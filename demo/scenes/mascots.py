@@ -37,7 +37,7 @@ Point = tuple[float, float]
 _HANDS: Mapping[str, tuple[Point, Point]] = MappingProxyType(
     {
         "standing": ((-5.6 * S, 4 * S), (5.6 * S, 4 * S)),
-        "waving": ((-5.6 * S, 4 * S), (7.6 * S, 10.5 * S)),
+        "waving": ((-5.6 * S, 4 * S), (9 * S, 13 * S)),
         "sitting": ((-5 * S, 3.6 * S), (5 * S, 3.6 * S)),
         "reading": ((-4 * S, 5 * S), (4 * S, 5 * S)),
         "umbrella": ((-5.6 * S, 4 * S), (7 * S, 6.5 * S)),
@@ -76,7 +76,8 @@ def _figure(pen: Pen, look: Look, activity: str) -> None:
         _book(pen, NAMED["blue"] if "blue" not in (look.colour, look.garment) else NAMED["red"])
     sleeve, paw = draw.arms(colour, garment)
     for side, hand in zip((-1, 1), _HANDS[activity], strict=True):
-        shoulder, elbow = (side * 3.4 * S, 7.2 * S), (side * 4.9 * S, (7.2 * S + hand[1]) / 2 - 0.4 * S)
+        shoulder = (side * 3.4 * S, 7.2 * S)
+        elbow = (max(4.9 * S, 0.8 * abs(hand[0])) * side, (7.2 * S + hand[1]) / 2 - 0.4 * S)
         pen.line([shoulder, elbow, hand], sleeve, 1.7 * S)
         pen.ellipse(*hand, 1.1 * S, 1.1 * S, paw)
 

@@ -89,6 +89,14 @@ class Pen:
         )
         self.canvas.drawCircle(x, y, r, skia.Paint(Shader=shader, BlendMode=skia.BlendMode.kScreen))
 
+    def haze(self, box: tuple[float, float, float, float], colour: Colour, strength: float) -> None:
+        """A band of mist, thickest at a third of its height."""
+        clear, thick = skia.Color4f(*colour, 0.0).toColor(), skia.Color4f(*colour, strength).toColor()
+        shader = skia.GradientShader.MakeLinear(
+            [skia.Point(0, box[1]), skia.Point(0, box[3])], [clear, thick, clear], [0.0, 0.33, 1.0]
+        )
+        self.canvas.drawRect(skia.Rect.MakeLTRB(*box), skia.Paint(Shader=shader))
+
     def shadow(self, x: float, y: float, rx: float, ry: float, strength: float = 0.3) -> None:
         """A soft contact shadow on the ground; line drawings and neon have none."""
         if self.style.fill in (Fill.TUBE, Fill.TINT):
@@ -135,10 +143,11 @@ def _solid(pen: Pen, path: skia.Path, colour: Colour) -> None:
 
 
 def _shaded(pen: Pen, path: skia.Path, colour: Colour) -> None:
-    box = path.getBounds()
+    """From light to dark; what is pale is shaded less, or it would look dirty."""
+    box, shade = path.getBounds(), 0.22 - 0.14 * min(colour)
     shader = skia.GradientShader.MakeLinear(
         [skia.Point(box.left(), box.bottom()), skia.Point(box.right() * 0.3 + box.left() * 0.7, box.top())],
-        [skia.Color4f(*light(colour, 0.22)).toColor(), skia.Color4f(*dark(colour, 0.22)).toColor()],
+        [skia.Color4f(*light(colour, 0.22)).toColor(), skia.Color4f(*dark(colour, shade)).toColor()],
     )
     pen.canvas.drawPath(path, skia.Paint(Shader=shader, AntiAlias=True))
 

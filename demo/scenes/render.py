@@ -13,6 +13,7 @@ from demo.scenes.layout import SQUARE, Spot, layout
 from demo.scenes.mascots import mascot
 from demo.scenes.palette import NAMED, Colour, mix
 from demo.scenes.pen import Pen
+from demo.scenes.places.sky import depth, shine
 from demo.scenes.scene import Mascot, Scene
 from demo.scenes.styles import Fill
 
@@ -41,11 +42,15 @@ def _draw(scene: Scene, width: int, height: int, square: float) -> Pixels:
     with pen.frame(0, 0, height):
         scene.place.draw(pen, aspect, replace(scene.light, clouds=scene.clouds), random, scene.detail)
         if scene.style.lit:
+            if not scene.place.indoor:
+                depth(pen, aspect, scene.light)
             _multiply(canvas, _indoors(scene, scene.light.tint))
         for spot in layout(scene, aspect, square):
             _place(pen, spot)
         if scene.style.lit:
             _multiply(canvas, mix(_indoors(scene, scene.light.tint), (1, 1, 1), 0.55))
+            if not scene.place.indoor:
+                shine(pen, aspect, scene.light, Random(scene.seed))
         _WEATHER[scene.weather.name](pen, aspect, random)
         if scene.style.fill is Fill.WASH:
             _paper_edge(pen, aspect, random)

@@ -70,7 +70,7 @@ class Choice:
     """Share of pictures that have the style which captions need not name, before all are drawn evenly."""
     mascots: float = 0.35
     """Share of pictures about a mascot."""
-    landscapes: float = 0.04
+    landscapes: float = 0.1
     """Share of pictures of a place alone."""
     crowds: float = 0.25
     """Share of the other pictures with two or three of a thing."""

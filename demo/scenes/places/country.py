@@ -38,7 +38,7 @@ def mountains(pen: Pen, width: float, lit: Light, random: Random, detail: bool) 
         (0.15 + shift, 0.4, 0.36, "7f93c6"),
         (0.86 + shift, 0.44, 0.38, "7288bd"),
     ):
-        peak(pen, width * x, HORIZON - 0.02, height, spread, rgb(colour), snowy=detail)
+        peak(pen, width * x, HORIZON - 0.1, height + 0.08, spread, rgb(colour), snowy=detail)
     ridge(pen, width, 0.27, 0.14, rgb("6fae7b"), random)
     ridge(pen, width, 0.14, 0.12, rgb("58995f"), random)
 

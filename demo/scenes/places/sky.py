@@ -24,8 +24,7 @@ def sky(pen: Pen, width: float, lit: Light, random: Random) -> None:
             x, y = random.uniform(0, width), random.uniform(0.45, 0.99)
             pen.dot(x, y, random.uniform(0.002, 0.005), (1.0, 1.0, 0.9))
     if lit.sun is not None:
-        random = Random(seed)
-        x, y = width * random.choice((0.16, 0.84)), random.uniform(0.8, 0.87)
+        x, y = _sun(width, seed)
         if pen.style.lit:
             pen.glow(x, y, 0.34, lit.sun, 0.7)
         pen.ellipse(x, y, 0.075, 0.075, lit.sun)
@@ -38,6 +37,24 @@ def sky(pen: Pen, width: float, lit: Light, random: Random) -> None:
             random.uniform(0.1, 0.16),
             lit,
         )
+
+
+def shine(pen: Pen, width: float, lit: Light, random: Random) -> None:
+    """What sun or moon sheds over all that was drawn; `random` as it was given to `sky`."""
+    if lit.sun is not None:
+        x, y = _sun(width, random.random())
+        pen.glow(x, y, 0.75, lit.sun, 0.3)
+        pen.glow(x, y, 0.13, light(lit.sun, 0.5), 0.8)
+
+
+def depth(pen: Pen, width: float, lit: Light) -> None:
+    """Mist over what is far away."""
+    pen.haze((0.0, 0.27, width, 0.66), mix(lit.sky[1], (1.0, 1.0, 1.0), 0.0 if lit.night else 0.3), 0.35)
+
+
+def _sun(width: float, seed: float) -> tuple[float, float]:
+    random = Random(seed)
+    return width * random.choice((0.16, 0.84)), random.uniform(0.8, 0.87)
 
 
 def cloud(pen: Pen, x: float, y: float, size: float, lit: Light) -> None:

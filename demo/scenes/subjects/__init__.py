@@ -27,11 +27,11 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("cat", "cats", animals.cat, 0.9, FUR),
-    Subject("dog", "dogs", animals.dog, 1.0, FUR),
+    Subject("cat", "cats", animals.cat, 1.3, FUR, size=0.8),
+    Subject("dog", "dogs", animals.dog, 1.6, FUR, size=0.8),
     Subject("rabbit", "rabbits", animals.rabbit, 0.7, ("white", "brown", "black", "pink")),
     Subject("bear", "bears", animals.bear, 0.85, ("brown", "black", "white")),
-    Subject("bird", "birds", animals.bird, 1.1, airborne=True, size=0.7),
+    Subject("bird", "birds", animals.bird, 1.8, airborne=True, size=0.65),
     Subject("owl", "owls", animals.owl, 0.7, ("brown", "white", "purple", "blue")),
     Subject("penguin", "penguins", animals.penguin, 0.7, ("black", "blue", "purple")),
     Subject("turtle", "turtles", animals.turtle, 1.5, ("green", "brown", "blue"), size=0.65),

@@ -18,46 +18,48 @@ def face(pen: Pen, x: float, y: float, gap: float, eye: float = 0.032) -> None:
 
 
 def cat(pen: Pen, colour: Colour) -> None:
-    pale = light(colour, 0.45)
-    pen.line([(0.2, 0.08), (0.42, 0.12), (0.4, 0.42)], colour, 0.09)
-    pen.blob([(-0.3, 0), (0.3, 0), (0.3, 0.3), (0.16, 0.56), (-0.16, 0.56), (-0.3, 0.3)], colour)
-    pen.ellipse(0, 0.2, 0.13, 0.19, pale)
+    """From the side, looking out of the picture, its tail up."""
+    pale, deep = light(colour, 0.45), dark(colour, 0.2)
+    pen.line([(-0.42, 0.46), (-0.62, 0.6), (-0.6, 0.84), (-0.46, 0.94)], colour, 0.1)
+    for x in (-0.28, 0.2):
+        pen.line([(x, 0.36), (x, 0.06)], deep, 0.12)
+    pen.blob([(-0.56, 0.26), (0.36, 0.26), (0.4, 0.66), (-0.1, 0.62), (-0.56, 0.68)], colour)
+    for x in (-0.4, 0.32):
+        pen.line([(x, 0.4), (x, 0.06)], colour, 0.13)
+        pen.ellipse(x + 0.03, 0.045, 0.09, 0.045, pale)
     for side in (-1, 1):
-        pen.ellipse(side * 0.13, 0.045, 0.09, 0.05, pale)
-        pen.poly([(side * 0.29, 0.68), (side * 0.29, 0.99), (side * 0.07, 0.86)], colour)
-        pen.poly([(side * 0.25, 0.76), (side * 0.255, 0.91), (side * 0.15, 0.85)], CHEEK)
-    pen.ellipse(0, 0.68, 0.31, 0.24, colour)
-    pen.ellipse(0, 0.6, 0.12, 0.085, pale)
-    face(pen, 0, 0.7, 0.13, 0.04)
-    pen.dot(0, 0.635, 0.022, CHEEK)
+        pen.poly([(0.36 + side * 0.25, 0.7), (0.36 + side * 0.25, 1.0), (0.36 + side * 0.04, 0.88)], colour)
+        pen.poly([(0.36 + side * 0.21, 0.8), (0.36 + side * 0.21, 0.93), (0.36 + side * 0.12, 0.87)], CHEEK)
+    pen.ellipse(0.36, 0.68, 0.28, 0.22, colour)
+    pen.ellipse(0.36, 0.6, 0.12, 0.085, pale)
+    face(pen, 0.36, 0.7, 0.12, 0.04)
+    pen.dot(0.36, 0.635, 0.022, CHEEK)
     for side in (-1, 1):
         for lift in (-0.02, 0.02):
-            pen.stroke([(side * 0.17, 0.61 + lift * 0.4), (side * 0.36, 0.6 + 2 * lift)], INK, 0.008)
+            pen.stroke(
+                [(0.36 + side * 0.16, 0.61 + lift * 0.4), (0.36 + side * 0.35, 0.6 + 2 * lift)], INK, 0.01
+            )
 
 
 def dog(pen: Pen, colour: Colour) -> None:
-    pale, deep = light(colour, 0.5), dark(colour, 0.3)
-    pen.line([(0.24, 0.2), (0.42, 0.36), (0.45, 0.46)], colour, 0.08)
-    pen.blob([(-0.32, 0), (0.32, 0), (0.32, 0.3), (0.18, 0.58), (-0.18, 0.58), (-0.32, 0.3)], colour)
-    pen.ellipse(0, 0.24, 0.15, 0.2, pale)
-    for side in (-1, 1):
-        pen.ellipse(side * 0.14, 0.05, 0.1, 0.055, pale)
-    pen.ellipse(0, 0.7, 0.28, 0.26, colour)
-    for side in (-1, 1):
-        pen.blob(
-            [
-                (side * 0.2, 0.94),
-                (side * 0.36, 0.92),
-                (side * 0.44, 0.6),
-                (side * 0.34, 0.5),
-                (side * 0.26, 0.66),
-            ],
-            deep,
-        )
-    pen.ellipse(0, 0.6, 0.15, 0.12, pale)
-    face(pen, 0, 0.75, 0.12, 0.038)
-    pen.ellipse(0, 0.655, 0.05, 0.036, INK)
-    pen.ellipse(0, 0.535, 0.042, 0.055, CHEEK)
+    """From the side, with a long muzzle, a hanging ear and a collar."""
+    pale, deep = light(colour, 0.5), dark(colour, 0.35)
+    pen.line([(-0.5, 0.54), (-0.7, 0.68), (-0.76, 0.86)], colour, 0.09)
+    for x in (-0.34, 0.16):
+        pen.line([(x, 0.36), (x, 0.06)], deep, 0.13)
+    pen.blob([(-0.64, 0.28), (0.34, 0.24), (0.46, 0.74), (-0.1, 0.6), (-0.64, 0.68)], colour)
+    for x in (-0.48, 0.3):
+        pen.line([(x, 0.4), (x, 0.06)], colour, 0.14)
+        pen.ellipse(x + 0.05, 0.05, 0.11, 0.05, pale)
+    pen.line([(0.16, 0.56), (0.44, 0.52)], rgb("e23b3b"), 0.08)
+    pen.ellipse(0.58, 0.66, 0.24, 0.13, pale)
+    pen.ellipse(0.36, 0.78, 0.26, 0.22, colour)
+    pen.blob([(0.2, 1.0), (0.34, 0.96), (0.32, 0.56), (0.14, 0.5), (0.04, 0.7)], deep)
+    pen.ellipse(0.77, 0.72, 0.07, 0.055, INK)
+    pen.dot(0.47, 0.82, 0.045, INK)
+    pen.dot(0.485, 0.836, 0.016, (1, 1, 1))
+    pen.stroke([(0.5, 0.6), (0.6, 0.575), (0.7, 0.61)], INK, 0.014)
+    pen.dot(0.48, 0.69, 0.036, CHEEK)
 
 
 def rabbit(pen: Pen, colour: Colour) -> None:
@@ -91,18 +93,29 @@ def bear(pen: Pen, colour: Colour) -> None:
 
 
 def bird(pen: Pen, colour: Colour) -> None:
-    pale, deep = light(colour, 0.5), dark(colour, 0.2)
-    pen.poly([(-0.3, 0.5), (-0.6, 0.72), (-0.58, 0.46), (-0.5, 0.36)], deep)
-    pen.blob(
-        [(-0.42, 0.42), (-0.2, 0.12), (0.25, 0.14), (0.4, 0.5), (0.3, 0.82), (0.05, 0.8), (-0.1, 0.6)], colour
-    )
-    pen.ellipse(0.1, 0.32, 0.2, 0.16, pale)
-    pen.ellipse(0.2, 0.68, 0.22, 0.21, colour)
-    pen.poly([(0.38, 0.72), (0.58, 0.65), (0.38, 0.6)], rgb("f7a72b"))
-    pen.blob([(0.12, 0.46), (-0.05, 0.62), (-0.32, 0.98), (-0.46, 0.94), (-0.3, 0.4), (-0.08, 0.28)], deep)
-    pen.dot(0.26, 0.73, 0.04, INK)
-    pen.dot(0.275, 0.745, 0.014, (1, 1, 1))
-    pen.dot(0.2, 0.62, 0.035, CHEEK)
+    """In flight, towards the viewer, its wings spread."""
+    pale, deep = light(colour, 0.5), dark(colour, 0.22)
+    pen.poly([(-0.14, 0.2), (0.14, 0.2), (0.24, -0.02), (0, 0.05), (-0.24, -0.02)], deep)
+    for side in (-1, 1):
+        pen.blob(
+            [
+                (side * 0.1, 0.36),
+                (side * 0.12, 0.62),
+                (side * 0.5, 0.94),
+                (side * 1.0, 1.0),
+                (side * 0.86, 0.66),
+                (side * 0.5, 0.4),
+            ],
+            deep,
+        )
+        pen.line([(side * 0.26, 0.56), (side * 0.52, 0.78), (side * 0.74, 0.84)], colour, 0.12)
+    pen.ellipse(0, 0.4, 0.23, 0.3, colour)
+    pen.ellipse(0, 0.3, 0.15, 0.19, pale)
+    pen.ellipse(0, 0.74, 0.22, 0.21, colour)
+    for side in (-1, 1):
+        pen.dot(side * 0.1, 0.79, 0.04, INK)
+        pen.dot(side * 0.1 + 0.014, 0.805, 0.014, (1, 1, 1))
+    pen.poly([(-0.09, 0.74), (0.09, 0.74), (0, 0.58)], rgb("f7a72b"))
 
 
 def owl(pen: Pen, colour: Colour) -> None:
