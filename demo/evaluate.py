@@ -20,7 +20,7 @@ from rich.table import Table
 from demo.evaluation import classifier
 from demo.evaluation.classifier import Classifier
 from demo.evaluation.labels import ONE_OF_FOUR
-from demo.evaluation.questions import Question, negatives, questions
+from demo.evaluation.questions import Question, everywhere, negatives, questions
 from demo.evaluation.server import Server
 from demo.scenes.render import Pixels
 from demo.scenes.sheet import sheet
@@ -32,6 +32,8 @@ NEEDED = 0.95
 """What the classifier must reach on the generator's own pictures to be believed."""
 SHEET = Path(__file__).parents[1] / "docs" / "pictures" / "evaluation.jpg"
 OTHER_AIMS = {"negative_leak": "< 10%", "shown_without_negative": "≥ 50%"}
+EVERYWHERE = "everywhere"
+"""Ending of the scores of each character in each setting and style."""
 AIMS = {"subject": 0.95, "object_colour": 0.92, "setting": 0.97, "style": 0.95, "character": 0.95}
 
 
@@ -51,8 +53,16 @@ def main() -> None:
     judge = open_judge(options.config)
     if not options.classifier_only:
         server = Server(options.url.rstrip("/"), os.environ["IMGEN_API_KEY"])
-        scores = judge_answers(judge, server, list(questions(options.count)))
-        scores |= judge_negatives(judge, server, list(negatives(CHOICES[options.config], options.negatives)))
+        choice = CHOICES[options.config]
+        held_out, all_pairs = list(questions(options.count)), list(everywhere(choice))
+        pictures = server.draw_all(held_out)
+        sheet(pictures[:48], 6, SHEET, 260)
+        scores = judge_answers(judge, pictures, held_out, (*AIMS, ONE_OF_FOUR))
+        pictures = server.draw_all(all_pairs)
+        sheet(pictures, 2 * len(choice.styles), BUILD / f"{EVERYWHERE}.jpg", 260)
+        found = judge_answers(judge, pictures, all_pairs, ("character", "setting", "style"))
+        scores |= {f"{name}_{EVERYWHERE}": score for name, score in found.items()}
+        scores |= judge_negatives(judge, server, list(negatives(choice, options.negatives)))
         show(scores)
         print(json.dumps({name: round(value, 4) for name, (value, _) in scores.items()}))
 
@@ -80,12 +90,13 @@ Score = tuple[float, int]
 """A share, and of how many."""
 
 
-def judge_answers(judge: Classifier, server: Server, asked: list[Question]) -> dict[str, Score]:
-    pictures = server.draw_all(asked)
+def judge_answers(
+    judge: Classifier, pictures: list[Pixels], asked: list[Question], names: tuple[str, ...]
+) -> dict[str, Score]:
+    """By the questions' `names`."""
     said = judge.say(pictures)
-    show_sheet(pictures)
     scores = {}
-    for name in (*AIMS, ONE_OF_FOUR):
+    for name in names:
         right = [
             answer[name] == question.expected[name]
             for question, answer in zip(asked, said, strict=True)
@@ -112,15 +123,12 @@ def judge_negatives(
     }
 
 
-def show_sheet(pictures: list[Pixels]) -> None:
-    sheet(pictures[:48], 6, SHEET, 260)
-
-
 def show(scores: dict[str, Score]) -> None:
     table = Table("what", "share", "± (95 %)", "of", "aim")
     for name, (value, count) in scores.items():
         margin = 1.96 * math.sqrt(value * (1 - value) / max(count, 1))
-        aim = f"≥ {AIMS[name]:.0%}" if name in AIMS else OTHER_AIMS.get(name, "")
+        wanted = AIMS.get(name.removesuffix(f"_{EVERYWHERE}"))
+        aim = f"≥ {wanted:.0%}" if wanted else OTHER_AIMS.get(name, "")
         table.add_row(name, f"{value:.1%}", f"{margin:.1%}", str(count), aim)
     Console().print(table)
 

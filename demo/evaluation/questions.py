@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -46,8 +47,19 @@ def questions(count: int) -> Iterator[Question]:
         asked = {name: row[name] for name in ("subject", "object_colour", "setting") if row[name]}
         name = next((name for name in CHARACTERS if f"@{name}" in row["prompt"]), "")
         if name:
-            asked |= {"subject": CHARACTERS[name].kind.name, "character": name, ONE_OF_FOUR: name}
+            asked |= _character(name)
         yield Question(row["prompt"], row["style"], seed, {**asked, "style": DRAWING_STYLES[row["style"]]})
+
+
+def everywhere(choice: Choice) -> Iterator[Question]:
+    """Each character in each setting and style."""
+    for seed, (name, place, style) in enumerate(product(CHARACTERS, choice.places, choice.styles)):
+        expected = {**_character(name), "setting": place.name, "style": style.name}
+        yield Question(f"@{name} {place.words[0]}", CATALOGUE_STYLES[style.name], seed, expected)
+
+
+def _character(name: str) -> dict[str, str]:
+    return {"subject": CHARACTERS[name].kind.name, "character": name, ONE_OF_FOUR: name}
 
 
 def negatives(choice: Choice, count: int) -> Iterator[tuple[Question, Question]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from demo.scenes.fillers import THINGS, filler
+from demo.scenes.fillers import MOODS, THINGS, filler
 from demo.scenes.looks import CHARACTERS
 from demo.scenes.mascots import ACTIVITIES
 from demo.scenes.scene import Mascot, Scene, Thing
@@ -113,7 +113,9 @@ def _landscape(scene: Scene, random: Random, placed: bool) -> str:
         return f"{thing} {place}" if placed else thing
     if not placed:
         return random.choice(("a landscape", "scenery", "nothing"))
-    return random.choice((bare(place), f"the {bare(place)}", f"{bare(place)} landscape", f"nobody {place}"))
+    name, mood = bare(place), random.choice(MOODS)
+    forms = (name, f"the {name}", _one(name), _one(f"{mood} {name}"), f"{name} landscape", f"nobody {place}")
+    return random.choice(forms)
 
 
 def bare(place: str) -> str:

@@ -15,7 +15,7 @@ _CPU_SUBJECTS = (
     "cat", "dog", "rabbit", "bird", "penguin", "tree", "flower", "cactus", "mushroom", "car", "bus", "boat",
     "hot-air balloon", "rocket", "house", "castle", "lighthouse", "cake",
 )  # fmt: skip
-_CPU_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "desert", "meadow")
+_CPU_PLACES = ("beach", "forest", "city", "mountains", "snow", "room", "desert", "meadow", "lake")
 _CPU_STYLES = ("storybook", "outline", "neon", "watercolour", "papercut")
 
 CHOICES: Mapping[str, Choice] = MappingProxyType(

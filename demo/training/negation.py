@@ -29,16 +29,16 @@ from demo.training.precision import mixed
 
 GUIDANCE = 4.0
 """Of the demo catalogue."""
-STRENGTH = 2.0
-"""More than one: of what is asked, a small network learns about half."""
+STRENGTH = 3.0
+"""More than one: of what is asked, a small network learns about half, and what is half gone still shows."""
 WHOLE = 0.85
 """Share of noisy pictures that are of the twin which shows the thing."""
 LEAST, MOST = 0.25, 0.85
 """Noise levels, before their shift: below, what a picture shows is decided; above, nothing tells where the
 thing will be."""
-DRAWN = 3
+DRAWN = 2
 """New twins in a step."""
-WEIGHT = 16.0
+WEIGHT = 10.0
 """Of this loss beside the flow's, from which it takes every config.negative_every-th step."""
 
 
