@@ -23,11 +23,12 @@ from demo.evaluation.labels import ONE_OF_FOUR
 from demo.evaluation.questions import Question, everywhere, negatives, questions
 from demo.evaluation.server import Server
 from demo.scenes.render import Pixels
+from demo.scenes.scene import Choice
 from demo.scenes.sheet import sheet
 from demo.training.choices import CHOICES
 from demo.training.workplace import BUILD
 
-PICTURES, EPOCHS, CALIBRATED = 10_000, 7, 1_500
+PICTURES, EPOCHS, CALIBRATED = 10_000, 5, 1_500
 NEEDED = 0.95
 """What the classifier must reach on the generator's own pictures to be believed."""
 SHEET = Path(__file__).parents[1] / "docs" / "pictures" / "evaluation.jpg"
@@ -70,18 +71,23 @@ def main() -> None:
 def open_judge(config: str) -> Classifier:
     """Trained once, then read from the build folder. Raises SystemExit where it cannot be believed."""
     path, choice = BUILD / f"judge-{config}.safetensors", CHOICES[config]
-    if path.exists():
-        return classifier.load(path, choice)
+    judge = classifier.load(path, choice) if path.exists() else train_judge(path, choice)
+    found = classifier.calibrate(judge, choice, CALIBRATED)
+    print("judge on the generator's own held-out pictures:", {key: round(x, 4) for key, x in found.items()})
+    if any(found[name] < NEEDED for name in AIMS):
+        raise SystemExit(
+            f"the judge must be right in {NEEDED:.0%} of the generator's own pictures: delete {path}"
+        )
+    return judge
+
+
+def train_judge(path: Path, choice: Choice) -> Classifier:
     torch.manual_seed(0)
     judge = Classifier(choice)
     pictures, labels = classifier.examples(classifier.TRAIN_SEED, PICTURES, choice)
     steps = EPOCHS * (PICTURES // classifier.BATCH)
     for _ in track(classifier.train(judge, pictures, labels, EPOCHS), "judge", steps):
         pass
-    found = classifier.calibrate(judge, choice, CALIBRATED)
-    print("judge on the generator's own held-out pictures:", {key: round(x, 4) for key, x in found.items()})
-    if any(found[name] < NEEDED for name in AIMS):
-        raise SystemExit(f"the judge must be right in {NEEDED:.0%} of the generator's own pictures")
     classifier.save(judge, path)
     return judge
 

@@ -20,6 +20,7 @@ from demo.scenes.looks import CHARACTERS
 from demo.scenes.render import render
 from demo.scenes.scene import any_scene
 from demo.training import (
+    checkpoint,
     codec,
     decoder_start,
     decoding,
@@ -182,6 +183,11 @@ def write_models(place: Workplace, models: Path) -> None:
 
 
 def open_diffusion(place: Workplace) -> diffusion.Run:
+    return diffusion.Run(_begun(place), place.config, place.latents(), place.twins(), place.checkpoint)
+
+
+def _begun(place: Workplace) -> pipeline.Pipeline:
+    """Text encoders and UNet as training begins with them."""
     torch.manual_seed(0)
     parts = pipeline.build(place.config, place.tokenizers())
     if place.released:
@@ -189,7 +195,7 @@ def open_diffusion(place: Workplace) -> diffusion.Run:
     else:
         text_start.start(parts)
         unet_start.start(parts.unet)
-    return diffusion.Run(parts, place.config, place.latents(), place.twins(), place.checkpoint)
+    return parts
 
 
 def open_decoder(place: Workplace, denoiser: pipeline.Pipeline | None = None) -> decoding.DecoderRun:
@@ -204,10 +210,11 @@ def open_decoder(place: Workplace, denoiser: pipeline.Pipeline | None = None) ->
 
 def averaged(place: Workplace) -> pipeline.Pipeline:
     """Text encoders and UNet as trained so far."""
-    run = open_diffusion(place)
-    run.pipeline.trained().load_state_dict(run.averages.values)
-    run.pipeline.trained().requires_grad_(False).eval()
-    return run.pipeline
+    parts, state = _begun(place), checkpoint.read(place.checkpoint)
+    if state is not None:
+        parts.trained().load_state_dict(state["averages"])
+    parts.trained().requires_grad_(False).eval()
+    return parts
 
 
 def _shown(reports: Iterator[Report], name: str, step: int, steps: int) -> Iterator[Report]:

@@ -10,8 +10,10 @@ from demo.scenes.palette import NAMED
 from demo.scenes.scene import Choice, Mascot, Scene
 
 NOBODY = "nobody"
-"""A mascot that is none of the characters. Of a thing it makes no sense to ask: were it nobody,
+"""A mascot that looks as none of the characters does. Of a thing it makes no sense to ask: were it nobody,
 three of four pictures would be, and a judge in doubt would say so."""
+_NAMES = {look: name for name, look in CHARACTERS.items()}
+"""A mascot without a name that looks like a character cannot be told from it."""
 ONE_OF_FOUR = "character_of_four"
 """Which of the four characters it is, "nobody" not being an answer."""
 IGNORED = -100
@@ -41,7 +43,7 @@ def label(scene: Scene, choice: Choice) -> dict[str, int]:
         "detail": ("without", "with")[scene.detail],
     }
     if isinstance(main, Mascot):
-        said |= {"subject": main.look.kind.name, "character": main.name or NOBODY}
+        said |= {"subject": main.look.kind.name, "character": _NAMES.get(main.look, NOBODY)}
     elif main is not None:
         said |= {"subject": main.subject.name, "object_colour": main.colour}
     if not scene.place.indoor:

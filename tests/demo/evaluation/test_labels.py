@@ -5,7 +5,8 @@ from itertools import islice
 import pytest
 
 from demo.evaluation.labels import IGNORED, NOBODY, ONE_OF_FOUR, answers, label
-from demo.evaluation.questions import CATALOGUE_STYLES, negatives, questions
+from demo.evaluation.questions import CATALOGUE_STYLES, everywhere, negatives, questions
+from demo.scenes.looks import CHARACTERS
 from demo.scenes.scene import Mascot, any_scene, character_scene
 from demo.training.choices import CHOICES
 from frontend.catalogue.catalogue import load
@@ -21,15 +22,21 @@ def test_labels_are_answers() -> None:
             assert number == IGNORED or 0 <= number < len(possible[question])
 
 
-def test_a_character_is_somebody_and_others_are_nobody() -> None:
+def test_who_looks_like_a_character_is_that_one_and_other_mascots_are_nobody() -> None:
     names = answers(CPU)["character"]
     assert names[label(character_scene("mira", 1, CPU), CPU)["character"]] == "mira"
-    scenes = [any_scene(seed, CPU) for seed in range(50)]
-    mascots = [scene for scene in scenes if isinstance(scene.main, Mascot)]
-    assert 0 < len(mascots) < len(scenes)
-    for scene in scenes:
+    found = set()
+    for scene in (any_scene(seed, CPU) for seed in range(50)):
         said = label(scene, CPU)["character"]
-        assert said == (names.index(NOBODY) if scene in mascots else IGNORED)
+        if not isinstance(scene.main, Mascot):
+            assert said == IGNORED
+            continue
+        look = CHARACTERS.get(names[said])
+        assert look == scene.main.look or (
+            names[said] == NOBODY and scene.main.look not in CHARACTERS.values()
+        )
+        found.add(names[said])
+    assert found == set(names)
 
 
 def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
@@ -46,6 +53,15 @@ def test_questions_are_prompts_that_the_demo_catalogue_takes() -> None:
         for name, answer in question.expected.items():
             assert name == ONE_OF_FOUR or answer in possible[name]
     assert set(CATALOGUE_STYLES) == {style.name for style in CPU.styles}
+
+
+def test_each_character_is_asked_for_everywhere() -> None:
+    asked = list(everywhere(CPU))
+    seen = {
+        tuple(question.expected[name] for name in ("character", "setting", "style")) for question in asked
+    }
+    assert len(seen) == len(asked) == 4 * len(CPU.places) * len(CPU.styles)
+    assert {question.style for question in asked} == set(CATALOGUE_STYLES.values())
 
 
 def test_negatives_differ_in_one_term() -> None:
