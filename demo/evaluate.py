@@ -69,15 +69,14 @@ def main() -> None:
 
 
 def open_judge(config: str) -> Classifier:
-    """Trained once, then read from the build folder. Raises SystemExit where it cannot be believed."""
-    path, choice = BUILD / f"judge-{config}.safetensors", CHOICES[config]
+    """Trained once, then read; examined each time, since scenes may have changed. Raises SystemExit where it
+    cannot be believed."""
+    path, choice = classifier.released(config), CHOICES[config]
     judge = classifier.load(path, choice) if path.exists() else train_judge(path, choice)
     found = classifier.calibrate(judge, choice, CALIBRATED)
     print("judge on the generator's own held-out pictures:", {key: round(x, 4) for key, x in found.items()})
     if any(found[name] < NEEDED for name in AIMS):
-        raise SystemExit(
-            f"the judge must be right in {NEEDED:.0%} of the generator's own pictures: delete {path}"
-        )
+        raise SystemExit(f"{path}: not right in {NEEDED:.0%} of the generator's own pictures; delete it")
     return judge
 
 

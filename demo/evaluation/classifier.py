@@ -129,10 +129,17 @@ def calibrate(network: Classifier, choice: Choice, count: int) -> dict[str, floa
     return found
 
 
+def released(config: str) -> Path:
+    return Path(__file__).with_name(f"judge-{config}.safetensors")
+
+
 def save(network: Classifier, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """In half precision."""
     beside = path.with_suffix(".tmp")
-    save_file(network.state_dict(), beside)
+    state = network.state_dict()
+    save_file(
+        {name: value.half() if value.is_floating_point() else value for name, value in state.items()}, beside
+    )
     beside.replace(path)
 
 

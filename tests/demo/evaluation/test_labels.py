@@ -82,3 +82,11 @@ def test_judge_says_what_it_was_taught() -> None:
     assert losses[-1] < losses[0]
     said = judge.say([pictures[0].permute(1, 2, 0).numpy()])[0]
     assert set(said) == {*answers(CPU), ONE_OF_FOUR}
+
+
+def test_released_judge_knows_the_scenes_of_today() -> None:
+    pytest.importorskip("torch")
+    from demo.evaluation import classifier
+
+    found = classifier.calibrate(classifier.load(classifier.released("cpu"), CPU), CPU, 120)
+    assert min(found.values()) > 0.85, found
