@@ -29,10 +29,12 @@ from demo.training.precision import mixed
 
 GUIDANCE = 4.0
 """Of the demo catalogue."""
-STRENGTH = 3.0
+STRENGTH = 2.0
 """More than one: of what is asked, a small network learns about half, and what is half gone still shows."""
-WHOLE = 0.85
-"""Share of noisy pictures that are of the twin which shows the thing."""
+WHOLE = 0.6
+"""Share of noisy pictures that are of the twin which shows the thing; the others are blends."""
+FAINTEST = -0.5
+"""Of the thing in a blend: what is half gone has to go on, and what was taken away too well to come back."""
 LEAST, MOST = 0.25, 0.85
 """Noise levels, before their shift: below, what a picture shows is decided; above, nothing tells where the
 thing will be."""
@@ -61,11 +63,12 @@ def loss(pipeline: Pipeline, twins: Twins, config: Config, step: int) -> tuple[t
         torch.from_numpy(np.stack([latents.picture(size, number) for number in numbers])).float()
         for latents in (twins.whole, twins.less)
     )
-    shown = torch.rand(count, 1, 1, 1, generator=generator) < WHOLE
+    faint = FAINTEST + (1 - FAINTEST) * torch.rand(count, 1, 1, 1, generator=generator)
+    shown = torch.where(torch.rand(count, 1, 1, 1, generator=generator) < WHOLE, 1.0, faint)
     sigma = flow.shifted(LEAST + (MOST - LEAST) * torch.rand(count, generator=generator))
     share = sigma[:, None, None, None]
     noise = torch.randn(whole.shape, generator=generator)
-    noisy = (1 - share) * torch.where(shown, whole, less) + share * noise
+    noisy = (1 - share) * torch.lerp(less, whole, shown) + share * noise
     idle = [_said([], random) for _ in numbers]
     named = [_said(absent(twins.less.scene(size, number)), random) for number in numbers]
     with mixed():

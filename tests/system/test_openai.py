@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterator
 
 import openai
 import pytest
@@ -13,8 +14,9 @@ from tests.system.running import PATIENCE_S, System
 
 
 @pytest.fixture
-def client(system: System) -> OpenAI:
-    return OpenAI(base_url=f"{system.url}/v1", api_key=system.key, timeout=PATIENCE_S, max_retries=0)
+def client(system: System) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{system.url}/v1", api_key=system.key, timeout=PATIENCE_S, max_retries=0) as opened:
+        yield opened
 
 
 def test_pictures_come_as_links_as_base64_and_as_a_stream(client: OpenAI) -> None:
