@@ -7,9 +7,11 @@ the pictures is trained first, from the generator's alone, and must be right abo
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -20,9 +22,8 @@ from rich.table import Table
 from demo.evaluation import classifier
 from demo.evaluation.classifier import Classifier
 from demo.evaluation.labels import ONE_OF_FOUR
-from demo.evaluation.questions import Question, everywhere, negatives, questions
+from demo.evaluation.questions import HELD_OUT, Question, everywhere, negatives, questions
 from demo.evaluation.server import Server
-from demo.scenes.render import Pixels
 from demo.scenes.scene import Choice
 from demo.scenes.sheet import sheet
 from demo.training.choices import CHOICES
@@ -58,10 +59,13 @@ def main() -> None:
         held_out, all_pairs = list(questions(options.count)), list(everywhere(choice))
         pictures = server.draw_all(held_out)
         sheet(pictures[:48], 6, SHEET, 260)
-        scores = judge_answers(judge, pictures, held_out, (*AIMS, ONE_OF_FOUR))
+        sheet(pictures, 10, BUILD / f"{HELD_OUT.stem}.jpg", 400)
+        said = judge.say(pictures)
+        write_mistakes(held_out, said, BUILD / f"{HELD_OUT.stem}-mistakes.tsv")
+        scores = score_answers(said, held_out, (*AIMS, ONE_OF_FOUR))
         pictures = server.draw_all(all_pairs)
         sheet(pictures, 2 * len(choice.styles), BUILD / f"{EVERYWHERE}.jpg", 260)
-        found = judge_answers(judge, pictures, all_pairs, ("character", "setting", "style"))
+        found = score_answers(judge.say(pictures), all_pairs, ("character", "setting", "style"))
         scores |= {f"{name}_{EVERYWHERE}": score for name, score in found.items()}
         scores |= judge_negatives(judge, server, list(negatives(choice, options.negatives)))
         show(scores)
@@ -95,11 +99,12 @@ Score = tuple[float, int]
 """A share, and of how many."""
 
 
-def judge_answers(
-    judge: Classifier, pictures: list[Pixels], asked: list[Question], names: tuple[str, ...]
-) -> dict[str, Score]:
+Answers = Mapping[str, str]
+"""The judge's about one picture, by its questions."""
+
+
+def score_answers(said: Sequence[Answers], asked: list[Question], names: tuple[str, ...]) -> dict[str, Score]:
     """By the questions' `names`."""
-    said = judge.say(pictures)
     scores = {}
     for name in names:
         right = [
@@ -111,14 +116,25 @@ def judge_answers(
     return scores
 
 
+def write_mistakes(asked: list[Question], said: Sequence[Answers], path: Path) -> None:
+    """Of each: its number in `held_out.jpg`, row by row from 0, what was asked for and what the judge saw."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, delimiter="\t")
+        lines.writerow(("number", "prompt", "style", "question", "right", "judged"))
+        for number, (question, answer) in enumerate(zip(asked, said, strict=True)):
+            for name, right in question.expected.items():
+                if answer[name] != right:
+                    lines.writerow((number, question.prompt, question.style, name, right, answer[name]))
+
+
 def judge_negatives(
     judge: Classifier, server: Server, pairs: list[tuple[Question, Question]]
 ) -> dict[str, Score]:
     """How often the unwanted thing still shows, among the prompts that showed it without the negative."""
-    without = judge.say(server.draw_all([plain for plain, _ in pairs]))
-    denied = judge.say(server.draw_all([negative for _, negative in pairs]))
+    plain, denied = (server.draw_all([pair[which] for pair in pairs]) for which in (0, 1))
+    sheet([one for pair in zip(plain, denied, strict=True) for one in pair], 6, BUILD / "negatives.jpg", 400)
     shown, leaked = 0, 0
-    for (question, _), before, after in zip(pairs, without, denied, strict=True):
+    for (question, _), before, after in zip(pairs, judge.say(plain), judge.say(denied), strict=True):
         name = next(iter(question.expected))
         shown += before[name] == "with"
         leaked += before[name] == "with" and after[name] == "with"
