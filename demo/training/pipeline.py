@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from demo.training import tokenizer
 from demo.training.config import SHIFT, TIME_EMBEDDING, TOKEN_WINDOW, VOCABULARY, Config
-from demo.training.rounding import round_weights
+from demo.training.rounding import EXACT, EXACT_IN_DECODER, round_weights
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def build_autoencoder(config: Config) -> AutoencoderKL:
 
 
 def save(pipeline: Pipeline, autoencoder: AutoencoderKL, folder: Path) -> Path:
-    """A half-precision StableDiffusionXLPipeline folder, but for the decoder in rounded weights; written
-    beside and renamed."""
+    """A half-precision StableDiffusionXLPipeline folder of rounded weights; written beside and renamed."""
     beside = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(beside, ignore_errors=True)
     pipeline.tokenizer.save_pretrained(beside / "tokenizer")
@@ -76,8 +75,7 @@ def save(pipeline: Pipeline, autoencoder: AutoencoderKL, folder: Path) -> Path:
     }
     for name, module in modules.items():
         copy = _half(module)
-        if module is not autoencoder:
-            round_weights(copy)
+        round_weights(copy, EXACT_IN_DECODER if module is autoencoder else EXACT)
         copy.save_pretrained(beside / name, safe_serialization=True)
     (beside / "model_index.json").write_text(json.dumps(_index(), indent=2))
     shutil.rmtree(folder, ignore_errors=True)

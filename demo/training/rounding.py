@@ -1,12 +1,14 @@
 """Rounds weights so coarsely that they compress to a third: git keeps every version of them for ever.
 
 Measured on the velocity's loss: nowhere but on the way that the noise itself takes through the UNet
-(unet_start.py) does it matter, and there weights stay as they are.
+(unet_start.py) does it matter, and there weights stay as they are. In the decoder it is the way of the
+colours (decoder_start.py): all rounded, its pictures are 25 dB from its own; but for these few, 56 dB.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -14,6 +16,10 @@ from torch import nn
 STEPS = 3
 """To a standard deviation."""
 EXACT = ("conv_in.", "conv_out.", "up_blocks.2.resnets.1.")
+EXACT_IN_DECODER = (
+    "conv_in.", "conv_out.", "post_quant_conv.", "conv_shortcut.", "upsamplers.",
+    "up_blocks.3.", "up_blocks.4.", "up_blocks.5.",
+)  # fmt: skip
 
 
 def rounded(weight: torch.Tensor, steps: int = STEPS) -> torch.Tensor:
@@ -29,9 +35,9 @@ def rounded(weight: torch.Tensor, steps: int = STEPS) -> torch.Tensor:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-def round_weights(module: nn.Module) -> nn.Module:
-    """In place."""
+def round_weights(module: nn.Module, exact: Sequence[str] = EXACT) -> nn.Module:
+    """In place. `exact`: parts of the names of weights that stay as they are."""
     for name, value in module.named_parameters():
-        if not name.startswith(EXACT):
+        if not any(part in name for part in exact):
             value.copy_(rounded(value.float()))
     return module

@@ -58,10 +58,11 @@ class EventReader:
         raise AssertionError(f"ended without {states}")
 
     async def rest(self) -> list[Heard]:
-        """All that comes until the end."""
+        """All events until the end, without the signs of life between them."""
         found = []
         while heard := await self.next():
-            found.append(heard)
+            if not heard.comment:
+                found.append(heard)
         return found
 
 

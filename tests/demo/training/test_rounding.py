@@ -5,7 +5,9 @@ import zlib
 import torch
 from torch import nn
 
-from demo.training.rounding import round_weights, rounded
+from demo.training.config import Config
+from demo.training.pipeline import build_autoencoder
+from demo.training.rounding import EXACT_IN_DECODER, round_weights, rounded
 
 
 def test_rounded_weights_stay_close_and_compress() -> None:
@@ -23,6 +25,15 @@ def test_way_of_the_noise_norms_and_biases_stay_exact() -> None:
     before = {name: value.clone() for name, value in module.state_dict().items()}
     after = round_weights(module).state_dict()
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"mid.weight"}
+
+
+def test_way_of_the_decoders_colours_stays_exact(tiny: Config) -> None:
+    autoencoder = build_autoencoder(tiny)
+    before = {name: value.clone() for name, value in autoencoder.state_dict().items()}
+    after = round_weights(autoencoder, EXACT_IN_DECODER).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "decoder.up_blocks.0.resnets.0.conv1.weight" in changed
+    assert not any(part in name for name in changed for part in EXACT_IN_DECODER)
 
 
 def _packed(weight: torch.Tensor) -> bytes:
