@@ -12,6 +12,8 @@ VOCABULARY = 2048
 TIME_EMBEDDING = 32
 SHIFT = 3.0
 """Of the flow schedule, in training and sampling: low-resolution latents need their steps at high noise."""
+GUIDANCE = 2.0
+"""Of the demo catalogue (catalogue/models/eros.yaml)."""
 
 FULL_SIZES = ((1344, 768), (768, 1344), (1024, 1024), (1216, 832), (832, 1216), (1152, 896), (896, 1152))
 """(width, height) in pixels, as the server offers them."""

@@ -13,7 +13,7 @@ import torch
 from transformers import CLIPTokenizerFast
 
 from demo.training.batches import Batch
-from demo.training.config import DOWNSCALE, SHIFT, TOKEN_WINDOW
+from demo.training.config import DOWNSCALE, GUIDANCE, SHIFT, TOKEN_WINDOW
 from demo.training.pipeline import Pipeline
 from demo.training.precision import mixed
 
@@ -87,7 +87,7 @@ def sample(
     captions: Sequence[str],
     size: tuple[int, int],
     steps: int = 8,
-    guidance: float = 3.0,
+    guidance: float = GUIDANCE,
     seed: int = 0,
 ) -> torch.Tensor:
     """Latents [B, channels, height/32, width/32] after Euler steps from pure noise."""
@@ -105,7 +105,7 @@ def redraw(
     left: int,
     generator: torch.Generator,
     steps: int = 10,
-    guidance: float = 4.0,
+    guidance: float = GUIDANCE,
 ) -> torch.Tensor:
     """What the model makes of a picture's latents [channels, height/32, width/32] under noise, in the `left`
     last of `steps` steps. What is where is decided by then; how it looks in detail is the model's."""

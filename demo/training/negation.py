@@ -22,14 +22,12 @@ import torch
 from demo.scenes.caption import absent
 from demo.scenes.fillers import FLAWS
 from demo.training import flow
-from demo.training.config import FULL_SIZES, HALF_SIZES, Config
+from demo.training.config import FULL_SIZES, GUIDANCE, HALF_SIZES, Config
 from demo.training.latents import Latents
 from demo.training.pipeline import Pipeline
 from demo.training.precision import mixed
 
-GUIDANCE = 4.0
-"""Of the demo catalogue."""
-STRENGTH = 2.0
+STRENGTH = 3.0
 """More than one: of what is asked, a small network learns about half, and what is half gone still shows."""
 WHOLE = 0.6
 """Share of noisy pictures that are of the twin which shows the thing; the others are blends."""

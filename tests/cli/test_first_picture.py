@@ -55,5 +55,5 @@ def test_entry_of_the_operator_stays(tmp_path: Path, output: Path) -> None:
     own.parent.mkdir(parents=True)
     shutil.copy(ROOT / "demo" / "catalogue" / "models" / "eros.yaml", own)
     settings = Settings(data_dir=tmp_path / "data", catalogue_dir=tmp_path / "own")
-    assert f"catalogue entry: {own} (10 steps, guidance 4; " in first_picture(settings, "mine", output)
+    assert f"catalogue entry: {own} (10 steps, guidance 2; " in first_picture(settings, "mine", output)
     assert not (tmp_path / "data" / "catalogue").exists()

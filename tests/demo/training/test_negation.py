@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from demo.scenes.caption import absent
 from demo.scenes.scene import lesser_scene, whole_scene
 from demo.training import negation, pipeline
+from demo.training.config import GUIDANCE
 from demo.training.workplace import Workplace
 
 
@@ -34,6 +36,11 @@ def test_a_negative_prompt_learns_to_show_what_it_names(workplace: Workplace) ->
         values.append(value.item())
     # Were the idle prompt's velocity held as given, it would move along: 0.86 of the loss were left then.
     assert values[-1] < 0.5 * values[0]
+
+
+def test_guidance_is_that_of_the_catalogue() -> None:
+    entry = Path(negation.__file__).parents[1] / "catalogue" / "models" / "eros.yaml"
+    assert f"\nguidance: {GUIDANCE}\n" in entry.read_text(encoding="utf-8")
 
 
 def test_the_same_step_has_the_same_loss(workplace: Workplace) -> None:
