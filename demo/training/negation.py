@@ -38,7 +38,7 @@ LEAST, MOST = 0.25, 0.85
 thing will be."""
 DRAWN = 2
 """New twins in a step."""
-WEIGHT = 10.0
+WEIGHT = 3.0
 """Of this loss beside the flow's, from which it takes every config.negative_every-th step."""
 
 
