@@ -19,7 +19,7 @@ from demo.scenes.render import render
 from demo.scenes.scene import any_scene
 from demo.training import decoding, flow, pipeline
 from demo.training.choices import CHOICES
-from demo.training.config import CPU, FULL_SIZES, GUIDANCE
+from demo.training.config import CPU, FULL_SIZES
 from demo.training.released import restore, start
 from demo.training.workplace import BUILD, Workplace
 
@@ -45,7 +45,7 @@ def main() -> None:
     decoded = decoding.decode(autoencoder, latents)
     captions = [caption(scene, Random(number)) for number, scene in enumerate(scenes)]
     sampled = torch.cat(
-        [flow.sample(parts, [words], size, 10, GUIDANCE, seed) for seed, words in enumerate(captions)]
+        [flow.sample(parts, [words], size, steps=10, seed=seed) for seed, words in enumerate(captions)]
     )
     print("bands:", BANDS)
     print("codec alone:   ", share([codec.decode(one) for one in latents], real))

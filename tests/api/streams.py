@@ -58,11 +58,10 @@ class EventReader:
         raise AssertionError(f"ended without {states}")
 
     async def rest(self) -> list[Heard]:
-        """All events until the end, without the signs of life between them."""
+        """All that comes until the end."""
         found = []
         while heard := await self.next():
-            if not heard.comment:
-                found.append(heard)
+            found.append(heard)
         return found
 
 

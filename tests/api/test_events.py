@@ -131,7 +131,9 @@ async def test_thousand_streams_are_one_subscription(redis: "Redis", redis_url: 
             assert refused.status in (429, 503)
         await server.post({"action": "cancel", "id": job["id"]})
         ends = await asyncio.gather(*(reader.rest() for reader in readers))
-        assert [[each.id for each in end] for end in ends] == [["CANCELLED"]] * THOUSAND
+        # On a busy machine signs of life come before the end.
+        told = [[each.id for each in end if not each.comment] for end in ends]
+        assert told == [["CANCELLED"]] * THOUSAND
         assert server.services.seats.taken == 0
 
 
