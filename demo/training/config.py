@@ -129,7 +129,7 @@ def further(config: Config) -> Config:
         steps=config.steps // 8,
         decoder_steps=config.decoder_steps // 6,
         decoder_rate=5e-4,
-        negative_every=2,
+        negative_every=3,
         twins=3 * config.twins,
         lora_steps=config.lora_steps // 2,
     )

@@ -53,8 +53,8 @@ LEFT = (1, 3)
 of another picture, and the decoder learns the mean of all."""
 SURROUNDINGS = 8
 """Side of what contrast is averaged over, in pixels of its band."""
-CONTRAST = 2.0
-"""Weight of each band's contrast beside the colours. At one, soft edges are the cheaper mistake still."""
+CONTRAST = 4.0
+"""Weight of each band's contrast beside the colours. At less, soft edges are the cheaper mistake still."""
 BLUR = 0.15
 """Most noise added to the latents, so that the decoder forgives what the sampler leaves."""
 WARM_UP = 50

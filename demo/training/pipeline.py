@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizerFast
 
@@ -66,7 +66,10 @@ def save(pipeline: Pipeline, autoencoder: AutoencoderKL, folder: Path) -> Path:
     shutil.rmtree(beside, ignore_errors=True)
     pipeline.tokenizer.save_pretrained(beside / "tokenizer")
     pipeline.tokenizer_2.save_pretrained(beside / "tokenizer_2")
-    FlowMatchEulerDiscreteScheduler(shift=SHIFT).save_pretrained(beside / "scheduler")
+    scheduler = DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT
+    )
+    scheduler.save_pretrained(beside / "scheduler")
     modules = {
         "text_encoder": pipeline.text_encoder,
         "text_encoder_2": pipeline.text_encoder_2,
@@ -97,7 +100,7 @@ def _index() -> dict[str, object]:
         "_class_name": "StableDiffusionXLPipeline",
         "_diffusers_version": "0.39.0",
         "force_zeros_for_empty_prompt": False,
-        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
