@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
+from contract.description import read_description
+from contract.repositories import DESCRIPTION_FILE
 from demo.scenes.looks import CHARACTERS
 from demo.train import Release, open_decoder, open_diffusion, train_all, train_base, write_pipeline
-from demo.training.released import NAME
+from demo.training.released import MODELS, NAME
 from demo.training.workplace import Workplace
 from export.checkpoints.restore import restore_checkpoint
 
@@ -29,6 +31,11 @@ def test_one_run_makes_all_that_is_released(workplace: Workplace, tmp_path: Path
     release = Release(models=tmp_path / "models", loras=tmp_path / "loras")
     train_all(place, later, release, preview_steps=1000)
     assert {path.stem for path in release.loras.iterdir()} == set(CHARACTERS)
+    made, in_use = (
+        read_description(folder / f"{NAME}-denoiser" / DESCRIPTION_FILE)
+        for folder in (release.models, MODELS)
+    )
+    assert made.sampling == in_use.sampling
     first = _files(release.models)
     train_all(place, later, release, preview_steps=1000)
     assert _files(release.models) == first
