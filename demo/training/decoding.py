@@ -54,8 +54,8 @@ of another picture, and the decoder learns the mean of all."""
 SURROUNDINGS = 8
 """Side of what contrast is averaged over, in pixels of its band."""
 CONTRAST = 4.0
-"""Weight of each band's contrast beside the colours. At one, soft edges are the cheaper mistake still; more than two
-changes little (demo/README.md)."""
+"""Weight of each band's contrast beside the colours. At one, soft edges are the cheaper mistake still;
+more than two changes little (demo/README.md)."""
 BLUR = 0.15
 """Most noise added to the latents, so that the decoder forgives what the sampler leaves."""
 WARM_UP = 50
